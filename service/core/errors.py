@@ -1,0 +1,138 @@
+"""One tree of errors. Each knows its HTTP status, its WebSocket close code and whether a retry helps.
+
+    TwinwireError                500  1011
+    ├── InvalidError             422        a value breaks the contract; names the field
+    │   ├── MalformedError       400        not JSON at all
+    │   ├── TooLargeError        413  1009
+    │   └── MediaTypeError       415
+    ├── NotFoundError            404
+    ├── MethodError              405
+    ├── ConflictError            409
+    ├── ForbiddenError           403  1008
+    ├── UpgradeRequiredError     426
+    ├── UnavailableError         503  1013  retry
+    │   ├── DrainingError        503  1012  retry
+    │   ├── OverloadedError      503  1013  retry
+    │   └── StorageFullError     503  1013  retry
+    ├── UnsupportedError         501
+    └── StorageError             500  1011  the database can't be used; says why
+        └── MigrationError       500  1011
+
+Errors become HTTP problems (RFC 9457) in `web/problems.py` and `problem` frames in `wire/`, nowhere else.
+"""
+
+from typing import ClassVar
+
+
+class TwinwireError(Exception):
+    """Base of everything this service raises on purpose."""
+
+    status: ClassVar[int] = 500
+    close_code: ClassVar[int] = 1011
+    title: ClassVar[str] = "Internal error"
+    retry_after: float | None = None
+    """Seconds after which the same request may succeed; None if a retry alone does not help."""
+
+    def __init__(self, detail: str, *, field: str | None = None, line: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.line = line
+
+
+class InvalidError(TwinwireError):
+    """A value breaks the contract; `field` is its path (`2.topic`), `line` its NDJSON line from 1."""
+
+    status = 422
+    close_code = 1008
+    title = "Invalid request"
+
+
+class MalformedError(InvalidError):
+    """The body is not JSON (RFC 8259)."""
+
+    status = 400
+    title = "Malformed JSON"
+
+
+class TooLargeError(InvalidError):
+    """A body, a message or a value exceeds its bound."""
+
+    status = 413
+    close_code = 1009
+    title = "Too large"
+
+
+class MediaTypeError(InvalidError):
+    """The Content-Type is not one that this resource reads."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
+class NotFoundError(TwinwireError):
+    status = 404
+    close_code = 1008
+    title = "Not found"
+
+
+class MethodError(TwinwireError):
+    status = 405
+    close_code = 1008
+    title = "Method not allowed"
+
+
+class ConflictError(TwinwireError):
+    status = 409
+    close_code = 1008
+    title = "Conflict"
+
+
+class ForbiddenError(TwinwireError):
+    status = 403
+    close_code = 1008
+    title = "Forbidden"
+
+
+class UpgradeRequiredError(TwinwireError):
+    """A plain GET reached the WebSocket URL: something on the way strips `Upgrade` (RFC 9110, 15.5.22)."""
+
+    status = 426
+    title = "Upgrade required"
+
+
+class UnsupportedError(TwinwireError):
+    status = 501
+    close_code = 1008
+    title = "Not supported"
+
+
+class UnavailableError(TwinwireError):
+    status = 503
+    close_code = 1013
+    title = "Unavailable"
+    retry_after = 5.0
+
+
+class DrainingError(UnavailableError):
+    close_code = 1012
+    title = "Restarting"
+
+
+class OverloadedError(UnavailableError):
+    title = "Overloaded"
+
+
+class StorageFullError(UnavailableError):
+    title = "Storage full"
+    retry_after = 10.0
+
+
+class StorageError(TwinwireError):
+    """The database can't be used: locked, corrupt, read-only, newer than this program, or failing."""
+
+    title = "Storage failure"
+
+
+class MigrationError(StorageError):
+    """The recorded migrations and the files on disk disagree."""

@@ -1,0 +1,71 @@
+"""Event and Draft: a stored fact, and what a publisher hands in before it is one."""
+
+import json
+import re
+from typing import Any, Final, NamedTuple
+
+from service.core.errors import InvalidError
+from service.core.limits import KEY_MAX, RESERVED_TYPES, TYPE_MAX
+from service.core.topics import check_topic
+
+_TYPE: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{TYPE_MAX}}}\Z", re.ASCII)
+
+
+def check_type(text: str, field: str = "type") -> str:
+    """Return `text`. Raises InvalidError if it is no event type, or one that control frames use."""
+    if _TYPE.match(text) is None:
+        raise InvalidError(
+            f"{text[:TYPE_MAX]!r} is not an event type: 1-{TYPE_MAX} of A-Z a-z 0-9 _ . -", field=field
+        )
+    if text in RESERVED_TYPES:
+        raise InvalidError(f"the type {text!r} is reserved for control frames", field=field)
+    return text
+
+
+def check_key(text: str, field: str = "key") -> str:
+    """Return `text`. Raises InvalidError if it is no idempotency key."""
+    if not 1 <= len(text.encode("utf-8", "surrogatepass")) <= KEY_MAX or not text.isprintable():
+        raise InvalidError(f"a key has 1-{KEY_MAX} bytes, all printable", field=field)
+    return text
+
+
+class Draft(NamedTuple):
+    """What a publisher hands in. `data` is JSON text on one line, stored and delivered as it is.
+
+    Construction does not validate: `checked` does, at the edge, once.
+    """
+
+    topic: str
+    type: str
+    data: str
+    key: str | None = None
+
+    @classmethod
+    def of(cls, topic: str, type: str, value: Any, key: str | None = None) -> "Draft":
+        """A draft from a Python value. Raises ValueError for NaN and Infinity, TypeError if it is no JSON."""
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return cls(topic, type, text, key).checked()
+
+    def checked(self) -> "Draft":
+        """Return self. Raises InvalidError naming the field that breaks the contract."""
+        check_topic(self.topic)
+        check_type(self.type)
+        if self.key is not None:
+            check_key(self.key)
+        return self
+
+
+class Event(NamedTuple):
+    """A stored fact, in the order of the columns that it is read from.
+
+    `offset` counts from 1 over the whole log; `time` is Unix milliseconds, never smaller than the event's
+    before it; `prev` is the offset of the event before this one on the same topic, 0 for its first;
+    `data` is JSON text on one line.
+    """
+
+    offset: int
+    topic: str
+    type: str
+    time: int
+    prev: int
+    data: str

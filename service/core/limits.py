@@ -1,0 +1,67 @@
+"""Every bound that the wire contract promises, with its unit and its reason.
+
+Bounds that an operator may move live in `service.settings`; these do not move, because clients rely on them.
+"""
+
+from typing import Final
+
+TYPE_MAX: Final = 64
+"""Characters in an event type: it becomes the SSE `event:` field and a metric-friendly name."""
+
+TOPIC_MAX: Final = 200
+"""Bytes in a topic or a filter: it travels in a URL, several of them in one request line."""
+
+FILTER_TOPICS_MAX: Final = 100
+"""Patterns in one filter: matching is linear in them, and a request line has to hold them all."""
+
+KEY_MAX: Final = 128
+"""Bytes in an idempotency key: room for two UUIDs and a prefix."""
+
+CURSOR_MAX: Final = 64
+"""Bytes of cursor text that are looked at; what a `gap` quotes back is cut here."""
+
+DATA_MAX: Final = 64 * 1024
+"""Bytes of encoded `data` by default: one event fits a socket buffer."""
+
+ENVELOPE_MAX: Final = 4 * 1024
+"""Bytes a WebSocket message may hold beyond its data: op, ref, topic, type and key."""
+
+REQUEST_MAX: Final = 8 * 1024 * 1024
+"""Bytes of one publish request; a larger batch is several requests."""
+
+BATCH_MAX: Final = 10_000
+"""Events in one publish request: its transaction must not hold up the others for long."""
+
+OFFSET_MAX: Final = 2**63 - 1
+"""The largest offset SQLite's rowid can hold; a cursor beyond it is malformed."""
+
+PAGE_DEFAULT: Final = 500
+"""Events in one long-poll or history answer, unless the caller says otherwise."""
+
+PAGE_MAX: Final = 1_000
+"""Events in one answer at most; a larger `limit` is capped."""
+
+WAIT_DEFAULT: Final = 25.0
+"""Seconds a long poll waits by default: below the 30 s that the strictest common proxies allow."""
+
+WAIT_MAX: Final = 60.0
+"""Seconds a long poll may wait."""
+
+RETRY_MIN_MS: Final = 500
+"""Milliseconds; Firefox never reconnects faster, and a smaller `retry:` invites storms."""
+
+RESERVED_TYPES: Final = frozenset(
+    {
+        "connection",
+        "gap",
+        "caught_up",
+        "heartbeat",
+        "goodbye",
+        "problem",
+        "reply",
+        "pong",
+        "error",
+        "open",
+    }
+)
+"""Types of control frames, and the two names that EventSource uses for itself."""

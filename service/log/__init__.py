@@ -1,0 +1,1 @@
+"""Durability: the event log's contract and its SQLite implementation."""
