@@ -14,9 +14,7 @@ _TYPE: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{TYPE_MAX}}}\Z", re.ASCII)
 def check_type(text: str, field: str = "type") -> str:
     """Return `text`. Raises InvalidError if it is no event type, or one that control frames use."""
     if _TYPE.match(text) is None:
-        raise InvalidError(
-            f"{text[:TYPE_MAX]!r} is not an event type: 1-{TYPE_MAX} of A-Z a-z 0-9 _ . -", field=field
-        )
+        raise InvalidError(f"{text[:TYPE_MAX]!r} is not an event type: 1-{TYPE_MAX} of A-Z a-z 0-9 _ . -", field=field)
     if text in RESERVED_TYPES:
         raise InvalidError(f"the type {text!r} is reserved for control frames", field=field)
     return text

@@ -27,6 +27,10 @@ Listener = Callable[[Sequence[Event]], None]
 """Called on the event loop after each commit with its new events; must not block or raise."""
 
 
+TrimListener = Callable[[str, int], None]
+"""Called on the event loop with a topic and its new floor, before the events up to there vanish."""
+
+
 class Bounds(NamedTuple):
     """What a filter may expect: `floor` is the highest offset removed from any topic that it matches."""
 
@@ -49,7 +53,8 @@ class Receipt(NamedTuple):
     fresh: bool
 
 
-class TopicStats(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TopicStats:
     """One topic as it stands: how many events are kept, its newest offset, and its floor."""
 
     topic: str
@@ -104,8 +109,8 @@ class EventLog(Protocol):
 
     def topics(self) -> Sequence[TopicStats]: ...
 
-    def follow(self, listener: Listener) -> None:
-        """Call `listener` after every commit from now on."""
+    def follow(self, committed: Listener, trimmed: TrimListener) -> None:
+        """From now on, call `committed` after every commit and `trimmed` whenever a floor was raised."""
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the files. Idempotent."""

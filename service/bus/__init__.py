@@ -1,0 +1,1 @@
+"""One stream, many readers: publish, the tail, and subscriptions as cursors."""

@@ -1,0 +1,26 @@
+"""What the bus asks of a wire: how an event becomes a frame, and how frames become one write."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from service.core.event import Event
+
+P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
+P_contra = TypeVar("P_contra", contravariant=True)
+"""The payload of one write: bytes for a wire of bytes, a tuple of messages for a wire of messages."""
+
+
+class Encoding(Protocol[P_co]):
+    """Pure and deterministic: the same event is always the same frame, so frames are made once and shared.
+
+    Two encodings with the same `name` are interchangeable. `transport` is `websocket`, `sse` or `poll`.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def transport(self) -> str: ...
+    def frame(self, event: Event) -> bytes: ...
+    def join(self, frames: Sequence[bytes]) -> P_co:
+        """Several frames as one write; never called with none."""

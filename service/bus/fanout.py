@@ -1,0 +1,74 @@
+"""From a commit to every live subscriber: one synchronous loop, cut into slices when there are many.
+
+A round covers everything between what was fanned out and the head, so commits that arrive while a long round
+is under way are joined into the next one. Nothing here waits: a subscriber that does not take a write becomes a
+reader from its own cursor.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+from service.bus.group import Batch, Group, Groups
+from service.bus.tail import Entry
+
+SLICE: Final = 256
+"""Writes between two looks at the event loop, about a millisecond."""
+
+
+class FanOut:
+    """`done` is the offset up to which every live subscriber was fed; it trails the head only within a round."""
+
+    def __init__(self, groups: Groups, head: int) -> None:
+        self._groups = groups
+        self._pending: list[Entry] = []
+        self._task: asyncio.Task[None] | None = None
+        self.done = head
+        self.deliveries = 0
+
+    def feed(self, entries: list[Entry]) -> None:
+        """Deliver `entries`, the next ones of the log, now or right after the round that is under way."""
+        self._pending += entries
+        if self._task is not None:
+            return
+        rounds = self._rounds()
+        if next(rounds, False) is None:
+            self._task = asyncio.create_task(self._drive(rounds), name="fan-out")
+
+    async def settle(self) -> None:
+        """Return when no round is under way."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def _drive(self, rounds: Iterator[None]) -> None:
+        try:
+            await asyncio.sleep(0)
+            for _ in rounds:
+                await asyncio.sleep(0)
+        finally:
+            self._task = None
+
+    def _rounds(self) -> Iterator[None]:
+        """Yields whenever the loop should be given a turn."""
+        written = 0
+        while self._pending:
+            entries, self._pending = self._pending, []
+            last = entries[-1].event.offset
+            for group, batch in self._batches(entries, last):
+                for subscription in tuple(group.live):
+                    if subscription.deliver(batch, self.done):
+                        self.deliveries += batch.count
+                    written += 1
+                    if written % SLICE == 0:
+                        yield
+            self.done = last
+
+    def _batches(self, entries: list[Entry], last: int) -> list[tuple[Group[Any], Batch[Any]]]:
+        """The frames of a round, joined once a group."""
+        matched: dict[Group[Any], list[bytes]] = {}
+        matching = self._groups.matching
+        for entry in entries:
+            for group in matching(entry.event.topic):
+                if group.live:
+                    matched.setdefault(group, []).append(entry.frame(group.encoding))
+        return [(group, group.batch(frames, last)) for group, frames in matched.items()]

@@ -1,0 +1,120 @@
+"""Subscribers with the same filter and encoding: matched once, encoded once, written in one loop."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic
+
+from service.bus.encoding import Encoding, P
+from service.core.topics import TopicFilter
+
+if TYPE_CHECKING:
+    from service.bus.subscription import Subscription
+
+_MEMO_TOPICS: Final = 10_000
+"""Topics whose match is remembered; then the memo starts anew."""
+
+_SHARED_PAGES: Final = 8
+"""Encoded pages kept for others at the same place: a reconnect storm reads the same range many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[P]):
+    """Frames ready to write: `count` events, after which the reader stands at `offset`. `payload` None: no frame."""
+
+    payload: P | None
+    count: int
+    offset: int
+
+
+class Group(Generic[P]):
+    """`members` are all subscriptions, `live` those that the fan-out feeds."""
+
+    __slots__ = ("_memo", "_pages", "encoding", "live", "members", "topics")
+
+    def __init__(self, topics: TopicFilter, encoding: Encoding[P]) -> None:
+        self.topics = topics
+        self.encoding = encoding
+        self.members = 0
+        self.live: set[Subscription[P]] = set()
+        self._memo: dict[str, bool] = {}
+        self._pages: OrderedDict[int, tuple[int, Batch[P]]] = OrderedDict()
+
+    def matches(self, topic: str) -> bool:
+        found = self._memo.get(topic)
+        if found is None:
+            if len(self._memo) >= _MEMO_TOPICS:
+                self._memo.clear()
+            found = self._memo[topic] = self.topics.matches(topic)
+        return found
+
+    def batch(self, frames: Sequence[bytes], offset: int) -> Batch[P]:
+        return Batch(self.encoding.join(frames) if frames else None, len(frames), offset)
+
+    def shared_page(self, after: int, head: int) -> Batch[P] | None:
+        """A page that another member read from the same place, if it would come out the same now."""
+        found = self._pages.get(after)
+        if found is None or (found[1].offset == found[0] and found[0] != head):
+            return None
+        return found[1]
+
+    def share_page(self, after: int, head: int, batch: Batch[P]) -> None:
+        if self.members < 2:
+            return
+        self._pages[after] = (head, batch)
+        if len(self._pages) > _SHARED_PAGES:
+            self._pages.popitem(last=False)
+
+    def forget_pages(self) -> None:
+        self._pages.clear()
+
+
+class Groups:
+    """All groups. Those of one exact topic are found by name, the others by asking each, once a topic."""
+
+    def __init__(self) -> None:
+        self._all: dict[tuple[TopicFilter, str], Group[Any]] = {}
+        self._by_topic: dict[str, list[Group[Any]]] = {}
+        self._broad: list[Group[Any]] = []
+        self._memo: dict[str, list[Group[Any]]] = {}
+
+    def __iter__(self) -> Iterator[Group[Any]]:
+        return iter(self._all.values())
+
+    def join(self, topics: TopicFilter, encoding: Encoding[P]) -> Group[P]:
+        group = self._all.get((topics, encoding.name))
+        if group is None:
+            group = self._all[topics, encoding.name] = Group(topics, encoding)
+            if topics.exact is None:
+                self._broad.append(group)
+                self._memo.clear()
+            else:
+                for topic in topics.exact:
+                    self._by_topic.setdefault(topic, []).append(group)
+                    self._memo.pop(topic, None)
+        group.members += 1
+        return group
+
+    def leave(self, group: Group[Any]) -> None:
+        group.members -= 1
+        if group.members:
+            return
+        del self._all[group.topics, group.encoding.name]
+        if group.topics.exact is None:
+            self._broad.remove(group)
+            self._memo.clear()
+            return
+        for topic in group.topics.exact:
+            self._by_topic[topic].remove(group)
+            if not self._by_topic[topic]:
+                del self._by_topic[topic]
+            self._memo.pop(topic, None)
+
+    def matching(self, topic: str) -> Iterable[Group[Any]]:
+        found = self._memo.get(topic)
+        if found is None:
+            if len(self._memo) >= _MEMO_TOPICS:
+                self._memo.clear()
+            found = [*self._by_topic.get(topic, ()), *(g for g in self._broad if g.matches(topic))]
+            self._memo[topic] = found
+        return found

@@ -1,0 +1,135 @@
+"""A filter and a cursor: REPLAYING until the cursor stands at the head, then LIVE, in the end CLOSED.
+
+There is one way to catch up, `read`, for a first connect, a reconnect and a slow client alike. Becoming live
+happens in the step in which the cursor was found at the head: no event can come in between, so there is no
+hand-over to get wrong.
+"""
+
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol
+
+from service.bus.encoding import P, P_contra
+from service.bus.group import Batch, Group
+from service.core.topics import TopicFilter
+
+if TYPE_CHECKING:
+    from service.bus.bus import EventBus
+
+
+class State(Enum):
+    REPLAYING = "replaying"
+    LIVE = "live"
+    CLOSED = "closed"
+
+
+class Outlet(Protocol[P_contra]):
+    """Where a live subscription writes."""
+
+    def write(self, payload: P_contra) -> bool:
+        """Take all of `payload` at once and return True, or take nothing and return False. Never waits or raises."""
+
+    def behind(self) -> None:
+        """The subscription is no longer live, because a write was not taken: start to `read` again."""
+
+
+class Gap(NamedTuple):
+    """What could not be delivered. `requested` is what the client asked for; offsets are positions in this log."""
+
+    requested: str
+    reason: str
+    offset: int
+    floor: int | None
+
+
+class Subscription(Generic[P]):
+    """Not a queue: nothing waits in it. Used by one task; `deliver` is the fan-out's."""
+
+    __slots__ = ("_bus", "_told", "group", "offset", "outlet", "state")
+
+    def __init__(self, bus: "EventBus", group: Group[P], offset: int, told: int) -> None:
+        self._bus = bus
+        self._told = told
+        self.group = group
+        self.offset = offset
+        self.outlet: Outlet[P] | None = None
+        self.state = State.REPLAYING
+
+    @property
+    def topics(self) -> TopicFilter:
+        return self.group.topics
+
+    @property
+    def position(self) -> int:
+        """The offset up to which every event that matches was handled."""
+        return max(self.offset, self._bus.delivered) if self.state is State.LIVE else self.offset
+
+    async def read(self, limit: int | None = None) -> Batch[P] | Gap | None:
+        """The next frames after the cursor, which moves on; a Gap if some of them are gone; None at the head.
+
+        Raises StorageError if the log can't be read; the cursor stays where it was.
+        """
+        before = self.offset
+        if before >= self._bus.head:
+            return None
+        batch = await self._bus.page(self.group, before, limit)
+        floor = self._bus.floor(self.topics)
+        if floor > before and floor > self._told:  # raised before events vanish: the page may have a hole
+            self._told = floor
+            gap = await self._bus.gap(self.topics, before, floor)
+            self.offset = max(before, gap.offset)
+            return gap
+        self.offset = batch.offset
+        return batch
+
+    def go_live(self, outlet: Outlet[P]) -> bool:
+        """Be fed by the fan-out from now on, if the cursor stands at the head; else False."""
+        if self.state is not State.REPLAYING or self.offset < self._bus.head:
+            return False
+        self.state = State.LIVE
+        self.outlet = outlet
+        self.group.live.add(self)
+        return True
+
+    def deliver(self, batch: Batch[P], before: int) -> bool:
+        """The fan-out's: write what came after `before`. False if it was not written here."""
+        if self.state is not State.LIVE or self.offset >= batch.offset:
+            return False  # left since the round began, or read past this batch before going live
+        assert self.outlet is not None
+        assert batch.payload is not None
+        if self.offset > before or not self.outlet.write(batch.payload):
+            self.offset = max(self.offset, before)
+            self._leave_live()
+            return False
+        self.offset = batch.offset
+        return True
+
+    def fall_back(self) -> None:
+        """Stop being live; the outlet is told to read on from the cursor."""
+        if self.state is State.LIVE:
+            self.offset = self.position
+            self._leave_live()
+
+    def _leave_live(self) -> None:
+        self.state = State.REPLAYING
+        self.group.live.discard(self)
+        outlet, self.outlet = self.outlet, None
+        if outlet is not None:
+            outlet.behind()
+
+    def change(self, topics: TopicFilter) -> int:
+        """Go on with another filter from the position reached, which is returned; the caller reads again."""
+        self.fall_back()
+        if topics != self.topics:
+            self._bus.move(self, topics)
+            self._told = 0
+        return self.offset
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self.state is State.CLOSED:
+            return
+        self.offset = self.position
+        self.state = State.CLOSED
+        self.outlet = None
+        self.group.live.discard(self)
+        self._bus.release(self)

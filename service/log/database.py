@@ -1,0 +1,145 @@
+"""How the SQLite files are opened, and what their errors mean.
+
+SQLite 3.7.0 to 3.51.2 can lose a commit when two connections write or checkpoint at the same instant (the WAL
+reset bug, fixed in 3.51.3, 3.50.7 and 3.44.6). So exactly one connection of one process writes and checkpoints,
+and a library that carries the fix is used where there is a wheel of one.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+
+from service.core.errors import StorageError, StorageFullError, TwinwireError
+
+try:
+    from pysqlite3 import dbapi2 as _driver
+except ImportError:  # no wheel for this platform: the standard library's, with a warning at start
+    import sqlite3 as _driver
+
+driver: Any = _driver
+"""The DB-API module in use; its exceptions are its own."""
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds to wait for another program's lock, such as a backup's, before giving up."""
+
+POSITION_SQL: Final = (
+    "SELECT max(coalesce((SELECT max(offset) FROM events), 0), coalesce((SELECT max(floor) FROM topics), 0))"
+)
+"""The newest offset that the current read transaction sees, also after everything was trimmed."""
+
+_READER_CACHE_KIB: Final = 8 * 1024
+_WRITER_CACHE_KIB: Final = 16 * 1024
+_FULL: Final = {13, 778, 4874}  # SQLITE_FULL, and SQLITE_IOERR_WRITE and _SHMSIZE: quota or file size limit
+_MEANINGS: Final = {
+    5: "is locked by another program",
+    6: "is locked by another program",
+    8: "is read-only",
+    11: "is corrupt (restore a backup, or move the file away to start anew)",
+    14: "can't be opened",
+    26: "is not a SQLite database",
+}
+
+
+def library_is_affected(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite has the WAL-reset bug."""
+    if version >= (3, 51, 3) or version < (3, 7, 0):
+        return False
+    fixed = {(3, 50): 7, (3, 44): 6}.get((version[0], version[1]))
+    return fixed is None or version[2] < fixed
+
+
+def explain(error: BaseException, path: Path) -> TwinwireError:
+    """What a driver error means for the operator, in one line."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in _FULL:
+        return StorageFullError(f"no space left for the database {path}")
+    meaning = _MEANINGS.get(code & 0xFF if isinstance(code, int) else -1)
+    if meaning is None and "file is not a database" in str(error):
+        meaning = _MEANINGS[26]
+    return StorageError(f"the database {path} {meaning}" if meaning else f"the database {path} failed: {error}")
+
+
+def connect_writer(path: Path, durability: str = "full") -> Any:
+    """The one connection that writes and checkpoints. Autocommit; checkpoints only when told to."""
+    connection = driver.connect(
+        str(path), timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if durability == 'normal' else 'FULL'}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> Any:
+    """A connection that can't write, for reads on the caller's thread."""
+    connection = driver.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_TIMEOUT,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+    return connection
+
+
+async def on_thread(connection: aiosqlite.Connection, work: Callable[..., T], *args: Any) -> T:
+    """Run `work(raw connection, *args)` on the connection's thread: one hop, however many statements it runs.
+
+    aiosqlite has no public name for this; its version is pinned, and tests/unit/log would fail without it.
+    """
+    result: T = await connection._execute(work, connection._conn, *args)  # type: ignore[no-untyped-call]
+    return result
+
+
+async def open_reader(path: Path) -> aiosqlite.Connection:
+    """A connection that can't write, with a thread of its own, for stores beside the log. The caller closes it."""
+    return await aiosqlite.Connection(lambda: connect_reader(path), iter_chunk_size=64)
+
+
+class FileLock:
+    """Keeps a second server off the same database. The kernel releases it when the process ends, however it ends."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(database.name + ".lock")
+        self._fd: int | None = None
+
+    def __enter__(self) -> "FileLock":
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Raises StorageError if another process holds it or the folder can't be written."""
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StorageError(f"the database's folder can't be written: {error}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise StorageError(f"the database is locked: another Twinwire holds {self.path}") from error
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

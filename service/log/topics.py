@@ -1,0 +1,112 @@
+"""The topics of the log, in memory: ids, heads, floors and sizes.
+
+One entry costs about 300 bytes; a log with a million topics needs 300 MB. It answers, without touching the disk,
+what a subscriber asks first: is there anything after my cursor, and was any of it removed?
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from service.core.topics import TopicFilter
+from service.log.base import TopicStats, TrimListener
+
+_MEMO_MAX: Final = 1_024
+"""Filters whose matching topics are remembered; a filter beyond is matched anew."""
+
+
+@dataclass(slots=True, eq=False)
+class Topic:
+    """`floor` and `head` are offsets; `count` and `bytes` are what is kept."""
+
+    id: int
+    name: str
+    floor: int = 0
+    head: int = 0
+    count: int = 0
+    bytes: int = 0
+
+    @property
+    def stats(self) -> TopicStats:
+        return TopicStats(self.name, self.count, self.head, self.floor)
+
+
+class TopicRegistry:
+    """All topics ever used. Changed only by the writer, on the event loop, between two commits."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Topic] = {}
+        self._by_id: list[Topic] = []
+        self._floors: dict[str, int] = {}
+        self._max_floor = 0
+        self._floor_memo: dict[TopicFilter, int] = {}
+        self._memo: OrderedDict[TopicFilter, tuple[int, dict[int, str]]] = OrderedDict()
+        self._watchers: list[TrimListener] = []
+        self.uncounted: set[Topic] = set()
+        """Topics whose size on disk is out of date."""
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    @property
+    def next_id(self) -> int:
+        return len(self._by_id) + 1
+
+    def get(self, name: str) -> Topic | None:
+        return self._by_name.get(name)
+
+    def by_id(self, id: int) -> Topic:
+        return self._by_id[id - 1]
+
+    def add(self, topic: Topic) -> None:
+        """Ids are 1, 2, 3, ... in the order of adding."""
+        if topic.id != self.next_id:
+            raise ValueError(f"topic {topic.name} has id {topic.id}, expected {self.next_id}")
+        self._by_name[topic.name] = topic
+        self._by_id.append(topic)
+        if topic.floor:
+            self.raise_floor(topic, topic.floor)
+
+    def raise_floor(self, topic: Topic, floor: int) -> None:
+        topic.floor = self._floors[topic.name] = max(topic.floor, floor)
+        self._max_floor = max(self._max_floor, topic.floor)
+        self._floor_memo.clear()
+        for watcher in self._watchers:
+            watcher(topic.name, topic.floor)
+
+    def watch(self, trimmed: TrimListener) -> None:
+        self._watchers.append(trimmed)
+
+    def floor(self, topics: TopicFilter) -> int:
+        """The highest floor among the topics that match; 0 if nothing was ever removed from them."""
+        if topics.covers_all or not self._floors:
+            return self._max_floor
+        if topics.exact is not None:
+            return max((self._floors.get(name, 0) for name in topics.exact), default=0)
+        floor = self._floor_memo.get(topics)
+        if floor is None:
+            floor = max((floor for name, floor in self._floors.items() if topics.matches(name)), default=0)
+            if len(self._floor_memo) >= _MEMO_MAX:
+                self._floor_memo.clear()
+            self._floor_memo[topics] = floor
+        return floor
+
+    def matching(self, topics: TopicFilter) -> dict[int, str]:
+        """The ids and names that match. Topics are never removed, so only new ones are looked at again."""
+        if topics.exact is not None:
+            return {found.id: name for name in topics.exact if (found := self._by_name.get(name))}
+        seen, found_ids = self._memo.pop(topics, (0, {}))
+        for topic in self._by_id[seen:]:
+            if topics.matches(topic.name):
+                found_ids[topic.id] = topic.name
+        self._memo[topics] = (len(self._by_id), found_ids)
+        if len(self._memo) > _MEMO_MAX:
+            self._memo.popitem(last=False)
+        return found_ids
+
+    def select(self, topics: TopicFilter) -> Collection[Topic]:
+        return [self._by_id[id - 1] for id in self.matching(topics)]

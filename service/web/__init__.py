@@ -1,0 +1,1 @@
+"""The web application: what knows Quart, and the composition of everything else."""

@@ -1,0 +1,47 @@
+"""Every error of the Quart part as an RFC 9457 problem."""
+
+import structlog
+from quart import Quart, Response
+from werkzeug.exceptions import HTTPException
+
+from service.core.errors import TwinwireError
+from service.wire.problems import MEDIA_TYPE, problem_response
+
+logger = structlog.get_logger(__name__)
+
+
+class _FrameworkError(TwinwireError):
+    """An error of the framework's, with its status."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status  # type: ignore[misc]
+        self.title = title  # type: ignore[misc]
+
+
+def install(app: Quart) -> None:
+    app.register_error_handler(TwinwireError, _respond)
+    app.register_error_handler(HTTPException, _from_werkzeug)
+    app.register_error_handler(Exception, _unexpected)
+
+
+async def _respond(error: TwinwireError) -> Response:
+    status, headers, body = problem_response(error)
+    response = Response(body, status, content_type=MEDIA_TYPE)
+    for name, value in headers:
+        response.headers[name.decode()] = value.decode()
+    return response
+
+
+async def _from_werkzeug(error: HTTPException) -> Response:
+    code = error.code or 500
+    response = await _respond(_FrameworkError(code, error.name, error.description or error.name))
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+async def _unexpected(error: Exception) -> Response:
+    logger.error("request_failed", exc_info=error)
+    return await _respond(_FrameworkError(500, "Internal error", "the service failed; the log says why"))

@@ -1,0 +1,1 @@
+"""Frames and transports: from a subscription to bytes."""

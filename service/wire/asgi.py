@@ -1,0 +1,137 @@
+"""The little of ASGI that the wires need: query, headers, body and a whole response."""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from service.bus.start import Start
+from service.core.errors import InvalidError, TooLargeError, TwinwireError
+from service.core.topics import TopicFilter
+from service.wire.problems import problem_response
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+CURSOR_PARAMETERS: Final = ("after", "lastEventID", "last_event_id", "lastEventId")
+
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off"})
+_FIELDS_MAX: Final = 500
+
+
+class DisconnectedError(Exception):
+    """The client went away before its request was complete."""
+
+
+class Request:
+    """A parsed look at an ASGI scope; holds no reference to it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.method: str = scope.get("method", "GET")
+        self.path: str = scope["path"]
+        self.http_version: str = scope.get("http_version", "1.1")
+        self._headers: dict[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
+        self._query: list[tuple[str, str]] | None = None
+        self._query_string: bytes = scope.get("query_string", b"")
+
+    def header(self, name: bytes) -> str | None:
+        """By lower-case name. Latin-1, as bytes travel in HTTP fields (RFC 9110, 5.5)."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1").strip()
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """Raises InvalidError for more fields than anyone needs."""
+        if self._query is None:
+            try:
+                text = self._query_string.decode("latin-1")
+                self._query = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
+            except ValueError as error:
+                raise InvalidError("too many query parameters") from error
+        return self._query
+
+    def value(self, name: str) -> str | None:
+        return next((value for key, value in self.query if key == name), None)
+
+    def topics(self) -> TopicFilter:
+        """The filter from `topic` parameters; all topics without any. Raises InvalidError."""
+        patterns = tuple(value for key, value in self.query if key == "topic")
+        return TopicFilter(patterns) if patterns else TopicFilter.all()
+
+    def start_text(self) -> str | None:
+        """The cursor that the client sent. The header wins: EventSource reconnects with its old URL."""
+        header = self.header(b"last-event-id")
+        if header:
+            return header
+        found = dict(reversed(self.query))
+        return next((found[name] for name in CURSOR_PARAMETERS if found.get(name)), None)
+
+    def start(self) -> Start:
+        return Start.parse(self.start_text())
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Raises InvalidError, naming the parameter, for anything but a yes or a no."""
+        text = self.value(name)
+        if text is None:
+            return default
+        if text.lower() not in _TRUE | _FALSE:
+            raise InvalidError(f"{name} is 0 or 1", field=name)
+        return text.lower() in _TRUE
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A decimal number between `low` and `high`. Raises InvalidError naming the parameter."""
+        text = self.value(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,6})?", text) or not low <= float(text) <= high:
+            raise InvalidError(f"{name} is a number from {low:g} to {high:g}", field=name)
+        return float(text)
+
+
+async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises TooLargeError as soon as it exceeds `limit` bytes, DisconnectedError if it never ends."""
+    declared = request.header(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise TooLargeError(f"a request has at most {limit} bytes")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        return body
+    chunks: list[bytes] = []
+    size = 0
+    while message["type"] == "http.request":
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise TooLargeError(f"a request has at most {limit} bytes")
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+        message = await receive()
+    raise DisconnectedError
+
+
+async def respond(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, head: bool = False
+) -> None:
+    """A whole response; `head` leaves the body out but keeps its length (RFC 9110, 9.3.2)."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": b"" if head else body, "more_body": False})
+
+
+async def respond_problem(send: Send, error: TwinwireError, *, head: bool = False, **members: Any) -> None:
+    status, headers, body = problem_response(error, **members)
+    if error.status == 413:
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    await respond(send, status, headers, body, head=head)
+
+
+async def refuse_websocket(send: Send, error: TwinwireError, **members: Any) -> None:
+    """Answer the handshake with a problem instead of a 101 (ASGI "websocket.http.response" extension)."""
+    status, headers, body = problem_response(error, **members)
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})

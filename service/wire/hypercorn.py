@@ -1,0 +1,152 @@
+"""The fast wire: from an ASGI `send` to the connection's transport. The only file that knows Hypercorn's inside.
+
+Every step is checked by exact type, because HTTP/2 has the same attributes and raw bytes would corrupt it. What is
+not recognised is "not available", and the portable ASGI path serves.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import MethodType
+from typing import Any, Final
+
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.protocol import h2
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.protocol.ws_stream import WSStream
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+HIGH_WATER: Final = 256 * 1024
+"""Bytes in a transport's buffer above which a subscriber reads from its cursor instead of being fed."""
+
+LOW_WATER: Final = 64 * 1024
+"""Bytes below which such a reader goes on."""
+
+
+def _owner(method: object, kind: type) -> Any | None:
+    """The object that a bound method belongs to, if its type is exactly `kind`."""
+    if type(method) is not MethodType or type(method.__self__) is not kind:
+        return None
+    return method.__self__
+
+
+def find_writer(send: Send, kind: type[HTTPStream] | type[WSStream]) -> asyncio.StreamWriter | None:
+    """The writer of the HTTP/1.1 connection behind `send`, or None if there is none that we know."""
+    stream = _owner(send, kind)
+    protocol = _owner(stream.send, H11Protocol) if stream is not None else None
+    server = _owner(protocol.send, TCPServer) if protocol is not None else None
+    writer = getattr(server, "writer", None)
+    return writer if type(writer) is asyncio.StreamWriter else None
+
+
+def refuse_compression(send: Send) -> None:
+    """Switch permessage-deflate off for this WebSocket; call before accepting it.
+
+    Hypercorn accepts whatever a browser offers: about 100 KiB a connection, CPU for each message and client, and
+    frames that can't be shared.
+    """
+    stream = _owner(send, WSStream)
+    if stream is not None:
+        stream.handshake.extensions = None
+
+
+def lighten(scope: MutableMapping[str, Any], send: Send) -> None:
+    """Let go of what a long stream no longer needs of its request: some KiB a connection.
+
+    Hypercorn itself still reads `method`, and its access log, where that is on, everything.
+    """
+    stream = _owner(send, HTTPStream) or _owner(send, WSStream)
+    if stream is None or stream.config.log.access_logger is not None:
+        return
+    for key in ("headers", "path", "raw_path", "query_string", "extensions", "state", "client", "server"):
+        scope.pop(key, None)
+
+
+class TransportPipe:
+    """Writes ready bytes straight to a transport. An `Outlet` of bytes."""
+
+    direct: Final = True
+    __slots__ = ("_behind", "_progress_at", "_size", "_transport", "_writer")
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._transport = writer.transport
+        self._transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
+        self._behind: Callable[[], None] | None = None
+        self._progress_at = 0.0
+        self._size = 0
+
+    def on_behind(self, callback: Callable[[], None]) -> None:
+        self._behind = callback
+
+    def behind(self) -> None:
+        if self._behind is not None:
+            self._behind()
+
+    def write(self, payload: bytes) -> bool:
+        transport = self._transport
+        if transport.get_write_buffer_size() > HIGH_WATER or transport.is_closing():
+            return False
+        transport.write(payload)
+        return True
+
+    def push(self, payload: bytes) -> bool:
+        """Write a control frame whatever the buffer holds; False if the connection is gone."""
+        if self._transport.is_closing():
+            return False
+        self._transport.write(payload)
+        return True
+
+    async def send(self, payload: bytes) -> None:
+        """Write and wait until the buffer has drained. Raises ConnectionError if the connection is gone.
+
+        After a reset, `drain` returns or raises without ever suspending: the `sleep` is what lets others run.
+        """
+        if self._transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        self._transport.write(payload)
+        await self._writer.drain()
+        await asyncio.sleep(0)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._transport.is_closing()
+
+    def stalled_for(self, now: float) -> float:
+        """Seconds for which the peer has taken nothing although there is something to take."""
+        size = self._transport.get_write_buffer_size()
+        if not size or size < self._size or not self._progress_at:
+            self._progress_at = now
+        self._size = size
+        return now - self._progress_at
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+def close_http2_buffer_fault() -> bool:
+    """Give Hypercorn's HTTP/2 back-pressure: a stream's writer goes on only below the low-water mark.
+
+    Hypercorn 0.18 releases it after every short pop, also the empty one of a closed window, so that a client
+    without a window makes the server buffer without bound. Returns False, and changes nothing, for a version whose
+    `StreamBuffer` is not the one this was written for.
+    """
+    buffer = getattr(h2, "StreamBuffer", None)
+    if buffer is None or "_paused" not in buffer.__init__.__code__.co_names:
+        return False
+
+    async def pop(self: Any, max_length: int) -> bytes:
+        length = min(len(self.buffer), max_length)
+        data = bytes(self.buffer[:length])
+        del self.buffer[:length]
+        if len(self.buffer) < h2.BUFFER_LOW_WATER:
+            await self._paused.set()
+        else:
+            await self._paused.clear()
+        if not self.buffer:
+            await self._is_empty.set()
+        return data
+
+    buffer.pop = pop
+    return True

@@ -1,0 +1,214 @@
+"""Long polling and history: one answer shape, one cursor (PROTOCOL.md, section 4)."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from service.access.origins import Origins
+from service.bus.bus import EventBus
+from service.bus.start import Start, StartKind
+from service.bus.subscription import Gap
+from service.core.errors import InvalidError, MethodError, TwinwireError
+from service.core.event import check_type
+from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
+from service.core.topics import TopicFilter
+from service.log.base import Page, Search
+from service.wire.asgi import DisconnectedError, Receive, Request, Scope, Send, respond, respond_problem
+from service.wire.hub import StreamHub
+
+_HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the caller asks: a search, how long to wait for it (seconds), a gap to report and the floor it covers."""
+
+    search: Search
+    wait: float
+    gap: Gap | None
+    told: int
+
+
+class Waiter:
+    """An outlet that takes nothing: it only learns that there is something to read."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+
+    def write(self, payload: bytes) -> bool:
+        return False
+
+    def behind(self) -> None:
+        self._event.set()
+
+
+class PollWire:
+    """An ASGI application for GET and HEAD on `/api/events`."""
+
+    def __init__(self, bus: EventBus, hub: StreamHub, origins: Origins) -> None:
+        self._bus = bus
+        self._hub = hub
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        head = request.method == "HEAD"
+        try:
+            if request.method not in ("GET", "HEAD"):
+                raise MethodError("events are read with GET", field="method")
+            question = await self._question(request)
+            if head:
+                question = replace(question, wait=0.0)
+            page, gap = await self._answer(question, receive)
+            more = await self._more(question.search, page)
+        except TwinwireError as error:
+            await respond_problem(send, error, head=head)
+            return
+        except DisconnectedError:
+            return
+        headers = [*_HEADERS, *self._origins.cors(request.header(b"origin"))]
+        await respond(send, 200, headers, self._body(page, more, gap), head=head)
+
+    async def _question(self, request: Request) -> Question:
+        """Raises InvalidError naming the parameter."""
+        topics = request.topics()
+        type = request.value("type")
+        before, after_text = request.value("before"), request.start_text()
+        order = request.value("order") or ("desc" if before and not after_text else "asc")
+        if order not in ("asc", "desc"):
+            raise InvalidError("order is asc or desc", field="order")
+        wait = request.number("wait", 0.0, 0.0, WAIT_MAX)
+        limit = int(request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX))
+        newest_first = order == "desc"
+        whole_range = newest_first or before is not None
+        told = self._bus.floor(topics)  # before anything is read, as for a stream
+        after, gap = (0, None) if whole_range and not after_text else await self._after(topics, request.start())
+        until, before_gap = self._before(before, topics)
+        search = Search(
+            topics,
+            after=after,
+            before=until,
+            type=None if type is None else check_type(type),
+            from_time=_time(request, "from"),
+            to_time=_time(request, "to"),
+            newest_first=newest_first,
+            limit=min(limit, PAGE_MAX),
+        )
+        return Question(search, 0.0 if whole_range else wait, gap or before_gap, told)
+
+    async def _after(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
+        return await self._bus.locate(topics, start)
+
+    def _before(self, text: str | None, topics: TopicFilter) -> tuple[int | None, Gap | None]:
+        """The exclusive end of the range, and a gap if the cursor is of another log."""
+        if not text or text == StartKind.LATEST.value:
+            return None, None
+        start = Start.parse(text)
+        if start.kind is StartKind.EARLIEST:
+            return 1, None
+        if start.cursor is None:
+            raise InvalidError(f"{start.requested!r} is not a cursor", field="before")
+        if start.cursor.epoch != self._bus.epoch:
+            return None, Gap(text, "epoch", self._bus.head, self._bus.floor(topics) or None)
+        return start.cursor.offset, None
+
+    async def _answer(self, question: Question, receive: Receive) -> tuple[Page, Gap | None]:
+        """The page and its gap; waits if there is neither. Raises DisconnectedError while waiting."""
+        page, gap = await self._search(question)
+        if page.events or gap is not None or not question.wait:
+            return page, gap
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + question.wait
+        ended = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self._hub.draining.wait())]
+        try:
+            while not page.events and gap is None and loop.time() < deadline and not ended[1].done():
+                await self._park(question.search.topics, page.next, ended, deadline - loop.time())
+                if ended[0].done():
+                    raise DisconnectedError
+                question = replace(question, search=replace(question.search, after=page.next))
+                page, gap = await self._search(question)
+        finally:
+            for task in ended:
+                task.cancel()
+            await asyncio.gather(*ended, return_exceptions=True)
+        return page, gap
+
+    async def _search(self, question: Question) -> tuple[Page, Gap | None]:
+        """One search. What retention took away while it ran is a gap, and the search starts anew behind it."""
+        search, gap, told = question.search, question.gap, question.told
+        while True:
+            page = await self._bus.search(search)
+            floor = self._bus.floor(search.topics)
+            if search.newest_first or floor <= max(search.after, told):
+                return page, gap
+            told = floor
+            gap = await self._bus.gap(search.topics, search.after, floor)
+            search = replace(search, after=max(search.after, gap.offset))
+
+    async def _more(self, search: Search, page: Page) -> bool:
+        """Whether more of the same lies behind a full page."""
+        if len(page.events) < search.limit:
+            return False
+        if search.newest_first:
+            beyond = replace(search, limit=1, before=page.next)
+        else:
+            beyond = replace(search, limit=1, after=page.next)
+        return bool((await self._bus.search(beyond)).events)
+
+    async def _park(
+        self,
+        topics: TopicFilter,
+        offset: int,
+        ended: list["asyncio.Task[Any]"],
+        seconds: float,
+    ) -> None:
+        """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is."""
+        subscription = self._bus.attach(topics, offset, self._hub.frames.poll, told=0)
+        woken = asyncio.Event()
+        wake = asyncio.create_task(woken.wait())
+        try:
+            if subscription.go_live(Waiter(woken)):
+                await asyncio.wait([wake, *ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wake.cancel()
+            subscription.close()
+
+    def _body(self, page: Page, more: bool, gap: Gap | None) -> bytes:
+        encode: Callable[[Any], bytes] = self._hub.frames.poll.frame
+        rest = json.dumps(
+            {
+                "cursor": self._bus.cursor(page.next),
+                "head": self._bus.cursor(self._bus.head),
+                "more": more,
+                "gap": None if gap is None else self._hub.gap_fields(gap),
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        events = b",".join(encode(event) for event in page.events)
+        return b'{"events":[%b],%b' % (events, rest[1:].encode())
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _time(request: Request, name: str) -> int | None:
+    """Unix milliseconds from RFC 3339; a `+` that arrived as a space is forgiven."""
+    text = request.value(name)
+    if text is None:
+        return None
+    text = re.sub(r" (?=\d\d:\d\d\Z)", "+", text.strip())
+    try:
+        if _TIME.match(text) is None:
+            raise ValueError
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise InvalidError(f"{name} is a time as in RFC 3339, 2026-11-23T05:50:09.123Z", field=name) from error
+    return int((moment.astimezone(UTC) - datetime.fromtimestamp(0, UTC)).total_seconds() * 1000)

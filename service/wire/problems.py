@@ -1,0 +1,35 @@
+"""Errors as RFC 9457 problems: a status, headers and a JSON body that names the field."""
+
+import json
+import math
+from typing import Any, Final
+
+from service.core.errors import TwinwireError, UpgradeRequiredError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+def problem(error: TwinwireError, **members: Any) -> dict[str, Any]:
+    """The problem object; `members` are extension members (RFC 9457, 3.2)."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if error.field is not None:
+        body["field"] = error.field
+    if error.line is not None:
+        body["line"] = error.line
+    return body | members
+
+
+def problem_response(error: TwinwireError, **members: Any) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body."""
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
+    if isinstance(error, UpgradeRequiredError):
+        headers.append((b"upgrade", b"websocket"))
+    body = json.dumps(problem(error, **members), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return error.status, headers, body

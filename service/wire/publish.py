@@ -1,0 +1,67 @@
+"""Publishing over HTTP (PROTOCOL.md, section 5), straight on ASGI: a publish costs less than a framework's request."""
+
+import asyncio
+from typing import Final
+
+from service.access.origins import Origins
+from service.bus.bus import EventBus
+from service.core.errors import DrainingError, ForbiddenError, TwinwireError
+from service.core.event import Draft, check_key
+from service.core.limits import REQUEST_MAX
+from service.log.base import Receipt
+from service.wire.asgi import DisconnectedError, Receive, Request, Scope, Send, read_body, respond, respond_problem
+from service.wire.drafts import DraftReader
+from service.wire.hub import StreamHub
+
+_HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+
+class PublishWire:
+    """An ASGI application for POST on `/api/events`."""
+
+    def __init__(self, bus: EventBus, hub: StreamHub, reader: DraftReader, origins: Origins) -> None:
+        self._bus = bus
+        self._hub = hub
+        self._reader = reader
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        try:
+            status, body = await self._publish(request, receive)
+        except TwinwireError as error:
+            await respond_problem(send, error)
+            return
+        except DisconnectedError:
+            return
+        origin = request.header(b"origin")
+        headers = [*_HEADERS, *self._origins.cors(origin)] if origin else _HEADERS
+        await respond(send, status, headers, body)
+
+    async def _publish(self, request: Request, receive: Receive) -> tuple[int, bytes]:
+        """Raises what its parts raise: nothing is published then."""
+        if self._hub.draining.is_set():
+            raise DrainingError("the service is restarting")
+        if not self._origins.permits(request.header(b"origin"), request.header(b"host")):
+            raise ForbiddenError("pages of this origin may not publish", field="Origin")
+        body = await read_body(request, receive, REQUEST_MAX)
+        drafts, single = self._reader.request(request.header(b"content-type"), body)
+        if single:
+            drafts = [_with_header_key(drafts[0], request.header(b"idempotency-key"))]
+        # Shielded: a client that goes away must not leave the commit half reported to the others in it.
+        receipt: Receipt = await asyncio.shield(self._bus.publish(drafts))
+        epoch = self._bus.epoch
+        if single:
+            text = f'{{"id":"{epoch}-{receipt.offsets[0]}"}}'
+        else:
+            text = '{{"ids":[{}]}}'.format(",".join(f'"{epoch}-{offset}"' for offset in receipt.offsets))
+        return 201 if receipt.fresh else 200, text.encode()
+
+
+def _with_header_key(draft: Draft, key: str | None) -> Draft:
+    """A key in the body beats the header. Raises InvalidError for a header that is no key."""
+    if draft.key is not None or key is None:
+        return draft
+    if len(key) >= 2 and key[0] == key[-1] == '"':  # the draft standard writes it as a quoted string
+        key = key[1:-1]
+    return draft._replace(key=check_key(key, field="Idempotency-Key"))

@@ -1,0 +1,218 @@
+"""The WebSocket wire (RFC 6455): events out, client messages in (PROTOCOL.md, section 4)."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from hypercorn.protocol.ws_stream import WSStream
+
+from service.access.origins import Origins
+from service.bus.bus import EventBus
+from service.bus.start import Start
+from service.bus.subscription import Subscription
+from service.core.errors import (
+    ForbiddenError,
+    InvalidError,
+    TwinwireError,
+    UnsupportedError,
+)
+from service.core.limits import ENVELOPE_MAX
+from service.core.topics import TopicFilter
+from service.wire.asgi import Receive, Request, Scope, Send, refuse_websocket
+from service.wire.drafts import DraftReader, explain_decoding
+from service.wire.hub import StreamHub
+from service.wire.hypercorn import TransportPipe, find_writer, lighten, refuse_compression
+from service.wire.pipe import MessagePipe, Pipe
+from service.wire.problems import problem
+from service.wire.stream import Ending, Stream, StreamEncoding
+
+REF_MAX: Final = 128
+"""Characters of a `ref` that are sent back."""
+
+PUBLISHING_MAX: Final = 64
+"""Publishes of one connection that may wait for their commit; then its messages wait in the socket."""
+
+
+class ClientMessage(msgspec.Struct, gc=False):
+    """What a client may send; each `op` uses some of the fields."""
+
+    op: str | None = None
+    ref: str | int | float | None = None
+    type: str | None = None
+    topics: list[str] | None = None
+    topic: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
+    key: str | None = None
+
+
+_decode: Final = msgspec.json.Decoder(ClientMessage).decode
+
+
+class WebSocketWire:
+    """An ASGI application for WebSocket scopes: one connection a call."""
+
+    def __init__(
+        self, bus: EventBus, hub: StreamHub, reader: DraftReader, origins: Origins, data_max: int, direct: bool
+    ) -> None:
+        self._bus = bus
+        self._hub = hub
+        self._reader = reader
+        self._origins = origins
+        self._message_max = data_max + ENVELOPE_MAX
+        self._direct = direct
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, topics: TopicFilter | None = None) -> None:
+        """`topics` overrides the query's. Refuses before the handshake with a problem and its status."""
+        await receive()  # websocket.connect
+        try:
+            request = Request(scope)
+            self._hub.admit()
+            if not self._origins.permits(request.header(b"origin"), request.header(b"host")):
+                raise ForbiddenError("pages of this origin may not connect", field="Origin")
+            topics = topics or request.topics()
+            start = request.start()
+        except TwinwireError as error:
+            await refuse_websocket(send, error)
+            return
+        refuse_compression(send)
+        await send({"type": "websocket.accept"})
+        lighten(scope, send)
+        del request
+        writer = find_writer(send, WSStream) if self._direct else None
+        frames = self._hub.frames
+        if writer is not None:
+            ending = await self._serve(receive, topics, start, TransportPipe(writer), frames.websocket)
+        else:
+            pipe = MessagePipe(send, self._hub.send_timeout)
+            ending = await self._serve(receive, topics, start, pipe, frames.websocket_messages)
+        if ending is not None:
+            await _close(send, ending)
+
+    async def _serve(
+        self, receive: Receive, topics: TopicFilter, start: Start, pipe: Pipe[Any], encoding: StreamEncoding[Any]
+    ) -> Ending | None:
+        subscription, gap = await self._bus.subscribe(topics, start, encoding)
+        stream = Stream(self._hub, subscription, pipe, encoding)
+        resumed = start.cursor is not None and gap is None
+        fields = self._hub.connection_fields("websocket", topics, subscription.offset, resumed, self._hub.retry())
+        session = _Session(stream, self._bus, self._reader, self._message_max)
+        await stream.run(stream.frame("connection", fields), gap, lambda: session.listen(receive))
+        return stream.ending
+
+
+async def _close(send: Send, ending: Ending) -> None:
+    with contextlib.suppress(ConnectionError):
+        await send({"type": "websocket.close", "code": ending.code, "reason": ending.reason or ""})
+
+
+class _Session:
+    """Carries out one connection's client messages, in order. What waits is bounded by the server's queue."""
+
+    def __init__(self, stream: Stream[Any], bus: EventBus, reader: DraftReader, message_max: int) -> None:
+        self._stream = stream
+        self._bus = bus
+        self._reader = reader
+        self._message_max = message_max
+        self._publishing: set[asyncio.Task[None]] = set()
+
+    async def listen(self, receive: Receive) -> None:
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                text = message.get("text")
+                if text is None:
+                    self._stream.end(Ending(None, 1003))
+                    await asyncio.sleep(0)
+                elif len(text) > self._message_max or len(text.encode("utf-8", "replace")) > self._message_max:
+                    self._stream.end(Ending(None, 1009))
+                    await asyncio.sleep(0)
+                else:
+                    await self._handle(text)
+        finally:
+            for task in self._publishing:
+                task.cancel()
+
+    async def _handle(self, text: str) -> None:
+        ref: Any = None
+        try:
+            message = self._parse(text)
+            ref = message.ref
+            await self._op(message)(message)
+        except TwinwireError as error:
+            await self._problem(error, ref)
+
+    def _parse(self, text: str) -> ClientMessage:
+        """Raises MalformedError or InvalidError."""
+        try:
+            message: ClientMessage = _decode(text)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise explain_decoding(error) from error
+        if isinstance(message.ref, str) and len(message.ref) > REF_MAX:
+            message.ref = message.ref[:REF_MAX]
+        return message
+
+    def _op(self, message: ClientMessage) -> Callable[[ClientMessage], Awaitable[None]]:
+        ops: dict[str | None, Callable[[ClientMessage], Awaitable[None]]] = {
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "publish": self._publish,
+            "ping": self._ping,
+            "auth": self._auth,
+        }
+        if message.op is None and message.type == "ping":
+            return self._ping
+        if message.op not in ops:
+            raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
+        return ops[message.op]
+
+    async def _subscribe(self, message: ClientMessage) -> None:
+        await self._change(message, lambda topics, named: topics.plus(named))
+
+    async def _unsubscribe(self, message: ClientMessage) -> None:
+        await self._change(message, lambda topics, named: topics.minus(named))
+
+    async def _change(self, message: ClientMessage, change: Callable[[TopicFilter, list[str]], TopicFilter]) -> None:
+        """Between two pages, so that the reply's position is exactly where the new filter begins."""
+        if not message.topics:
+            raise InvalidError("topics is a list of at least one topic filter", field="topics")
+        named = list(TopicFilter(tuple(message.topics)).patterns) if message.op == "subscribe" else message.topics
+        for topic in named:
+            TopicFilter((topic,))
+        subscription: Subscription[Any] = self._stream.subscription
+        async with self._stream.between_pages():
+            topics = change(subscription.topics, named)
+            offset = subscription.change(topics)
+            fields = {"ref": message.ref, "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
+            await self._stream.pipe.send(self._stream.frame("reply", fields))
+
+    async def _publish(self, message: ClientMessage) -> None:
+        """The commit is not waited for here, so that publishes of one client share a transaction too."""
+        if message.topic is None or message.type is None or not len(memoryview(message.data)):
+            missing = "topic" if message.topic is None else "type" if message.type is None else "data"
+            raise InvalidError(f"publish needs {missing}", field=missing)
+        draft = self._reader.draft(message.topic, message.type, message.data, message.key)
+        while len(self._publishing) >= PUBLISHING_MAX:
+            await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(self._commit(draft, message.ref))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
+    async def _commit(self, draft: Any, ref: Any) -> None:
+        try:
+            receipt = await self._bus.publish([draft])
+            await self._stream.reply("reply", {"ref": ref, "id": self._bus.cursor(receipt.offsets[0])})
+        except TwinwireError as error:
+            await self._problem(error, ref)
+        except (ConnectionError, TimeoutError):
+            return  # the stream notices by itself
+
+    async def _ping(self, message: ClientMessage) -> None:
+        await self._stream.reply("pong", {} if message.ref is None else {"ref": message.ref})
+
+    async def _auth(self, message: ClientMessage) -> None:
+        raise UnsupportedError("this service does not use tokens", field="op")
+
+    async def _problem(self, error: TwinwireError, ref: Any) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await self._stream.reply("problem", {**problem(error), "ref": ref})
