@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 import structlog
@@ -118,7 +118,7 @@ def run(settings: Settings, config_file: Path) -> None:
     except Exception as error:
         raise _startup_error(error) or error from error
     finally:
-        listener.close()
+        listener.detach()  # Hypercorn has made the descriptor its own, and closed it
 
 
 def _startup_error(error: BaseException) -> TwinwireError | None:
@@ -146,7 +146,8 @@ async def _serve(app: TwinwireApp, settings: Settings, config: Config, listener:
         if app.front.service is not None:
             await app.front.service.drain()
 
-    await hypercorn_serve(app, config, shutdown_trigger=trigger, mode="asgi")
+    # The front door itself: Quart's own `__call__` would be one more frame for each stream.
+    await hypercorn_serve(cast(Any, app.front), config, shutdown_trigger=trigger, mode="asgi")
 
 
 def _stop_signal() -> asyncio.Event:

@@ -5,12 +5,15 @@ request around it, and a wire on plain ASGI is free of a framework's time limits
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
-from service.core.errors import InvalidError, MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
-from service.core.topics import TopicFilter, is_topic
+from service.core.errors import MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
+from service.core.topics import TopicFilter
 from service.web.service import Service
 from service.wire.asgi import Receive, Request, Scope, Send, refuse_websocket, respond, respond_problem
+from service.wire.sse import SSEWire
+from service.wire.websocket import WebSocketWire
 
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -27,83 +30,86 @@ _PREFLIGHT: Final = [
 
 
 class FrontDoor:
-    """An ASGI application around another. `service` is None until the lifespan has started."""
+    """An ASGI application around another. `service` is None until the lifespan has started.
+
+    Routing only chooses: every coroutine between the server and a wire would keep its frame for as long as the
+    stream lives, so there is none.
+    """
 
     def __init__(self, inner: ASGI) -> None:
         self._inner = inner
         self.service: Service | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._route(scope)(scope, receive, send)
+
+    def _route(self, scope: Scope) -> ASGI:
         service = self.service
-        if scope["type"] == "lifespan" or service is None:
-            await self._inner(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(service, scope, receive, send)
-        else:
-            await self._http(service, scope, receive, send)
-
-    async def _websocket(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            topics = _project_topics(service, scope["path"], WEBSOCKET)
-        except TwinwireError as error:
-            await receive()
-            await refuse_websocket(send, error)
-            return
-        await service.websocket(scope, receive, send, topics)
-
-    async def _http(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
+        if service is None or scope["type"] == "lifespan":
+            return self._inner
         path: str = scope["path"]
-        if path == EVENTS:
-            await self._events(service, scope, receive, send)
-        elif path == SSE or path.startswith(SSE + "/"):
-            await self._sse(service, scope, receive, send)
-        elif path == WEBSOCKET or path.startswith(WEBSOCKET + "/"):
-            service.hub.refused["no_upgrade"] += 1
-            error = UpgradeRequiredError("this is a WebSocket URL; something on the way may strip Upgrade: try SSE")
-            query = scope.get("query_string", b"").decode("latin-1")
-            hint = path.replace(WEBSOCKET, SSE, 1) + (f"?{query}" if query else "")
-            await respond_problem(send, error, head=scope["method"] == "HEAD", sse=hint)
-        else:
-            await self._inner(scope, receive, send)
-
-    async def _events(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
-        method = scope["method"]
-        if method == "POST":
-            await service.publish(scope, receive, send)
-        elif method in ("GET", "HEAD"):
-            await service.poll(scope, receive, send)
-        elif method == "OPTIONS":
-            await _preflight(service, scope, send)
-        else:
-            await respond_problem(send, MethodError(f"use {_ALLOW}", field="method"))
-
-    async def _sse(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
-            await _preflight(service, scope, send)
-            return
         try:
-            topics = _project_topics(service, scope["path"], SSE)
+            if scope["type"] == "websocket":
+                return _stream(service, service.websocket, path, WEBSOCKET)
+            if path == EVENTS:
+                return _events(service, scope["method"])
+            if path == SSE or path.startswith(SSE + "/"):
+                preflight = scope["method"] == "OPTIONS"
+                return partial(_preflight, service) if preflight else _stream(service, service.sse, path, SSE)
+            if path == WEBSOCKET or path.startswith(WEBSOCKET + "/"):
+                return partial(_upgrade_required, service)
         except TwinwireError as error:
-            await respond_problem(send, error, head=scope["method"] == "HEAD")
-            return
-        await service.sse(scope, receive, send, topics)
+            return partial(_refuse, error)
+        return self._inner
 
 
-def _project_topics(service: Service, path: str, base: str) -> TopicFilter | None:
-    """The filter that `base/projects/{id}` stands for; None for `base` itself. Raises NotFoundError."""
+def _stream(service: Service, wire: WebSocketWire | SSEWire, path: str, base: str) -> ASGI:
+    """The wire, with the topics that the path stands for. Raises NotFoundError."""
     if path == base:
-        return None
-    prefix, id = base + _PROJECTS, path.removeprefix(base + _PROJECTS)
-    topic = f"projects/{id}"
-    if not path.startswith(prefix) or "/" in id or not is_topic(topic) or not service.projects.exists(id):
-        raise NotFoundError("there is no such project" if path.startswith(prefix) else "there is no such stream")
-    try:
-        return TopicFilter((topic,))
-    except InvalidError as error:
-        raise NotFoundError("there is no such project") from error
+        return wire
+    return partial(wire, topics=_project_topics(service, path, base))
 
 
-async def _preflight(service: Service, scope: Scope, send: Send) -> None:
+def _events(service: Service, method: str) -> ASGI:
+    """Raises MethodError."""
+    if method == "POST":
+        return service.publish
+    if method in ("GET", "HEAD"):
+        return service.poll
+    if method == "OPTIONS":
+        return partial(_preflight, service)
+    raise MethodError(f"use {_ALLOW}", field="method")
+
+
+async def _refuse(error: TwinwireError, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        await refuse_websocket(send, error)
+    else:
+        await respond_problem(send, error, head=scope["method"] == "HEAD")
+
+
+async def _upgrade_required(service: Service, scope: Scope, receive: Receive, send: Send) -> None:
+    """Something on the way strips `Upgrade`: say so, count it, and name the way that works."""
+    service.hub.refused["no_upgrade"] += 1
+    query = scope.get("query_string", b"").decode("latin-1")
+    hint = scope["path"].replace(WEBSOCKET, SSE, 1) + (f"?{query}" if query else "")
+    error = UpgradeRequiredError("this is a WebSocket URL; something on the way may strip Upgrade: try SSE")
+    await respond_problem(send, error, head=scope["method"] == "HEAD", sse=hint)
+
+
+def _project_topics(service: Service, path: str, base: str) -> TopicFilter:
+    """The filter that `base/projects/{id}` stands for. Raises NotFoundError."""
+    prefix = base + _PROJECTS
+    id = path.removeprefix(prefix)
+    if not path.startswith(prefix):
+        raise NotFoundError("there is no such stream")
+    if not service.projects.exists(id):
+        raise NotFoundError("there is no such project")
+    return TopicFilter((f"projects/{id}",))
+
+
+async def _preflight(service: Service, scope: Scope, receive: Receive, send: Send) -> None:
     """What another origin's page may send (Fetch, "CORS-preflight request")."""
     origin = Request(scope).header(b"origin")
     allowed = service.origins.cors(origin)

@@ -31,9 +31,17 @@ def _owner(method: object, kind: type) -> Any | None:
     return method.__self__
 
 
-def find_writer(send: Send, kind: type[HTTPStream] | type[WSStream]) -> asyncio.StreamWriter | None:
-    """The writer of the HTTP/1.1 connection behind `send`, or None if there is none that we know."""
-    stream = _owner(send, kind)
+def find_response_writer(send: Send) -> asyncio.StreamWriter | None:
+    """The writer of the HTTP/1.1 connection behind a request's `send`, or None if there is none that we know."""
+    return _find_writer(_owner(send, HTTPStream))
+
+
+def find_websocket_writer(send: Send) -> asyncio.StreamWriter | None:
+    """The same behind a WebSocket's `send`."""
+    return _find_writer(_owner(send, WSStream))
+
+
+def _find_writer(stream: Any | None) -> asyncio.StreamWriter | None:
     protocol = _owner(stream.send, H11Protocol) if stream is not None else None
     server = _owner(protocol.send, TCPServer) if protocol is not None else None
     writer = getattr(server, "writer", None)
@@ -59,8 +67,10 @@ def lighten(scope: MutableMapping[str, Any], send: Send) -> None:
     stream = _owner(send, HTTPStream) or _owner(send, WSStream)
     if stream is None or stream.config.log.access_logger is not None:
         return
-    for key in ("headers", "path", "raw_path", "query_string", "extensions", "state", "client", "server"):
-        scope.pop(key, None)
+    method = scope.get("method")
+    scope.clear()
+    if method is not None:
+        scope["method"] = method
 
 
 class TransportPipe:

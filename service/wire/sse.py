@@ -1,9 +1,7 @@
 """The Server-Sent Events wire (WHATWG HTML, 9.2; PROTOCOL.md, section 4)."""
 
 import contextlib
-from typing import Any, Final
-
-from hypercorn.protocol.http_stream import HTTPStream
+from typing import Final
 
 from service.access.origins import Origins
 from service.bus.bus import EventBus
@@ -11,9 +9,8 @@ from service.bus.start import Start
 from service.core.errors import MethodError, TwinwireError
 from service.core.topics import TopicFilter
 from service.wire.asgi import Receive, Request, Scope, Send, respond, respond_problem
-from service.wire.frames import SSEFrames
 from service.wire.hub import StreamHub
-from service.wire.hypercorn import TransportPipe, find_writer, lighten
+from service.wire.hypercorn import TransportPipe, find_response_writer, lighten
 from service.wire.pipe import BodyPipe, Pipe
 from service.wire.stream import Stream
 
@@ -54,26 +51,38 @@ class SSEWire:
             return
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         # HTTP/1.0 has no chunks: there the body ends with the connection (RFC 9112, 6.3).
-        writer = find_writer(send, HTTPStream) if self._direct and request.http_version == "1.1" else None
-        frames = self._hub.frames.sse(named, chunked=writer is not None)
-        pipe: Pipe[bytes] = BodyPipe(send, self._hub.send_timeout) if writer is None else TransportPipe(writer)
+        direct = self._direct and request.http_version == "1.1"
         lighten(scope, send)
-        del request
-        await self._serve(receive, topics, start, pipe, frames)
+        del request, scope, headers
+        stream, opening = await self._open(send, topics, start, named, direct)
+        del topics, start
+        await stream.run(opening, _Listener(receive))
         with contextlib.suppress(ConnectionError):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _serve(
-        self, receive: Receive, topics: TopicFilter, start: Start, pipe: Pipe[Any], frames: SSEFrames
-    ) -> None:
+    async def _open(
+        self, send: Send, topics: TopicFilter, start: Start, named: bool, direct: bool
+    ) -> tuple[Stream[bytes], list[bytes]]:
+        """The stream and its first frames."""
+        writer = find_response_writer(send) if direct else None
+        frames = self._hub.frames.sse(named, chunked=writer is not None)
+        pipe: Pipe[bytes] = BodyPipe(send, self._hub.send_timeout) if writer is None else TransportPipe(writer)
         subscription, gap = await self._bus.subscribe(topics, start, frames)
         stream = Stream(self._hub, subscription, pipe, frames)
         retry = self._hub.retry()
         resumed = start.cursor is not None and gap is None
         fields = self._hub.connection_fields("sse", topics, subscription.offset, resumed, retry)
-        await stream.run(frames.opening(retry, fields), gap, lambda: _until_gone(receive))
+        return stream, stream.opening(frames.opening(retry, fields), gap)
 
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class _Listener:
+    """An event stream's client says nothing; it only leaves."""
+
+    __slots__ = ("_receive",)
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+
+    async def listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

@@ -6,7 +6,7 @@ writes. The pump exists only while something is to be read from the cursor.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
@@ -35,6 +35,13 @@ class StreamEncoding(Encoding[P_co], Protocol[P_co]):
     def control(self, type: str, fields: Mapping[str, Any]) -> P_co: ...
 
 
+class Listener(Protocol):
+    """The client's side of a stream."""
+
+    async def listen(self) -> None:
+        """Return when the client has left, or was refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Why the server ends a stream: `reason` for `goodbye`, None if nobody listens; `code` of the WebSocket close."""
@@ -58,7 +65,7 @@ class Stream(Generic[P]):
         "_heard_at",
         "_heartbeat_due",
         "_hub",
-        "_listener",
+        "_listening",
         "_lock",
         "_pump_task",
         "_swept",
@@ -75,10 +82,10 @@ class Stream(Generic[P]):
     ) -> None:
         self._hub = hub
         self._encoding = encoding
-        self._lock = asyncio.Lock()
+        self._lock: asyncio.Lock | None = None
         self._wake = asyncio.Event() if not pipe.direct else None
         self._pump_task: asyncio.Task[None] | None = None
-        self._listener: asyncio.Task[Any] | None = None
+        self._listening: asyncio.Task[Any] | None = None
         self._caught_up = False
         self._heartbeat_due = False
         self._trailing = False
@@ -97,21 +104,25 @@ class Stream(Generic[P]):
     def frame(self, type: str, fields: Mapping[str, Any]) -> P:
         return self._encoding.control(type, fields)
 
-    async def run(self, opening: P, gap: Gap | None, listen: Callable[[], Awaitable[None]]) -> None:
-        """Open, feed and listen until the client leaves or the server ends it; then `ending` says why.
+    def opening(self, connection: P, gap: Gap | None) -> list[P]:
+        """The first frames: `connection`, and the gap if there is one. `run` empties the list as it sends them."""
+        return [connection] if gap is None else [self._gap_frame(gap), connection]
 
-        `listen` returns when the client has left.
+    async def run(self, opening: list[P], listener: Listener) -> None:
+        """Send `opening` from its end, feed and listen until the client leaves or the server ends it.
+
+        Afterwards `ending` says why; None if the client left.
         """
-        self._listener = asyncio.current_task()
+        self._listening = asyncio.current_task()
         self._hub.add(self)
         try:
-            await self._send(opening)
-            if gap is not None:
-                await self._send(self._gap_frame(gap))
-            if not await self._catch_up(INLINE_PAGES):
+            while opening:
+                await self._send(opening.pop())
+            is_live = await self._catch_up(INLINE_PAGES)
+            if not is_live or not self.pipe.direct:
                 self._start_pump()
             if self.ending is None:
-                await listen()
+                await listener.listen()
         except (ConnectionError, TimeoutError):
             self.ending = self.ending or LOST
         except asyncio.CancelledError:
@@ -122,13 +133,17 @@ class Stream(Generic[P]):
         finally:
             await self._stop()
 
+    def refuse(self, ending: Ending) -> None:
+        """The listener's: end the stream because of what the client sent. The listener returns after it."""
+        self.ending = self.ending or ending
+
     def _was_ended(self) -> bool:
         """Whether a cancellation was our own, from `end`; as in asyncio.timeout, it is then taken back."""
         task = asyncio.current_task()
         return self.ending is not None and task is not None and task.uncancel() == 0
 
     async def _stop(self) -> None:
-        self._listener = None
+        self._listening = None
         self.subscription.close()
         pump, self._pump_task = self._pump_task, None
         if pump is not None:
@@ -145,8 +160,8 @@ class Stream(Generic[P]):
         if self.ending is not None:
             return
         self.ending = ending
-        if self._listener is not None:
-            self._listener.cancel()
+        if self._listening is not None:
+            self._listening.cancel()
 
     async def _goodbye(self) -> None:
         """Tell the client why and when to come back, if it can still hear it."""
@@ -164,11 +179,12 @@ class Stream(Generic[P]):
         """The fan-out's: a write was not taken."""
         if self._wake is not None:
             self._wake.set()
-        elif self._listener is not None:
+        elif self._listening is not None:
             self._start_pump()
 
     def _start_pump(self) -> None:
         if self._pump_task is None and self.subscription.state is not State.CLOSED:
+            self._lock = asyncio.Lock()
             self._pump_task = asyncio.create_task(self._pump())
 
     async def _pump(self) -> None:
@@ -185,7 +201,7 @@ class Stream(Generic[P]):
             self.end(FAULT)
         finally:
             if self._pump_task is asyncio.current_task():
-                self._pump_task = None
+                self._pump_task = self._lock = None
 
     async def _wait_for_more(self, wake: asyncio.Event) -> None:
         """Portable pipes: live means parked here, until the fan-out says that there is something to read."""
@@ -197,10 +213,10 @@ class Stream(Generic[P]):
                 await self._send(self.frame("heartbeat", self._hub.heartbeat_fields(self.subscription.position)))
 
     async def _catch_up(self, pages: int | None = None) -> bool:
-        """Read and send until live, or for so many pages; True once live. The lock keeps replies between pages."""
+        """Read and send until live, or for so many pages; True once live."""
         subscription = self.subscription
         while pages is None or pages > 0:
-            async with self._lock:
+            async with self.between_pages():
                 item = await subscription.read()
                 if item is None:
                     if self._caught_up:
@@ -227,14 +243,17 @@ class Stream(Generic[P]):
 
     async def reply(self, type: str, fields: Mapping[str, Any]) -> None:
         """A control frame between two pages, with back-pressure."""
-        async with self._lock:
+        async with self.between_pages():
             await self.pipe.send(self.frame(type, fields))
 
     @contextlib.asynccontextmanager
-    async def between_pages(self) -> Any:
-        """Hold replay still, so that the position and what was sent agree."""
-        async with self._lock:
+    async def between_pages(self) -> AsyncIterator[None]:
+        """Hold the pump still, so that the position and what was sent agree. Without a pump nothing moves."""
+        if self._lock is None:
             yield
+        else:
+            async with self._lock:
+                yield
 
     def _caught_up_frame(self) -> P:
         return self.frame("caught_up", {"id": self._hub.cursor(self.subscription.offset), "replayed": self.replayed})

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
-from hypercorn.protocol.ws_stream import WSStream
 
 from service.access.origins import Origins
 from service.bus.bus import EventBus
@@ -23,7 +22,7 @@ from service.core.topics import TopicFilter
 from service.wire.asgi import Receive, Request, Scope, Send, refuse_websocket
 from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.hub import StreamHub
-from service.wire.hypercorn import TransportPipe, find_writer, lighten, refuse_compression
+from service.wire.hypercorn import TransportPipe, find_websocket_writer, lighten, refuse_compression
 from service.wire.pipe import MessagePipe, Pipe
 from service.wire.problems import problem
 from service.wire.stream import Ending, Stream, StreamEncoding
@@ -79,27 +78,25 @@ class WebSocketWire:
         refuse_compression(send)
         await send({"type": "websocket.accept"})
         lighten(scope, send)
-        del request
-        writer = find_writer(send, WSStream) if self._direct else None
-        frames = self._hub.frames
-        if writer is not None:
-            ending = await self._serve(receive, topics, start, TransportPipe(writer), frames.websocket)
-        else:
-            pipe = MessagePipe(send, self._hub.send_timeout)
-            ending = await self._serve(receive, topics, start, pipe, frames.websocket_messages)
-        if ending is not None:
-            await _close(send, ending)
+        del request, scope
+        stream, opening = await self._open(send, topics, start)
+        del topics, start
+        session = _Session(stream, self._bus, self._reader, self._message_max, receive)
+        await stream.run(opening, session)
+        if stream.ending is not None:
+            await _close(send, stream.ending)
 
-    async def _serve(
-        self, receive: Receive, topics: TopicFilter, start: Start, pipe: Pipe[Any], encoding: StreamEncoding[Any]
-    ) -> Ending | None:
+    async def _open(self, send: Send, topics: TopicFilter, start: Start) -> tuple[Stream[Any], list[Any]]:
+        """The stream and its first frames."""
+        writer = find_websocket_writer(send) if self._direct else None
+        frames = self._hub.frames
+        pipe: Pipe[Any] = MessagePipe(send, self._hub.send_timeout) if writer is None else TransportPipe(writer)
+        encoding: StreamEncoding[Any] = frames.websocket_messages if writer is None else frames.websocket
         subscription, gap = await self._bus.subscribe(topics, start, encoding)
         stream = Stream(self._hub, subscription, pipe, encoding)
         resumed = start.cursor is not None and gap is None
         fields = self._hub.connection_fields("websocket", topics, subscription.offset, resumed, self._hub.retry())
-        session = _Session(stream, self._bus, self._reader, self._message_max)
-        await stream.run(stream.frame("connection", fields), gap, lambda: session.listen(receive))
-        return stream.ending
+        return stream, stream.opening(stream.frame("connection", fields), gap)
 
 
 async def _close(send: Send, ending: Ending) -> None:
@@ -110,28 +107,29 @@ async def _close(send: Send, ending: Ending) -> None:
 class _Session:
     """Carries out one connection's client messages, in order. What waits is bounded by the server's queue."""
 
-    def __init__(self, stream: Stream[Any], bus: EventBus, reader: DraftReader, message_max: int) -> None:
+    __slots__ = ("_bus", "_message_max", "_publishing", "_reader", "_receive", "_stream")
+
+    def __init__(
+        self, stream: Stream[Any], bus: EventBus, reader: DraftReader, message_max: int, receive: Receive
+    ) -> None:
         self._stream = stream
         self._bus = bus
         self._reader = reader
         self._message_max = message_max
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._receive = receive
+        self._publishing: set[asyncio.Task[None]] | None = None
 
-    async def listen(self, receive: Receive) -> None:
-        try:
-            while (message := await receive())["type"] == "websocket.receive":
-                text = message.get("text")
-                if text is None:
-                    self._stream.end(Ending(None, 1003))
-                    await asyncio.sleep(0)
-                elif len(text) > self._message_max or len(text.encode("utf-8", "replace")) > self._message_max:
-                    self._stream.end(Ending(None, 1009))
-                    await asyncio.sleep(0)
-                else:
-                    await self._handle(text)
-        finally:
-            for task in self._publishing:
-                task.cancel()
+    async def listen(self) -> None:
+        """Carry out messages until the client leaves."""
+        while (message := await self._receive())["type"] == "websocket.receive":
+            text = message.get("text")
+            if text is None:
+                return self._stream.refuse(Ending(None, 1003))
+            if len(text) > self._message_max or len(text.encode("utf-8", "replace")) > self._message_max:
+                return self._stream.refuse(Ending(None, 1009))
+            await self._handle(text)
+            del message, text
+        return None
 
     async def _handle(self, text: str) -> None:
         ref: Any = None
@@ -192,6 +190,8 @@ class _Session:
             missing = "topic" if message.topic is None else "type" if message.type is None else "data"
             raise InvalidError(f"publish needs {missing}", field=missing)
         draft = self._reader.draft(message.topic, message.type, message.data, message.key)
+        if self._publishing is None:
+            self._publishing = set()
         while len(self._publishing) >= PUBLISHING_MAX:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(self._commit(draft, message.ref))
