@@ -1,0 +1,1 @@
+"""The application that rides on the bus: projects whose agents write a small web application, live."""

@@ -1,0 +1,176 @@
+"""What the generator stores and publishes, as values checked at construction (PROTOCOL.md, section 6)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RunStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
+ProjectStatus = Literal["idle", "queued", "running", "completed", "failed", "cancelled"]
+FinalStatus = Literal["completed", "failed", "cancelled"]
+StageStatus = Literal["pending", "started", "completed", "failed"]
+Level = Literal["debug", "info", "warning", "error"]
+Progress = Annotated[int, Field(ge=0, le=100, strict=True)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+
+UNFINISHED: Final[tuple[RunStatus, ...]] = ("queued", "running")
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Unix milliseconds as RFC 3339 UTC text with milliseconds."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+class Value(BaseModel):
+    """A value of ours: never changed, never more than what it declares."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Run(Value):
+    """One press of Generate. Times are RFC 3339; `duration` is seconds from the first start to the end."""
+
+    id: str
+    project: str
+    status: RunStatus
+    progress: Progress
+    message: str
+    created: str
+    started: str | None
+    finished: str | None
+    duration: Seconds | None
+
+    def seconds_until(self, milliseconds: int) -> float:
+        """From the first start to a moment in Unix milliseconds; 0 if the run never started."""
+        if self.started is None:
+            return 0.0
+        started = datetime.fromisoformat(self.started).timestamp()
+        return max(0.0, round(milliseconds / 1000 - started, 3))
+
+    @property
+    def unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+
+class Stage(Value):
+    """One agent's part of a run; `number` counts from 1, `duration` is seconds."""
+
+    number: int
+    agent: str
+    status: StageStatus
+    message: str
+    duration: Seconds | None
+
+
+class Project(Value):
+    """A project as lists show it: status and progress are those of its last run."""
+
+    id: str
+    name: str
+    brief: str
+    status: ProjectStatus
+    progress: Progress
+    created: str
+    run: Run | None
+
+
+class Snapshot(Project):
+    """A project as of `cursor`: every event up to it is included, none after it."""
+
+    stages: tuple[Stage, ...]
+    files: Count
+    cursor: str
+
+
+class Listing(Value):
+    """Projects, newest first, as of `cursor`; `more` says that older ones exist."""
+
+    projects: tuple[Project, ...]
+    more: bool
+    cursor: str
+
+
+class StoredFile(Value):
+    """A file that an agent wrote; `size` is bytes of UTF-8."""
+
+    path: str
+    size: Count
+    updated: str
+
+
+class NewProject(BaseModel):
+    """What a client sends to create a project; its bounds are checked by the service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    brief: str
+
+
+class EventData(BaseModel):
+    """Base of the event models. Own fields are checked; a publisher may add others, which pass through."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class StatusUpdate(EventData):
+    status: ProjectStatus
+    progress: Progress
+    run: str | None = None
+    message: str = ""
+
+
+class AgentUpdate(EventData):
+    """`stage` of `stages`, from 1; `duration` is seconds, None until the agent has ended."""
+
+    agent: str
+    stage: Annotated[int, Field(ge=1, strict=True)]
+    stages: Annotated[int, Field(ge=1, strict=True)]
+    status: Literal["started", "completed", "failed"]
+    message: str = ""
+    duration: Seconds | None = None
+
+
+class LogLine(EventData):
+    level: Level = "info"
+    message: str
+    agent: str | None = None
+
+
+class FileUpdate(EventData):
+    """`size` is bytes of UTF-8; `preview` is the beginning of the text."""
+
+    path: str
+    size: Count
+    action: Literal["created", "updated"]
+    preview: str = ""
+
+
+class Completion(EventData):
+    """The end of a run; `duration` is seconds, `files` how many the project holds."""
+
+    run: str | None = None
+    status: FinalStatus
+    duration: Seconds | None = None
+    files: Count | None = None
+    message: str = ""
+
+
+EVENT_MODELS: Final[Mapping[str, type[EventData]]] = MappingProxyType(
+    {
+        "status_update": StatusUpdate,
+        "agent_update": AgentUpdate,
+        "log": LogLine,
+        "file_update": FileUpdate,
+        "completion": Completion,
+    }
+)
+"""Event type to the model of its data, for events on `projects/{id}`."""
+
+EVENT_TYPES: Final[Mapping[type[EventData], str]] = MappingProxyType(
+    {model: type for type, model in EVENT_MODELS.items()}
+)
