@@ -19,7 +19,7 @@ from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Page, Receipt, Search, Statement, TopicStats
 
-PAGE_EVENTS: Final = 200
+PAGE_EVENTS: Final = 400
 PAGE_BYTES: Final = 256 * 1024
 """A replay reads this much at a time, about half a millisecond, and then lets others have a turn."""
 
@@ -98,8 +98,13 @@ class EventBus:
         """Return once `head >= offset`: readers of the database see a commit a moment before the head moves."""
         if self.head < offset:
             reached = asyncio.get_running_loop().create_future()
-            self._waiting.append((offset, reached))
-            await reached
+            waiting = (offset, reached)
+            self._waiting.append(waiting)
+            try:
+                await reached
+            finally:
+                if waiting in self._waiting:
+                    self._waiting.remove(waiting)
 
     # Subscribing
 
@@ -163,7 +168,8 @@ class EventBus:
             batch = self._tail_page(group, after, limit or PAGE_EVENTS)
         else:
             page = await self._log.read(group.topics, after, limit or PAGE_EVENTS, PAGE_BYTES)
-            batch = group.batch([group.encoding.frame(event) for event in page.events], page.next)
+            payload = group.encoding.page(page.events) if page.events else None
+            batch = Batch(payload, len(page.events), page.next)
         self.replayed += batch.count
         if limit is None:
             group.share_page(after, head, batch)

@@ -21,6 +21,11 @@ class Encoding(Protocol[P_co]):
     def name(self) -> str: ...
     @property
     def transport(self) -> str: ...
-    def frame(self, event: Event) -> bytes: ...
+    def frame(self, event: Event) -> bytes:
+        """One event's frame, to be kept and joined later."""
+
+    def page(self, events: Sequence[Event]) -> P_co:
+        """The same as joining the events' frames, in fewer steps; never called with none."""
+
     def join(self, frames: Sequence[bytes]) -> P_co:
         """Several frames as one write; never called with none."""

@@ -60,6 +60,8 @@ def pending(connection: Any, migrations: Sequence[Migration]) -> list[Migration]
             raise MigrationError(f"migration {number:04}_{name} is missing: found {number:04}_{one.name} instead")
         if one.checksum != checksum:
             raise MigrationError(f"migration {number:04}_{name} was edited after it was applied")
+    if [number for number, _, _ in applied] != list(range(1, len(applied) + 1)):
+        raise MigrationError("the database's record of its migrations has a hole")
     return [one for one in migrations if one.number > len(applied)]
 
 
@@ -107,7 +109,7 @@ def migrate(database: Path, folder: Path) -> list[Migration]:
         for migration in todo:
             apply(connection, migration)
         return todo
-    except driver.Error as error:
+    except (driver.Error, driver.Warning) as error:  # Warning: two statements on one line
         raise explain(error, database) from error
     finally:
         connection.close()

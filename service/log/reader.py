@@ -31,12 +31,20 @@ WHERE e.offset > :low AND e.offset < :high ORDER BY e.offset {order} LIMIT :limi
 _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
 
 
+_OVERSHOOT: Final = 1.5
+"""Rows are asked for beyond the mean by this factor; what is too much is read again."""
+
+_new_tuple: Final = tuple.__new__
+"""An Event from a row of its columns, in a third of the time of `Event._make`."""
+
+
 class Reader:
     """Reads ranges of offsets, both ends exclusive, forward or newest first."""
 
     def __init__(self, path: Path, registry: TopicRegistry) -> None:
         self._connection = connect_reader(path)
         self._registry = registry
+        self._mean_bytes = 256.0
 
     def close(self) -> None:
         self._connection.close()
@@ -81,18 +89,31 @@ class Reader:
         max_bytes: int,
         newest_first: bool,
     ) -> Page:
-        cursor = self._connection.execute(sql, {**names, "low": low, "high": high, "limit": limit})
-        events: list[Event] = []
+        limit = min(limit, self._rows_within(max_bytes))
+        rows = self._connection.execute(sql, {**names, "low": low, "high": high, "limit": limit}).fetchall()
+        kept = self._cut(rows, max_bytes)
+        events = [_new_tuple(Event, row) for row in rows[:kept]]
+        if kept == limit or kept < len(rows):
+            return Page(events, events[-1].offset)
+        return Page(events, low + 1 if newest_first else high - 1)
+
+    def _rows_within(self, max_bytes: int) -> int:
+        """How many rows to ask for, by the size of those read last, so that little is read in vain."""
+        return max(1, int(max_bytes * _OVERSHOOT / self._mean_bytes))
+
+    def _cut(self, rows: list[Any], max_bytes: int) -> int:
+        """How many of the rows fill the page: up to the one that reaches `max_bytes`."""
+        size = sum([len(row[5]) for row in rows])
+        if rows:
+            self._mean_bytes = max(1.0, size / len(rows))
+        if size <= max_bytes:
+            return len(rows)
         size = 0
-        for row in cursor:
-            events.append(Event._make(row))
+        for kept, row in enumerate(rows, 1):
             size += len(row[5])
             if size >= max_bytes:
-                break
-        cursor.close()
-        if len(events) == limit or size >= max_bytes:
-            return Page(events, events[-1][0])
-        return Page(events, low + 1 if newest_first else high - 1)
+                return kept
+        return len(rows)
 
     def _window(
         self,
@@ -118,7 +139,7 @@ class Reader:
         size = 0
         for row in cursor:
             if row[1] in names:
-                events.append(Event._make(row))
+                events.append(_new_tuple(Event, row))
                 size += len(row[5])
                 if len(events) == limit or size >= max_bytes:
                     cursor.close()

@@ -36,6 +36,9 @@ PROBE_INTERVAL: Final = 1.0
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _SEARCH_BYTES: Final = 1 << 20
 
+_DURABLE: Final = "durable"
+"""In place of the boot of a run that could not lose a commit, whatever happened to the machine."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -203,7 +206,8 @@ class SQLiteEventLog:
                     logger.warning("log_maintenance_failed", reason=error.detail)
 
     async def _retain(self) -> None:
-        removed = await self._retention.run(self._clock(), self._head)
+        with self._explained():
+            removed = await self._retention.run(self._clock(), self._head)
         if removed:
             logger.info("events_trimmed", removed=removed)
         if self._registry.uncounted:
@@ -255,7 +259,7 @@ def load_state(connection: Any, durability: str) -> State:
         registry.add(Topic(*row))
     log = connection.execute("SELECT epoch, boot, clean, counted FROM log").fetchone()
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    if log is None or _may_have_lost(durability, log[1], log[2], boot):
+    if log is None or _may_have_lost(log[1], log[2], boot):
         state.epoch = "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(8))
     else:
         state.epoch = log[0]
@@ -274,17 +278,18 @@ def load_state(connection: Any, durability: str) -> State:
     connection.execute(
         "INSERT INTO log (id, epoch, boot, clean) VALUES (1, ?1, ?2, 0)"
         " ON CONFLICT (id) DO UPDATE SET epoch = ?1, boot = ?2, clean = 0",
-        (state.epoch, boot),
+        (state.epoch, boot if durability == "normal" else _DURABLE),
     )
     return state
 
 
-def _may_have_lost(durability: str, boot: str, clean: int, current_boot: str) -> bool:
+def _may_have_lost(boot: str, clean: int, current_boot: str) -> bool:
     """With durability "normal" a power loss may take back offsets that clients have seen.
 
-    A killed process loses nothing, since the pages are the kernel's: only another boot counts.
+    A killed process loses nothing, since the pages are the kernel's: only another boot counts. What counts is the
+    durability of the run that ended, not of the one that begins.
     """
-    return durability == "normal" and not clean and (not boot or boot != current_boot)
+    return not clean and boot != _DURABLE and (not boot or boot != current_boot)
 
 
 async def open_log(
@@ -296,12 +301,15 @@ async def open_log(
     clock: Callable[[], int] = unix_ms,
 ) -> SQLiteEventLog:
     """Open a migrated database. Raises StorageError if it can't be read and written."""
-    connection = await aiosqlite.Connection(lambda: connect_writer(path, durability), iter_chunk_size=64)
+    try:
+        connection = await aiosqlite.Connection(lambda: connect_writer(path, durability), iter_chunk_size=64)
+    except driver.Error as error:
+        raise explain(error, path) from error
     try:
         state = await on_thread(connection, load_state, durability)
+        return SQLiteEventLog(connection, path, state, policies, retention_interval, clock)
     except BaseException as error:
         await connection.close()
         if isinstance(error, driver.Error):
             raise explain(error, path) from error
         raise
-    return SQLiteEventLog(connection, path, state, policies, retention_interval, clock)

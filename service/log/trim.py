@@ -17,7 +17,7 @@ _NTH_OLDEST: Final = (
     "SELECT max(offset) FROM (SELECT offset FROM events WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)"
 )
 _DELETE: Final = "DELETE FROM events WHERE topic = ? AND offset <= ? RETURNING length(data)"
-_SAVE_FLOOR: Final = "UPDATE topics SET floor = ? WHERE id = ?"
+_SAVE_FLOOR: Final = "UPDATE topics SET floor = max(floor, ?) WHERE id = ?"  # two cuts may overlap
 _SAVE_COUNTS: Final = """
 UPDATE topics SET head = value ->> 1, count = value ->> 2, bytes = value ->> 3
 FROM json_each(?) WHERE topics.id = value ->> 0
@@ -26,11 +26,13 @@ _SAVE_COUNTED: Final = "UPDATE log SET counted = ?"
 
 
 class Trimmer:
-    """Cuts topics down to a floor. One cut at a time; publishes commit in between its batches."""
+    """Cuts topics down to a floor. Publishes, and other cuts, commit in between the batches of one."""
 
     def __init__(self, writer: Writer, registry: TopicRegistry) -> None:
         self._writer = writer
         self._registry = registry
+        self._unfinished: set[Topic] = set()
+        """Topics with rows below their floor, which a delete that failed has left."""
 
     async def to_count(self, topic: Topic, keep: int) -> int:
         """Keep the newest `keep` events; returns how many went."""
@@ -66,13 +68,19 @@ class Trimmer:
     async def to_offset(self, topic: Topic, cutoff: int) -> int:
         """Remove the topic's events up to and including `cutoff`; returns how many went."""
         removed = 0
-        while topic.count and cutoff > topic.floor:
+        while topic.count and (cutoff > topic.floor or topic in self._unfinished):
             floor = await self._writer.run(partial(_find_floor, topic=topic, cutoff=cutoff))
             if floor is None:
                 break
             self._registry.raise_floor(topic, floor)  # before the delete: see log/base.py, "No silent hole"
-            sizes = await self._writer.run(partial(self._delete, topic=topic, floor=floor))
+            try:
+                sizes = await self._writer.run(partial(self._delete, topic=topic, floor=floor))
+            except BaseException:
+                self._unfinished.add(topic)  # the floor is never lowered again
+                raise
             removed += len(sizes)
+        if cutoff >= topic.floor:
+            self._unfinished.discard(topic)
         return removed
 
     def _delete(self, connection: Any, topic: Topic, floor: int) -> Sequence[int]:

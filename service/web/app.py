@@ -1,9 +1,10 @@
 """The application: Quart for resources and pages, the front door before it for streams and publishing."""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from quart import Quart
+from quart import Quart, request
 
+from service.core.errors import ForbiddenError
 from service.settings import Settings
 from service.web import problems
 from service.web.front import ASGI, FrontDoor
@@ -12,6 +13,9 @@ from service.web.pages import pages_blueprint
 from service.web.projects import projects_blueprint
 from service.web.service import Service
 from service.wire.hypercorn import close_http2_buffer_fault
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""They change nothing (RFC 9110, 9.2.1)."""
 
 
 class TwinwireApp(Quart):
@@ -24,6 +28,7 @@ def create_app(settings: Settings | None = None) -> TwinwireApp:
     """An ASGI application; its lifespan opens and closes the service. Without `settings`, the environment's."""
     app = TwinwireApp("service", static_folder=None)
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # a file's path is what it says
     front = FrontDoor(cast(ASGI, app.asgi_app))
     app.front = front
     app.asgi_app = cast(Any, front)  # type: ignore[method-assign]
@@ -37,6 +42,14 @@ def create_app(settings: Settings | None = None) -> TwinwireApp:
         app.register_blueprint(operations_blueprint(service))
         app.register_blueprint(projects_blueprint(service.projects))
         front.service = service
+
+    @app.before_request
+    async def guard() -> None:
+        """A page of another origin can send a form without asking; what changes something asks where it is from."""
+        if request.method in _SAFE_METHODS or front.service is None:
+            return
+        if not front.service.origins.permits(request.headers.get("Origin"), request.host):
+            raise ForbiddenError("pages of this origin may not change anything", field="Origin")
 
     @app.after_serving
     async def stop() -> None:

@@ -6,49 +6,95 @@ No I/O and no clock here: the same input is always the same bytes.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
 from service.core.event import Event
 
+_MOMENTS_MAX: Final = 4_096
+"""Timestamps whose text is remembered, about 400 KiB; then the memory starts anew."""
+
 POSITIONED: Final = frozenset({"connection", "gap", "caught_up", "heartbeat"})
 """Control frames that carry a position; on SSE they get an `id:` line, and `goodbye` does not."""
 
 
-@lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+class _Seconds(dict[int, str]):
+    """RFC 3339 text up to the second, by Unix seconds: `strftime` costs ten times the rest of a frame."""
+
+    def __missing__(self, second: int) -> str:
+        if len(self) >= _MOMENTS_MAX:
+            self.clear()
+        text = self[second] = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return text
+
+
+class _Moments(dict[int, str]):
+    """RFC 3339 text by Unix ms. The events of one commit share theirs, so a page holds few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = _Seconds()
+
+    def __missing__(self, unix_ms: int) -> str:
+        if len(self) >= _MOMENTS_MAX:
+            self.clear()
+        text = self[unix_ms] = f"{self._seconds[unix_ms // 1000]}.{unix_ms % 1000:03}Z"
+        return text
 
 
 def rfc3339(unix_ms: int) -> str:
     """RFC 3339, UTC, with milliseconds."""
-    return f"{_second(unix_ms // 1000)}.{unix_ms % 1000:03}Z"
+    return _Moments()[unix_ms]
 
 
-def event_json(epoch: str, event: Event) -> str:
-    """The event frame. Topic and type need no escaping by their alphabets, and `data` is JSON already."""
-    offset, topic, type, time, prev, data = event
-    before = f'"{epoch}-{prev}"' if prev else "null"
-    return (
-        f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
-        f'"time":"{rfc3339(time)}","prev":{before},"data":{data}}}'
-    )
+class EventText:
+    """Events as JSON text. Topic and type need no escaping by their alphabets, and `data` is JSON already."""
+
+    def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
+        self._moments = _Moments()
+
+    def one(self, event: Event) -> str:
+        return self.many((event,))[0]
+
+    def many(self, events: Sequence[Event]) -> list[str]:
+        """One comprehension over the columns: a replay spends its time here."""
+        epoch, moments = self.epoch, self._moments
+        return [
+            f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
+            f'"time":"{moments[time]}","prev":"{epoch}-{prev}","data":{data}}}'
+            if prev
+            else f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
+            f'"time":"{moments[time]}","prev":null,"data":{data}}}'
+            for offset, topic, type, time, prev, data in events
+        ]
 
 
 def control_json(type: str, fields: Mapping[str, Any]) -> str:
     return json.dumps({"type": type, **fields}, ensure_ascii=False, separators=(",", ":"))
 
 
-def text_message(payload: bytes) -> bytes:
-    """A WebSocket text message, unfragmented and unmasked, as servers send them (RFC 6455, 5.2)."""
-    size = len(payload)
+def text_header(size: int) -> bytes:
+    """The header of a WebSocket text message, unfragmented and unmasked, as servers send them (RFC 6455, 5.2)."""
     if size < 126:
-        return bytes((0x81, size)) + payload
+        return bytes((0x81, size))
     if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+def text_message(payload: bytes) -> bytes:
+    """A whole WebSocket text message."""
+    return text_header(len(payload)) + payload
+
+
+class _Headers(dict[int, str]):
+    """Message headers by size, as text of which each character is one byte (Latin-1)."""
+
+    def __missing__(self, size: int) -> str:
+        text = self[size] = text_header(size).decode("latin-1")
+        return text
 
 
 PING: Final = b"\x89\x00"
@@ -75,14 +121,23 @@ class WebSocketFrames:
     name: Final = "websocket"
     transport: Final = "websocket"
 
-    def __init__(self, epoch: str) -> None:
-        self._epoch = epoch
+    def __init__(self, text: EventText) -> None:
+        self._text = text
+        self._headers = _Headers()
 
     def frame(self, event: Event) -> bytes:
-        return text_message(event_json(self._epoch, event).encode())
+        return text_message(self._text.one(event).encode())
 
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b"".join(frames)
+
+    def page(self, events: Sequence[Event]) -> bytes:
+        """ASCII text has as many bytes as characters, so headers and texts are joined first and encoded once."""
+        texts = self._text.many(events)
+        if not all(map(str.isascii, texts)):
+            return b"".join([text_message(text.encode()) for text in texts])
+        headers = self._headers
+        return "".join([headers[len(text)] + text for text in texts]).encode("latin-1")
 
     def control(self, type: str, fields: Mapping[str, Any]) -> bytes:
         frame = text_message(control_json(type, fields).encode())
@@ -95,14 +150,17 @@ class WebSocketMessages:
     name: Final = "websocket-messages"
     transport: Final = "websocket"
 
-    def __init__(self, epoch: str) -> None:
-        self._epoch = epoch
+    def __init__(self, text: EventText) -> None:
+        self._text = text
 
     def frame(self, event: Event) -> bytes:
-        return event_json(self._epoch, event).encode()
+        return self._text.one(event).encode()
 
     def join(self, frames: Sequence[bytes]) -> tuple[bytes, ...]:
         return tuple(frames)
+
+    def page(self, events: Sequence[Event]) -> tuple[bytes, ...]:
+        return tuple([text.encode() for text in self._text.many(events)])
 
     def control(self, type: str, fields: Mapping[str, Any]) -> tuple[bytes, ...]:
         return (control_json(type, fields).encode(),)
@@ -116,22 +174,36 @@ class SSEFrames:
 
     transport: Final = "sse"
 
-    def __init__(self, epoch: str, named: bool, chunked: bool) -> None:
+    def __init__(self, text: EventText, named: bool, chunked: bool) -> None:
         self.name = f"sse{'' if named else '-unnamed'}{'-chunked' if chunked else ''}"
-        self._epoch = epoch
+        self._text = text
         self._named = named
         self._chunked = chunked
         self._pieces = _sse_pieces(named)
 
     def frame(self, event: Event) -> bytes:
-        before_id, before_type, before_data, after_data = self._pieces
-        type = event.type if self._named else ""
-        text = event_json(self._epoch, event)
-        return (f"{before_id}{self._epoch}-{event.offset}{before_type}{type}{before_data}{text}{after_data}").encode()
+        return self._frames((event,))
 
     def join(self, frames: Sequence[bytes]) -> bytes:
         body = b"".join(frames)
         return chunk(body) if self._chunked else body
+
+    def page(self, events: Sequence[Event]) -> bytes:
+        body = self._frames(events)
+        return chunk(body) if self._chunked else body
+
+    def _frames(self, events: Sequence[Event]) -> bytes:
+        before_id, before_type, before_data, after_data = self._pieces
+        epoch, texts = self._text.epoch, self._text.many(events)
+        if not self._named:
+            pairs = zip(events, texts, strict=True)
+            parts = [f"{before_id}{epoch}-{event[0]}{before_data}{text}{after_data}" for event, text in pairs]
+        else:
+            parts = [
+                f"{before_id}{epoch}-{event[0]}{before_type}{event[2]}{before_data}{text}{after_data}"
+                for event, text in zip(events, texts, strict=True)
+            ]
+        return "".join(parts).encode()
 
     def control(self, type: str, fields: Mapping[str, Any]) -> bytes:
         frame = self._control(type, fields)
@@ -159,25 +231,29 @@ class PollItems:
     name: Final = "poll"
     transport: Final = "poll"
 
-    def __init__(self, epoch: str) -> None:
-        self._epoch = epoch
+    def __init__(self, text: EventText) -> None:
+        self._text = text
 
     def frame(self, event: Event) -> bytes:
-        return event_json(self._epoch, event).encode()
+        return self._text.one(event).encode()
 
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b",".join(frames)
+
+    def page(self, events: Sequence[Event]) -> bytes:
+        return ",".join(self._text.many(events)).encode()
 
 
 class Frames:
     """The encodings of one log: made once, shared by all streams."""
 
     def __init__(self, epoch: str) -> None:
-        self.websocket = WebSocketFrames(epoch)
-        self.websocket_messages = WebSocketMessages(epoch)
-        self.poll = PollItems(epoch)
+        text = EventText(epoch)
+        self.websocket = WebSocketFrames(text)
+        self.websocket_messages = WebSocketMessages(text)
+        self.poll = PollItems(text)
         self._sse = {
-            (named, chunked): SSEFrames(epoch, named, chunked) for named in (True, False) for chunked in (True, False)
+            (named, chunked): SSEFrames(text, named, chunked) for named in (True, False) for chunked in (True, False)
         }
 
     def sse(self, named: bool, chunked: bool) -> SSEFrames:

@@ -16,7 +16,7 @@ from service.core.errors import DrainingError, OverloadedError
 from service.core.limits import RETRY_MIN_MS
 from service.core.topics import TopicFilter
 from service.wire.frames import Frames, rfc3339
-from service.wire.stream import RESTART, Ending, Stream, StreamEncoding
+from service.wire.stream import FAULT, RESTART, Ending, Stream, StreamEncoding
 
 SWEEP_INTERVAL: Final = 0.5
 """Seconds between sweeps, so that the heartbeat after a burst comes within two."""
@@ -75,6 +75,8 @@ class StreamHub:
         self._streams.add(stream)
         self._empty.clear()
         self.opened[stream.transport] += 1
+        if self.draining.is_set():  # admitted just before; `drain` has not seen it
+            stream.end(RESTART)
 
     def remove(self, stream: Stream[Any]) -> None:
         self._streams.discard(stream)
@@ -140,7 +142,11 @@ class StreamHub:
             await asyncio.sleep(SWEEP_INTERVAL)
             now = self.now()
             for number, stream in enumerate(tuple(self._streams), 1):
-                stream.sweep(now)
+                try:
+                    stream.sweep(now)
+                except Exception:  # one stream's fault must not end the heartbeats of all others
+                    logger.exception("sweep_failed", transport=stream.transport)
+                    stream.end(FAULT)
                 if number % FAREWELL_BATCH == 0:
                     await asyncio.sleep(0)
             self._beats.clear()

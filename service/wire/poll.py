@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -127,7 +126,9 @@ class PollWire:
         ended = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self._hub.draining.wait())]
         try:
             while not page.events and gap is None and loop.time() < deadline and not ended[1].done():
-                await self._park(question.search.topics, page.next, ended, deadline - loop.time())
+                parked = await self._park(question.search.topics, page.next, ended, deadline - loop.time())
+                if not parked and page.next <= question.search.after:
+                    break  # short of the head and not moving: `to` lies in the past, so nothing can come
                 if ended[0].done():
                     raise DisconnectedError
                 question = replace(question, search=replace(question.search, after=page.next))
@@ -166,20 +167,24 @@ class PollWire:
         offset: int,
         ended: list["asyncio.Task[Any]"],
         seconds: float,
-    ) -> None:
-        """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is."""
+    ) -> bool:
+        """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is.
+
+        False, and no wait, if `offset` is not the head.
+        """
         subscription = self._bus.attach(topics, offset, self._hub.frames.poll, told=0)
         woken = asyncio.Event()
         wake = asyncio.create_task(woken.wait())
         try:
-            if subscription.go_live(Waiter(woken)):
-                await asyncio.wait([wake, *ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if not subscription.go_live(Waiter(woken)):
+                return False
+            await asyncio.wait([wake, *ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return True
         finally:
             wake.cancel()
             subscription.close()
 
     def _body(self, page: Page, more: bool, gap: Gap | None) -> bytes:
-        encode: Callable[[Any], bytes] = self._hub.frames.poll.frame
         rest = json.dumps(
             {
                 "cursor": self._bus.cursor(page.next),
@@ -190,7 +195,7 @@ class PollWire:
             ensure_ascii=False,
             separators=(",", ":"),
         )
-        events = b",".join(encode(event) for event in page.events)
+        events = self._hub.frames.poll.page(page.events)
         return b'{"events":[%b],%b' % (events, rest[1:].encode())
 
 
@@ -208,7 +213,7 @@ def _time(request: Request, name: str) -> int | None:
     try:
         if _TIME.match(text) is None:
             raise ValueError
-        moment = datetime.fromisoformat(text.upper())
-    except ValueError as error:
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the second: a time zone can lead out of the calendar
         raise InvalidError(f"{name} is a time as in RFC 3339, 2026-11-23T05:50:09.123Z", field=name) from error
-    return int((moment.astimezone(UTC) - datetime.fromtimestamp(0, UTC)).total_seconds() * 1000)
+    return int((moment - datetime.fromtimestamp(0, UTC)).total_seconds() * 1000)

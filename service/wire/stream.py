@@ -129,6 +129,7 @@ class Stream(Generic[P]):
             if not self._was_ended():
                 raise
         except TwinwireError as error:
+            self._listening = None  # it is this task: `end` must not cancel the goodbye
             self._fault(error)
         finally:
             await self._stop()
