@@ -1,0 +1,92 @@
+// What the stream says about itself, in words, newest first.
+
+import { byId, h } from "../shared/dom.js";
+import { clock, count, plural } from "../shared/format.js";
+import { batched } from "../shared/frame.js";
+import { TRANSPORTS } from "../shared/indicator.js";
+
+const LINES_MAX = 300;
+
+const FAULTS = {
+  network: "the network refused or cut it",
+  timeout: "no answer in time",
+  stalled: "silent for too long",
+  suspended: "this device slept",
+  media: "something else answered in the server's place",
+  unsupported: "not possible in this browser",
+  protocol: "what came was not a frame of ours",
+  dropped: "it was dropped",
+};
+
+const GAPS = {
+  trimmed: "retention took events before they could be replayed",
+  epoch: "this is another log than before",
+  ahead: "the cursor lies beyond the log's head",
+  malformed: "that was no cursor",
+};
+
+export function createJournal() {
+  const list = byId("journal");
+  let waiting = [];
+  const render = batched(() => {
+    list.prepend(...waiting.slice(-LINES_MAX).reverse());
+    waiting = [];
+    while (list.childElementCount > LINES_MAX) list.lastElementChild.remove();
+  });
+  return (tone, text, cursor = null) => {
+    const now = new Date();
+    waiting.push(
+      h(
+        "li",
+        { dataset: { tone } },
+        h("time", { datetime: now.toISOString(), text: clock(now) }),
+        h("span", { text }),
+        cursor ? h("code", { text: cursor }) : null,
+      ),
+    );
+    render();
+  };
+}
+
+/** Write what `stream` does into `note(tone, text, cursor)`. */
+export function keepJournal(stream, note) {
+  const name = (transport) => TRANSPORTS[transport] ?? transport;
+  stream.on(":attempt", ({ transport, after, probe }) =>
+    note("ink", `${probe ? "Looking whether" : "Trying"} ${name(transport)}${probe ? " works again" : ""}${after ? ", from" : ""}`, after),
+  );
+  stream.on(":fault", (fault) => note(fault.probe ? "ink" : "red", `${name(fault.transport)}: ${faultWords(fault)}`));
+  stream.on(":retry", ({ delay, ordered }) => {
+    const seconds = (delay / 1000).toFixed(1);
+    note("orange", ordered ? `The server asked to come back in ${seconds} s` : `Next attempt in ${seconds} s`);
+  });
+  stream.on(":transport", ({ transport, previous }) => {
+    if (transport) note("green", previous ? `Moved from ${name(previous)} to ${name(transport)}` : `Connected over ${name(transport)}`, stream.cursor);
+  });
+  stream.on(":frame", ({ frame }) => {
+    if (frame.type === "caught_up" && !frame.topic) note("green", `Caught up, ${plural(frame.replayed ?? 0, "event")} replayed`, frame.id);
+  });
+  stream.on("gap", (gap) => note("red", `Gap: ${GAPS[gap.reason] ?? gap.reason}. Asked for ${gap.requested}, goes on at`, gap.id));
+  stream.on(":anomaly", ({ kind, cursor, repaired }) => {
+    const what = kind === "prev" ? "The chain of “prev” is broken: events were lost on the way" : "An event of another log";
+    note(repaired === false ? "red" : "orange", `${what}. ${repaired ? "Repaired by a re-read" : "Reading again"} from`, cursor);
+  });
+}
+
+function faultWords(fault) {
+  if (fault.kind === "http") return `answered with status ${fault.status}`;
+  if (fault.kind === "closed") return `closed, code ${fault.code}`;
+  if (fault.kind === "goodbye") return `the server said goodbye (${fault.reason})`;
+  return FAULTS[fault.kind] ?? fault.kind;
+}
+
+/** The verdict under the ledger: [tone, words]. `settled`: live, and long enough for what is on its way to arrive. */
+export function verdict(ledger, { live, settled }) {
+  const { published, missing, twice, declared } = ledger;
+  if (twice > 0) return ["red", `${plural(twice, "event")} came twice. This must never happen: please report it.`];
+  if (missing > 0 && settled) return ["red", `${plural(missing, "event")} did not arrive. This must never happen: please report it.`];
+  if (missing > 0 && !live) return ["orange", `${plural(missing, "event")} wait in the log until the stream is back.`];
+  if (missing > 0) return ["orange", `${plural(missing, "event")} on the way.`];
+  if (published === 0) return ["ink", "Publish something, then break the stream."];
+  if (declared > 0) return ["green", `All accounted for: ${count(declared)} were trimmed unseen, and the gap said so.`];
+  return ["green", published === 1 ? "The one event arrived, exactly once." : `All ${count(published)} events arrived, each exactly once.`];
+}

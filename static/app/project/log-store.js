@@ -1,0 +1,67 @@
+// Log lines in memory, oldest first, bounded; the rest of the past is in the server's history. No DOM here.
+
+/** Lines kept in memory: about 5 MB. */
+export const KEPT_MAX = 20_000;
+/** Lines let go at once when there are too many, so that this happens rarely. */
+const LET_GO = 2_000;
+
+export class LogStore {
+  lines = [];
+  /** The next `before` for the history, and whether anything is there. */
+  older = null;
+  more = false;
+
+  /** The newest page of history (`events` newest first), the start of everything. */
+  load(page) {
+    this.lines = page.events.map(toLine).reverse();
+    this.older = page.cursor;
+    this.more = page.more;
+  }
+
+  /** A page of history before the oldest line, `events` newest first. */
+  prepend(page) {
+    this.lines = [...page.events.map(toLine).reverse(), ...this.lines];
+    this.older = page.cursor;
+    this.more = page.more;
+  }
+
+  /** A live event. Returns its line. */
+  append(event) {
+    const line = toLine(event);
+    this.lines.push(line);
+    if (this.lines.length > KEPT_MAX) {
+      this.lines.splice(0, LET_GO);
+      this.older = this.lines[0].id;
+      this.more = true;
+    }
+    return line;
+  }
+}
+
+function toLine(event) {
+  const { level = "info", message = "", agent = null } = event.data ?? {};
+  return { id: event.id, time: event.time, level, message: String(message), agent };
+}
+
+/** A test for lines: `level` exactly, `agent` exactly, every word of `search` somewhere in the text. Empty means all. */
+export function lineFilter({ level, agent, search }) {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  return (line) => {
+    if (level && line.level !== level) return false;
+    if (agent && line.agent !== agent) return false;
+    if (words.length === 0) return true;
+    const text = `${line.agent ?? ""} ${line.message}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+}
+
+/** Cut `text` at the matches of the search words: [piece, isMatch] in order. */
+export function marked(text, search) {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return [[text, false]];
+  const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return text
+    .split(new RegExp(`(${escaped.join("|")})`, "gi"))
+    .map((piece, index) => [piece, index % 2 === 1])
+    .filter(([piece]) => piece !== "");
+}

@@ -1,0 +1,66 @@
+// Toasts, and one polite voice for screen readers that never talks faster than people can listen.
+
+import { h, setText } from "./dom.js";
+
+/** Least time between two announcements, milliseconds; only the newest of those that wait is spoken. */
+const SPEAK_EVERY = 3_000;
+/** How long a toast stays, milliseconds; errors stay until they are closed. */
+const TOAST_FOR = 8_000;
+const TOASTS_MAX = 4;
+
+/** Returns say(text): a throttled aria-live region at the end of the body. */
+export function createVoice(body = document.body) {
+  const region = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite", id: "voice" });
+  body.append(region);
+  let spokenAt = -Infinity;
+  let waiting = null;
+  const speak = (text) => {
+    spokenAt = performance.now();
+    setText(region, text);
+  };
+  return (text) => {
+    const wait = spokenAt + SPEAK_EVERY - performance.now();
+    if (wait <= 0 && waiting === null) {
+      speak(text);
+      return;
+    }
+    if (waiting === null) {
+      setTimeout(() => {
+        speak(waiting);
+        waiting = null;
+      }, wait);
+    }
+    waiting = text;
+  };
+}
+
+/** Returns toast(text, kind, link?) with kind "info", "done" or "error". */
+export function createToasts(body = document.body) {
+  const region = h("section", { class: "toasts", "aria-label": "Notifications", "aria-live": "polite" });
+  body.append(region);
+  return (text, kind = "info") => {
+    const close = h("button", { class: "button button--quiet button--small", type: "button", text: "Close" });
+    const toast = h("div", { class: "toast", dataset: { kind } }, h("span", { class: "toast__text", text }), close);
+    close.addEventListener("click", () => toast.remove());
+    region.append(toast);
+    while (region.childElementCount > TOASTS_MAX) region.firstElementChild.remove();
+    if (kind !== "error") setTimeout(() => toast.remove(), TOAST_FOR);
+    return toast;
+  };
+}
+
+/** A notice at the top of the page: `set(text, kind, action?)` shows it, `set(null)` takes it away. */
+export function createNotice(node) {
+  return (text, kind = "warn", action = null) => {
+    node.hidden = text === null;
+    node.replaceChildren();
+    if (text === null) return;
+    node.dataset.kind = kind;
+    node.append(h("span", { text }));
+    if (action) {
+      const button = h("button", { class: "button button--small", type: "button", text: action.label });
+      button.addEventListener("click", action.run);
+      node.append(button);
+    }
+  };
+}

@@ -1,0 +1,50 @@
+// Numbers, times and sizes as people read them.
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const COUNT = new Intl.NumberFormat();
+const AGO = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const STEPS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+
+/** 14:03:09, from an RFC 3339 time. */
+export const clock = (time) => CLOCK.format(new Date(time));
+
+/** 5 Mar, 14:03. */
+export const day = (time) => DAY.format(new Date(time));
+
+/** 12,345. */
+export const count = (value) => COUNT.format(value);
+
+/** "3 minutes ago", "now" for less than a minute. */
+export function ago(time, now = Date.now()) {
+  const seconds = (new Date(time).getTime() - now) / 1000;
+  for (const [unit, size] of STEPS) {
+    if (Math.abs(seconds) >= size) return AGO.format(Math.round(seconds / size), unit);
+  }
+  return "just now";
+}
+
+/** Seconds as "0.42 s", "12.3 s" or "2 min 05 s". */
+export function duration(seconds) {
+  if (seconds < 1) return `${seconds.toFixed(2)} s`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const rest = String(Math.floor(seconds % 60)).padStart(2, "0");
+  return `${Math.floor(seconds / 60)} min ${rest} s`;
+}
+
+/** Bytes as "812 B", "3.4 kB". */
+export function bytes(size) {
+  if (size < 1000) return `${size} B`;
+  if (size < 1_000_000) return `${(size / 1000).toFixed(1)} kB`;
+  return `${(size / 1_000_000).toFixed(1)} MB`;
+}
+
+/** Milliseconds as "8 ms" or "1.4 s". */
+export const latency = (ms) => (ms < 1000 ? `${Math.max(0, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+/** "1 event", "3 events". */
+export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;

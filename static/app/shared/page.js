@@ -1,0 +1,86 @@
+// What every page has: indicator, twisted pair, notices, toasts, voice; and the words for a server that is away.
+
+import { createNotice, createToasts, createVoice } from "./announce.js";
+import { inWords } from "./api.js";
+import { byId } from "./dom.js";
+import { clock } from "./format.js";
+import { createIndicator } from "./indicator.js";
+import { createStrip } from "./strip.js";
+
+/** A connection may be away this long before the page says so, milliseconds: a short blip heals unseen. */
+const AWAY_AFTER = 2_500;
+/** Delays between attempts to load what a page needs first, milliseconds; the last one repeats. */
+const LOAD_DELAYS = [1_000, 2_000, 4_000, 8_000, 15_000];
+
+/** The page's furniture, found in the HTML that all pages share. */
+export function createPage() {
+  const strip = createStrip(byId("strip"));
+  const notice = createNotice(byId("notice"));
+  const watchIndicator = createIndicator(byId("indicator"), strip);
+  return {
+    strip,
+    notice,
+    toast: createToasts(),
+    say: createVoice(),
+    watch(stream) {
+      watchIndicator(stream);
+      watchAway(stream, notice);
+    },
+  };
+}
+
+/** Say in words that the stream is away, once it has been for a while, and stop saying so when it is back. */
+function watchAway(stream, notice) {
+  let timer = null;
+  let shown = false;
+  let since = "";
+  const tell = () => {
+    timer = null;
+    shown = true;
+    const retry = { label: "Try now", run: () => stream.reconnect() };
+    if (stream.state === "offline") notice(`This device is offline. What you see is from ${since}; the page catches up by itself.`);
+    else if (stream.state === "unauthorized") notice("The server no longer lets this page listen.", "error", retry);
+    else notice(`The server can't be reached. What you see is from ${since}; the page keeps trying and will miss nothing.`, "warn", retry);
+  };
+  const judge = () => {
+    if (stream.state === "live" || stream.state === "replaying" || stream.state === "closed") {
+      clearTimeout(timer);
+      timer = null;
+      if (shown) notice(null);
+      shown = false;
+    } else if (timer === null && !shown) {
+      since = clock(Date.now());
+      timer = setTimeout(tell, AWAY_AFTER);
+    }
+  };
+  stream.on(":state", judge);
+  judge();
+}
+
+/**
+ * Run `load` until it succeeds, telling people why it has not, and return what it returned.
+ * An error for which `fatal(error)` is true is thrown at once.
+ */
+export async function loadPatiently(load, what, notice, fatal = () => false) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const result = await load();
+      if (attempt > 0) notice(null);
+      return result;
+    } catch (error) {
+      if (fatal(error)) throw error;
+      await retryOrWait(inWords(error, what), notice, LOAD_DELAYS[Math.min(attempt, LOAD_DELAYS.length - 1)]);
+    }
+  }
+}
+
+function retryOrWait(words, notice, delay) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, delay);
+    const run = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    notice(words, "error", { label: "Try now", run });
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * Which transport to try first. Three unproductive connections in a row, or a stall, demote one. A fallback
+ * is remembered across page loads only by differential diagnosis: it worked while every better one failed in
+ * the same minute. All failed together: the server was down, and nothing was learned.
+ */
+
+const UNPRODUCTIVE_MAX = 3;
+const FAILURES_TO_REMEMBER = 2; // one may be a coincidence
+const SAME_MINUTE = 60_000; // ms
+const MEMORY_TIME = 30 * 60_000; // ms
+
+/** An idle timeout on the path: two cuts after about the same silence. */
+const IDLE_MIN = 2_000; // ms
+const IDLE_LIKENESS = 0.25;
+const PING_SHARE = 0.6; // of the observed idle timeout
+
+/** Faults that say nothing about the transport: we, the server or the machine meant it. */
+const BLAMELESS = new Set(["goodbye", "suspended", "dropped"]);
+const INTENDED_CODES = new Set([1000, 1001, 1008, 1012, 1013]);
+
+function isBlameless(fault) {
+  return BLAMELESS.has(fault.kind) || INTENDED_CODES.has(fault.code) || Boolean(fault.problem);
+}
+
+export class Chooser {
+  #env;
+  #memoryKey;
+  #demoted = new Set();
+  #streaks = new Map();
+  #failures = new Map();
+  #current = null;
+  #lastIdle = 0;
+
+  /** Milliseconds between pings that keep an idle connection alive; null while no path asks for it. */
+  pingEvery = null;
+  remembered = null;
+
+  /** `transports`: allowed ones, best first. `memoryKey`: where a fallback is remembered. */
+  constructor(env, transports, memoryKey) {
+    this.#env = env;
+    this.transports = transports;
+    this.#memoryKey = memoryKey;
+    this.#recall();
+  }
+
+  /** All transports in the order to try them: those in good standing first. */
+  order() {
+    const good = this.transports.filter((name) => !this.#demoted.has(name));
+    return [...good, ...this.transports.filter((name) => this.#demoted.has(name))];
+  }
+
+  /** The transports that would be better than `name`. */
+  better(name) {
+    return this.transports.slice(0, Math.max(this.transports.indexOf(name), 0));
+  }
+
+  connected(name) {
+    this.#current = name;
+    this.#remember();
+  }
+
+  productive(name) {
+    this.#streaks.delete(name);
+    this.#failures.delete(name);
+    this.#demoted.delete(name);
+    if (this.remembered && this.better(this.remembered).includes(name)) this.#forget();
+  }
+
+  /** An attempt failed or a connection ended. Nothing is learned while the browser is offline. */
+  ended(link, fault) {
+    if (this.#current === link.name && link.connection) this.#current = null;
+    if (link.name === "websocket" && link.connection) this.#learnIdle(fault);
+    if (isBlameless(fault) || !this.#env.online()) return;
+    const { count = 0 } = this.#failures.get(link.name) ?? {};
+    if (!link.productive) this.#failures.set(link.name, { count: count + 1, at: this.#env.now() });
+    const streak = link.productive ? 0 : (this.#streaks.get(link.name) ?? 0) + 1;
+    this.#streaks.set(link.name, streak);
+    if (fault.kind === "stalled" || fault.kind === "unsupported" || streak >= UNPRODUCTIVE_MAX)
+      this.#demote(link.name);
+    this.#remember();
+  }
+
+  /** Every transport failed in one round: the server is down. */
+  allFailed() {
+    this.#streaks.clear();
+    this.#failures.clear();
+    this.#current = null;
+  }
+
+  #demote(name) {
+    this.#streaks.delete(name);
+    this.#demoted.add(name);
+    // With none left in good standing there is nothing to choose from: start over with the best.
+    if (this.#demoted.size === this.transports.length) this.#demoted.clear();
+  }
+
+  #learnIdle({ kind, silence }) {
+    if (kind !== "network" || silence < IDLE_MIN || !this.#env.online()) return;
+    const like = Math.abs(silence - this.#lastIdle) <= IDLE_LIKENESS * silence;
+    if (like) this.pingEvery = Math.min(this.pingEvery ?? Infinity, Math.round(silence * PING_SHARE));
+    this.#lastIdle = silence;
+  }
+
+  // -- the memory of a fallback
+
+  #remember() {
+    if (this.#current === null || this.#current === this.transports[0]) return;
+    const failed = (name) => {
+      const { count, at } = this.#failures.get(name) ?? { count: 0, at: 0 };
+      return count >= FAILURES_TO_REMEMBER && this.#env.now() - at <= SAME_MINUTE;
+    };
+    if (!this.better(this.#current).every(failed)) return;
+    this.remembered = this.#current;
+    const text = JSON.stringify({ transport: this.#current, until: this.#env.now() + MEMORY_TIME });
+    this.#store((memory) => memory.setItem(this.#memoryKey, text));
+  }
+
+  #recall() {
+    const text = this.#store((memory) => memory.getItem(this.#memoryKey));
+    const { transport, until } = parse(text);
+    const valid = this.transports.includes(transport) && until > this.#env.now();
+    if (!valid || until > this.#env.now() + MEMORY_TIME) return; // from the future: the clock was set back
+    this.remembered = transport;
+    for (const name of this.better(transport)) this.#demoted.add(name);
+  }
+
+  #forget() {
+    this.remembered = null;
+    this.#store((memory) => memory.removeItem(this.#memoryKey));
+  }
+
+  #store(act) {
+    try {
+      return this.#env.memory ? act(this.#env.memory) : null;
+    } catch {
+      return null; // blocked or full: the memory is a convenience
+    }
+  }
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}

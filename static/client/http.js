@@ -1,0 +1,160 @@
+/**
+ * Requests to the service: URLs under its base, the token, JSON answers, problems. Streams only take URL and
+ * headers.
+ */
+
+import { TwinwireError, retryAfter } from "./errors.js";
+
+const REQUEST_TIMEOUT = 15_000; // ms; for publishing and history; a long poll brings its own
+
+/** The bearer token of one stream, and the way to a fresh one. */
+export class Auth {
+  #getToken;
+  #pending = null;
+
+  token;
+
+  constructor(token, getToken) {
+    this.token = token ?? null;
+    this.#getToken = getToken ?? null;
+  }
+
+  get renewable() {
+    return this.#getToken !== null;
+  }
+
+  /** Asks for a token; several askers at once share one question. Whether there is one. */
+  async renew() {
+    if (!this.#getToken) return false;
+    this.#pending ??= Promise.resolve()
+      .then(() => this.#getToken())
+      .then((token) => {
+        this.token = token ?? null;
+        return this.token !== null;
+      })
+      .catch(() => false)
+      .finally(() => {
+        this.#pending = null;
+      });
+    return this.#pending;
+  }
+}
+
+async function problemOf(response) {
+  const media = response.headers.get("content-type") ?? "";
+  if (!media.startsWith("application/problem+json")) return null;
+  return response.json().catch(() => null);
+}
+
+/** The fault in a response that is not what was asked for; null if it is a 2xx of the media type. */
+export async function responseFault(response, media, transport, now) {
+  if (response.ok) {
+    const got = response.headers.get("content-type") ?? "";
+    if (got.startsWith(media)) return null;
+    return {
+      kind: "media",
+      transport,
+      status: response.status,
+      detail: `${got || "no media type"} instead of ${media}`,
+    };
+  }
+  const problem = await problemOf(response);
+  return {
+    kind: "http",
+    transport,
+    status: response.status,
+    problem,
+    retryAfter: retryAfter(response.headers.get("retry-after"), now),
+    detail: problem?.detail ?? problem?.title ?? `HTTP ${response.status}`,
+  };
+}
+
+export class Http {
+  #env;
+  #base;
+  #credentials;
+
+  constructor(env, base, auth, credentials = "same-origin") {
+    this.#env = env;
+    this.#base = base;
+    this.#credentials = credentials;
+    this.auth = auth;
+  }
+
+  /** `path` under the base URL; `params` as pairs, those without a value left out. */
+  url(path, params = []) {
+    const url = new URL(path, this.#base);
+    for (const [name, value] of params) {
+      if (value !== null && value !== undefined) url.searchParams.append(name, String(value));
+    }
+    return url;
+  }
+
+  get crossOrigin() {
+    return this.#credentials === "include";
+  }
+
+  /** The `init` of a fetch that carries the token. */
+  init(headers = {}, more = {}) {
+    const token = this.auth.token;
+    const authorization = token === null ? {} : { Authorization: `Bearer ${token}` };
+    return {
+      ...more,
+      credentials: this.#credentials,
+      cache: "no-store",
+      headers: { ...headers, ...authorization },
+    };
+  }
+
+  /**
+   * A JSON answer. Throws `{fault}`-carrying TwinwireError; after 401 or 403 it asks for a fresh token once.
+   */
+  async json(url, { method = "GET", body, timeout = REQUEST_TIMEOUT } = {}) {
+    const answer = await this.#once(url, method, body, timeout);
+    const refused = answer.fault && (answer.fault.status === 401 || answer.fault.status === 403);
+    const last = refused && (await this.auth.renew()) ? await this.#once(url, method, body, timeout) : answer;
+    if (!last.fault) return last.body;
+    const error = TwinwireError.fromProblem(
+      last.fault.problem ?? { detail: last.fault.detail },
+      last.fault.status ?? 0,
+    );
+    error.retryAfter = last.fault.retryAfter;
+    error.passing = !last.fault.problem || last.fault.status === 429 || last.fault.status >= 500;
+    throw error;
+  }
+
+  async #once(url, method, body, timeout) {
+    const abort = new AbortController();
+    const timer = this.#env.setTimeout(() => abort.abort(), timeout);
+    try {
+      const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+      const init = this.init(
+        { Accept: "application/json", ...headers },
+        { method, body, signal: abort.signal },
+      );
+      const response = await this.#env.fetch(String(url), init);
+      const fault = await responseFault(response, "application/json", "poll", this.#env.now());
+      return fault ? { fault } : { body: await response.json() };
+    } catch (error) {
+      return { fault: { kind: "network", transport: "poll", detail: String(error?.message ?? error) } };
+    } finally {
+      this.#env.clearTimeout(timer);
+    }
+  }
+
+  /** The status of a small read of `topics`; 0 if nothing answers. For what a WebSocket does not tell. */
+  async status(topics) {
+    const pairs = [...topics.map((topic) => ["topic", topic]), ["wait", 0], ["limit", 1]];
+    const { fault } = await this.#once(this.url("api/events", pairs), "GET", undefined, REQUEST_TIMEOUT);
+    return fault ? (fault.status ?? 0) : 200;
+  }
+
+  /** One page of history (PROTOCOL.md, section 4). Throws TwinwireError. */
+  history({ topics = null, ...query } = {}) {
+    const pairs = [
+      ...(topics ?? []).map((topic) => ["topic", topic]),
+      ...Object.entries({ wait: 0, ...query }),
+    ];
+    return this.json(this.url("api/events", pairs));
+  }
+}

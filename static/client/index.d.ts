@@ -1,0 +1,371 @@
+/**
+ * Twinwire's browser client: events of one durable log over WebSocket, SSE or long polling, in log order,
+ * each exactly once, or an in-band `gap` that says what could not be delivered. docs/client.md explains it
+ * with examples.
+ */
+
+/**
+ * Text `epoch-offset`, e.g. `k7f3q2-1042`: the last event that was handled. Compare offsets only within one
+ * epoch.
+ */
+export type Cursor = string;
+
+export type TransportName = "websocket" | "sse" | "poll" | "eventsource";
+
+/**
+ * - `connecting`: no connection frame yet, since `connect()`
+ * - `replaying`: connected; events after the cursor that were missed are coming in
+ * - `live`: connected and caught up; this is the green light
+ * - `reconnecting`: the connection is lost; another attempt runs or waits for its delay
+ * - `offline`: as `reconnecting`, and the browser says that there is no network
+ * - `unauthorized`: 401 or 403 twice, the second time with a token fresh from `getToken`; only `reconnect()`
+ *   goes on
+ * - `closed`: by `close()`, by a refusal that no retry can change (422), or after `maxRetries`; final
+ */
+export type StreamState =
+  "connecting" | "replaying" | "live" | "reconnecting" | "offline" | "unauthorized" | "closed";
+
+/** An event as it stands in the log (PROTOCOL.md, section 1). */
+export interface WireEvent<T = unknown> {
+  /** The cursor after this event. */
+  readonly id: Cursor;
+  readonly topic: string;
+  readonly type: string;
+  /** RFC 3339, UTC, milliseconds. */
+  readonly time: string;
+  /** The cursor of the event before this one on the same topic; null for the topic's first. */
+  readonly prev: Cursor | null;
+  readonly data: T;
+}
+
+/** What could not be delivered. It has no `topic`: that tells it from an event. */
+export interface GapFrame {
+  readonly type: "gap";
+  readonly topic?: undefined;
+  readonly reason: "trimmed" | "epoch" | "ahead" | "malformed";
+  readonly requested: string;
+  /** Where the stream goes on. */
+  readonly id: Cursor;
+  /** The cursor up to which something may be missing; null if nothing was trimmed. */
+  readonly floor: Cursor | null;
+}
+
+/**
+ * Any frame without a topic: `connection`, `gap`, `caught_up`, `heartbeat`, `goodbye`, `problem`, `reply`,
+ * `pong`.
+ */
+export interface ControlFrame {
+  readonly type: string;
+  readonly topic?: undefined;
+  readonly id?: Cursor;
+  readonly [field: string]: unknown;
+}
+
+/**
+ * What a publisher hands in. Without a `key` the client draws one, so that its own retries never publish
+ * twice.
+ */
+export interface Draft {
+  topic: string;
+  type: string;
+  data?: unknown;
+  /** Idempotency key, 1-128 bytes, unique per topic. */
+  key?: string;
+}
+
+/** Why a connection ended, or an attempt failed. */
+export interface Fault {
+  readonly kind:
+    | "network" // refused, reset, cut, DNS: whatever the browser does not tell
+    | "timeout" // no handshake or no connection frame in time
+    | "stalled" // silent for longer than 2.5 heartbeats
+    | "suspended" // the machine slept; nothing is wrong with the transport
+    | "media" // 200 with another media type: a captive portal
+    | "http" // another status; see `status`
+    | "closed" // the server closed; see `code`
+    | "goodbye" // the server said goodbye; see `reason`
+    | "unsupported" // this browser can't do this transport
+    | "protocol" // not a frame of ours
+    | "dropped"; // `drop()`
+  readonly transport: TransportName;
+  readonly status?: number;
+  readonly code?: number;
+  readonly reason?: string;
+  /** Milliseconds that the server asked to wait (`goodbye.retry`, Retry-After). */
+  readonly retryAfter?: number;
+  readonly detail?: string;
+}
+
+/**
+ * A refused request; `status` and `problem` as the server gave them (RFC 9457), status 0 if it never
+ * answered.
+ */
+export class TwinwireError extends Error {
+  readonly status: number;
+  readonly problem: { title?: string; detail?: string; field?: string; [field: string]: unknown } | null;
+}
+
+/**
+ * An async iterator fell more than `iteratorLimit` events behind; connect again with `after: error.cursor`.
+ */
+export class OverrunError extends Error {
+  readonly cursor: Cursor;
+}
+
+export interface StreamStats {
+  /** Events handed to the page. */
+  readonly received: number;
+  /** Events dropped because they were at or before the cursor. */
+  readonly duplicates: number;
+  /** Of `duplicates`, those of a second transport that ran in parallel while the stream moved to it. */
+  readonly overlap: number;
+  /** Events between the last connection frame and its caught_up. */
+  readonly replayed: number;
+  readonly gaps: number;
+  readonly anomalies: number;
+  /**
+   * Milliseconds from the event's `time` to its arrival, live events only; clocks may differ; null before the
+   * first.
+   */
+  readonly latency: number | null;
+  /** Connections lost and won back. */
+  readonly reconnects: number;
+  /** Changes of transport. */
+  readonly switches: number;
+  /** Milliseconds since 1970 of the last event; null before the first. */
+  readonly lastEventAt: number | null;
+}
+
+/** Lifecycle notices have a colon, which no event type can have: no collision. */
+export interface StreamNotices {
+  ":state": { state: StreamState; previous: StreamState };
+  /** null: no transport is connected. */
+  ":transport": { transport: TransportName | null; previous: TransportName | null; reason: string };
+  /** Every frame that is acted on, events and control frames, with the transport that brought it. */
+  ":frame": { frame: WireEvent | ControlFrame; transport: TransportName };
+  /** An attempt on one transport begins. `probe`: in the background, beside the working one. */
+  ":attempt": { transport: TransportName; after: Cursor | "earliest" | "latest" | null; probe: boolean };
+  /** An attempt failed or a connection ended. */
+  ":fault": Fault & { probe: boolean };
+  /** Another attempt follows after `delay` milliseconds. `ordered`: the server asked for this delay. */
+  ":retry": { attempt: number; delay: number; ordered: boolean };
+  /** The events do not add up: what was expected, and whether the re-read from the cursor repaired it. */
+  ":anomaly": { kind: "prev" | "epoch"; event: WireEvent; cursor: Cursor | null; repaired: boolean | null };
+  /** The cursor moved without an event of this page (heartbeat, caught_up). */
+  ":cursor": { cursor: Cursor };
+  /** Many tabs, one connection: whether this tab holds it. null: it has a connection of its own. */
+  ":role": { role: "leader" | "follower" | null };
+  /** The stream ended for good; `error` is null after `close()`. */
+  ":close": { error: TwinwireError | Fault | null };
+}
+
+/** Storage that may throw or be absent: everything that the client keeps there is a convenience. */
+export interface KeyValueStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+export interface ConnectOptions {
+  /** Topics and filters (`projects/*`, `projects/**`). Default: all that the caller may read. */
+  topics?: string | readonly string[];
+  /**
+   * Where to start: a cursor (for instance a snapshot's), `earliest` or `latest` (default). A cursor beats
+   * the one stored under `cursorKey`; the stored one beats `earliest` and `latest`.
+   */
+  after?: Cursor | "earliest" | "latest" | null;
+  /** Allowed transports, best first. Default: websocket, sse, poll (eventsource where fetch can't stream). */
+  transports?: readonly TransportName[];
+  /** Bearer token: the Authorization header, and `access_token` in the URL of WebSocket and EventSource. */
+  token?: string | null;
+  /** Asked at the start if there is no `token`, and once after each 401 or 403. */
+  getToken?: () => string | null | Promise<string | null>;
+  /** The service's root, e.g. `https://live.example/tw/`. Default: the parent of this module's folder. */
+  baseUrl?: string | URL;
+  /** Store the cursor under this name in `storage`, so that a reload resumes. */
+  cursorKey?: string | null;
+  /** For the cursor. Default: sessionStorage. null: nowhere. */
+  storage?: KeyValueStorage | null;
+  /** For the remembered fallback. Default: localStorage. null: nowhere. */
+  memory?: KeyValueStorage | null;
+  /**
+   * Share one connection among the tabs of this origin. Default: true where Web Locks and BroadcastChannel
+   * exist. Tabs share if they have the same baseUrl, transports, token and group. With `getToken` a group
+   * (the user's id) is needed, since tokens rotate: without it, each tab has its own connection.
+   */
+  tabs?: boolean | { group: string };
+  credentials?: RequestCredentials;
+
+  /** Attempts in a row before the stream gives up. Default: Infinity. */
+  maxRetries?: number;
+  /**
+   * Milliseconds; the n-th delay is random(0, min(backoffCap, backoffBase * 2^n)). Defaults: 1,000 and
+   * 30,000.
+   */
+  backoffBase?: number;
+  backoffCap?: number;
+  /** Milliseconds for the handshake. Default 4,000. */
+  connectTimeout?: number;
+  /** Milliseconds from the open to the connection frame. Default 4,000. */
+  frameTimeout?: number;
+  /** Milliseconds after which the next transport joins the start. Default 2,000. */
+  hedgeDelay?: number;
+  /** Milliseconds a connection must live, or bring an event, to count as productive. Default 10,000. */
+  productiveAfter?: number;
+  /**
+   * Milliseconds until the first look whether a better transport works again; doubles up to 20 times. Default
+   * 15,000.
+   */
+  probeInterval?: number;
+  /** Seconds that a long poll waits. Default 25. */
+  pollWait?: number;
+  /** Milliseconds during which `publish` retries. Default 30,000. */
+  publishTimeout?: number;
+  /** Events that an async iterator may lag behind. Default 10,000. */
+  iteratorLimit?: number;
+
+  /* The platform, for tests and for the wire lab; each defaults to the global of that name; null: missing. */
+  fetch?: typeof fetch | null;
+  WebSocket?: (new (url: string) => WebSocket) | null;
+  EventSource?: (new (url: string, init?: EventSourceInit) => EventSource) | null;
+  BroadcastChannel?: (new (name: string) => BroadcastChannel) | null;
+  locks?: LockManager | null;
+  setTimeout?: (fn: () => void, ms: number) => unknown;
+  clearTimeout?: (timer: any) => void;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+  /** [0, 1) */
+  random?: () => number;
+  /** Fires `visibilitychange`; `visibilityState` is read. Default: document. */
+  visibility?: (EventTarget & { readonly visibilityState: string }) | null;
+  /** Fires `online`, `offline`, `pageshow`, `pagehide`. Default: the window. */
+  page?: EventTarget | null;
+  /** `onLine` is read. Default: navigator. */
+  network?: { readonly onLine: boolean } | null;
+}
+
+type Off = () => void;
+
+export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
+  readonly state: StreamState;
+  /**
+   * The last event that was handled, or a later position without events of ours; null before the first
+   * connection.
+   */
+  readonly cursor: Cursor | null;
+  /** The connected transport; null while there is none. In a follower tab: the leader's. */
+  readonly transport: TransportName | null;
+  readonly topics: readonly string[];
+  readonly stats: StreamStats;
+  readonly role: "leader" | "follower" | null;
+  /** Seconds between heartbeats, as the server said; null before the first connection. */
+  readonly heartbeat: number | null;
+
+  /** Calls `fn` for each event of `type`; `*` for every event and every gap. Returns the way to undo it. */
+  on<K extends keyof StreamNotices>(notice: K, fn: (detail: StreamNotices[K]) => void): Off;
+  on(type: "gap", fn: (gap: GapFrame) => void): Off;
+  on(type: "*", fn: (message: WireEvent<any> | GapFrame) => void): Off;
+  on<T = any>(type: string, fn: (event: WireEvent<T>) => void): Off;
+  /** As `on`, for the next one only. */
+  once<K extends keyof StreamNotices>(notice: K, fn: (detail: StreamNotices[K]) => void): Off;
+  once(type: "gap", fn: (gap: GapFrame) => void): Off;
+  once(type: "*", fn: (message: WireEvent<any> | GapFrame) => void): Off;
+  once<T = any>(type: string, fn: (event: WireEvent<T>) => void): Off;
+  /** Without `fn`: all listeners of `type`. */
+  off(type: string, fn?: (detail: any) => void): void;
+
+  /**
+   * Publishes over the WebSocket if there is one, else with POST; tried again (same key) until
+   * `publishTimeout`. Resolves after the commit. Rejects with a TwinwireError.
+   */
+  publish(draft: Draft): Promise<{ id: Cursor }>;
+  publish(drafts: readonly Draft[]): Promise<{ ids: Cursor[] }>;
+  /**
+   * A client message of PROTOCOL.md, section 4 (`{op: "ping"}`), or a draft. Resolves with the reply; rejects
+   * with a TwinwireError if it was refused, or can't be sent without a WebSocket.
+   */
+  send(message: { op?: string; type?: string; [field: string]: unknown }): Promise<Record<string, unknown>>;
+  /**
+   * Adds topics. Resolves with the position from which they are covered; what lies before it is in the
+   * history.
+   */
+  subscribe(topics: string | readonly string[]): Promise<{ id: Cursor | null }>;
+  /** Removes topics, by the text with which they were added. */
+  unsubscribe(topics: string | readonly string[]): Promise<{ id: Cursor | null }>;
+
+  /** One page of history, through the same base URL and token. */
+  history(query?: {
+    topics?: string | readonly string[];
+    after?: Cursor | "earliest";
+    before?: Cursor;
+    order?: "asc" | "desc";
+    type?: string;
+    from?: string;
+    to?: string;
+    limit?: number;
+  }): Promise<{
+    events: WireEvent<any>[];
+    cursor: Cursor;
+    head: Cursor;
+    more: boolean;
+    gap: GapFrame | null;
+  }>;
+
+  /** Resolves when the stream is live; rejects when it ends before. */
+  ready(): Promise<void>;
+  /**
+   * Connects again at once, from the cursor: a "try again" button, or after new credentials (`unauthorized`).
+   */
+  reconnect(): void;
+  /** Diagnosis: cuts the connection as the network would. In a follower tab this does nothing. */
+  drop(): void;
+  /** Ends the stream. Idempotent. */
+  close(): void;
+}
+
+/** Opens a stream. Nothing is thrown for a server that is down: it is tried again. */
+export function connect(options?: ConnectOptions): Stream;
+/** The façade: one shared connection for a page that watches one project. */
+export function connect(
+  projectId: string | number,
+  onMessage?: (message: WireEvent<any> | GapFrame) => void,
+  onError?: (fault: Fault | TwinwireError) => void,
+  onConnectionChange?: (connected: boolean, state: StreamState) => void,
+  options?: ConnectOptions,
+): Stream;
+
+/** The façade's other functions act on the stream that `connect(projectId, ...)` opened last. */
+export interface Facade {
+  connect(
+    projectId: string | number,
+    onMessage?: (message: WireEvent<any> | GapFrame) => void,
+    onError?: (fault: Fault | TwinwireError) => void,
+    onConnectionChange?: (connected: boolean, state: StreamState) => void,
+    options?: ConnectOptions,
+  ): Stream;
+  disconnect(): void;
+  /** Listeners stay when the connection is replaced, and may be added before it exists. */
+  on(type: string, fn: (detail: any) => void): Off;
+  off(type: string, fn?: (detail: any) => void): void;
+  /** `{type, data}` is published on the project's topic; `{op}` and `{type: "ping"}` are client messages. */
+  send(message: { op?: string; type?: string; [field: string]: unknown }): Promise<Record<string, unknown>>;
+  isConnected(): boolean;
+}
+
+/** A façade with a connection of its own, for a page that wants several, or for tests. */
+export function createFacade(options?: ConnectOptions): Facade;
+export function disconnect(): void;
+export function on(type: string, fn: (detail: any) => void): Off;
+export function off(type: string, fn?: (detail: any) => void): void;
+export function send(message: {
+  op?: string;
+  type?: string;
+  [field: string]: unknown;
+}): Promise<Record<string, unknown>>;
+export function isConnected(): boolean;
+
+declare const twinwire: Facade;
+export default twinwire;
+
+/** Less than 0, 0 or more than 0, as `a` lies before, at or after `b`; null if they are not of one epoch. */
+export function compareCursors(a: Cursor, b: Cursor): number | null;

@@ -1,0 +1,227 @@
+/**
+ * One connection on one transport, from the attempt to its end, with its own timers: the handshake, the
+ * connection frame (nothing counts as connected before it), silence, and whether it has proved productive.
+ *
+ * Its owner hears `linkConnected`, `linkFrame`, `linkProductive` and, once and last, `linkEnded`.
+ */
+
+import { boundedDelay } from "./errors.js";
+import { openEventSource } from "./transports/eventsource.js";
+import { openPoll } from "./transports/poll.js";
+import { openSse } from "./transports/sse.js";
+import { openWebSocket } from "./transports/websocket.js";
+
+const OPENERS = { websocket: openWebSocket, sse: openSse, poll: openPoll, eventsource: openEventSource };
+
+/** Heartbeats of silence after which a connection is stalled. */
+const STALL_HEARTBEATS = 2.5;
+
+/** Milliseconds. Paths that kill a tunnel do it within 500 ms: an event before that proves nothing yet. */
+const PROVING_TIME = 2_000;
+
+/** Milliseconds; a timer that fires this much too late was on a machine that slept. */
+const SLEPT = 5_000;
+
+/** Milliseconds a doubtful connection has to answer a ping. */
+const PING_TIMEOUT = 4_000;
+
+export class Link {
+  #context;
+  #owner;
+  #wire = null;
+  #timers = {};
+  #stallAfter = null;
+  #lastByte = 0;
+
+  /** The connection frame; null before it came. */
+  connection = null;
+  caughtUp = false;
+  productive = false;
+  ended = false;
+  events = 0;
+
+  constructor(context, name, request, owner) {
+    this.#context = context;
+    this.#owner = owner;
+    this.name = name;
+    this.request = request;
+  }
+
+  get #env() {
+    return this.#context.env;
+  }
+
+  /** Milliseconds since the last byte. */
+  get silence() {
+    return this.#env.now() - this.#lastByte;
+  }
+
+  open() {
+    const { connectTimeout } = this.#context.settings;
+    this.#arm("start", connectTimeout, () => this.end({ kind: "timeout", detail: "no handshake in time" }));
+    try {
+      this.#wire = OPENERS[this.name](this.#context, this.request, this);
+      if (this.ended) this.#wire.close();
+    } catch (error) {
+      this.end({ kind: "unsupported", detail: String(error?.message ?? error) });
+    }
+    return this;
+  }
+
+  /** Sends text; false if this transport can't, or not now. */
+  send(text) {
+    return !this.ended && this.#wire?.send !== undefined && this.#wire.send(text);
+  }
+
+  close() {
+    if (this.ended) return;
+    this.ended = true;
+    for (const name of Object.keys(this.#timers)) this.#disarm(name);
+    this.#wire?.close();
+  }
+
+  /** Ends with a fault, as if the other side had: also the transports' way to say that it did. */
+  end(fault) {
+    if (this.ended) return;
+    const silence = this.silence; // for an idle timeout on the path, before anything changes it
+    this.close();
+    this.#owner.linkEnded(this, { transport: this.name, silence, ...fault });
+  }
+
+  // -- what the transports tell
+
+  opened() {
+    if (this.ended || this.connection) return;
+    const { frameTimeout } = this.#context.settings;
+    this.#arm("start", frameTimeout, () =>
+      this.end({ kind: "timeout", detail: "opened, but no connection frame" }),
+    );
+  }
+
+  bytes() {
+    this.#lastByte = this.#env.now();
+    if (this.#timers.doubt) this.#disarm("doubt");
+  }
+
+  /** Takes a frame as text; false if it is not one. */
+  text(text) {
+    let frame;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      return false;
+    }
+    if (frame === null || typeof frame !== "object" || typeof frame.type !== "string") return false;
+    this.frame(frame);
+    return true;
+  }
+
+  frame(frame) {
+    if (this.ended) return;
+    this.bytes();
+    if (!this.connection) this.#first(frame);
+    else if (frame.topic !== undefined) this.#event(frame);
+    else if (frame.type === "goodbye") this.#goodbye(frame);
+    else {
+      if (frame.type === "caught_up") this.caughtUp = true;
+      this.#owner.linkFrame(this, frame);
+    }
+  }
+
+  #first(frame) {
+    if (frame.topic !== undefined || frame.type !== "connection") {
+      return this.end({ kind: "protocol", detail: "the first frame is not a connection frame" });
+    }
+    this.connection = frame;
+    this.#disarm("start");
+    this.#arm("proving", PROVING_TIME, () => this.#prove());
+    this.#arm("productive", this.#context.settings.productiveAfter, () => this.#proved());
+    if (frame.heartbeat > 0) {
+      this.#stallAfter = frame.heartbeat * 1_000 * STALL_HEARTBEATS;
+      this.#watch();
+    }
+    return this.#owner.linkConnected(this, frame);
+  }
+
+  #event(event) {
+    this.events += 1;
+    this.#owner.linkFrame(this, event);
+    if (this.events === 1 && !this.#timers.proving) this.#prove();
+  }
+
+  #goodbye(frame) {
+    this.#owner.linkFrame(this, frame);
+    const { reason, code, retry } = frame;
+    this.end({
+      kind: "goodbye",
+      reason,
+      code,
+      retryAfter: boundedDelay(retry),
+      detail: `goodbye: ${reason}`,
+    });
+  }
+
+  // -- productive: an event after the proving time, or a long enough life
+
+  #prove() {
+    if (this.events > 0) this.#proved();
+  }
+
+  #proved() {
+    if (this.ended || this.productive) return;
+    this.productive = true;
+    this.#disarm("productive");
+    this.#owner.linkProductive(this);
+  }
+
+  // -- silence
+
+  #watch() {
+    const due = this.#lastByte + this.#stallAfter;
+    this.#arm("stall", Math.max(due - this.#env.now(), 0), () => this.#judge(due));
+  }
+
+  #judge(due) {
+    if (this.silence < this.#stallAfter) return this.#watch();
+    if (!this.#env.visible()) {
+      this.#lastByte = this.#env.now(); // timers of a hidden tab are no clock; ask again
+      return this.#watch();
+    }
+    if (this.#env.now() > due + SLEPT) return this.end({ kind: "suspended", detail: "the machine slept" });
+    return this.end({ kind: "stalled", detail: `no byte for ${Math.round(this.silence / 1_000)} s` });
+  }
+
+  /** The tab is shown again, or the network came back: find out soon whether this connection still lives. */
+  verify() {
+    if (this.ended || !this.connection || this.#stallAfter === null) return;
+    const slept = this.silence > this.#stallAfter;
+    if (slept) return this.end({ kind: "suspended", detail: "silent since the tab was hidden" });
+    if (!this.ping() || this.#timers.doubt) return;
+    this.#arm("doubt", PING_TIMEOUT, () => this.end({ kind: "suspended", detail: "no answer to a ping" }));
+  }
+
+  ping() {
+    return this.connection !== null && this.send('{"op":"ping"}');
+  }
+
+  /** Pings every `ms` of milliseconds, for a path that cuts idle connections. */
+  keepAlive(ms) {
+    this.#arm("keep", ms, () => {
+      this.ping();
+      this.keepAlive(ms);
+    });
+  }
+
+  #arm(name, ms, fn) {
+    this.#disarm(name);
+    this.#timers[name] = this.#env.setTimeout(() => {
+      this.#timers[name] = null;
+      fn();
+    }, ms);
+  }
+
+  #disarm(name) {
+    if (this.#timers[name]) this.#env.clearTimeout(this.#timers[name]);
+    this.#timers[name] = null;
+  }
+}

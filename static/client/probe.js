@@ -1,0 +1,90 @@
+/**
+ * The way back to a better transport, make before break: a second connection in the background, from the same
+ * cursor, replaces the working one only when it has caught up and has proved productive. Until then both feed
+ * the reader, which drops what came already; if it dies, nothing was lost.
+ */
+
+const SOON = 3_000; // ms; the first failure may have been a coincidence
+const SLOWEST = 20; // times the interval
+
+export class Prober {
+  #env;
+  #interval;
+  #targets;
+  #launch;
+  #timer = null;
+  #count = 0;
+
+  /** The connection that is being tried; null while none is. */
+  link = null;
+
+  /** `targets()`: the better transports; `launch(name)` gives a link to open. `interval` in milliseconds. */
+  constructor(env, { interval, targets, launch }) {
+    this.#env = env;
+    this.#interval = interval;
+    this.#targets = targets;
+    this.#launch = launch;
+  }
+
+  /** Begins to look, first soon (`patient`: after one interval), then less and less often. */
+  begin(patient) {
+    this.cancel();
+    this.#count = patient ? 1 : 0;
+    this.#schedule();
+  }
+
+  /** Something changed for the better: look now. */
+  now() {
+    if (this.link !== null || this.#timer === null) return;
+    this.#count = 0;
+    this.#try();
+  }
+
+  /** A link that is already on its way, from the start's race. */
+  take(link) {
+    this.cancel();
+    this.link = link;
+  }
+
+  /** The tried link is no use; another try follows. */
+  failed() {
+    this.link?.close();
+    this.link = null;
+    this.#schedule();
+  }
+
+  /** The tried link, which is the caller's now. */
+  release() {
+    const link = this.link;
+    this.link = null;
+    this.cancel();
+    return link;
+  }
+
+  cancel() {
+    this.#env.clearTimeout(this.#timer);
+    this.#timer = null;
+    this.link?.close();
+    this.link = null;
+  }
+
+  #schedule() {
+    this.#env.clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#targets().length === 0) return;
+    const steps = Math.min(2 ** Math.max(this.#count - 1, 0), SLOWEST);
+    const delay = this.#count === 0 ? Math.min(SOON, this.#interval) : this.#interval * steps;
+    this.#timer = this.#env.setTimeout(() => this.#try(), delay);
+  }
+
+  #try() {
+    this.#env.clearTimeout(this.#timer);
+    this.#timer = null;
+    const targets = this.#targets();
+    if (targets.length === 0) return;
+    const name = targets[this.#count % targets.length];
+    this.#count += 1;
+    this.link = this.#launch(name);
+    this.link.open();
+  }
+}

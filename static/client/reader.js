@@ -1,0 +1,87 @@
+/**
+ * The cursor of one stream, and the judgement of every frame against it: never lost, never twice. Pure.
+ *
+ * Events may come from two transports at once, while the stream moves from one to the other: each of them is
+ * complete from a position at or before the cursor, so whatever one has delivered, the other's copy is a
+ * duplicate.
+ */
+
+import { compareCursors, isAfter, isCovered, isCursor } from "./cursor.js";
+
+export class Reader {
+  /**
+   * The last event that was handled, or a later position without events; null before the first connection.
+   */
+  cursor = null;
+
+  #floor = null;
+  #suspect = null;
+  #told = null;
+
+  constructor(cursor = null) {
+    this.cursor = isCursor(cursor) ? cursor : null;
+  }
+
+  /** A connection began, for which `after` was asked. `head`, `id`, `resumed`: its connection frame. */
+  begin(after, { id, head }) {
+    // With a cursor the stream goes on from it, or a gap follows, which moves it: a connection that ends in
+    // between must not have moved it already, or the page would never hear of the gap.
+    if (isCursor(after)) return;
+    // `earliest` has no gap, so what retention took away can't be told from a loss: everything up to the head
+    // is excused.
+    if (after === "earliest") this.#floor = head ?? null;
+    if (isCursor(id)) this.cursor = id;
+  }
+
+  /**
+   * `deliver`, `duplicate`, `lost` (an event of its topic between the cursor and it never came) or `foreign`
+   * (of another epoch, and no gap said so). The last two ask for a re-read from the cursor; if the same event
+   * comes again in the same way, it is `unrepaired`, and delivered; if it comes in order, it is `repaired`,
+   * and delivered.
+   */
+  event(event) {
+    const order = this.cursor === null ? 1 : compareCursors(event.id, this.cursor);
+    if (order !== null && order <= 0) return "duplicate";
+    const fault = order === null ? "foreign" : this.#proofOfLoss(event) ? "lost" : null;
+    const again = this.#suspect === event.id;
+    if (fault && !again) {
+      this.#suspect = event.id;
+      return fault;
+    }
+    this.cursor = event.id;
+    if (!again) return "deliver";
+    this.#suspect = null;
+    return fault ? "unrepaired" : "repaired";
+  }
+
+  #proofOfLoss({ prev }) {
+    if (prev === null || prev === undefined || this.cursor === null || !isAfter(prev, this.cursor))
+      return false;
+    return this.#floor === null || !isCovered(prev, this.#floor);
+  }
+
+  /** Everything up to `id` was seen (heartbeat, caught_up). Whether the cursor moved. */
+  position(id) {
+    if (!isCursor(id) || (this.cursor !== null && !isAfter(id, this.cursor))) return false;
+    this.cursor = id;
+    return true;
+  }
+
+  /**
+   * Goes on where the gap says, in whatever epoch. Whether it is news: a cursor below the floor of one topic
+   * and above that of another is told the same gap each time it comes back (PROTOCOL.md, section 3).
+   */
+  gap({ id, floor, reason }) {
+    if (isCursor(id)) this.cursor = id;
+    this.#floor = floor ?? null;
+    this.#suspect = null;
+    const news = reason !== "trimmed" || floor === null || floor !== this.#told;
+    this.#told = reason === "trimmed" ? floor : null;
+    return news;
+  }
+
+  /** The topics changed: the same floor may now be another gap. */
+  forget() {
+    this.#told = null;
+  }
+}

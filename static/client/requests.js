@@ -1,0 +1,60 @@
+/** Client messages on a WebSocket and their replies, matched by `ref` (PROTOCOL.md, section 4). */
+
+import { TwinwireError } from "./errors.js";
+
+const REPLY_TIMEOUT = 10_000; // ms
+const PENDING_MAX = 1_000; // a page that publishes faster than the server commits has to wait for replies
+
+/** The connection ended, or stayed silent, before the reply: whether the message took effect is not known. */
+export class UnansweredError extends TwinwireError {}
+
+export class Requests {
+  #env;
+  #pending = new Map();
+  #count = 0;
+
+  constructor(env) {
+    this.#env = env;
+  }
+
+  /**
+   * Sends `message` over `link`. Resolves with the reply, rejects with the problem, or with UnansweredError.
+   * `taken` runs with the reply at once, before any later frame is read.
+   */
+  send(link, message, taken = () => {}) {
+    if (this.#pending.size >= PENDING_MAX)
+      return Promise.reject(new UnansweredError("too many unanswered messages"));
+    this.#count += 1;
+    const ref = `c${this.#count}`;
+    return new Promise((resolve, reject) => {
+      const late = () => this.#settle(ref)?.reject(new UnansweredError("no reply in time"));
+      const timer = this.#env.setTimeout(late, REPLY_TIMEOUT);
+      this.#pending.set(ref, { resolve, reject, taken, timer });
+      const sent = link?.send(JSON.stringify({ ...message, ref })) ?? false;
+      if (!sent) this.#settle(ref)?.reject(new UnansweredError("there is no WebSocket"));
+    });
+  }
+
+  /** Takes a reply, a pong or a problem. */
+  frame(frame) {
+    const pending = this.#settle(frame.ref);
+    if (!pending) return;
+    if (frame.type === "problem") return pending.reject(TwinwireError.fromProblem(frame, frame.status));
+    pending.taken(frame);
+    pending.resolve(frame);
+  }
+
+  /** The connection is gone. */
+  abandon() {
+    for (const ref of [...this.#pending.keys()])
+      this.#settle(ref).reject(new UnansweredError("the connection ended"));
+  }
+
+  #settle(ref) {
+    const pending = this.#pending.get(ref);
+    if (!pending) return undefined;
+    this.#pending.delete(ref);
+    this.#env.clearTimeout(pending.timer);
+    return pending;
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * A tab that lives from another tab's connection, with its own cursor. There is one way to catch up, as in
+ * the server: from the cursor, forward. What the leader tells is used only if it goes on from this tab's
+ * cursor; else the tab reads pages of history until its cursor meets the leader's messages, of which it keeps
+ * the last ones meanwhile. A message that was lost, a tab that was frozen, a new leader, a first start from a
+ * snapshot: all the same.
+ */
+
+import { Backoff } from "../backoff.js";
+import { isCovered, isCursor } from "../cursor.js";
+import { Intake } from "../intake.js";
+import { UnansweredError } from "../requests.js";
+
+const TAIL_MAX = 2_000; // events kept while catching up; older ones are read from the history anyway
+const PAGE = 1_000; // events
+const SILENCE = 2.5; // heartbeats
+const REJOIN = 5_000; // ms; a message may have been lost, but an answer may also take a while
+const HEARTBEAT = 30; // s, if the leader names none (it polls)
+
+export class Follower {
+  #context;
+  #id;
+  #listener;
+  #port;
+  #after;
+  #intake;
+  #active;
+  #pending = [];
+  #leader = null; // its last hello
+  #tail = [];
+  #tailSize = 0;
+  #catching = false;
+  #wakeUp = null;
+  #watch = null;
+  #nudge = null;
+  #joinedAt = 0;
+  #backoff;
+  #stopped = true;
+
+  state = "connecting";
+
+  constructor(context, { topics, after, id }, listener, port) {
+    this.#context = context;
+    this.#id = id;
+    this.#listener = listener;
+    this.#port = port;
+    this.#after = after;
+    this.#active = topics;
+    this.#intake = new Intake(after, listener);
+    const { settings, env } = context;
+    this.#backoff = new Backoff(settings.backoffBase, settings.backoffCap, env.random);
+  }
+
+  get cursor() {
+    return this.#intake.cursor;
+  }
+
+  get transport() {
+    return this.#leader?.transport ?? null;
+  }
+
+  get heartbeat() {
+    return this.#leader?.heartbeat ?? null;
+  }
+
+  get topics() {
+    return [...new Set([...this.#active, ...this.#pending.flatMap(({ topics }) => topics)])];
+  }
+
+  start() {
+    this.#stopped = false;
+    this.#expect();
+  }
+
+  join() {
+    if (this.#stopped) return;
+    this.#joinedAt = this.#context.env.now();
+    this.#port.post({ kind: "join", tab: this.#id, topics: this.topics });
+  }
+
+  #rejoin() {
+    if (this.#context.env.now() - this.#joinedAt > REJOIN) this.join();
+  }
+
+  leave() {
+    if (!this.#stopped) this.#port.post({ kind: "leave", tab: this.#id });
+  }
+
+  // -- from the leader
+
+  hear(message) {
+    if (this.#stopped) return;
+    if (message.kind === "hello") this.#hello(message);
+    else if (message.kind === "frames") this.#frames(message);
+    else if (message.kind === "refused" && message.to === this.#id) this.#port.refused();
+  }
+
+  #hello(message) {
+    this.#expect();
+    const other = this.#leader?.tab !== message.tab;
+    const transport = this.transport;
+    this.#leader = message;
+    if (other) this.join();
+    else if (!this.#covers(this.topics)) this.#rejoin();
+    if (transport !== message.transport) this.#listener.transport(message.transport, "leader");
+    this.#settlePending(message);
+    if (this.#covers(this.#active) && message.position !== null) this.#meet(message.position);
+    this.#show();
+  }
+
+  #covers(topics) {
+    const covered = this.#leader?.topics ?? [];
+    return covered.includes("**") || topics.every((topic) => covered.includes(topic));
+  }
+
+  #settlePending(message) {
+    for (const pending of this.#pending.filter(({ topics }) => this.#covers(topics))) {
+      this.#pending.splice(this.#pending.indexOf(pending), 1);
+      this.#active = [...new Set([...this.#active, ...pending.topics])];
+      this.#intake.topicsChanged();
+      pending.resolve({ id: message.position });
+    }
+  }
+
+  /** Is this tab's cursor where the leader goes on, or beyond? */
+  #meets(position) {
+    return this.cursor !== null && isCovered(position, this.cursor);
+  }
+
+  #meet(position) {
+    if (this.#catching || this.#meets(position)) return;
+    const fromNow = this.cursor === null && this.#after !== "earliest" && !this.#asksHistory();
+    if (!fromNow) return void this.#catchUp();
+    this.#tail = [];
+    this.#tailSize = 0;
+    this.#intake.begin(null, { id: position });
+  }
+
+  /** A malformed `after` is for the server to judge: it says `gap`. */
+  #asksHistory() {
+    return this.#after !== null && this.#after !== "latest";
+  }
+
+  #frames(message) {
+    this.#expect();
+    if (this.#leader?.tab !== message.tab) return this.#rejoin(); // its hello was lost
+    if (!this.#covers(this.#active)) return;
+    if (!this.#catching && this.#meets(message.from)) {
+      if (!this.#take(message)) this.#catchUp();
+      return;
+    }
+    this.#keep(message);
+    this.#meet(message.from ?? message.to);
+  }
+
+  #take({ events, to }) {
+    const sound = events.every((event) => this.#deliver(event, this.transport));
+    if (sound) this.#intake.position(to);
+    return sound;
+  }
+
+  #keep(message) {
+    this.#tail.push(message);
+    this.#tailSize += message.events.length + 1;
+    while (this.#tailSize > TAIL_MAX) this.#tailSize -= this.#tail.shift().events.length + 1;
+  }
+
+  // -- from the history
+
+  async #catchUp() {
+    if (this.#catching || this.#stopped) return;
+    this.#catching = true;
+    this.#listener.connected({ type: "connection", id: this.cursor });
+    this.#show();
+    do {
+      const progress = await this.#page();
+      if (!progress && !this.#stopped && !this.#meetsLeader()) await this.#pause();
+    } while (!this.#stopped && !this.#joinTail());
+    if (!this.#stopped) this.#show();
+  }
+
+  /** Reads one page. False if it brought nothing, or failed: then it is too early to ask again. */
+  async #page() {
+    const before = this.cursor;
+    const after = before ?? this.#after;
+    try {
+      const page = await this.#context.http.history({ topics: this.#active, after, limit: PAGE });
+      if (this.#stopped) return false;
+      this.#intake.begin(after, { id: after === "earliest" ? null : page.cursor, head: page.head });
+      if (page.gap) this.#intake.gap({ type: "gap", ...page.gap });
+      this.#backoff.reset();
+      // A history that proves a loss is asked again once; the second time the reader lets it pass, and says
+      // so.
+      if (!page.events.every((event) => this.#deliver(event, "poll"))) return true;
+      this.#intake.position(page.cursor);
+    } catch (error) {
+      this.#listener.fault(
+        { kind: "network", transport: "poll", status: error.status, detail: error.message },
+        false,
+      );
+    }
+    return this.cursor !== before;
+  }
+
+  /** False if the chain is broken, or this tab has another part by now. */
+  #deliver(event, transport) {
+    if (this.#stopped) return false;
+    this.#listener.frame(event, transport);
+    return this.#intake.event(event, { spare: false, overlap: true });
+  }
+
+  #pause() {
+    this.join(); // the leader's position may be old
+    return new Promise((resolve) => {
+      const timer = this.#context.env.setTimeout(resolve, this.#backoff.next());
+      this.#wakeUp = () => {
+        this.#context.env.clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Does the cursor meet what the leader told first since the catching up began? */
+  #meetsLeader() {
+    const first = this.#tail[0];
+    const from = first ? (first.from ?? first.to) : this.#leader?.position;
+    return this.#meets(from);
+  }
+
+  /** Joins the leader's messages if the cursor has met them; no `await` between the check and the switch. */
+  #joinTail() {
+    while (this.#meetsLeader()) {
+      if (this.#tail.length === 0) {
+        this.#catching = false;
+        return true;
+      }
+      const message = this.#tail.shift();
+      this.#tailSize -= message.events.length + 1;
+      if (!this.#take(message)) return false;
+    }
+    return false;
+  }
+
+  // -- the state
+
+  #show() {
+    const leading = this.#leader?.state ?? "connecting";
+    const behind = leading === "live" && (this.#catching || this.cursor === null);
+    const state = behind ? "replaying" : leading;
+    if (state === this.state || state === "closed") return;
+    this.state = state;
+    this.#listener.state(state);
+    this.#urge();
+  }
+
+  /** A leader in a hidden tab has slow timers: a tab that is looked at does its waiting for it. */
+  #urge() {
+    const { env } = this.#context;
+    env.clearTimeout(this.#nudge);
+    if (this.state !== "reconnecting" || this.#stopped) return;
+    this.#nudge = env.setTimeout(() => {
+      if (env.visible()) this.#port.post({ kind: "wake", tab: this.#id });
+      this.#urge();
+    }, this.#backoff.next());
+  }
+
+  /** A leader that is silent for longer than its heartbeat allows is asked, and then replaced. */
+  #expect() {
+    const { env } = this.#context;
+    env.clearTimeout(this.#watch);
+    const ms = (this.heartbeat ?? HEARTBEAT) * 1_000 * SILENCE;
+    this.#watch = env.setTimeout(() => {
+      if (env.visible()) this.#port.silent();
+      this.#expect();
+    }, ms);
+  }
+
+  // -- what the page asks
+
+  subscribe(topics) {
+    if (this.#covers(topics)) {
+      this.#active = [...new Set([...this.#active, ...topics])];
+      this.join();
+      return Promise.resolve({ id: this.cursor });
+    }
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ topics, resolve, reject });
+      this.join();
+    });
+  }
+
+  async unsubscribe(topics) {
+    this.#active = this.#active.filter((topic) => !topics.includes(topic));
+    this.join();
+    return { id: this.cursor };
+  }
+
+  request() {
+    return Promise.reject(new UnansweredError("the connection is in another tab"));
+  }
+
+  /** This tab has a connection now, which asks for what it waited for. */
+  handOver(connection) {
+    for (const { resolve } of this.#pending.splice(0)) resolve({ id: connection.cursor });
+  }
+
+  reconnect() {
+    if (!this.#stopped) this.#port.post({ kind: "reconnect", tab: this.#id });
+    this.wake();
+  }
+
+  wake() {
+    this.#wakeUp?.();
+    this.join(); // after a freeze: where does the leader stand now?
+  }
+
+  offline() {}
+
+  drop() {}
+
+  stop() {
+    this.#stopped = true;
+    this.#context.env.clearTimeout(this.#watch);
+    this.#context.env.clearTimeout(this.#nudge);
+    this.#wakeUp?.();
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * The tab that holds the connection. It connects for the topics of all tabs, from its own cursor, and tells
+ * the others:
+ *
+ * - `frames`: `events` in log order, after the position `from`, up to the position `to`; nothing that matches
+ *   `topics` of
+ *   the last hello is missing in between;
+ * - `hello`: `topics` that are covered from `position` on, the state, the transport, the heartbeat.
+ *
+ * A gap is not told: the position jumps, and each follower learns from the history what its own topics have
+ * lost.
+ */
+
+import { Connection } from "../connection.js";
+import { TwinwireError } from "../errors.js";
+
+const SETTLE_TIME = 10_000; // ms; by then every living tab has told a new leader its topics
+const TOPICS_MAX = 100; // filters of one stream (PROTOCOL.md, section 1, as the service bounds it)
+const BATCH_MAX = 500; // events in one message
+
+export class Leader {
+  #context;
+  #id;
+  #port;
+  #connection;
+  #own;
+  #roster = new Map();
+  #covered;
+  #covering = Promise.resolve();
+  #from = null;
+  #to = null;
+  #events = [];
+  #flushing = false;
+  #settle = null;
+  #watches = new AbortController();
+  #stopped = false;
+
+  constructor(context, { topics, after, id }, listener, port) {
+    this.#context = context;
+    this.#id = id;
+    this.#port = port;
+    this.#own = topics.own;
+    const all = [...new Set([...topics.own, ...topics.known])];
+    this.#covered = new Set(all.length > TOPICS_MAX ? topics.own : all);
+    const start = { topics: [...this.#covered], after };
+    this.#connection = new Connection(context, start, this.#relay(listener));
+  }
+
+  get state() {
+    return this.#connection.state;
+  }
+
+  get cursor() {
+    return this.#connection.cursor;
+  }
+
+  get transport() {
+    return this.#connection.transport;
+  }
+
+  get heartbeat() {
+    return this.#connection.heartbeat;
+  }
+
+  get topics() {
+    return this.#own;
+  }
+
+  start() {
+    this.#connection.start();
+    this.#hello();
+    this.#settle = this.#context.env.setTimeout(() => this.#prune(), SETTLE_TIME);
+  }
+
+  /** Passes everything on to this tab's stream, and what the others need to the channel. */
+  #relay(listener) {
+    const relay = Object.create(listener);
+    relay.event = (event, before) => {
+      this.#queue(before, event.id, event);
+      listener.event(event, before);
+    };
+    relay.moved = (before, cursor) => {
+      this.#queue(before, cursor, null);
+      listener.moved(before, cursor);
+    };
+    relay.frame = (frame, name) => {
+      listener.frame(frame, name);
+      if (frame.type === "heartbeat" && frame.topic === undefined) this.#hello();
+    };
+    for (const name of ["state", "transport"]) {
+      relay[name] = (...args) => {
+        listener[name](...args);
+        this.#hello();
+      };
+    }
+    relay.ended = (error) => {
+      if (!this.#stopped) this.#port.ended(error);
+    };
+    return relay;
+  }
+
+  // -- to the others
+
+  #queue(from, to, event) {
+    if (this.#events.length === 0 && this.#to === null) this.#from = from;
+    this.#to = to;
+    if (event) this.#events.push(event);
+    if (this.#events.length >= BATCH_MAX) return this.#flush();
+    if (this.#flushing) return undefined;
+    this.#flushing = true;
+    return Promise.resolve().then(() => this.#flush());
+  }
+
+  #flush() {
+    this.#flushing = false;
+    if (this.#to === null || this.#stopped) return;
+    const message = { kind: "frames", tab: this.#id, from: this.#from, to: this.#to, events: this.#events };
+    this.#to = null;
+    this.#events = [];
+    this.#port.post(message);
+  }
+
+  #hello() {
+    if (this.#stopped) return;
+    this.#flush();
+    this.#port.post({
+      kind: "hello",
+      tab: this.#id,
+      topics: [...this.#covered],
+      position: this.cursor,
+      state: this.state,
+      transport: this.transport,
+      heartbeat: this.heartbeat,
+    });
+  }
+
+  // -- from the others
+
+  hear(message) {
+    if (message.kind === "join") this.#joined(message);
+    else if (message.kind === "leave") this.#gone(message.tab);
+    else if (message.kind === "wake") this.#connection.wake();
+    else if (message.kind === "reconnect" && this.state !== "live") this.#connection.reconnect();
+  }
+
+  #joined({ tab, topics }) {
+    if (!this.#roster.has(tab)) this.#watch(tab);
+    this.#roster.set(tab, topics);
+    this.#cover(topics).then(
+      () => this.#hello(),
+      (error) => this.#refuse(tab, error),
+    );
+  }
+
+  #refuse(tab, { status }) {
+    if (status && !this.#stopped) this.#port.post({ kind: "refused", tab: this.#id, to: tab });
+  }
+
+  /** Every tab holds a lock of its own while it lives: to be granted it is to know that the tab has gone. */
+  #watch(tab) {
+    const name = `${this.#port.name}:tab:${tab}`;
+    const granted = () => this.#gone(tab);
+    this.#context.env.locks.request(name, { signal: this.#watches.signal }, granted).catch(() => {});
+  }
+
+  #gone(tab) {
+    if (this.#roster.delete(tab) && this.#settle === null) this.#prune();
+  }
+
+  /** One change of topics after the other: a topic counts as covered only when the server has said so. */
+  #cover(topics) {
+    const covering = this.#covering.then(() => this.#coverNow(topics));
+    this.#covering = covering.catch(() => {});
+    return covering;
+  }
+
+  async #coverNow(topics) {
+    const missing = topics.filter((topic) => !this.#covered.has(topic));
+    if (missing.length === 0) return { id: this.cursor };
+    if (this.#covered.size + missing.length > TOPICS_MAX)
+      throw new TwinwireError("too many topics to share", 422);
+    const answer = await this.#connection.subscribe(missing);
+    for (const topic of missing) this.#covered.add(topic);
+    return answer.id === null ? { id: this.cursor } : answer;
+  }
+
+  /** Lets go of the topics that no living tab wants. */
+  #prune() {
+    this.#settle = null;
+    const wanted = new Set([...this.#own, ...[...this.#roster.values()].flat()]);
+    const extra = [...this.#covered].filter((topic) => !wanted.has(topic));
+    if (extra.length === 0 || this.#stopped) return;
+    for (const topic of extra) this.#covered.delete(topic);
+    this.#hello(); // before the connection stops to bring them
+    this.#connection.unsubscribe(extra).catch(() => {});
+  }
+
+  // -- what this tab's page asks
+
+  async subscribe(topics) {
+    this.#own = [...new Set([...this.#own, ...topics])];
+    const answer = await this.#cover(topics);
+    this.#hello();
+    return answer;
+  }
+
+  async unsubscribe(topics) {
+    this.#own = this.#own.filter((topic) => !topics.includes(topic));
+    if (this.#settle === null) this.#prune();
+    return { id: this.cursor };
+  }
+
+  request(message) {
+    return this.#connection.request(message);
+  }
+
+  reconnect() {
+    this.#connection.reconnect();
+  }
+
+  wake() {
+    this.#connection.wake();
+  }
+
+  offline() {
+    this.#connection.offline();
+  }
+
+  drop() {
+    this.#connection.drop();
+  }
+
+  /** The others hear of it from the lock. */
+  leave() {}
+
+  stop() {
+    if (this.#stopped) return;
+    this.#flush();
+    this.#stopped = true;
+    this.#context.env.clearTimeout(this.#settle);
+    this.#watches.abort();
+    this.#connection.quit();
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The topics of a connection, and their changes while it runs: a message on a WebSocket, a new request
+ * elsewhere. What is wanted is kept here, so that every later connection asks for it, whatever became of the
+ * message.
+ */
+
+import { TwinwireError } from "./errors.js";
+import { UnansweredError } from "./requests.js";
+
+/** Asked for when no topic is left: a request without a topic would mean all of them. */
+const NO_TOPIC = "~";
+
+export class TopicSet {
+  #carrier;
+  #waiting = new Set();
+
+  /** Patterns; null for all topics. */
+  list;
+
+  /** `carrier`: speaks(), whether messages can be sent; ask(message); renew(), which connects anew. */
+  constructor(list, carrier) {
+    this.list = list;
+    this.#carrier = carrier;
+  }
+
+  /** The topics for a request: empty for all. */
+  get asked() {
+    if (this.list === null) return [];
+    return this.list.length > 0 ? this.list : [NO_TOPIC];
+  }
+
+  /**
+   * Resolves with `{id}`: the position from which the new topics are covered. Rejects if the server refuses
+   * them.
+   */
+  async add(topics) {
+    const added = this.list === null ? [] : topics.filter((topic) => !this.list.includes(topic));
+    if (added.length === 0) return { id: null };
+    this.list = [...this.list, ...added];
+    if (!this.#carrier.speaks()) return this.#renew();
+    try {
+      const { id } = await this.#carrier.ask({ op: "subscribe", topics: added });
+      return { id };
+    } catch (error) {
+      if (error instanceof UnansweredError) return this.#renew();
+      this.list = this.list.filter((topic) => !added.includes(topic));
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves with `{id}`. Without a WebSocket the next connection leaves them out; the stream filters until
+   * then.
+   */
+  async remove(topics) {
+    const removed = (this.list ?? []).filter((topic) => topics.includes(topic));
+    if (removed.length === 0) return { id: null };
+    this.list = this.list.filter((topic) => !removed.includes(topic));
+    if (!this.#carrier.speaks()) return { id: null };
+    try {
+      const { id } = await this.#carrier.ask({ op: "unsubscribe", topics: removed });
+      return { id };
+    } catch (error) {
+      if (error instanceof UnansweredError) return { id: null };
+      throw error;
+    }
+  }
+
+  /** A connection that asked for all of `list` stands at `cursor`. */
+  connected(cursor) {
+    for (const { resolve } of this.#waiting) resolve({ id: cursor });
+    this.#waiting.clear();
+  }
+
+  closed() {
+    for (const { reject } of this.#waiting) reject(new TwinwireError("the stream is closed"));
+    this.#waiting.clear();
+  }
+
+  #renew() {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add({ resolve, reject });
+      this.#carrier.renew();
+    });
+  }
+}

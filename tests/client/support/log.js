@@ -1,0 +1,196 @@
+/** The service in memory: one log, subscriptions and pages by the rules of PROTOCOL.md, sections 1 to 4. */
+
+import { topicMatcher } from "../../../static/client/topics.js";
+
+const CURSOR = /^([a-z0-9]+)-(\d+)$/;
+
+export class FakeLog {
+  epoch = "aaa";
+  heartbeat = 20;
+  events = [];
+  head = 0;
+  #floors = new Map();
+  #last = new Map();
+  #keys = new Map();
+  #subscribers = new Set();
+
+  constructor(clock) {
+    this.clock = clock;
+  }
+
+  cursor(offset = this.head) {
+    return `${this.epoch}-${offset}`;
+  }
+
+  publish(topic, type = "log", data = {}, key = undefined) {
+    const known = key && this.#keys.get(`${topic} ${key}`);
+    if (known) return known;
+    this.head += 1;
+    const before = this.#last.get(topic);
+    const event = {
+      id: this.cursor(),
+      topic,
+      type,
+      time: new Date(this.clock.now()).toISOString(),
+      prev: before === undefined ? null : this.cursor(before),
+      data,
+    };
+    this.#last.set(topic, this.head);
+    if (key) this.#keys.set(`${topic} ${key}`, event);
+    this.events.push(event);
+    for (const subscriber of [...this.#subscribers]) subscriber.event(event);
+    return event;
+  }
+
+  many(count, topic = "a") {
+    return Array.from({ length: count }, (_, n) => this.publish(topic, "log", { n }));
+  }
+
+  /** Keeps the newest `keep` events. */
+  trim(keep = 0) {
+    const gone = this.events.splice(0, this.events.length - keep);
+    for (const { topic, id } of gone) this.#floors.set(topic, offsetOf(id));
+  }
+
+  /** Another log in its place: other epoch, no events. */
+  replace(epoch) {
+    Object.assign(this, { epoch, events: [], head: 0 });
+    for (const map of [this.#floors, this.#last, this.#keys]) map.clear();
+  }
+
+  /** Where a request starts: `{offset, gap, resumed}`. */
+  start(after, matches) {
+    if (after === null || after === undefined || after === "latest")
+      return { offset: this.head, gap: null, resumed: false };
+    if (after === "earliest") return { offset: 0, gap: null, resumed: false };
+    const [, epoch, digits] = CURSOR.exec(after) ?? [];
+    const offset = Number(digits);
+    const floors = [...this.#floors].filter(([topic]) => matches(topic)).map(([, floor]) => floor);
+    const floor = Math.max(0, ...floors);
+    const gap = (reason, at) => ({
+      offset: at,
+      resumed: false,
+      gap: {
+        type: "gap",
+        reason,
+        requested: after,
+        id: this.cursor(at),
+        floor: floor ? this.cursor(floor) : null,
+      },
+    });
+    if (epoch === undefined) return gap("malformed", this.head);
+    if (epoch !== this.epoch) return gap("epoch", this.#beforeKept(0, matches));
+    if (offset > this.head) return gap("ahead", this.head);
+    if (offset < floor) return gap("trimmed", this.#beforeKept(offset, matches));
+    return { offset, gap: null, resumed: true };
+  }
+
+  #beforeKept(offset, matches) {
+    const first = this.events.find((event) => offsetOf(event.id) > offset && matches(event.topic));
+    return first ? offsetOf(first.id) - 1 : this.head;
+  }
+
+  after(offset, matches) {
+    return this.events.filter((event) => offsetOf(event.id) > offset && matches(event.topic));
+  }
+
+  /** A stream: `send(frame)` for each frame, from the connection frame on. Returns the subscription. */
+  subscribe({ topics, after }, transport, send) {
+    const subscription = new FakeSubscription(this, topics, send);
+    const { offset, gap, resumed } = this.start(after, subscription.matches);
+    const shared = {
+      transport,
+      topics,
+      head: this.cursor(),
+      resumed,
+      heartbeat: this.heartbeat,
+      retry: 2000,
+    };
+    send({ type: "connection", id: this.cursor(offset), connection: "c", ...shared });
+    if (gap) send(gap);
+    const missed = this.after(offset, subscription.matches);
+    for (const event of missed) send(event);
+    send({ type: "caught_up", id: this.cursor(), replayed: missed.length });
+    this.#subscribers.add(subscription);
+    subscription.beat();
+    return subscription;
+  }
+
+  leave(subscription) {
+    this.#subscribers.delete(subscription);
+  }
+
+  get subscribers() {
+    return this.#subscribers.size;
+  }
+
+  goodbye(reason, retry, code) {
+    for (const subscriber of [...this.#subscribers])
+      subscriber.send({ type: "goodbye", reason, retry, code });
+  }
+
+  /** An answer of GET /api/events. */
+  page({ topics, after, limit }) {
+    const matches = topicMatcher(topics.length ? topics : null);
+    const { offset, gap } = this.start(after, matches);
+    const all = this.after(offset, matches);
+    const events = all.slice(0, limit);
+    const more = all.length > events.length;
+    const cursor = more ? events.at(-1).id : this.cursor();
+    return { events, cursor, head: this.cursor(), more, gap };
+  }
+
+  /** Calls `fn` once, at the next event that `topics` match. */
+  onNext(topics, fn) {
+    const matches = topicMatcher(topics.length ? topics : null);
+    const waiter = {
+      event: (event) => {
+        if (!matches(event.topic)) return;
+        this.#subscribers.delete(waiter);
+        fn();
+      },
+      send: () => {},
+    };
+    this.#subscribers.add(waiter);
+    return () => this.#subscribers.delete(waiter);
+  }
+}
+
+class FakeSubscription {
+  #timer = null;
+
+  constructor(log, topics, send) {
+    Object.assign(this, { log, topics, send });
+    this.#match();
+  }
+
+  #match() {
+    this.matches = topicMatcher(this.topics.length ? this.topics : null);
+  }
+
+  event(event) {
+    if (this.matches(event.topic)) this.send(event);
+  }
+
+  change(topics) {
+    this.topics = topics;
+    this.#match();
+    return { id: this.log.cursor() };
+  }
+
+  beat() {
+    this.#timer = this.log.clock.setTimeout(() => {
+      this.send({ type: "heartbeat", id: this.log.cursor(), time: "" });
+      this.beat();
+    }, this.log.heartbeat * 1000);
+  }
+
+  close() {
+    this.log.clock.clearTimeout(this.#timer);
+    this.log.leave(this);
+  }
+}
+
+export function offsetOf(cursor) {
+  return Number(cursor.split("-")[1]);
+}
