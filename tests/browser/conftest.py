@@ -1,0 +1,104 @@
+"""A real Chromium, a real server, and a page that must not log an error."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+
+from tests.browser.desk import Desk
+from tests.support.server import ServerProcess
+
+PACE: Final = "0.05"
+"""Seconds of each stage: long enough that a run is seen on its way, short enough for twelve of them."""
+CANDIDATES: Final = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+EXPECTED_NOISE: Final = ("Failed to load resource", "WebSocket connection to", "ERR_CONNECTION_REFUSED")
+"""What Chromium itself logs for a refused request; the page's own errors look otherwise."""
+
+
+def chromium() -> str:
+    """The browser's path. Without one tests are skipped, but never in CI, where that would hide them all."""
+    wanted = os.environ.get("TWINWIRE_CHROMIUM")
+    found = wanted or next((path for path in CANDIDATES if Path(path).exists()), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("no Chromium: install one or name it in TWINWIRE_CHROMIUM")
+    if found is None:
+        pytest.skip("no Chromium: install one or name it in TWINWIRE_CHROMIUM")
+    return found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = chromium()
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A fresh profile; each test sets what it needs on it."""
+    fresh = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    fresh.set_default_timeout(20_000)
+    yield fresh
+    await fresh.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> AsyncIterator[Page]:
+    """A page. An uncaught error or a message of the console's error level fails the test: that is also how
+    a breach of the Content-Security-Policy shows.
+    """
+    errors: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(noise in message.text for noise in EXPECTED_NOISE):
+            errors.append(message.text)
+
+    fresh = await context.new_page()
+    fresh.on("console", on_console)
+    fresh.on("pageerror", lambda error: errors.append(str(error)))
+    yield fresh
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server for the tests that do not stop it."""
+    directory = tmp_path_factory.mktemp("pages")
+    with ServerProcess(directory, env={"TWINWIRE_GENERATION_PACE": PACE}) as process:
+        yield process
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """`serve(pace)` starts a server of the test's own."""
+    started: list[ServerProcess] = []
+
+    def start(pace: str = PACE) -> ServerProcess:
+        directory = tmp_path / f"server{len(started)}"
+        started.append(ServerProcess(directory, env={"TWINWIRE_GENERATION_PACE": pace}))
+        return started[-1].start()
+
+    yield start
+    for process in started:
+        process.discard()
+
+
+@pytest.fixture
+def desk(page: Page, server: ServerProcess) -> Desk:
+    """The page on the shared server."""
+    return Desk(page, server.url)

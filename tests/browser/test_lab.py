@@ -1,0 +1,114 @@
+"""The wire lab in Chromium: whatever is broken, the ledger ends with nothing missing and nothing twice."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.desk import Desk
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def press(desk: Desk, name: str) -> None:
+    await desk.page.get_by_role("button", name=name, exact=True).click()
+
+
+async def assert_all_arrived(desk: Desk, published: int) -> None:
+    await expect(desk.page.locator("#published")).to_have_text(f"{published:,}")
+    await expect(desk.page.locator("#received")).to_have_text(f"{published:,}", timeout=30_000)
+    await expect(desk.page.locator("#verdict")).to_contain_text("exactly once")
+    assert await desk.figure("missing") == 0
+    assert await desk.figure("twice") == 0
+
+
+async def test_a_burst_arrives(desk: Desk) -> None:
+    await desk.lab()
+    await press(desk, "1,000")
+    await assert_all_arrived(desk, 1_000)
+
+
+async def test_events_published_while_offline_are_replayed(desk: Desk) -> None:
+    await desk.lab()
+    await press(desk, "10 events")
+    await assert_all_arrived(desk, 10)
+    await press(desk, "Go offline for 10 s")
+    await expect(desk.page.locator("#indicator-state")).to_have_text("Offline")
+    await press(desk, "100")
+    await expect(desk.page.locator("#missing")).to_have_text("100")
+    await expect(desk.page.locator("#verdict")).to_contain_text("wait in the log")
+    await desk.live()
+    await assert_all_arrived(desk, 110)
+    await expect(desk.page.locator("#journal")).to_contain_text("100 events replayed")
+
+
+async def test_a_dropped_connection_loses_nothing(desk: Desk) -> None:
+    await desk.lab()
+    connections = desk.page.locator("#journal li", has_text="Connected over")
+    await press(desk, "Steady: 10 a second")
+    for drops in range(1, 4):
+        await press(desk, "Drop the connection")
+        await press(desk, "100")
+        await expect(connections).to_have_count(1 + drops, timeout=30_000)
+    await press(desk, "Steady: 10 a second")
+    await expect(desk.page.locator("#missing")).to_have_text("0", timeout=30_000)
+    await expect(desk.page.locator("#verdict")).to_contain_text("exactly once")
+    assert await desk.figure("received") == await desk.figure("published") >= 300
+    assert await desk.figure("twice") == 0
+
+
+async def test_a_blocked_websocket_falls_back_and_comes_back(desk: Desk) -> None:
+    await desk.lab()
+    await press(desk, "100")
+    await press(desk, "Block WebSocket")
+    await expect(desk.page.locator("#indicator-state")).to_have_text(re.compile("SSE|Long poll"), timeout=30_000)
+    await press(desk, "100")
+    await assert_all_arrived(desk, 200)
+    await press(desk, "Block WebSocket")
+    await desk.live("WebSocket")
+    await press(desk, "100")
+    await assert_all_arrived(desk, 300)
+
+
+@pytest.mark.parametrize(
+    ("choice", "name"),
+    [("websocket", "WebSocket"), ("sse", "SSE"), ("poll", "Long poll")],
+)
+async def test_each_transport_goes_on_from_the_same_cursor(desk: Desk, choice: str, name: str) -> None:
+    await desk.lab()
+    await press(desk, "100")
+    await assert_all_arrived(desk, 100)
+    await desk.page.get_by_label("Transport", exact=True).select_option(choice)
+    await desk.live(name)
+    await press(desk, "100")
+    await assert_all_arrived(desk, 200)
+
+
+@pytest.mark.parametrize("choice", ["websocket", "sse"])
+async def test_swallowed_events_are_proved_and_read_again(desk: Desk, choice: str) -> None:
+    await desk.lab()
+    await desk.page.get_by_label("Transport", exact=True).select_option(choice)
+    await desk.live()
+    await press(desk, "Swallow 5 events")
+    await press(desk, "10 events")
+    await assert_all_arrived(desk, 10)
+    await expect(desk.page.locator("#journal")).to_contain_text("chain of “prev” is broken")
+
+
+async def test_what_was_trimmed_unseen_is_told_by_a_gap(desk: Desk) -> None:
+    await desk.lab()
+    await press(desk, "Go offline for 10 s")
+    await press(desk, "10 events")
+    await expect(desk.page.locator("#missing")).to_have_text("10")
+    await press(desk, "Trim the log")
+    await expect(desk.page.locator("#verdict")).to_contain_text("10 were trimmed unseen", timeout=30_000)
+    await expect(desk.page.locator("#journal")).to_contain_text("Gap:")
+
+
+async def test_a_frozen_connection_that_thaws_delivers_what_it_held(desk: Desk) -> None:
+    await desk.lab()
+    await press(desk, "Freeze it")
+    await press(desk, "100")
+    await expect(desk.page.locator("#missing")).to_have_text("100")
+    await press(desk, "Freeze it")
+    await assert_all_arrived(desk, 100)

@@ -1,0 +1,312 @@
+"""The pages in Chromium: a person creates, generates, watches, breaks things, and is told the truth."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+
+from tests.browser.desk import AGENTS, BLACK_HOLE, BRIEF, RUN_DEADLINE, Desk, history, new_project
+from tests.support.api import publish, publish_many
+from tests.support.http import request
+from tests.support.server import ServerProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+Serve = Callable[..., ServerProcess]
+SLOW: Final = "0.4"
+"""Seconds a stage, for tests that do something while a run is on its way."""
+RENDERED_MAX: Final = 2_000
+"""Log lines in the document at once (project/log-view.js)."""
+
+
+async def assert_log_is_the_servers(desk: Desk, project: str) -> None:
+    """Every log event of the server, in order, once."""
+    logged = await history(desk.url, project, "log")
+    await expect(desk.page.locator("#log-lines .line")).to_have_count(len(logged))
+    shown = await desk.log_lines()
+    for line, data in zip(shown, logged, strict=True):
+        assert line.endswith(data["message"]), (line, data)
+
+
+# Watching a run
+
+
+async def test_a_run_is_watched_from_the_form_to_its_completion_over_websocket(desk: Desk) -> None:
+    project = await desk.create("Board")
+    await desk.live("WebSocket")
+    await desk.generate()
+    await desk.status("running")
+    await desk.status("completed")
+    await expect(desk.page.locator(".toast")).to_contain_text("Board:")
+    await expect(desk.page.locator(".agent[data-status=completed]")).to_have_count(AGENTS)
+    await expect(desk.page.locator("#progress")).to_have_attribute("aria-valuenow", "100")
+    await assert_log_is_the_servers(desk, project)
+    files = (await request(desk.url, "GET", f"/api/projects/{project}/files")).json()["files"]
+    await expect(desk.page.locator(".file")).to_have_count(len(files))
+
+
+async def test_with_websocket_swallowed_the_same_run_is_watched_over_sse(context: BrowserContext, desk: Desk) -> None:
+    await context.add_init_script(BLACK_HOLE)
+    project = await desk.create("Board behind a proxy")
+    await desk.live("SSE")
+    await desk.generate()
+    await desk.status("completed")
+    await assert_log_is_the_servers(desk, project)
+
+
+async def test_a_server_killed_in_mid_run_leaves_no_hole_on_the_page(page: Page, serve: Serve) -> None:
+    server = serve(SLOW)
+    desk = Desk(page, server.url)
+    project = await desk.create("Board that survives")
+    await desk.generate()
+    await expect(page.locator(".agent[data-status=completed]").nth(1)).to_be_visible(timeout=RUN_DEADLINE)
+    await server.akill9()
+    await expect(page.locator("#notice")).to_contain_text("can't be reached")
+    await expect(page.locator("#indicator")).not_to_have_attribute("data-tone", "live")
+    await server.astart()
+    await desk.status("completed")
+    await expect(page.locator("#notice")).to_be_hidden()
+    await assert_log_is_the_servers(desk, project)
+
+
+async def test_a_page_opened_in_mid_run_shows_all_of_it(page: Page, context: BrowserContext, serve: Serve) -> None:
+    server = serve(SLOW)
+    first = Desk(page, server.url)
+    project = await first.create("Board for two")
+    await first.generate()
+    await expect(page.locator(".agent[data-status=completed]").nth(1)).to_be_visible(timeout=RUN_DEADLINE)
+    second = Desk(await context.new_page(), server.url)
+    await second.open(project)
+    await second.status("completed")
+    await assert_log_is_the_servers(second, project)
+
+
+async def test_the_preview_follows_the_agents_while_they_write(page: Page, serve: Serve) -> None:
+    desk = Desk(page, serve(SLOW).url)
+    await desk.create("Board to watch")
+    await desk.generate()
+    path = page.locator("#preview-path")
+    await expect(path).not_to_be_empty(timeout=RUN_DEADLINE)
+    first = await path.inner_text()
+    await expect(page.locator("#preview-text")).not_to_be_empty()
+    await expect(path).not_to_have_text(first, timeout=RUN_DEADLINE)
+    await expect(page.locator("#status")).to_have_text("running")
+    await expect(page.locator(".file[aria-pressed=true]")).to_have_count(1)
+
+
+async def test_the_preview_follows_what_the_agents_write(desk: Desk) -> None:
+    project = await desk.create("Board to read")
+    await desk.generate()
+    await desk.status("completed")
+    chosen = desk.page.get_by_role("button", name="README.md")
+    await chosen.click()
+    await expect(chosen).to_have_attribute("aria-pressed", "true")
+    await expect(desk.page.get_by_label("follow the agents")).not_to_be_checked()
+    text = (await request(desk.url, "GET", f"/api/projects/{project}/files/README.md")).text
+    await expect(desk.page.locator("#preview-text")).to_have_text(text, use_inner_text=True)
+
+
+async def test_the_archive_is_offered_and_downloads(desk: Desk) -> None:
+    await desk.create("Board to keep")
+    await desk.generate()
+    await desk.status("completed")
+    async with desk.page.expect_download() as download:
+        await desk.page.get_by_role("link", name="Download archive").click()
+    path = await (await download.value).path()
+    assert Path(path).read_bytes().startswith(b"PK")
+
+
+# Bad things, in words
+
+
+async def test_a_brief_that_cannot_be_read_is_explained_at_its_field(desk: Desk) -> None:
+    await desk.home()
+    await desk.page.get_by_label("Name", exact=True).fill("Wrong")
+    await desk.page.get_by_label("Brief", exact=True).fill("tasks: title colour")
+    await desk.page.get_by_role("button", name="Create project").click()
+    await expect(desk.page.locator("#brief-error")).to_contain_text("colour")
+    await expect(desk.page.get_by_label("Brief", exact=True)).to_have_attribute("aria-invalid", "true")
+    await expect(desk.page.get_by_label("Brief", exact=True)).to_be_focused()
+    await desk.page.get_by_role("button", name="Task board").click()
+    await expect(desk.page.locator("#brief-error")).to_be_hidden()
+
+
+async def test_a_name_that_is_missing_is_explained_at_its_field(desk: Desk) -> None:
+    await desk.home()
+    await desk.page.get_by_label("Brief", exact=True).fill(BRIEF)
+    await desk.page.get_by_role("button", name="Create project").click()
+    await expect(desk.page.locator("#name-error")).to_be_visible()
+    await expect(desk.page.get_by_label("Name", exact=True)).to_be_focused()
+
+
+async def test_an_unknown_project_is_a_sentence_not_an_error(desk: Desk) -> None:
+    await desk.page.goto(f"{desk.url}/project.html?id=nothere")
+    await expect(desk.page.get_by_role("heading", name="No such project")).to_be_visible()
+
+
+async def test_a_project_deleted_elsewhere_says_so(desk: Desk) -> None:
+    project = await new_project(desk.url, "Short-lived")
+    await desk.open(project)
+    await desk.live()
+    assert (await request(desk.url, "DELETE", f"/api/projects/{project}")).status == 204
+    await expect(desk.page.get_by_role("heading", name="This project was deleted")).to_be_visible()
+    await expect(desk.page.locator("#project")).to_be_hidden()
+
+
+async def test_deleting_asks_first_and_then_goes_home(desk: Desk) -> None:
+    project = await new_project(desk.url, "To be deleted")
+    await desk.open(project)
+    await desk.page.get_by_role("button", name="Delete").click()
+    await desk.page.get_by_role("button", name="Keep it").click()
+    assert (await request(desk.url, "GET", f"/api/projects/{project}")).status == 200
+    await desk.page.get_by_role("button", name="Delete").click()
+    await desk.page.get_by_role("button", name="Delete for good").click()
+    await expect(desk.page.get_by_role("heading", name="All projects")).to_be_visible()
+    assert (await request(desk.url, "GET", f"/api/projects/{project}")).status == 404
+
+
+async def test_a_conflict_is_told_as_what_it_means(desk: Desk) -> None:
+    project = await new_project(desk.url, "Busy")
+    await desk.open(project)
+
+    async def conflict(route: Route) -> None:
+        body = {"title": "Conflict", "status": 409, "detail": "a run is going"}
+        await route.fulfill(status=409, content_type="application/problem+json", body=json.dumps(body))
+
+    await desk.page.route("**/generate", conflict)
+    await desk.generate()
+    await expect(desk.page.locator(".toast")).to_contain_text("already going")
+    await expect(desk.page.get_by_role("button", name="Generate")).to_be_enabled()
+
+
+async def test_a_run_can_be_cancelled_and_generated_again(page: Page, serve: Serve) -> None:
+    desk = Desk(page, serve(SLOW).url)
+    await desk.create("Changed my mind")
+    await desk.generate()
+    await expect(page.locator(".agent[data-status=started]")).to_be_visible()
+    await page.get_by_role("button", name="Cancel run").click()
+    await desk.status("cancelled")
+    await expect(page.get_by_role("button", name="Generate again")).to_be_visible()
+
+
+# The home page
+
+
+async def test_the_home_page_is_live_without_a_reload(desk: Desk) -> None:
+    await desk.home()
+    await desk.live()
+    project = await new_project(desk.url, "Made elsewhere")
+    row = desk.page.locator(f'[data-id="{project}"]')
+    await expect(row).to_contain_text("Made elsewhere")
+    assert (await request(desk.url, "POST", f"/api/projects/{project}/generate")).status == 202
+    await expect(row.locator(".badge")).to_have_text("completed", timeout=RUN_DEADLINE)
+    await expect(row.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "100")
+    await expect(desk.page.locator("#feed li").first).to_contain_text("Made elsewhere")
+    await request(desk.url, "DELETE", f"/api/projects/{project}")
+    await expect(row).to_have_count(0)
+
+
+# The log
+
+
+def log_line(number: int) -> dict[str, Any]:
+    level = "error" if number % 100 == 0 else "info"
+    return {"level": level, "message": f"line {number:05d}", "agent": "storage" if number % 2 else "pages"}
+
+
+async def test_the_log_is_filtered_by_level_agent_and_words(desk: Desk) -> None:
+    project = await new_project(desk.url, "Talkative")
+    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(300)])
+    await desk.open(project)
+    lines = desk.page.locator("#log-lines .line")
+    await expect(lines).to_have_count(300)
+    await desk.page.get_by_label("Level").select_option("error")
+    await expect(lines).to_have_count(3)
+    await desk.page.get_by_label("Level").select_option("")
+    await desk.page.get_by_label("Agent", exact=True).select_option("storage")
+    await expect(lines).to_have_count(150)
+    await desk.page.get_by_label("Search in the log").fill("00013")
+    await expect(lines).to_have_count(1)
+    await expect(lines.locator("mark")).to_have_text("00013")
+    await desk.page.get_by_label("Search in the log").fill("not there")
+    await expect(desk.page.locator("#logs-empty")).to_contain_text("No line matches")
+
+
+async def test_a_filter_holds_for_lines_that_come_later(desk: Desk) -> None:
+    project = await new_project(desk.url, "Talkative, live")
+    await desk.open(project)
+    await desk.live()
+    await desk.page.get_by_label("Level").select_option("error")
+    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(1, 201)])
+    await expect(desk.page.locator("#log-lines .line")).to_have_count(2)
+
+
+async def test_the_log_keeps_a_bounded_number_of_lines_and_a_way_to_the_older_ones(desk: Desk) -> None:
+    total = RENDERED_MAX + 700
+    project = await new_project(desk.url, "Very talkative")
+    await desk.open(project)
+    await desk.live()
+    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(total)])
+    lines = desk.page.locator("#log-lines .line")
+    await expect(lines.last).to_contain_text(f"line {total - 1:05d}")
+    await expect(lines).to_have_count(RENDERED_MAX)
+    for first in (200, 0):
+        await desk.page.get_by_role("button", name="Show older lines").click()
+        await expect(lines.first).to_contain_text(f"line {first:05d}")
+        assert await lines.count() <= RENDERED_MAX
+    await desk.page.get_by_role("button", name="Newest lines").click()
+    await expect(lines.last).to_contain_text(f"line {total - 1:05d}")
+
+
+async def test_a_reload_fetches_older_lines_from_the_history(desk: Desk) -> None:
+    project = await new_project(desk.url, "Long past")
+    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(1_200)])
+    await desk.open(project)
+    lines = desk.page.locator("#log-lines .line")
+    await expect(lines).to_have_count(500)
+    for count in (1_000, 1_200):
+        await desk.page.get_by_role("button", name="Show older lines").click()
+        await expect(lines).to_have_count(count)
+    numbers = [line[-5:] for line in await desk.log_lines()]
+    assert numbers == [f"{number:05d}" for number in range(1_200)]
+
+
+async def test_what_is_published_is_shown_as_text_never_as_html(desk: Desk) -> None:
+    project = await new_project(desk.url, "<img src=x onerror=alert(1)>")
+    await publish(desk.url, f"projects/{project}", {"level": "info", "message": "<b>bold</b>", "agent": "<i>x</i>"})
+    await desk.open(project)
+    await expect(desk.page.locator("#log-lines .line")).to_contain_text("<b>bold</b>")
+    await expect(desk.page.locator("#name")).to_have_text("<img src=x onerror=alert(1)>")
+    assert await desk.page.locator("main img, #log-lines b, #log-lines i").count() == 0
+
+
+# Under a prefix, with a narrow screen, for everyone
+
+
+async def test_the_narrow_pages_do_not_scroll_sideways(browser: Browser, server: ServerProcess) -> None:
+    project = await new_project(server.url, "A_rather_long_name_without_any_place_to_break_it_in_two_or_three_parts")
+    context = await browser.new_context(viewport={"width": 360, "height": 740})
+    page = await context.new_page()
+    for path in ("", f"project.html?id={project}", "lab.html"):
+        await page.goto(f"{server.url}/{path}")
+        await Desk(page, server.url).live()
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"/{path} is {wide} pixels too wide"
+    await context.close()
+
+
+async def test_the_keyboard_skips_to_the_content_and_opens_the_indicator(desk: Desk) -> None:
+    await desk.home()
+    await desk.page.keyboard.press("Tab")
+    await expect(desk.page.get_by_role("link", name="Skip to content")).to_be_focused()
+    await desk.page.keyboard.press("Enter")
+    await expect(desk.page.locator("#main")).to_be_focused()
+    await desk.live()
+    await desk.page.locator("#indicator summary").focus()
+    await desk.page.keyboard.press("Enter")
+    await expect(desk.page.locator("#indicator-facts")).to_contain_text("Replayed since last reconnect")
+    await desk.page.keyboard.press("Escape")
+    await expect(desk.page.locator("#indicator-facts")).to_be_hidden()
