@@ -31,7 +31,7 @@ def _settings(**flags: Any) -> Settings:
 
 
 def _database(command: F) -> F:
-    return click.option("--database", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file.")(command)
+    return click.option("--database", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file; twinwire.db by default.")(command)
 
 
 def _config(command: F) -> F:
@@ -60,8 +60,8 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port; 0 takes a free one.")
+@click.option("--host", help="Address to listen on; 127.0.0.1 by default.")
+@click.option("--port", type=int, help="Port; 8000 by default, 0 takes a free one.")
 @_database
 @_config
 def serve(host: str | None, port: int | None, database: Path | None, config_file: Path | None) -> None:

@@ -39,7 +39,7 @@ KEEPALIVE_IDLE: Final = 60
 KEEPALIVE_INTERVAL: Final = 15
 """Seconds until the kernel asks a silent peer, and between its questions."""
 
-WATCHDOG_EXTRA: Final = 5.0
+WATCHDOG_EXTRA: Final = 2.0
 """Seconds beyond the grace period after which a stop that hangs is ended for good."""
 
 logger = structlog.get_logger(__name__)
@@ -141,8 +141,8 @@ async def _serve(app: TwinwireApp, settings: Settings, config: Config, listener:
         click.echo(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         sys.stdout.flush()
         await stop.wait()
-        _arm_watchdog(settings.grace + config.graceful_timeout + WATCHDOG_EXTRA)
         logger.info("stopping")
+        _arm_watchdog(app, settings.grace + config.graceful_timeout + WATCHDOG_EXTRA)
         if app.front.service is not None:
             await app.front.service.drain()
 
@@ -158,12 +158,19 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-def _arm_watchdog(seconds: float) -> None:
-    """A stop that hangs must not keep the next start waiting. What was acknowledged is on disk."""
+def _arm_watchdog(app: TwinwireApp, seconds: float) -> None:
+    """A connection that can't be closed must not keep the next start waiting: close the log, then leave."""
+    loop = asyncio.get_running_loop()
 
     def give_up() -> None:
-        logger.error("stop_hung", seconds=seconds)
-        os._exit(1)
+        logger.error("stop_forced", seconds=seconds)
+        try:
+            if app.front.service is not None:
+                asyncio.run_coroutine_threadsafe(app.front.service.close(), loop).result(WATCHDOG_EXTRA)
+        except Exception:
+            logger.exception("log_not_closed")
+            os._exit(1)
+        os._exit(0)
 
     timer = threading.Timer(seconds, give_up)
     timer.daemon = True

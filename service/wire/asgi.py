@@ -97,9 +97,6 @@ async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise TooLargeError(f"a request has at most {limit} bytes")
     message = await receive()
-    body: bytes = message.get("body", b"")
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        return body
     chunks: list[bytes] = []
     size = 0
     while message["type"] == "http.request":
@@ -117,13 +114,19 @@ async def respond(
     send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, head: bool = False
 ) -> None:
     """A whole response; `head` leaves the body out but keeps its length (RFC 9110, 9.3.2)."""
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    if status != 204:  # which must not have a length (RFC 9110, 8.6)
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else body, "more_body": False})
 
 
-async def respond_problem(send: Send, error: TwinwireError, *, head: bool = False, **members: Any) -> None:
+async def respond_problem(
+    send: Send, error: TwinwireError, *, head: bool = False, allow: str | None = None, **members: Any
+) -> None:
+    """`allow` lists the methods that would have worked, as a 405 must (RFC 9110, 15.5.6)."""
     status, headers, body = problem_response(error, **members)
+    if allow is not None:
+        headers.append((b"allow", allow.encode()))
     if error.status == 413:
         headers.append((b"connection", b"close"))  # the rest of the body is not read
     await respond(send, status, headers, body, head=head)

@@ -5,6 +5,7 @@ import random
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -38,7 +39,14 @@ class StreamHub:
     """Settings are in seconds; `max_streams` 0 means no bound."""
 
     def __init__(
-        self, bus: EventBus, frames: Frames, *, heartbeat: float, send_timeout: float, max_streams: int = 0
+        self,
+        bus: EventBus,
+        frames: Frames,
+        *,
+        heartbeat: float,
+        send_timeout: float,
+        max_streams: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bus = bus
         self.frames = frames
@@ -49,6 +57,7 @@ class StreamHub:
         self.refused: Counter[str] = Counter()
         self.draining = asyncio.Event()
         self._max_streams = max_streams
+        self._clock = clock
         self._streams: set[Stream[Any]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -60,7 +69,7 @@ class StreamHub:
         return len(self._streams)
 
     def start(self) -> None:
-        self._sweeper = asyncio.create_task(self._sweep(), name="sweep")
+        self._sweeper = asyncio.create_task(self._sweep_on(), name="sweep")
 
     def admit(self) -> None:
         """Raises DrainingError or OverloadedError if no stream may start now."""
@@ -88,7 +97,7 @@ class StreamHub:
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
-        return time.monotonic()
+        return self._clock()
 
     def cursor(self, offset: int) -> str:
         return self.bus.cursor(offset)
@@ -137,19 +146,23 @@ class StreamHub:
 
     # Looking after them
 
-    async def _sweep(self) -> None:
+    async def _sweep_on(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL)
-            now = self.now()
-            for number, stream in enumerate(tuple(self._streams), 1):
-                try:
-                    stream.sweep(now)
-                except Exception:  # one stream's fault must not end the heartbeats of all others
-                    logger.exception("sweep_failed", transport=stream.transport)
-                    stream.end(FAULT)
-                if number % FAREWELL_BATCH == 0:
-                    await asyncio.sleep(0)
-            self._beats.clear()
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Look after every stream once."""
+        now = self.now()
+        for number, stream in enumerate(tuple(self._streams), 1):
+            try:
+                stream.sweep(now)
+            except Exception:  # one stream's fault must not end the heartbeats of all others
+                logger.exception("sweep_failed", transport=stream.transport)
+                stream.end(FAULT)
+            if number % FAREWELL_BATCH == 0:
+                await asyncio.sleep(0)
+        self._beats.clear()
 
     async def drain(self, grace: float, ending: Ending = RESTART) -> None:
         """Refuse new streams, say goodbye to the open ones, and wait up to `grace` seconds until they are gone."""

@@ -13,7 +13,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol import h2
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
-from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -48,15 +48,33 @@ def _find_writer(stream: Any | None) -> asyncio.StreamWriter | None:
     return writer if type(writer) is asyncio.StreamWriter else None
 
 
-def refuse_compression(send: Send) -> None:
-    """Switch permessage-deflate off for this WebSocket; call before accepting it.
+class _BoundedBuffer(WebsocketBuffer):
+    """A message in the making that stops growing at its bound.
 
-    Hypercorn accepts whatever a browser offers: about 100 KiB a connection, CPU for each message and client, and
-    frames that can't be shared.
+    Hypercorn 0.18 answers a message beyond the bound with Close 1009 and goes on collecting its fragments, so that a
+    client that never ends a message fills the memory.
+    """
+
+    def extend(self, event: Any) -> None:
+        if self.length > self.max_length:
+            raise FrameTooLargeError
+        try:
+            super().extend(event)
+        except FrameTooLargeError:
+            self.value = None  # `length` stays: nothing more is taken in
+            raise
+
+
+def harden_websocket(send: Send) -> None:
+    """Bound the message buffer of this WebSocket and switch permessage-deflate off; call before accepting it.
+
+    Hypercorn accepts whatever compression a browser offers: about 100 KiB a connection, CPU for each message and
+    client, and frames that can't be shared.
     """
     stream = _owner(send, WSStream)
     if stream is not None:
         stream.handshake.extensions = None
+        stream.buffer = _BoundedBuffer(stream.buffer.max_length)
 
 
 def lighten(scope: MutableMapping[str, Any], send: Send) -> None:
@@ -77,7 +95,7 @@ class TransportPipe:
     """Writes ready bytes straight to a transport. An `Outlet` of bytes."""
 
     direct: Final = True
-    __slots__ = ("_behind", "_progress_at", "_size", "_transport", "_writer")
+    __slots__ = ("_behind", "_progress_at", "_taken", "_transport", "_writer", "_written")
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -85,7 +103,8 @@ class TransportPipe:
         self._transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
         self._behind: Callable[[], None] | None = None
         self._progress_at = 0.0
-        self._size = 0
+        self._written = 0
+        self._taken = 0
 
     def on_behind(self, callback: Callable[[], None]) -> None:
         self._behind = callback
@@ -98,6 +117,7 @@ class TransportPipe:
         transport = self._transport
         if transport.get_write_buffer_size() > HIGH_WATER or transport.is_closing():
             return False
+        self._written += len(payload)
         transport.write(payload)
         return True
 
@@ -105,6 +125,7 @@ class TransportPipe:
         """Write a control frame whatever the buffer holds; False if the connection is gone."""
         if self._transport.is_closing():
             return False
+        self._written += len(payload)
         self._transport.write(payload)
         return True
 
@@ -115,20 +136,37 @@ class TransportPipe:
         """
         if self._transport.is_closing():
             raise ConnectionResetError("the connection is closed")
+        self._written += len(payload)
         self._transport.write(payload)
         await self._writer.drain()
         await asyncio.sleep(0)
+
+    async def flush(self, seconds: float) -> None:
+        """Wait up to `seconds` until the kernel has taken everything; then abort.
+
+        Closing waits for the buffer without a limit, so a peer that reads nothing would hold up a restart.
+        """
+        try:
+            self._transport.set_write_buffer_limits(high=0)
+            async with asyncio.timeout(seconds):
+                await self._writer.drain()
+        except (ConnectionError, TimeoutError):
+            self._transport.abort()
 
     @property
     def is_closed(self) -> bool:
         return self._transport.is_closing()
 
     def stalled_for(self, now: float) -> float:
-        """Seconds for which the peer has taken nothing although there is something to take."""
+        """Seconds for which the peer has taken nothing although there is something to take.
+
+        Judged by what left the buffer, not by its size: a replay refills it as fast as a peer empties it.
+        """
         size = self._transport.get_write_buffer_size()
-        if not size or size < self._size or not self._progress_at:
+        taken = self._written - size  # Hypercorn's own few writes are not counted in, so it may lag a little
+        if not size or taken > self._taken or not self._progress_at:
             self._progress_at = now
-        self._size = size
+        self._taken = taken
         return now - self._progress_at
 
     def abort(self) -> None:

@@ -30,6 +30,9 @@ class Pipe(Protocol[P_contra]):
         Raises ConnectionError if the connection is gone, TimeoutError if the peer takes nothing.
         """
 
+    async def flush(self, seconds: float) -> None:
+        """Give what was written so many seconds to leave, if this pipe can tell."""
+
     def stalled_for(self, now: float) -> float: ...
     def abort(self) -> None: ...
 
@@ -57,6 +60,9 @@ class _ASGIPipe:
 
     def push(self, payload: object) -> bool:
         return False
+
+    async def flush(self, seconds: float) -> None:
+        return  # `send` has waited already
 
     def stalled_for(self, now: float) -> float:
         return 0.0  # `send` has a time limit of its own

@@ -43,7 +43,8 @@ class SSEWire:
             start = request.start()
             self._hub.admit()
         except TwinwireError as error:
-            await respond_problem(send, error, head=head)
+            allow = "GET, HEAD, OPTIONS" if isinstance(error, MethodError) else None
+            await respond_problem(send, error, head=head, allow=allow)
             return
         headers = [*HEADERS, *self._origins.cors(request.header(b"origin"))]
         if head:

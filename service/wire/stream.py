@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TRAILING_QUIET: Final = 0.9
 """Seconds of silence after a burst, then a heartbeat: it frees the last message from a proxy that holds one back."""
 
+FLUSH_TIMEOUT: Final = 2.0
+"""Seconds that a peer has to take what is left, the goodbye included, when we end its stream."""
+
 INLINE_PAGES: Final = 2
 """Pages that a new stream reads before it starts a task for it: most reconnects have missed less."""
 
@@ -129,7 +132,6 @@ class Stream(Generic[P]):
             if not self._was_ended():
                 raise
         except TwinwireError as error:
-            self._listening = None  # it is this task: `end` must not cancel the goodbye
             self._fault(error)
         finally:
             await self._stop()
@@ -153,6 +155,8 @@ class Stream(Generic[P]):
                 await pump
         try:
             await self._goodbye()
+            if self.ending is not None:
+                await self.pipe.flush(FLUSH_TIMEOUT)
         finally:
             self._hub.remove(self)
 
@@ -161,8 +165,8 @@ class Stream(Generic[P]):
         if self.ending is not None:
             return
         self.ending = ending
-        if self._listening is not None:
-            self._listening.cancel()
+        if self._listening is not None and self._listening is not asyncio.current_task():
+            self._listening.cancel()  # from inside `run` it would hit the goodbye instead
 
     async def _goodbye(self) -> None:
         """Tell the client why and when to come back, if it can still hear it."""

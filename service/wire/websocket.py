@@ -22,7 +22,7 @@ from service.core.topics import TopicFilter
 from service.wire.asgi import Receive, Request, Scope, Send, refuse_websocket
 from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.hub import StreamHub
-from service.wire.hypercorn import TransportPipe, find_websocket_writer, lighten, refuse_compression
+from service.wire.hypercorn import TransportPipe, find_websocket_writer, harden_websocket, lighten
 from service.wire.pipe import MessagePipe, Pipe
 from service.wire.problems import problem
 from service.wire.stream import Ending, Stream, StreamEncoding
@@ -75,7 +75,7 @@ class WebSocketWire:
         except TwinwireError as error:
             await refuse_websocket(send, error)
             return
-        refuse_compression(send)
+        harden_websocket(send)
         await send({"type": "websocket.accept"})
         lighten(scope, send)
         del request, scope
