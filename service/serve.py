@@ -25,6 +25,7 @@ from service.core.errors import StorageError, TwinwireError
 from service.core.limits import ENVELOPE_MAX
 from service.settings import Settings
 from service.web.app import TwinwireApp, create_app
+from service.web.service import Service
 
 try:
     import uvloop as _uvloop
@@ -114,24 +115,17 @@ def run(settings: Settings, config_file: Path) -> None:
     factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop if use_uvloop else None
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(_serve(create_app(settings), settings, config, listener))
-    except Exception as error:
-        raise _startup_error(error) or error from error
+            runner.run(_serve(settings, config, listener))
     finally:
         listener.detach()  # Hypercorn has made the descriptor its own, and closed it
 
 
-def _startup_error(error: BaseException) -> TwinwireError | None:
-    """Hypercorn wraps what the lifespan raised; find ours in it."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, TwinwireError):
-        seen = seen.__cause__ or seen.__context__
-    return seen
-
-
-async def _serve(app: TwinwireApp, settings: Settings, config: Config, listener: socket.socket) -> None:
+async def _serve(settings: Settings, config: Config, listener: socket.socket) -> None:
     asyncio.get_running_loop().set_exception_handler(_ignore_lost_connections)
     stop = _stop_signal()
+    app = create_app(settings)
+    # Opened here and not in the lifespan, where a framework would wrap and log what goes wrong.
+    app.attach(await Service.open(settings))
     host, port = listener.getsockname()[:2]
 
     async def trigger() -> None:

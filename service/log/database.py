@@ -5,8 +5,10 @@ reset bug, fixed in 3.51.3, 3.50.7 and 3.44.6). So exactly one connection of one
 and a library that carries the fix is used where there is a wheel of one.
 """
 
+import errno
 import fcntl
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +39,9 @@ POSITION_SQL: Final = (
 _READER_CACHE_KIB: Final = 8 * 1024
 _WRITER_CACHE_KIB: Final = 16 * 1024
 _FULL: Final = {13, 778, 4874}  # SQLITE_FULL, and SQLITE_IOERR_WRITE and _SHMSIZE: quota or file size limit
+_IOERR: Final = 10  # SQLITE_IOERR without the extended code, which pysqlite3 does not ask for
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_PROBE_BYTES: Final = 64 * 1024
 _MEANINGS: Final = {
     5: "is locked by another program",
     6: "is locked by another program",
@@ -58,12 +63,23 @@ def library_is_affected(version: tuple[int, ...]) -> bool:
 def explain(error: BaseException, path: Path) -> TwinwireError:
     """What a driver error means for the operator, in one line."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code in _FULL:
+    if code in _FULL or (code == _IOERR and _has_no_room(path)):
         return StorageFullError(f"no space left for the database {path}")
     meaning = _MEANINGS.get(code & 0xFF if isinstance(code, int) else -1)
     if meaning is None and "file is not a database" in str(error):
         meaning = _MEANINGS[26]
     return StorageError(f"the database {path} {meaning}" if meaning else f"the database {path} failed: {error}")
+
+
+def _has_no_room(database: Path) -> bool:
+    """Whether a file beside the database can't grow as the WAL would; a quota or a file size limit has no code."""
+    wal = database.with_name(database.name + "-wal")
+    try:
+        end = wal.stat().st_size if wal.exists() else 0
+        with tempfile.TemporaryFile(dir=database.parent) as probe:
+            return os.pwrite(probe.fileno(), bytes(_PROBE_BYTES), end) < _PROBE_BYTES
+    except OSError as error:
+        return error.errno in _NO_ROOM
 
 
 def connect_writer(path: Path, durability: str = "full") -> Any:

@@ -23,9 +23,18 @@ class TwinwireApp(Quart):
 
     front: FrontDoor
 
+    def attach(self, service: Service) -> None:
+        """Serve `service`, and close it with the lifespan. Call once, before the first request."""
+        self.register_blueprint(operations_blueprint(service))
+        self.register_blueprint(projects_blueprint(service.projects))
+        self.front.service = service
+
 
 def create_app(settings: Settings | None = None) -> TwinwireApp:
-    """An ASGI application; its lifespan opens and closes the service. Without `settings`, the environment's."""
+    """An ASGI application. Its lifespan opens a service, unless one was attached, and closes it.
+
+    Without `settings`, the environment's.
+    """
     app = TwinwireApp("service", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a file's path is what it says
@@ -38,10 +47,8 @@ def create_app(settings: Settings | None = None) -> TwinwireApp:
     @app.before_serving
     async def start() -> None:
         close_http2_buffer_fault()
-        service = await Service.open(settings or Settings())
-        app.register_blueprint(operations_blueprint(service))
-        app.register_blueprint(projects_blueprint(service.projects))
-        front.service = service
+        if front.service is None:
+            app.attach(await Service.open(settings or Settings()))
 
     @app.before_request
     async def guard() -> None:

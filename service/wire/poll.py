@@ -98,7 +98,9 @@ class PollWire:
             newest_first=newest_first,
             limit=min(limit, PAGE_MAX),
         )
-        return Question(search, 0.0 if whole_range else wait, gap or before_gap, told)
+        # A range with an end is history: behind that end nothing could ever wake a waiting poll.
+        is_closed = whole_range or search.to_time is not None
+        return Question(search, 0.0 if is_closed else wait, gap or before_gap, told)
 
     async def _after(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
         return await self._bus.locate(topics, start)
@@ -126,9 +128,7 @@ class PollWire:
         ended = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self._hub.draining.wait())]
         try:
             while not page.events and gap is None and loop.time() < deadline and not ended[1].done():
-                parked = await self._park(question.search.topics, page.next, ended, deadline - loop.time())
-                if not parked and page.next <= question.search.after:
-                    break  # short of the head and not moving: `to` lies in the past, so nothing can come
+                await self._park(question.search.topics, page.next, ended, deadline - loop.time())
                 if ended[0].done():
                     raise DisconnectedError
                 question = replace(question, search=replace(question.search, after=page.next))
@@ -167,19 +167,14 @@ class PollWire:
         offset: int,
         ended: list["asyncio.Task[Any]"],
         seconds: float,
-    ) -> bool:
-        """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is.
-
-        False, and no wait, if `offset` is not the head.
-        """
+    ) -> None:
+        """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is."""
         subscription = self._bus.attach(topics, offset, self._hub.frames.poll, told=0)
         woken = asyncio.Event()
         wake = asyncio.create_task(woken.wait())
         try:
-            if not subscription.go_live(Waiter(woken)):
-                return False
-            await asyncio.wait([wake, *ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            return True
+            if subscription.go_live(Waiter(woken)):
+                await asyncio.wait([wake, *ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             wake.cancel()
             subscription.close()
