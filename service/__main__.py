@@ -31,7 +31,9 @@ def _settings(**flags: Any) -> Settings:
 
 
 def _database(command: F) -> F:
-    return click.option("--database", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file; twinwire.db by default.")(command)
+    return click.option("--database", type=click.Path(path_type=Path), help="SQLite file; twinwire.db by default.")(
+        command
+    )
 
 
 def _config(command: F) -> F:

@@ -111,5 +111,7 @@ def migrate(database: Path, folder: Path) -> list[Migration]:
         return todo
     except (driver.Error, driver.Warning) as error:  # Warning: two statements on one line
         raise explain(error, database) from error
+    except MigrationError as error:
+        raise MigrationError(f"{database}: {error.detail}") from error
     finally:
         connection.close()
