@@ -77,6 +77,9 @@ class NotFoundError(TwinwireError):
 
 
 class MethodError(TwinwireError):
+    """`allow` lists the methods that the resource has (RFC 9110, 10.2.1)."""
+
+    allow: str = "GET, HEAD"
     status = 405
     close_code = 1008
     title = "Method not allowed"

@@ -41,9 +41,6 @@ PAGE_DEFAULT: Final = 500
 PAGE_MAX: Final = 1_000
 """Events in one answer at most; a larger `limit` is capped."""
 
-WAIT_DEFAULT: Final = 25.0
-"""Seconds a long poll waits by default: below the 30 s that the strictest common proxies allow."""
-
 WAIT_MAX: Final = 60.0
 """Seconds a long poll may wait."""
 

@@ -78,7 +78,9 @@ def _events(service: Service, method: str) -> ASGI:
         return service.poll
     if method == "OPTIONS":
         return partial(_preflight, service)
-    raise MethodError(f"use {_ALLOW}", field="method")
+    error = MethodError(f"use {_ALLOW}", field="method")
+    error.allow = _ALLOW
+    raise error
 
 
 async def _refuse(error: TwinwireError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any, Final
 
-from service.core.errors import TwinwireError, UpgradeRequiredError
+from service.core.errors import MethodError, TwinwireError, UpgradeRequiredError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -29,6 +29,8 @@ def problem_response(error: TwinwireError, **members: Any) -> tuple[int, list[tu
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
+    if isinstance(error, MethodError):
+        headers.append((b"allow", error.allow.encode()))
     if isinstance(error, UpgradeRequiredError):
         headers.append((b"upgrade", b"websocket"))
     body = json.dumps(problem(error, **members), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -214,5 +214,7 @@ class _Session:
         raise UnsupportedError("this service does not use tokens", field="op")
 
     async def _problem(self, error: TwinwireError, ref: Any) -> None:
+        fields = problem(error)
+        del fields["type"]  # RFC 9457's names the kind of problem, a frame's the kind of frame
         with contextlib.suppress(ConnectionError, TimeoutError):
-            await self._stream.reply("problem", {**problem(error), "ref": ref})
+            await self._stream.reply("problem", {**fields, "ref": ref})
