@@ -1,0 +1,73 @@
+# Twinwire. `make help` lists the targets; each sets up what it needs, once.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The first Python that is new enough; name another one with `make PYTHON=... run`.
+PYTHON  ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+             $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+# More arguments for the command behind a target: `make run ARGS="--port 9000"`, `make test ARGS="-k replay"`.
+ARGS    ?=
+INSTALLED := $(VENV)/.installed
+DEV       := $(VENV)/.dev
+CLIENT_TESTS := $(sort $(shell find tests/client -name '*.test.js' -not -path '*/node_modules/*' 2>/dev/null))
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets.
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
+	  while IFS='|' read -r name text; do printf '  %-8s%s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: $(INSTALLED) ## Set up, migrate the database and serve; prints the URL. Ctrl-C drains and stops.
+	@exec $(BIN)/twinwire serve $(ARGS)
+
+.PHONY: test
+test: $(DEV) ## Run all tests: the browser client's on Node, everything else with pytest.
+ifneq ($(CLIENT_TESTS),)
+	@if command -v node >/dev/null; then node --test --test-reporter=spec $(CLIENT_TESTS); \
+	elif [ -n "$${CI:-}" ]; then echo "no node: the tests of static/client can't run" >&2; exit 1; \
+	else echo "skipped: the tests of static/client need node, 20 or newer" >&2; fi
+endif
+	@chromium="$$(.ci/chromium $(BIN)/python)"; TWINWIRE_CHROMIUM="$$chromium" $(BIN)/pytest $(ARGS)
+
+.PHONY: bench
+bench: $(DEV) ## Measure the speed beside its references; docs/performance.md explains the table.
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: lint
+lint: $(DEV) ## Check style and formatting.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(DEV) ## Check types, strictly.
+	@$(BIN)/mypy
+
+.PHONY: clean
+clean: ## Remove the virtual environment, caches and build results; databases stay.
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/bench/results
+	@find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "Twinwire needs Python 3.11 or newer" >&2; exit 1; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "no virtual environment: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	@echo "installing Twinwire into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+# Dependency groups (PEP 735) are read by pip from 25.1 on; Debian 12 brings 23.
+$(DEV): pyproject.toml $(INSTALLED)
+	@echo "installing the development tools"
+	@$(PIP) install --upgrade 'pip>=25.1,<27'
+	@$(PIP) install --group dev
+	@touch $@

@@ -1,0 +1,233 @@
+"""What the documents say is held against the code: settings, limits, links, commands, configurations."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from service import __version__
+from service.core import limits
+from service.log.writer import QUEUE_EVENTS
+from service.settings import Settings
+from service.web.openapi import describe
+from service.wire import asgi, sse
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DOCUMENTS: Final = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DEFAULTS: Final = Settings.model_construct()
+"""Without the environment of whoever runs the tests."""
+TABLE: Final = re.compile(r"<!-- settings:[^>]*-->\n(.*?)<!-- /settings -->", re.DOTALL)
+
+every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    """The fragment that a heading gets where Markdown is shown."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+# Settings
+
+
+def default_of(field: FieldInfo) -> str:
+    value: Any = field.get_default()
+    if isinstance(value, tuple):
+        return "empty" if not value else ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def bound_of(field: FieldInfo) -> str:
+    """As the field declares it: choices, or an interval."""
+    choices = getattr(field.annotation, "__args__", ()) if "Literal" in str(field.annotation) else ()
+    if choices:
+        return ", ".join(f"`{one}`" for one in choices)
+    found = {name: getattr(one, name) for one in field.metadata for name in ("gt", "ge", "le") if hasattr(one, name)}
+    if "le" in found:
+        return f"{found.get('ge', found.get('gt')):,}-{found['le']:,}"
+    if "gt" in found:
+        return f"over {found['gt']:g}"
+    return f"{found['ge']:,} or more" if "ge" in found else ""
+
+
+def settings_table() -> str:
+    rows = ["| variable | default | bound | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        cells = (f"`TWINWIRE_{name.upper()}`", default_of(field), bound_of(field), field.description or "")
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_table_of_settings_is_the_one_of_the_code() -> None:
+    found = TABLE.search(read("README.md"))
+    assert found is not None
+    assert found[1] == settings_table(), f"the table should be\n{settings_table()}"
+
+
+@every_document
+def test_variables_that_documents_name_exist(path: Path) -> None:
+    known = {f"TWINWIRE_{name.upper()}" for name in Settings.model_fields} | {"TWINWIRE_URL", "TWINWIRE_CHROMIUM"}
+    assert set(re.findall(r"TWINWIRE_[A-Z_]+[A-Z]", path.read_text("utf-8"))) <= known
+
+
+def test_example_of_retention_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = re.findall(r"^export (TWINWIRE_RETENTION=.*)$", read("README.md"), re.MULTILINE)
+    name, _, value = shlex.split(line)[0].partition("=")
+    monkeypatch.setenv(name, value)
+    policies = Settings().retention
+    assert [policy.topics for policy in policies] == ["metrics/**", "projects/*", "**"]
+    assert [policy.max_age for policy in policies] == [3600, 30 * 24 * 3600, None]
+    assert policies[2].max_bytes == 64 * 1024 * 1024
+
+
+# Bounds and names that documents repeat
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("README.md", f"{limits.DATA_MAX // 1024} KiB of JSON"),
+        ("README.md", f"{limits.REQUEST_MAX >> 20} MiB, {limits.BATCH_MAX:,} events"),
+        ("README.md", f"{limits.TOPIC_MAX} bytes, {limits.TYPE_MAX} characters, {limits.KEY_MAX} bytes"),
+        ("README.md", f"| {limits.FILTER_TOPICS_MAX} |"),
+        ("README.md", f"{limits.PAGE_MAX:,} events, waits up to {limits.WAIT_MAX:g} s"),
+        ("README.md", f"{QUEUE_EVENTS:,} events, then `503`"),
+        ("README.md", f"heartbeat of {DEFAULTS.heartbeat:g} s"),
+        ("docs/protocol.md", f"1-{limits.TOPIC_MAX} bytes"),
+        ("docs/protocol.md", f"1-{limits.TYPE_MAX} of `A-Z a-z 0-9 _ . -`"),
+        ("docs/protocol.md", f"at most {limits.DATA_MAX // 1024} KiB encoded"),
+        ("docs/protocol.md", f"at most {limits.CURSOR_MAX} bytes of ASCII"),
+        ("docs/protocol.md", f"cut to {limits.CURSOR_MAX} bytes"),
+        ("docs/protocol.md", f"{limits.ENVELOPE_MAX // 1024} KiB for the envelope"),
+        ("docs/protocol.md", f"{limits.PAGE_DEFAULT} without it; more than {limits.PAGE_MAX:,} is capped"),
+        ("docs/protocol.md", f"0-{limits.WAIT_MAX:g}; 0 without it"),
+        ("docs/protocol.md", f"(1-{limits.KEY_MAX} bytes, printable)"),
+        ("docs/protocol.md", f"a request over {limits.REQUEST_MAX >> 20} MiB"),
+        ("docs/protocol.md", f"more than {limits.BATCH_MAX:,} in one request"),
+        ("docs/protocol.md", f"up to {limits.FILTER_TOPICS_MAX} of them"),
+        ("docs/deployment.md", f"`TWINWIRE_HEARTBEAT` ({DEFAULTS.heartbeat:g} s)"),
+        ("docs/deployment.md", f"`TWINWIRE_GRACE` ({DEFAULTS.grace:g} s)"),
+        ("docs/deployment.md", f"accept bodies of {limits.REQUEST_MAX >> 20} MiB"),
+    ],
+)
+def test_bound_is_the_one_of_the_code(document: str, text: str) -> None:
+    assert text in read(document)
+
+
+def test_protocol_names_reserved_types_cursor_parameters_and_stream_headers() -> None:
+    text = read("docs/protocol.md")
+    reserved = text.partition("can't be\npublished (422): ")[2].partition(".\n")[0]
+    assert set(re.findall(r"`(\w+)`", reserved)) == limits.RESERVED_TYPES
+    assert [name for name in asgi.CURSOR_PARAMETERS if f"`{name}`" not in text] == []
+    for name, value in sse.HEADERS:
+        assert f"{name.decode()}: {value.decode()}" in text.lower()
+
+
+def test_protocol_has_every_path_of_the_api() -> None:
+    text = read("docs/protocol.md")
+    paths = {path for path in describe()["paths"] if path.startswith(("/api", "/metrics"))}
+    assert {path for path in paths if not re.search(rf"{re.escape(path)}[`?]", text)} == set()
+
+
+# Links, paths, commands
+
+
+@every_document
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        name, _, fragment = target.partition("#")
+        assert "://" not in name, target
+        other = path.parent / name if name else path
+        assert other.is_file(), target
+        if fragment:
+            assert fragment in map(anchor, re.findall(r"^#+ (.*)$", other.read_text("utf-8"), re.MULTILINE)), target
+
+
+def test_architecture_names_files_that_are_there() -> None:
+    text = read("docs/architecture.md")
+    house = re.search(r"^    service/\n.*?\n\n", text, re.DOTALL | re.MULTILINE)
+    assert house is not None
+    folders = re.findall(r"^ {6}(\w+)/", house[0], re.MULTILINE)
+    packages = {path.parent.name for path in (ROOT / "service").glob("*/__init__.py")}
+    assert set(folders) == packages
+    for name in re.findall(r"\b(\w+\.py)\b", house[0]):
+        assert any((ROOT / "service").rglob(name)), name
+    for name in re.findall(r"`((?:service|core|log|bus|wire|web|access|generation|tests)/[\w/.]+\.py)`", text):
+        assert (ROOT / name).exists() or (ROOT / "service" / name).exists(), name
+
+
+@pytest.mark.parametrize("folder", ["log", "bus", "wire", "access"])
+def test_architecture_names_every_module_of_the_layers(folder: str) -> None:
+    text = read("docs/architecture.md")
+    modules = {path.name for path in (ROOT / "service" / folder).glob("*.py")} - {"__init__.py"}
+    assert {name for name in modules if name not in text} == set()
+
+
+def test_architecture_has_a_line_on_every_dependency() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    names = {re.split(r"[<>=;\s]", one)[0] for one in project["dependencies"]}
+    table = read("docs/architecture.md").partition("## Dependencies")[2]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == names
+
+
+@every_document
+def test_make_targets_exist(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^    )make ([a-z]+)", path.read_text("utf-8"), re.MULTILINE)) <= targets
+
+
+def test_changelog_leads_to_this_version() -> None:
+    text = read("CHANGELOG.md")
+    assert "## [Unreleased]" in text
+    assert __version__ in text
+
+
+@every_document
+def test_metrics_that_documents_name_exist(path: Path) -> None:
+    code = read("service/telemetry.py")
+    for name in set(re.findall(r"`(twinwire_\w+)", path.read_text("utf-8"))):
+        assert f'"{name.removesuffix("_total")}"' in code, name
+
+
+# Configurations
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/deployment.md"])
+def test_nginx_takes_the_configuration(document: str, tmp_path: Path) -> None:
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if nginx is None:
+        pytest.skip("no nginx")
+    (block,) = blocks(read(document), "nginx")
+    folders = "".join(
+        f"{name}_temp_path {tmp_path / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"pid {tmp_path / 'pid'};\nerror_log {tmp_path / 'error.log'};\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{folders}\n{block}}}\n"
+    )
+    done = subprocess.run([nginx, "-t", "-c", str(config)], capture_output=True, text=True, timeout=30, check=False)
+    assert "syntax is ok" in done.stderr, done.stderr
+
+
+def test_unit_starts_the_command_with_settings_that_exist() -> None:
+    (unit,) = blocks(read("docs/deployment.md"), "ini")
+    assert re.search(r"^ExecStart=\S+/twinwire serve$", unit, re.MULTILINE)
+    (seconds,) = map(int, re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE))
+    assert seconds > DEFAULTS.grace + 3 + 5  # our grace, the server's, the watchdog's
