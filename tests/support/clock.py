@@ -1,0 +1,16 @@
+"""A clock that stands still until a test moves it."""
+
+
+class ManualClock:
+    """Call it for Unix milliseconds, as the log does."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> int:
+        """Move by `seconds`, backwards if negative; returns the new time."""
+        self.now += round(seconds * 1000)
+        return self.now

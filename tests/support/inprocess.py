@@ -1,0 +1,104 @@
+"""The service on a real Hypercorn in a thread of this process: bytes go over a socket, and a test can still look inside.
+
+`ServerProcess` is the way for everything that only the wire needs to show.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+import uvloop
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from service.resources import resource
+from service.serve import listen, load_config
+from service.settings import Settings
+from service.web.app import create_app
+from service.web.service import Service
+
+T = TypeVar("T")
+
+LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+_DEADLINE: Final = 30.0
+
+
+class InProcess:
+    """Serves from `__enter__` to `__exit__`, configured as `twinwire serve` is."""
+
+    def __init__(self, directory: Path, loop: str = "asyncio", **settings: Any) -> None:
+        self._settings = Settings(database=directory / "test.db", grace=2, **settings)
+        self._factory = LOOPS[loop]
+        self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(target=self._run, name="server")
+        self._app = create_app(self._settings)
+        self._listener = listen("127.0.0.1", 0, 100, self._settings.send_timeout)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    @property
+    def service(self) -> Service:
+        assert self._app.front.service is not None
+        return self._app.front.service
+
+    def ask(self, question: Callable[[Service], T]) -> T:
+        """What `question(service)` returns on the server's event loop."""
+        answer: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(question(self.service))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        self._ready.result(_DEADLINE)[0].call_soon_threadsafe(run)
+        return answer.result(_DEADLINE)
+
+    def pipes(self) -> list[str]:
+        """The kinds of pipe that the open streams write to."""
+        return self.ask(lambda service: sorted(type(stream.pipe).__name__ for stream in service.hub._streams))
+
+    def __enter__(self) -> "InProcess":
+        self._thread.start()
+        self._ready.result(_DEADLINE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop, stop = self._ready.result(_DEADLINE)
+        loop.call_soon_threadsafe(stop.set)
+        self._thread.join(_DEADLINE)
+        self._listener.detach()  # Hypercorn has made the descriptor its own, and closed it
+        assert not self._thread.is_alive(), "the server does not end"
+
+    def _config(self) -> Config:
+        config = load_config(resource("hypercorn.toml"))
+        config.bind = [f"fd://{self._listener.fileno()}"]
+        config.graceful_timeout = 1
+        return config
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=self._factory) as runner:
+                runner.run(self._serve())
+        except BaseException as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+            raise
+
+    async def _serve(self) -> None:
+        stop = asyncio.Event()
+
+        async def trigger() -> None:
+            self._ready.set_result((asyncio.get_running_loop(), stop))
+            await stop.wait()
+            await self.service.drain()
+
+        await serve(self._app, self._config(), shutdown_trigger=trigger, mode="asgi")  # type: ignore[arg-type]
