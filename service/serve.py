@@ -141,7 +141,12 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
             await app.front.service.drain()
 
     # The front door itself: Quart's own `__call__` would be one more frame for each stream.
-    await hypercorn_serve(cast(Any, app.front), config, shutdown_trigger=trigger, mode="asgi")
+    try:
+        await hypercorn_serve(cast(Any, app.front), config, shutdown_trigger=trigger, mode="asgi")
+    except Exception as error:  # of connections that Hypercorn had to cancel; the lifespan is over by then
+        if not stop.is_set():
+            raise
+        logger.warning("connections_cut", reason=str(error))
 
 
 def _stop_signal() -> asyncio.Event:
@@ -178,7 +183,7 @@ def _ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str,
         error = None if error.split(OSError)[1] is None else error
         if error is None:
             return
-    if isinstance(error, OSError):
+    if isinstance(error, (OSError, asyncio.CancelledError)):  # the second: how Python 3.11 reports a cut connection
         return
     logger.error("loop_error", message=context.get("message"), exc_info=error)
 

@@ -92,7 +92,7 @@ class EventBus:
         if floor > self._tail.start:
             self._tail.forget({topic: floor})
         for group in self.groups:
-            group.forget_pages()
+            group.trimmed(topic, floor)
 
     async def reach(self, offset: int) -> None:
         """Return once `head >= offset`: readers of the database see a commit a moment before the head moves."""
@@ -112,13 +112,17 @@ class EventBus:
         self, topics: TopicFilter, start: Start, encoding: Encoding[P]
     ) -> tuple[Subscription[P], Gap | None]:
         """A subscription at `start`, and the gap if something after it is gone."""
-        floor = self.floor(topics)  # before anything is read: what goes from here on is a gap of its own
-        offset, gap = await self.locate(topics, start)
-        return self.attach(topics, offset, encoding, floor), gap
+        subscription = self.attach(topics, 0, encoding)  # before anything is read: what goes from here on is a gap
+        try:
+            subscription.offset, gap = await self.locate(topics, start)
+        except BaseException:
+            subscription.close()
+            raise
+        return subscription, gap
 
-    def attach(self, topics: TopicFilter, offset: int, encoding: Encoding[P], told: int) -> Subscription[P]:
-        """A subscription at a position that `locate` has found; gaps up to the floor `told` are known to the client."""
-        return Subscription(self, self.groups.join(topics, encoding), offset, told)
+    def attach(self, topics: TopicFilter, offset: int, encoding: Encoding[P]) -> Subscription[P]:
+        """A subscription at a position that `locate` has found; what was trimmed before is known to the client."""
+        return Subscription(self, self.groups.join(topics, encoding), offset)
 
     async def locate(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
         """The offset after which a stream goes on, and the gap, by PROTOCOL.md section 3."""

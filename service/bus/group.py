@@ -27,14 +27,40 @@ class Batch(Generic[P]):
     offset: int
 
 
+_FLOORS_MAX: Final = 256
+"""Floors that are told apart; the lowest of more are taken for the one above them."""
+
+
+class Floors:
+    """The floors that were raised under a filter, as far as it takes to know the highest since any moment."""
+
+    __slots__ = ("_falling", "moment")
+
+    def __init__(self) -> None:
+        self.moment = 0
+        self._falling: list[tuple[int, int]] = []
+
+    def add(self, floor: int) -> None:
+        """What was raised earlier, but no higher, is of no interest any more."""
+        self.moment += 1
+        while self._falling and (self._falling[-1][1] <= floor or len(self._falling) >= _FLOORS_MAX):
+            floor = max(floor, self._falling.pop()[1])
+        self._falling.append((self.moment, floor))
+
+    def since(self, moment: int) -> int:
+        """The highest floor that was raised after `moment`; 0 if none was."""
+        return next((floor for raised, floor in self._falling if raised > moment), 0)
+
+
 class Group(Generic[P]):
     """`members` are all subscriptions, `live` those that the fan-out feeds."""
 
-    __slots__ = ("_memo", "_pages", "encoding", "live", "members", "topics")
+    __slots__ = ("_memo", "_pages", "encoding", "floors", "live", "members", "topics")
 
     def __init__(self, topics: TopicFilter, encoding: Encoding[P]) -> None:
         self.topics = topics
         self.encoding = encoding
+        self.floors = Floors()
         self.members = 0
         self.live: set[Subscription[P]] = set()
         self._memo: dict[str, bool] = {}
@@ -65,8 +91,11 @@ class Group(Generic[P]):
         if len(self._pages) > _SHARED_PAGES:
             self._pages.popitem(last=False)
 
-    def forget_pages(self) -> None:
+    def trimmed(self, topic: str, floor: int) -> None:
+        """Retention took a topic's events up to `floor`: what was read before may have held them."""
         self._pages.clear()
+        if self.matches(topic):
+            self.floors.add(floor)
 
 
 class Groups:

@@ -44,11 +44,11 @@ class Gap(NamedTuple):
 class Subscription(Generic[P]):
     """Not a queue: nothing waits in it. Used by one task; `deliver` is the fan-out's."""
 
-    __slots__ = ("_bus", "_told", "group", "offset", "outlet", "state")
+    __slots__ = ("_bus", "_checked", "group", "offset", "outlet", "state")
 
-    def __init__(self, bus: "EventBus", group: Group[P], offset: int, told: int) -> None:
+    def __init__(self, bus: "EventBus", group: Group[P], offset: int) -> None:
         self._bus = bus
-        self._told = told
+        self._checked: int | None = group.floors.moment
         self.group = group
         self.offset = offset
         self.outlet: Outlet[P] | None = None
@@ -72,14 +72,18 @@ class Subscription(Generic[P]):
         if before >= self._bus.head:
             return None
         batch = await self._bus.page(self.group, before, limit)
-        floor = self._bus.floor(self.topics)
-        if floor > before and floor > self._told:  # raised before events vanish: the page may have a hole
-            self._told = floor
-            gap = await self._bus.gap(self.topics, before, floor)
+        if self._lost() > before:  # floors are raised before events vanish: the page may have a hole
+            gap = await self._bus.gap(self.topics, before, self._bus.floor(self.topics))
             self.offset = max(before, gap.offset)
             return gap
         self.offset = batch.offset
         return batch
+
+    def _lost(self) -> int:
+        """The highest floor since this was last asked. One for the whole filter would hide a lower one of a topic."""
+        floors, checked = self.group.floors, self._checked
+        self._checked = floors.moment
+        return self._bus.floor(self.topics) if checked is None else floors.since(checked)
 
     def go_live(self, outlet: Outlet[P]) -> bool:
         """Be fed by the fan-out from now on, if the cursor stands at the head; else False."""
@@ -121,7 +125,7 @@ class Subscription(Generic[P]):
         self.fall_back()
         if topics != self.topics:
             self._bus.move(self, topics)
-            self._told = 0
+            self._checked = None  # what the new filter has lost was never told
         return self.offset
 
     def close(self) -> None:

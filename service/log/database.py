@@ -5,11 +5,13 @@ reset bug, fixed in 3.51.3, 3.50.7 and 3.44.6). So exactly one connection of one
 and a library that carries the fix is used where there is a wheel of one.
 """
 
+import asyncio
 import errno
 import fcntl
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -112,6 +114,16 @@ def connect_reader(path: Path) -> Any:
     return connection
 
 
+async def connect(open: Callable[[], Any]) -> aiosqlite.Connection:
+    """The connection that `open` returns, with a thread of its own. Raises what `open` raises.
+
+    `open` does not run on that thread: if it failed, aiosqlite would leave the thread behind, to speak to a loop that
+    may be closed by then.
+    """
+    opened = await asyncio.to_thread(open)
+    return await aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
+
+
 async def on_thread(connection: aiosqlite.Connection, work: Callable[..., T], *args: Any) -> T:
     """Run `work(raw connection, *args)` on the connection's thread: one hop, however many statements it runs.
 
@@ -123,7 +135,7 @@ async def on_thread(connection: aiosqlite.Connection, work: Callable[..., T], *a
 
 async def open_reader(path: Path) -> aiosqlite.Connection:
     """A connection that can't write, with a thread of its own, for stores beside the log. The caller closes it."""
-    return await aiosqlite.Connection(lambda: connect_reader(path), iter_chunk_size=64)
+    return await connect(partial(connect_reader, path))
 
 
 class FileLock:

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from service.core.errors import TwinwireError
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import Bounds, Listener, Page, Receipt, Search, Statement, TopicStats, TrimListener
-from service.log.database import connect_writer, driver, explain, on_thread
+from service.log.database import connect, connect_writer, driver, explain, on_thread
 from service.log.reader import Reader
 from service.log.retention import Policy, Retention
 from service.log.topics import Topic, TopicRegistry
@@ -302,7 +303,7 @@ async def open_log(
 ) -> SQLiteEventLog:
     """Open a migrated database. Raises StorageError if it can't be read and written."""
     try:
-        connection = await aiosqlite.Connection(lambda: connect_writer(path, durability), iter_chunk_size=64)
+        connection = await connect(partial(connect_writer, path, durability))
     except driver.Error as error:
         raise explain(error, path) from error
     try:

@@ -57,6 +57,8 @@ class FrontDoor:
                 preflight = scope["method"] == "OPTIONS"
                 return partial(_preflight, service) if preflight else _stream(service, service.sse, path, SSE)
             if path == WEBSOCKET or path.startswith(WEBSOCKET + "/"):
+                if scope["method"] not in ("GET", "HEAD"):
+                    raise MethodError("a WebSocket is opened with GET", field="method")
                 return partial(_upgrade_required, service)
         except TwinwireError as error:
             return partial(_refuse, error)

@@ -5,23 +5,34 @@ not recognised is "not available", and the portable ASGI path serves.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from types import MethodType
 from typing import Any, Final
 
+from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol import h2
+from hypercorn.protocol.events import StreamClosed
+from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-HIGH_WATER: Final = 256 * 1024
+HIGH_WATER: Final = 128 * 1024
 """Bytes in a transport's buffer above which a subscriber reads from its cursor instead of being fed."""
 
-LOW_WATER: Final = 64 * 1024
+LOW_WATER: Final = 32 * 1024
 """Bytes below which such a reader goes on."""
+
+LAST_TIMEOUT: Final = 1.0
+"""Seconds that a peer has to take the end of its stream."""
+
+CUT_OFF_TIMEOUT: Final = 0.5
+"""Seconds for a reset to leave over HTTP/2, before its connection is aborted."""
 
 
 def _owner(method: object, kind: type) -> Any | None:
@@ -146,6 +157,8 @@ class TransportPipe:
 
         Closing waits for the buffer without a limit, so a peer that reads nothing would hold up a restart.
         """
+        if self._transport.is_closing():
+            return
         try:
             self._transport.set_write_buffer_limits(high=0)
             async with asyncio.timeout(seconds):
@@ -171,6 +184,46 @@ class TransportPipe:
 
     def abort(self) -> None:
         self._transport.abort()
+
+
+async def send_last(send: Send, message: MutableMapping[str, Any], seconds: float) -> None:
+    """Send the message that ends a response; a peer that does not take it within `seconds` is cut off.
+
+    Hypercorn waits for it without a limit, and over HTTP/2 not even the kernel ends that wait: a client that grants no
+    window would hold what was written to it, and the stop of the service, for as long as it likes.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await send(message)
+    except TimeoutError:
+        await _cut_off(send)
+    except ConnectionError:
+        return
+
+
+async def _cut_off(send: Send) -> None:
+    """Reset one HTTP/2 stream (RFC 9113, 5.4.2), or abort an HTTP/1.1 connection; nothing on another server."""
+    stream = _owner(send, HTTPStream) or _owner(send, WSStream)
+    protocol = _owner(stream.send, H2Protocol) if stream is not None else None
+    if stream is None or protocol is None:
+        writer = _find_writer(stream)
+        if writer is not None:
+            writer.transport.abort()
+        return
+    stream.closed = True  # nothing more to the application, which is on its way out
+    with contextlib.suppress(ProtocolError):
+        protocol.connection.reset_stream(stream.stream_id, ErrorCodes.CANCEL)
+    try:
+        async with asyncio.timeout(CUT_OFF_TIMEOUT):
+            if (buffer := protocol.stream_buffers.get(stream.stream_id)) is not None:
+                await buffer.close()
+            await protocol._window_updated(stream.stream_id)  # wakes the sender, which then forgets the buffer
+            await protocol.stream_send(StreamClosed(stream_id=stream.stream_id))
+            await protocol._flush()
+    except TimeoutError:  # not even the reset leaves: the whole connection is stuck
+        server = _owner(protocol.send, TCPServer)
+        if server is not None:
+            server.writer.transport.abort()
 
 
 def close_http2_buffer_fault() -> bool:

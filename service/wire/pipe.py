@@ -4,7 +4,8 @@ The direct one, which writes to a connection's transport, is in `wire/hypercorn.
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
 from service.bus.encoding import P_contra
@@ -46,6 +47,7 @@ class _ASGIPipe:
         self._send = send
         self._timeout = timeout
         self._behind: Callable[[], None] | None = None
+        self._limit: asyncio.Timeout | None = None
         self.is_closed = False
 
     def on_behind(self, callback: Callable[[], None]) -> None:
@@ -68,14 +70,31 @@ class _ASGIPipe:
         return 0.0  # `send` has a time limit of its own
 
     def abort(self) -> None:
+        """Whoever is in `send` comes back with a TimeoutError at once."""
         self.is_closed = True
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    @contextlib.asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Raises TimeoutError if the peer takes nothing for too long; it gets no goodbye then, either."""
+        if self.is_closed:
+            raise ConnectionResetError("the connection was given up")
+        try:
+            async with asyncio.timeout(self._timeout) as self._limit:
+                yield
+        except TimeoutError:
+            self.is_closed = True
+            raise
+        finally:
+            self._limit = None
 
 
 class BodyPipe(_ASGIPipe):
     """Chunks of a response body."""
 
     async def send(self, payload: bytes) -> None:
-        async with asyncio.timeout(self._timeout):
+        async with self._limited():
             await self._send({"type": "http.response.body", "body": payload, "more_body": True})
         await asyncio.sleep(0)  # after a reset, `send` returns without ever suspending
 
@@ -84,7 +103,7 @@ class MessagePipe(_ASGIPipe):
     """WebSocket messages."""
 
     async def send(self, payload: tuple[bytes, ...]) -> None:
-        async with asyncio.timeout(self._timeout):
+        async with self._limited():
             for message in payload:
                 await self._send({"type": "websocket.send", "text": message.decode()})
         await asyncio.sleep(0)

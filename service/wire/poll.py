@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from service.access.origins import Origins
@@ -16,10 +17,14 @@ from service.core.event import check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
-from service.wire.asgi import DisconnectedError, Receive, Request, Scope, Send, respond, respond_problem
+from service.wire.asgi import DisconnectedError, Message, Receive, Request, Scope, Send, respond, respond_problem
 from service.wire.hub import StreamHub
+from service.wire.hypercorn import send_last
 
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+ANSWER_BYTES: Final = 4 << 20
+"""Of data in one answer, about: the rest comes with the next one. A caller that asks and does not read holds it."""
+
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
 
 
@@ -64,14 +69,17 @@ class PollWire:
             if head:
                 question = replace(question, wait=0.0)
             page, gap = await self._answer(question, receive)
-            more = await self._more(question.search, page)
+            page, is_cut = _cut(page)
+            more = is_cut or await self._more(question.search, page)
         except TwinwireError as error:
             await respond_problem(send, error, head=head)
             return
         except DisconnectedError:
             return
         headers = [*_HEADERS, *self._origins.cors(request.header(b"origin"))]
-        await respond(send, 200, headers, self._body(page, more, gap), head=head)
+        body = self._body(page, more, gap)
+        del page
+        await respond(partial(_send_within, self._hub.send_timeout, send), 200, headers, body, head=head)
 
     async def _question(self, request: Request) -> Question:
         """Raises InvalidError naming the parameter."""
@@ -169,7 +177,7 @@ class PollWire:
         seconds: float,
     ) -> None:
         """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is."""
-        subscription = self._bus.attach(topics, offset, self._hub.frames.poll, told=0)
+        subscription = self._bus.attach(topics, offset, self._hub.frames.poll)
         woken = asyncio.Event()
         wake = asyncio.create_task(woken.wait())
         try:
@@ -192,6 +200,20 @@ class PollWire:
         )
         events = self._hub.frames.poll.page(page.events)
         return b'{"events":[%b],%b' % (events, rest[1:].encode())
+
+
+def _cut(page: Page) -> tuple[Page, bool]:
+    """The page up to ANSWER_BYTES of data, but one event at least, and whether something was left out."""
+    size = 0
+    for count, event in enumerate(page.events):
+        size += len(event.data)
+        if size > ANSWER_BYTES and count:
+            return Page(page.events[:count], page.events[count - 1].offset), True
+    return page, False
+
+
+async def _send_within(seconds: float, send: Send, message: Message) -> None:
+    await send_last(send, message, seconds)
 
 
 async def _disconnected(receive: Receive) -> None:

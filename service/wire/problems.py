@@ -32,6 +32,6 @@ def problem_response(error: TwinwireError, **members: Any) -> tuple[int, list[tu
     if isinstance(error, MethodError):
         headers.append((b"allow", error.allow.encode()))
     if isinstance(error, UpgradeRequiredError):
-        headers.append((b"upgrade", b"websocket"))
+        headers += [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]  # RFC 9110, 7.8 wants both
     body = json.dumps(problem(error, **members), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return error.status, headers, body

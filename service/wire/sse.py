@@ -1,6 +1,5 @@
 """The Server-Sent Events wire (WHATWG HTML, 9.2; PROTOCOL.md, section 4)."""
 
-import contextlib
 from typing import Final
 
 from service.access.origins import Origins
@@ -10,7 +9,7 @@ from service.core.errors import MethodError, TwinwireError
 from service.core.topics import TopicFilter
 from service.wire.asgi import Receive, Request, Scope, Send, respond, respond_problem
 from service.wire.hub import StreamHub
-from service.wire.hypercorn import TransportPipe, find_response_writer, lighten
+from service.wire.hypercorn import LAST_TIMEOUT, TransportPipe, find_response_writer, lighten, send_last
 from service.wire.pipe import BodyPipe, Pipe
 from service.wire.stream import Stream
 
@@ -58,8 +57,7 @@ class SSEWire:
         stream, opening = await self._open(send, topics, start, named, direct)
         del topics, start
         await stream.run(opening, _Listener(receive))
-        with contextlib.suppress(ConnectionError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send_last(send, {"type": "http.response.body", "body": b"", "more_body": False}, LAST_TIMEOUT)
 
     async def _open(
         self, send: Send, topics: TopicFilter, start: Start, named: bool, direct: bool

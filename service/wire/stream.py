@@ -126,8 +126,8 @@ class Stream(Generic[P]):
                 self._start_pump()
             if self.ending is None:
                 await listener.listen()
-        except (ConnectionError, TimeoutError):
-            self.ending = self.ending or LOST
+        except (ConnectionError, TimeoutError) as error:
+            self.ending = self.ending or (STALLED if isinstance(error, TimeoutError) else LOST)
         except asyncio.CancelledError:
             if not self._was_ended():
                 raise
@@ -176,7 +176,8 @@ class Stream(Generic[P]):
         fields = {"reason": ending.reason, "code": ending.code, "retry": self._hub.return_delay()}
         with contextlib.suppress(ConnectionError, TimeoutError):
             if not self.pipe.push(frame := self.frame("goodbye", fields)):
-                await self.pipe.send(frame)
+                async with asyncio.timeout(FLUSH_TIMEOUT):
+                    await self.pipe.send(frame)
 
     # Feeding
 
@@ -229,6 +230,8 @@ class Stream(Generic[P]):
                             return True
                         continue
                     self._caught_up = True
+                    # A proxy that holds the last message back would keep this one until the first real heartbeat.
+                    self._trailing = self.transport == "sse"
                     await self._send(self._caught_up_frame())
                 elif isinstance(item, Gap):
                     await self.pipe.send(self._gap_frame(item))

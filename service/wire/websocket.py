@@ -22,7 +22,14 @@ from service.core.topics import TopicFilter
 from service.wire.asgi import Receive, Request, Scope, Send, refuse_websocket
 from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.hub import StreamHub
-from service.wire.hypercorn import TransportPipe, find_websocket_writer, harden_websocket, lighten
+from service.wire.hypercorn import (
+    LAST_TIMEOUT,
+    TransportPipe,
+    find_websocket_writer,
+    harden_websocket,
+    lighten,
+    send_last,
+)
 from service.wire.pipe import MessagePipe, Pipe
 from service.wire.problems import problem
 from service.wire.stream import Ending, Stream, StreamEncoding
@@ -46,7 +53,20 @@ class ClientMessage(msgspec.Struct, gc=False):
     key: str | None = None
 
 
+class Referenced(msgspec.Struct, gc=False):
+    """All that is wanted of a message whose other fields are wrong: what its problem refers to."""
+
+    ref: str | int | float | None = None
+
+
 _decode: Final = msgspec.json.Decoder(ClientMessage).decode
+
+
+def _referenced(text: str) -> Referenced | None:
+    try:
+        return msgspec.json.decode(text, type=Referenced)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 class WebSocketWire:
@@ -100,8 +120,13 @@ class WebSocketWire:
 
 
 async def _close(send: Send, ending: Ending) -> None:
-    with contextlib.suppress(ConnectionError):
-        await send({"type": "websocket.close", "code": ending.code, "reason": ending.reason or ""})
+    message = {"type": "websocket.close", "code": ending.code, "reason": ending.reason or ""}
+    await send_last(send, message, LAST_TIMEOUT)
+
+
+def _short(ref: str | int | float | None) -> str | int | float | None:
+    """What is sent back of a `ref`."""
+    return ref[:REF_MAX] if isinstance(ref, str) else ref
 
 
 class _Session:
@@ -132,23 +157,16 @@ class _Session:
         return None
 
     async def _handle(self, text: str) -> None:
-        ref: Any = None
+        message: ClientMessage | Referenced | None = None
         try:
-            message = self._parse(text)
-            ref = message.ref
+            try:
+                message = _decode(text)
+            except (msgspec.DecodeError, RecursionError) as error:
+                message = _referenced(text)
+                raise explain_decoding(error) from error
             await self._op(message)(message)
         except TwinwireError as error:
-            await self._problem(error, ref)
-
-    def _parse(self, text: str) -> ClientMessage:
-        """Raises MalformedError or InvalidError."""
-        try:
-            message: ClientMessage = _decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise explain_decoding(error) from error
-        if isinstance(message.ref, str) and len(message.ref) > REF_MAX:
-            message.ref = message.ref[:REF_MAX]
-        return message
+            await self._problem(error, message.ref if message is not None else None)
 
     def _op(self, message: ClientMessage) -> Callable[[ClientMessage], Awaitable[None]]:
         ops: dict[str | None, Callable[[ClientMessage], Awaitable[None]]] = {
@@ -181,7 +199,7 @@ class _Session:
         async with self._stream.between_pages():
             topics = change(subscription.topics, named)
             offset = subscription.change(topics)
-            fields = {"ref": message.ref, "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
+            fields = {"ref": _short(message.ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
             await self._stream.pipe.send(self._stream.frame("reply", fields))
 
     async def _publish(self, message: ClientMessage) -> None:
@@ -194,7 +212,7 @@ class _Session:
             self._publishing = set()
         while len(self._publishing) >= PUBLISHING_MAX:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(self._commit(draft, message.ref))
+        task = asyncio.create_task(self._commit(draft, _short(message.ref)))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
@@ -208,7 +226,7 @@ class _Session:
             return  # the stream notices by itself
 
     async def _ping(self, message: ClientMessage) -> None:
-        await self._stream.reply("pong", {} if message.ref is None else {"ref": message.ref})
+        await self._stream.reply("pong", {} if message.ref is None else {"ref": _short(message.ref)})
 
     async def _auth(self, message: ClientMessage) -> None:
         raise UnsupportedError("this service does not use tokens", field="op")
@@ -217,4 +235,4 @@ class _Session:
         fields = problem(error)
         del fields["type"]  # RFC 9457's names the kind of problem, a frame's the kind of frame
         with contextlib.suppress(ConnectionError, TimeoutError):
-            await self._stream.reply("problem", {**fields, "ref": ref})
+            await self._stream.reply("problem", {**fields, "ref": _short(ref)})
