@@ -11,6 +11,7 @@ from typing import Any, Final
 from service.bus.encoding import Encoding, P
 from service.bus.fanout import FanOut
 from service.bus.group import Batch, Group, Groups
+from service.bus.pages import SharedPages
 from service.bus.start import Start, StartKind
 from service.bus.subscription import Gap, Subscription
 from service.bus.tail import Tail
@@ -36,6 +37,7 @@ class EventBus:
         self._log = log
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
+        self._shared = SharedPages()
         self._fan_out = FanOut(self.groups, log.head)
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.published = 0
@@ -91,6 +93,7 @@ class EventBus:
     def _trimmed(self, topic: str, floor: int) -> None:
         if floor > self._tail.start:
             self._tail.forget({topic: floor})
+        self._shared.forget()
         for group in self.groups:
             group.trimmed(topic, floor)
 
@@ -162,24 +165,22 @@ class EventBus:
 
     # Reading; for subscriptions
 
-    async def page(self, group: Group[P], after: int, limit: int | None = None) -> Batch[P]:
+    async def page(self, group: Group[P], after: int) -> Batch[P]:
         """The next frames of a group's filter after `after`: from the tail if it reaches back so far, or the log."""
         head = self.head
-        shared = group.shared_page(after, head) if limit is None else None
-        if shared is not None:
-            return shared
-        if after >= self._tail.start:
-            batch = self._tail_page(group, after, limit or PAGE_EVENTS)
-        else:
-            page = await self._log.read(group.topics, after, limit or PAGE_EVENTS, PAGE_BYTES)
-            payload = group.encoding.page(page.events) if page.events else None
-            batch = Batch(payload, len(page.events), page.next)
+        batch = self._shared.find(group, after, head)
+        if batch is None:
+            if after >= self._tail.start:
+                batch = self._tail_page(group, after)
+            else:
+                page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
+                payload = group.encoding.page(page.events) if page.events else None
+                batch = Batch(payload, len(page.events), page.next)
+            self._shared.keep(group, after, head, batch)
         self.replayed += batch.count
-        if limit is None:
-            group.share_page(after, head, batch)
         return batch
 
-    def _tail_page(self, group: Group[P], after: int, limit: int) -> Batch[P]:
+    def _tail_page(self, group: Group[P], after: int) -> Batch[P]:
         frames: list[bytes] = []
         size = 0
         for entry in self._tail.after(after, TAIL_SCAN):
@@ -187,7 +188,7 @@ class EventBus:
                 frame = entry.frame(group.encoding)
                 frames.append(frame)
                 size += len(frame)
-                if len(frames) >= limit or size >= PAGE_BYTES:
+                if len(frames) >= PAGE_EVENTS or size >= PAGE_BYTES:
                     return group.batch(frames, entry.event.offset)
         return group.batch(frames, min(self.head, after + TAIL_SCAN))
 

@@ -1,6 +1,5 @@
 """Subscribers with the same filter and encoding: matched once, encoded once, written in one loop."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
 
 _MEMO_TOPICS: Final = 10_000
 """Topics whose match is remembered; then the memo starts anew."""
-
-_SHARED_PAGES: Final = 8
-"""Encoded pages kept for others at the same place: a reconnect storm reads the same range many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Floors:
 class Group(Generic[P]):
     """`members` are all subscriptions, `live` those that the fan-out feeds."""
 
-    __slots__ = ("_memo", "_pages", "encoding", "floors", "live", "members", "topics")
+    __slots__ = ("_memo", "encoding", "floors", "live", "members", "topics")
 
     def __init__(self, topics: TopicFilter, encoding: Encoding[P]) -> None:
         self.topics = topics
@@ -64,7 +60,6 @@ class Group(Generic[P]):
         self.members = 0
         self.live: set[Subscription[P]] = set()
         self._memo: dict[str, bool] = {}
-        self._pages: OrderedDict[int, tuple[int, Batch[P]]] = OrderedDict()
 
     def matches(self, topic: str) -> bool:
         found = self._memo.get(topic)
@@ -77,23 +72,8 @@ class Group(Generic[P]):
     def batch(self, frames: Sequence[bytes], offset: int) -> Batch[P]:
         return Batch(self.encoding.join(frames) if frames else None, len(frames), offset)
 
-    def shared_page(self, after: int, head: int) -> Batch[P] | None:
-        """A page that another member read from the same place, if it would come out the same now."""
-        found = self._pages.get(after)
-        if found is None or (found[1].offset == found[0] and found[0] != head):
-            return None
-        return found[1]
-
-    def share_page(self, after: int, head: int, batch: Batch[P]) -> None:
-        if self.members < 2:
-            return
-        self._pages[after] = (head, batch)
-        if len(self._pages) > _SHARED_PAGES:
-            self._pages.popitem(last=False)
-
     def trimmed(self, topic: str, floor: int) -> None:
-        """Retention took a topic's events up to `floor`: what was read before may have held them."""
-        self._pages.clear()
+        """Retention took a topic's events up to `floor`."""
         if self.matches(topic):
             self.floors.add(floor)
 

@@ -63,7 +63,7 @@ class Subscription(Generic[P]):
         """The offset up to which every event that matches was handled."""
         return max(self.offset, self._bus.delivered) if self.state is State.LIVE else self.offset
 
-    async def read(self, limit: int | None = None) -> Batch[P] | Gap | None:
+    async def read(self) -> Batch[P] | Gap | None:
         """The next frames after the cursor, which moves on; a Gap if some of them are gone; None at the head.
 
         Raises StorageError if the log can't be read; the cursor stays where it was.
@@ -71,19 +71,20 @@ class Subscription(Generic[P]):
         before = self.offset
         if before >= self._bus.head:
             return None
-        batch = await self._bus.page(self.group, before, limit)
+        batch = await self._bus.page(self.group, before)
+        moment = self.group.floors.moment
         if self._lost() > before:  # floors are raised before events vanish: the page may have a hole
             gap = await self._bus.gap(self.topics, before, self._bus.floor(self.topics))
+            self._checked = moment
             self.offset = max(before, gap.offset)
             return gap
+        self._checked = moment
         self.offset = batch.offset
         return batch
 
     def _lost(self) -> int:
-        """The highest floor since this was last asked. One for the whole filter would hide a lower one of a topic."""
-        floors, checked = self.group.floors, self._checked
-        self._checked = floors.moment
-        return self._bus.floor(self.topics) if checked is None else floors.since(checked)
+        """The highest floor that the client was not told of. The filter's own may hide a lower one of a topic."""
+        return self._bus.floor(self.topics) if self._checked is None else self.group.floors.since(self._checked)
 
     def go_live(self, outlet: Outlet[P]) -> bool:
         """Be fed by the fan-out from now on, if the cursor stands at the head; else False."""

@@ -90,8 +90,7 @@ async def _refuse(error: TwinwireError, scope: Scope, receive: Receive, send: Se
         await receive()  # websocket.connect
         await refuse_websocket(send, error)
     else:
-        allow = _ALLOW if isinstance(error, MethodError) else None
-        await respond_problem(send, error, head=scope["method"] == "HEAD", allow=allow)
+        await respond_problem(send, error, head=scope["method"] == "HEAD")
 
 
 async def _upgrade_required(service: Service, scope: Scope, receive: Receive, send: Send) -> None:

@@ -120,13 +120,8 @@ async def respond(
     await send({"type": "http.response.body", "body": b"" if head else body, "more_body": False})
 
 
-async def respond_problem(
-    send: Send, error: TwinwireError, *, head: bool = False, allow: str | None = None, **members: Any
-) -> None:
-    """`allow` lists the methods that would have worked, as a 405 must (RFC 9110, 15.5.6)."""
+async def respond_problem(send: Send, error: TwinwireError, *, head: bool = False, **members: Any) -> None:
     status, headers, body = problem_response(error, **members)
-    if allow is not None:
-        headers.append((b"allow", allow.encode()))
     if error.status == 413:
         headers.append((b"connection", b"close"))  # the rest of the body is not read
     await respond(send, status, headers, body, head=head)

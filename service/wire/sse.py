@@ -42,8 +42,7 @@ class SSEWire:
             start = request.start()
             self._hub.admit()
         except TwinwireError as error:
-            allow = "GET, HEAD, OPTIONS" if isinstance(error, MethodError) else None
-            await respond_problem(send, error, head=head, allow=allow)
+            await respond_problem(send, error, head=head)
             return
         headers = [*HEADERS, *self._origins.cors(request.header(b"origin"))]
         if head:

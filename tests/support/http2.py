@@ -1,4 +1,4 @@
-"""HTTP2Client: a cleartext HTTP/2 connection with prior knowledge (RFC 9113, 3.3), whose windows open only when told."""
+"""HTTP2Client: HTTP/2 in cleartext with prior knowledge (RFC 9113, 3.3); its windows open only when told."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The service on a real Hypercorn in a thread of this process: bytes go over a socket, and a test can still look inside.
+"""The service on a real Hypercorn in a thread of this process: bytes go over a socket, and a test can look inside.
 
 `ServerProcess` is the way for everything that only the wire needs to show.
 """

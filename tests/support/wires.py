@@ -146,6 +146,7 @@ class Exchange:
             await self.task
         start = self.messages[0]
         headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+        assert len(headers) == len(start["headers"]), f"a header comes twice: {start['headers']}"
         return Answer(start["status"], headers, self.body)
 
 

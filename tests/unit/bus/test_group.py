@@ -1,0 +1,52 @@
+"""Subscribers of one filter share what is matched."""
+
+import pytest
+
+from service.bus.group import Batch, Groups
+from service.core.topics import TopicFilter
+from tests.support.wires import OffsetText
+
+
+def topics(*patterns: str) -> TopicFilter:
+    return TopicFilter(patterns)
+
+
+def test_one_group_for_a_filter_and_an_encoding_and_none_after_the_last_member() -> None:
+    groups = Groups()
+    one, other = OffsetText(name="one"), OffsetText(name="other")
+    first = groups.join(topics("a"), one)
+    assert groups.join(topics("a"), one) is first
+    assert groups.join(topics("a"), other) is not first
+    assert groups.join(topics("b"), one) is not first
+    assert list(groups.matching("a")) == [first, groups.join(topics("a"), other)]
+    groups.leave(first)
+    assert first in groups.matching("a")
+    groups.leave(first)
+    assert first not in groups.matching("a")
+
+
+@pytest.mark.parametrize("pattern", ["a", "*", "**"])
+def test_a_memo_of_matches_knows_who_joined_and_left(pattern: str) -> None:
+    groups, encoding = Groups(), OffsetText()
+    assert list(groups.matching("a")) == []
+    group = groups.join(topics(pattern), encoding)
+    assert list(groups.matching("a")) == [group]
+    groups.leave(group)
+    assert list(groups.matching("a")) == []
+    assert list(groups) == []
+
+
+def test_a_group_of_many_topics_is_found_under_each_and_only_once() -> None:
+    groups, encoding = Groups(), OffsetText()
+    group = groups.join(topics("a", "b", "c/*"), encoding)
+    exact = groups.join(topics("a", "b"), encoding)
+    assert set(groups.matching("a")) == {group, exact}
+    assert list(groups.matching("c/1")) == [group]
+    groups.leave(exact)
+    assert list(groups.matching("b")) == [group]
+
+
+def test_a_batch_without_frames_has_no_payload() -> None:
+    group = Groups().join(topics("t"), OffsetText())
+    assert group.batch([], 7) == Batch(None, 0, 7)
+    assert group.batch([b"5", b"7"], 7) == Batch((5, 7), 2, 7)

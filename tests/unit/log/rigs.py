@@ -1,0 +1,175 @@
+"""Logs to test with: each rig can restart, be killed, and show the tables that commit together with events."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiosqlite
+
+from service.core.event import Draft, Event
+from service.core.topics import TopicFilter
+from service.log.base import EventLog
+from service.log.database import connect, connect_reader, connect_writer, on_thread
+from service.log.migrate import migrate
+from service.log.reader import Reader
+from service.log.retention import Policy, Retention
+from service.log.sqlite import SQLiteEventLog, load_state, open_log
+from service.log.trim import Trimmer
+from service.log.writer import Writer
+from service.resources import resource
+from tests.support.clock import ManualClock
+from tests.support.memorylog import MemoryEventLog
+
+ALL = TopicFilter.all()
+PLENTY = 1 << 30
+"""A page bound, events or bytes, that nothing here reaches."""
+
+
+def drafts(topic: str, count: int, type: str = "log", data: str = "{}") -> list[Draft]:
+    return [Draft(topic, type, data) for _ in range(count)]
+
+
+async def read_all(log: EventLog, topics: TopicFilter = ALL, after: int = 0, limit: int = 1_000) -> list[Event]:
+    """Everything after `after`, page by page."""
+    found: list[Event] = []
+    while after < log.head:
+        page = await log.read(topics, after, limit, PLENTY)
+        found += page.events
+        assert page.next > after, "a page that is not the last one moves on"
+        after = page.next
+    return found
+
+
+class Rig(Protocol):
+    """A log, the clock it reads, and ways to end it."""
+
+    @property
+    def log(self) -> EventLog: ...
+    @property
+    def clock(self) -> ManualClock: ...
+
+    async def restart(self) -> None:
+        """Close, then open the same log again."""
+
+    async def kill(self) -> None:
+        """As after `kill -9`: open what was on disk at this instant."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a reader of the tables beside the events sees now."""
+
+    async def discard(self) -> None: ...
+
+
+class MemoryRig:
+    log: EventLog
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self._log = self.log = MemoryEventLog(self.clock)
+
+    async def restart(self) -> None:
+        await self.log.close()
+        self._log = self.log = MemoryEventLog(self.clock, self._log.disk)
+
+    async def kill(self) -> None:
+        self._log = self.log = MemoryEventLog(self.clock, self._log.disk)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._log.disk.database.execute(sql).fetchall()
+
+    async def discard(self) -> None:
+        await self.log.close()
+        self._log.disk.database.close()
+
+
+class SQLiteRig:
+    log: SQLiteEventLog
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.clock = ManualClock()
+        self.path = folder / "test.db"
+        self._options = options
+        self._kills = 0
+
+    async def open(self) -> "SQLiteRig":
+        migrate(self.path, resource("migrations"))
+        self.log = await open_log(self.path, clock=self.clock, **self._options)
+        return self
+
+    async def restart(self, **options: Any) -> None:
+        self._options |= options
+        await self.log.close()
+        await self.open()
+
+    async def kill(self, **options: Any) -> None:
+        self._options |= options
+        killed = self.log
+        self.path = self.copy()
+        await self.open()
+        await killed.close()
+
+    def copy(self) -> Path:
+        """The database as a killed process would leave it: the file and its WAL, not the index in shared memory."""
+        self._kills += 1
+        folder = self.path.parent / f"killed-{self._kills}"
+        folder.mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{self.path}{suffix}", f"{folder / self.path.name}{suffix}")
+        return folder / self.path.name
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        connection = connect_reader(self.path)
+        try:
+            found: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+            return found
+        finally:
+            connection.close()
+
+    async def discard(self) -> None:
+        await self.log.close()
+
+
+class Parts:
+    """The parts of a log, put together without its maintenance, for tests that look at one of them."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, state: Any, clock: Callable[[], int]) -> None:
+        self.path = path
+        self.connection = connection
+        self.registry = state.registry
+        self.heard: list[list[Event]] = []
+        self.writer = Writer(connection, path, self.registry, (state.head, state.time), self.heard.append, clock)
+        self.reader = Reader(path, self.registry)
+        self.trimmer = Trimmer(self.writer, self.registry)
+
+    @classmethod
+    async def open(cls, path: Path, clock: Callable[[], int]) -> "Parts":
+        migrate(path, resource("migrations"))
+        connection = await connect(lambda: connect_writer(path))
+        return cls(path, connection, await on_thread(connection, load_state, "full"), clock)
+
+    @property
+    def head(self) -> int:
+        return self.heard[-1][-1].offset if self.heard else 0
+
+    def retention(self, policies: Sequence[Policy]) -> Retention:
+        return Retention(policies, self.registry, self.reader, self.trimmer)
+
+    async def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement on the writing connection, between two commits."""
+
+        def run(connection: Any) -> list[tuple[Any, ...]]:
+            found: list[tuple[Any, ...]] = connection.execute(statement, parameters).fetchall()
+            return found
+
+        return await self.writer.run(run)
+
+    def kept(self, topics: TopicFilter = ALL) -> list[int]:
+        """The offsets on disk that match."""
+        page = self.reader.page(topics, 0, self.head + 1, PLENTY, PLENTY)
+        return [event.offset for event in page.events]
+
+    async def close(self) -> None:
+        await self.writer.close()
+        self.reader.close()
+        await self.connection.close()

@@ -1,0 +1,143 @@
+"""The house: layers point down only, and each third-party library has its one place (docs/architecture.md)."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import service
+
+ROOT = Path(service.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+BELOW = {
+    "service.core": (),
+    "service.access": ("service.core",),
+    "service.log": ("service.core",),
+    "service.bus": ("service.core", "service.log.base"),
+    "service.wire": ("service.core", "service.access", "service.bus", "service.log.base"),
+    "service.generation": ("service.core", "service.bus", "service.log.base", "service.log.database"),
+    "service.resources": (),
+    "service.settings": ("service.core",),
+    "service.telemetry": ("service.core", "service.bus", "service.wire"),
+    "service.client": ("service.core",),
+    "service.web": (
+        "service.core",
+        "service.access",
+        "service.log",
+        "service.bus",
+        "service.wire",
+        "service.generation",
+        "service.resources",
+        "service.settings",
+        "service.telemetry",
+    ),
+}
+"""What each layer may import beside itself. The rest of the package composes, and may import everything."""
+
+COMPOSITION = ("service.web", "service.serve", "service.__main__")
+COMPOSED_ONLY = ("service.log.sqlite", "service.log.migrate", "service.settings", "service.telemetry")
+
+GENERATION_MAY_USE = {"open_reader", "POSITION_SQL", "driver", "explain"}
+"""Of the database, the generator's store may open a connection that can't write and say what its errors mean."""
+
+HOMES = {
+    "quart": ("service.web",),
+    "hypercorn": ("service.wire.hypercorn", "service.serve"),
+    "aiosqlite": ("service.log", "service.generation.store"),
+    "sqlite3": ("service.log.database",),
+    "pysqlite3": ("service.log.database",),
+    "uvloop": ("service.serve",),
+    "sse_starlette": ("service.wire.frames",),
+    "prometheus_client": ("service.telemetry",),
+}
+
+
+class Import(NamedTuple):
+    source: str
+    target: str
+    names: tuple[str, ...]
+    line: int
+
+
+def module_of(path: Path) -> str:
+    parts = ["service", *path.relative_to(ROOT).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[Import]:
+    """Every import of a module, wherever it stands. `from service.log import base` counts as `service.log.base`."""
+    source = module_of(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(source, alias.name, (), node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source}:{node.lineno} imports relatively"
+            target = node.module or ""
+            for alias in node.names:
+                is_module = (ROOT.parent / target.replace(".", "/") / f"{alias.name}.py").exists()
+                yield Import(source, f"{target}.{alias.name}" if is_module else target, (alias.name,), node.lineno)
+
+
+def is_within(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+ALL_IMPORTS = [one for path in FILES for one in imports(path)]
+OUR_IMPORTS = [one for one in ALL_IMPORTS if is_within(one.target, ("service",)) and one.target != "service"]
+
+
+@pytest.mark.parametrize("layer", BELOW)
+def test_imports_point_down(layer: str) -> None:
+    upward = [
+        f"{one.source}:{one.line} imports {one.target}"
+        for one in OUR_IMPORTS
+        if is_within(one.source, (layer,)) and not is_within(one.target, (layer, *BELOW[layer]))
+    ]
+    assert not upward
+
+
+def test_every_module_has_its_place() -> None:
+    """A new folder or file at the top must be entered above, or it would be free to import everything."""
+    known = (*BELOW, "service.serve", "service.__main__")
+    assert [module for path in FILES if not is_within(module := module_of(path), known)] == ["service"]
+
+
+def test_only_the_composition_knows_the_embedded_log_and_the_settings() -> None:
+    inside = ("service.log",)  # the log's own parts know each other
+    wrong = [
+        f"{one.source}:{one.line} imports {one.target}"
+        for one in OUR_IMPORTS
+        if is_within(one.target, COMPOSED_ONLY)
+        and not is_within(one.source, COMPOSITION)
+        and not (is_within(one.source, inside) and is_within(one.target, inside))
+    ]
+    assert not wrong
+
+
+def test_the_generator_takes_little_from_the_database() -> None:
+    taken = {
+        name
+        for one in OUR_IMPORTS
+        if is_within(one.source, ("service.generation",)) and one.target == "service.log.database"
+        for name in one.names
+    }
+    assert taken <= GENERATION_MAY_USE
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_each_library_stays_at_home(library: str) -> None:
+    users = {one.source for one in ALL_IMPORTS if one.target.split(".")[0] == library}
+    assert users, f"{library} is not used any more"
+    assert {user for user in users if not is_within(user, HOMES[library])} == set()
+
+
+def test_importing_the_package_starts_nothing() -> None:
+    """The top module stays cheap: what it needs, it imports when it is called."""
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    at_import = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [node.module for node in at_import if isinstance(node, ast.ImportFrom)] == ["typing"]
+    assert len(at_import) == 1

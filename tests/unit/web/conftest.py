@@ -1,0 +1,22 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from service.web.app import TwinwireApp, create_app
+from service.web.service import Service
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[TwinwireApp]:
+    """The whole application, started, without a server."""
+    app = create_app(Settings(database=tmp_path / "test.db", allowed_origins=("https://app.example",)))
+    async with app.test_app():
+        yield app
+
+
+@pytest.fixture
+def service(app: TwinwireApp) -> Service:
+    assert app.front.service is not None
+    return app.front.service

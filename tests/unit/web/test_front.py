@@ -1,0 +1,130 @@
+"""The front door: what goes to a wire, what to Quart, and what is refused on the way."""
+
+import pytest
+
+from service.web.app import TwinwireApp
+from service.web.service import Service
+from tests.support.wires import Exchange, Socket, call, drafts, http_scope
+
+
+@pytest.mark.parametrize(
+    ("path", "sse"),
+    [("/api/ws", "/api/sse"), ("/api/ws/projects/p1", "/api/sse/projects/p1"), ("/api/ws/", "/api/sse/")],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_http_on_the_websocket_url_is_426_with_the_way_that_works(
+    app: TwinwireApp, service: Service, path: str, sse: str, method: str
+) -> None:
+    answer = await call(app, method, path, "topic=a%2Fb&after=x-1")
+    assert answer.status == 426
+    assert answer.headers["upgrade"] == "websocket"
+    if method != "HEAD":
+        assert answer.problem(426)["sse"] == f"{sse}?topic=a%2Fb&after=x-1"
+    assert service.hub.refused["no_upgrade"] == 1
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
+async def test_a_405_on_events_names_what_works(app: TwinwireApp, method: str) -> None:
+    answer = await call(app, method, "/api/events")
+    answer.problem(405, "method")
+    assert answer.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+
+
+@pytest.mark.parametrize("path", ["/api/sse", "/api/ws"])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_a_405_on_a_stream_names_what_works(app: TwinwireApp, method: str, path: str) -> None:
+    answer = await call(app, method, path)
+    answer.problem(405, "method")
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/api/sse/projects/none", "/api/sse/projects/", "/api/sse/other", "/api/sse/"])
+async def test_a_stream_of_nothing_is_404(app: TwinwireApp, path: str) -> None:
+    (await call(app, "GET", path)).problem(404)
+    head = await call(app, "HEAD", path)
+    assert (head.status, head.body) == (404, b"")
+
+
+@pytest.mark.parametrize("id", ["none", "", "a/b", "*", "**", "..", "a%00"])
+async def test_a_websocket_of_no_project_is_404_before_the_handshake(app: TwinwireApp, id: str) -> None:
+    socket = Socket()
+    scope = http_scope("GET", f"/api/ws/projects/{id}") | {"type": "websocket"}
+
+    async def front(_: object, receive: object, send: object) -> None:
+        await app.front(scope, receive, send)  # type: ignore[arg-type]
+
+    socket.open(front)
+    await socket.ended()
+    assert socket.sent[0]["type"] == "websocket.http.response.start"
+    assert socket.sent[0]["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/sse"])
+async def test_a_preflight_is_answered_for_allowed_origins_only(app: TwinwireApp, path: str) -> None:
+    allowed = await call(app, "OPTIONS", path, headers={"Origin": "https://app.example"})
+    assert (allowed.status, allowed.body) == (204, b"")
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+    assert "last-event-id" in allowed.headers["access-control-allow-headers"]
+    foreign = await call(app, "OPTIONS", path, headers={"Origin": "https://evil.example"})
+    assert foreign.status == 204
+    assert not any(name.startswith("access-control") for name in foreign.headers)
+
+
+async def test_an_event_stream_has_its_headers_and_its_first_frames(app: TwinwireApp, service: Service) -> None:
+    exchange = Exchange(app, http_scope("GET", "/api/sse", "topic=t", {"Origin": "https://app.example"}))
+    body = await exchange.body_holds(b"caught_up")
+    await service.bus.publish(drafts(1))
+    await exchange.body_holds(b"\nevent: x\n")
+    exchange.disconnect()
+    answer = await exchange.answer()
+    assert answer.headers == {
+        "content-type": "text/event-stream",
+        "cache-control": "no-cache, no-store, no-transform",
+        "x-accel-buffering": "no",
+        "access-control-allow-origin": "https://app.example",
+        "vary": "Origin",
+    }
+    assert body.startswith(b": ")
+    assert body.index(b"retry: ") < body.index(b"event: connection") < body.index(b"event: caught_up")
+    assert service.bus.subscriptions()["sse"] == 0
+
+
+async def test_head_on_a_stream_ends_and_opens_nothing(app: TwinwireApp, service: Service) -> None:
+    answer = await call(app, "HEAD", "/api/sse", "topic=t")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", "text/event-stream")
+    assert service.hub.opened.total() == 0
+
+
+async def test_unnamed_frames_have_no_event_line(app: TwinwireApp) -> None:
+    exchange = Exchange(app, http_scope("GET", "/api/sse", "topic=t&named=0"))
+    body = await exchange.body_holds(b"caught_up")
+    exchange.disconnect()
+    await exchange.answer()
+    assert b"event:" not in body
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("topic=a//b", "topic"), ("named=maybe", "named"), ("&".join(["topic=a"] * 501), None)]
+)
+async def test_a_wrong_stream_request_is_422(app: TwinwireApp, query: str, field: str | None) -> None:
+    (await call(app, "GET", "/api/sse", query)).problem(422, field)
+
+
+async def test_a_restart_says_goodbye_with_a_retry_and_ends_the_body(app: TwinwireApp, service: Service) -> None:
+    exchange = Exchange(app, http_scope("GET", "/api/sse", "topic=t"))
+    await exchange.body_holds(b"caught_up")
+    await service.drain()
+    answer = await exchange.answer()
+    goodbye = answer.body[answer.body.index(b"event: goodbye") :]
+    assert b"\nretry: " in goodbye
+    assert exchange.messages[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    refused = await call(app, "GET", "/api/sse", "topic=t")
+    refused.problem(503)
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+async def test_before_the_lifespan_nothing_is_served_and_nothing_breaks() -> None:
+    from service.web.app import create_app
+
+    answer = await call(create_app(), "GET", "/api/sse", "topic=t")
+    answer.problem(404)

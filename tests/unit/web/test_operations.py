@@ -1,0 +1,137 @@
+"""PROTOCOL.md, section 7: health, readiness, metrics, topics, trimming."""
+
+from typing import Any
+
+import pytest
+
+from service.core.errors import StorageFullError
+from service.core.topics import TopicFilter
+from service.web.app import TwinwireApp
+from service.web.service import Service
+from tests.support.wires import Answer, Exchange, call, drafts, http_scope
+
+METRICS = [
+    "twinwire_commit_seconds",
+    "twinwire_commits_total",
+    "twinwire_events_delivered_total",
+    "twinwire_events_published_total",
+    "twinwire_events_replayed_total",
+    "twinwire_log_head",
+    "twinwire_log_wal_bytes",
+    "twinwire_start_time_seconds",
+    "twinwire_subscriptions",
+    "twinwire_tail_bytes",
+    "twinwire_tail_events",
+]
+
+
+async def test_health_is_about_the_process_alone(app: TwinwireApp, service: Service) -> None:
+    service.hub.draining.set()
+    answer = await call(app, "GET", "/api/health")
+    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_ready_names_each_check(app: TwinwireApp) -> None:
+    answer = await call(app, "GET", "/api/ready")
+    assert answer.status == 200
+    assert answer.json() == {"ready": True, "checks": {"log": "ok", "migrations": "ok", "draining": "ok"}}
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_not_ready_while_draining(app: TwinwireApp, service: Service) -> None:
+    service.hub.draining.set()
+    answer = await call(app, "GET", "/api/ready")
+    assert (answer.status, answer.json()["ready"]) == (503, False)
+    assert answer.json()["checks"]["draining"] != "ok"
+
+
+async def test_not_ready_while_the_disk_is_full(app: TwinwireApp, service: Service) -> None:
+    service.log.writer.failure = StorageFullError("no space left")
+    answer = await call(app, "GET", "/api/ready")
+    assert (answer.status, answer.json()["checks"]["log"]) == (503, "no space left")
+
+
+async def test_metrics_have_names_to_rely_on(app: TwinwireApp, service: Service) -> None:
+    await service.bus.publish(drafts(3))
+    stream = Exchange(app, http_scope("GET", "/api/sse", "after=earliest"))
+    await stream.body_holds(b"caught_up")
+    answer = await call(app, "GET", "/metrics")
+    stream.disconnect()
+    await stream.answer()
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    values = dict(line.rsplit(" ", 1) for line in answer.body.decode().splitlines() if not line.startswith("#"))
+    assert set(METRICS) <= {name.partition("{")[0] for name in values}
+    assert float(values["twinwire_log_head"]) == 3
+    assert float(values["twinwire_events_published_total"]) == 3
+    assert float(values["twinwire_events_replayed_total"]) == 3
+    assert float(values['twinwire_subscriptions{transport="sse"}']) == 1
+    assert float(values['twinwire_streams_opened_total{transport="sse"}']) == 1
+
+
+async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, service: Service) -> None:
+    await service.bus.publish([*drafts(2, "a"), *drafts(1, "b")])
+    await service.bus.trim(TopicFilter(("a",)), 1)
+    stream = Exchange(app, http_scope("GET", "/api/sse", "topic=a"))
+    await stream.body_holds(b"caught_up")
+    listed = (await call(app, "GET", "/api/topics")).json()["topics"]
+    stream.disconnect()
+    await stream.answer()
+    cursor = service.bus.cursor
+    assert listed == [
+        {
+            "topic": "a",
+            "count": 1,
+            "head": cursor(2),
+            "floor": cursor(1),
+            "subscribers": {"websocket": 0, "sse": 1, "poll": 0},
+        },
+        {
+            "topic": "b",
+            "count": 1,
+            "head": cursor(3),
+            "floor": None,
+            "subscribers": {"websocket": 0, "sse": 0, "poll": 0},
+        },
+    ]
+
+
+async def trim(app: TwinwireApp, body: bytes, media_type: str = "application/json") -> Answer:
+    return await call(app, "POST", "/api/topics/trim", "", {"Content-Type": media_type}, body)
+
+
+async def test_trimming_keeps_the_newest_of_each_topic(app: TwinwireApp, service: Service) -> None:
+    await service.bus.publish([*drafts(5, "a/1"), *drafts(3, "a/2"), *drafts(2, "b")])
+    answer = await trim(app, b'{"topic":"a/*","keep":1}')
+    assert (answer.status, answer.json()) == (200, {"removed": 6})
+    assert (await trim(app, b'{"topic":"a/*","keep":1}')).json() == {"removed": 0}
+    assert (await trim(app, b'{"topic":"**","keep":0}')).json() == {"removed": 4}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (b"", 400, None),
+        (b"{", 400, None),
+        (b"\xff", 400, None),
+        (b"[" * 5_000, 422, None),
+        (b"[]", 422, None),
+        (b'{"topic":"a"}', 422, "keep"),
+        (b'{"keep":1}', 422, "topic"),
+        (b'{"topic":"a","keep":-1}', 422, "keep"),
+        (b'{"topic":"a","keep":1.5}', 422, "keep"),
+        (b'{"topic":"a","keep":9007199254740992}', 422, "keep"),
+        (b'{"topic":"a","keep":"1"}', 422, "keep"),
+        (b'{"topic":"a//b","keep":1}', 422, "topic"),
+        (b'{"topic":"a","keep":1,"zz":2}', 422, "zz"),
+    ],
+)
+async def test_a_wrong_trim_removes_nothing(
+    app: TwinwireApp, service: Service, body: bytes, status: int, field: Any
+) -> None:
+    await service.bus.publish(drafts(3, "a"))
+    (await trim(app, body)).problem(status, field)
+    assert next(stats.count for stats, _ in service.bus.topics()) == 3
+
+
+async def test_trim_needs_a_media_type_that_no_form_can_send(app: TwinwireApp) -> None:
+    (await trim(app, b'{"topic":"a","keep":1}', "text/plain")).problem(415, "Content-Type")

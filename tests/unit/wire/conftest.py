@@ -1,0 +1,40 @@
+from collections.abc import Iterator
+
+import pytest
+
+from service.bus.bus import EventBus
+from service.wire.frames import Frames
+from service.wire.hub import StreamHub
+from tests.support.wires import memory_bus
+
+
+class Monotonic:
+    """Seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Monotonic:
+    return Monotonic()
+
+
+@pytest.fixture
+async def bus() -> EventBus:
+    return memory_bus()
+
+
+@pytest.fixture
+async def hub(bus: EventBus, clock: Monotonic) -> StreamHub:
+    return StreamHub(bus, Frames(bus.epoch), heartbeat=20.0, send_timeout=30.0, clock=clock)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(bus: EventBus) -> Iterator[None]:
+    """Whatever a test does, no subscription outlives its client."""
+    yield
+    assert bus.subscriptions() == {"websocket": 0, "sse": 0, "poll": 0}

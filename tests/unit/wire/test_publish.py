@@ -1,0 +1,200 @@
+"""PROTOCOL.md, section 5: publishing over HTTP."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from service.access.origins import Origins
+from service.bus.bus import EventBus
+from service.core.errors import OverloadedError, StorageError, StorageFullError
+from service.core.event import Draft
+from service.core.limits import REQUEST_MAX
+from service.log.base import Receipt, Statement
+from service.wire.drafts import NDJSON, DraftReader
+from service.wire.hub import StreamHub
+from service.wire.publish import PublishWire
+from tests.support.clock import ManualClock
+from tests.support.memorylog import MemoryEventLog
+from tests.support.wires import Answer, call, http_scope, memory_bus
+
+ONE = b'{"topic":"t","type":"x","data":1}'
+
+
+def wire_of(bus: EventBus, hub: StreamHub, *origins: str) -> PublishWire:
+    return PublishWire(bus, hub, DraftReader(1024), Origins(origins))
+
+
+@pytest.fixture
+def wire(bus: EventBus, hub: StreamHub) -> PublishWire:
+    return wire_of(bus, hub, "https://app.example")
+
+
+async def post(wire: PublishWire, body: bytes = ONE, **headers: str) -> Answer:
+    named = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return await call(wire, "POST", "/api/events", "", named, body)
+
+
+async def test_one_object_answers_with_its_id(wire: PublishWire, bus: EventBus) -> None:
+    answer = await post(wire)
+    assert (answer.status, answer.json()) == (201, {"id": bus.cursor(1)})
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [(b"[" + ONE + b"," + ONE + b"]", "application/json"), (ONE + b"\n" + ONE, NDJSON)],
+)
+async def test_several_answer_with_their_ids_in_order(
+    wire: PublishWire, bus: EventBus, body: bytes, media_type: str
+) -> None:
+    answer = await post(wire, body, content_type=media_type)
+    assert (answer.status, answer.json()) == (201, {"ids": [bus.cursor(1), bus.cursor(2)]})
+
+
+async def test_an_array_of_one_answers_as_an_array(wire: PublishWire, bus: EventBus) -> None:
+    assert (await post(wire, b"[" + ONE + b"]")).json() == {"ids": [bus.cursor(1)]}
+
+
+async def test_all_or_nothing(wire: PublishWire, bus: EventBus) -> None:
+    (await post(wire, b"[" + ONE + b',{"topic":"t","type":"gap","data":1}]')).problem(422, "1.type")
+    assert bus.head == 0
+
+
+# Idempotency keys
+
+
+def keyed(key: str) -> bytes:
+    return ONE[:-1] + f',"key":"{key}"}}'.encode()
+
+
+async def test_a_repeated_key_is_200_with_the_first_id(wire: PublishWire, bus: EventBus) -> None:
+    assert (await post(wire, keyed("k"))).status == 201
+    again = await post(wire, keyed("k"))
+    assert (again.status, again.json(), bus.head) == (200, {"id": bus.cursor(1)}, 1)
+
+
+async def test_a_repeat_within_one_request_counts_and_something_new_is_201(wire: PublishWire, bus: EventBus) -> None:
+    answer = await post(wire, b"[" + keyed("k") + b"," + keyed("k") + b"]")
+    assert (answer.status, answer.json()) == (201, {"ids": [bus.cursor(1), bus.cursor(1)]})
+    mixed = await post(wire, b"[" + keyed("k") + b"," + ONE + b"]")
+    assert (mixed.status, mixed.json()) == (201, {"ids": [bus.cursor(1), bus.cursor(2)]})
+    assert (await post(wire, b"[" + keyed("k") + b"," + keyed("k") + b"]")).status == 200
+
+
+@pytest.mark.parametrize("header", ["k", '"k"', " k "])
+async def test_the_header_is_the_key_of_a_single_publish(wire: PublishWire, bus: EventBus, header: str) -> None:
+    await post(wire, keyed("k"))
+    assert (await post(wire, idempotency_key=header)).status == 200
+    assert (await post(wire, b"[" + ONE + b"]", idempotency_key=header)).status == 201, "not of an array"
+
+
+async def test_a_key_in_the_body_beats_the_header(wire: PublishWire, bus: EventBus) -> None:
+    await post(wire, keyed("body"), idempotency_key="header")
+    assert (await post(wire, keyed("body"))).status == 200
+    assert (await post(wire, keyed("header"))).status == 201
+
+
+@pytest.mark.parametrize("header", ["", '""', "k" * 129, "a\x80b"])
+async def test_a_header_that_is_no_key_is_422(wire: PublishWire, bus: EventBus, header: str) -> None:
+    (await post(wire, idempotency_key=header)).problem(422, "Idempotency-Key")
+    assert bus.head == 0
+
+
+# Refusals
+
+
+async def test_what_can_be_wrong_with_a_body(wire: PublishWire, bus: EventBus) -> None:
+    (await post(wire, b"{")).problem(400)
+    (await post(wire, b"\xff")).problem(400)
+    (await post(wire, b"[]")).problem(422)
+    (await post(wire, content_type="text/plain")).problem(415, "Content-Type")
+    problem = (await post(wire, ONE + b"\n{}", content_type=NDJSON)).problem(422, "topic")
+    assert problem["line"] == 2
+    (await post(wire, b'{"topic":"t","type":"x","data":"%s"}' % (b"a" * 1024))).problem(413, "data")
+    assert bus.head == 0
+
+
+async def feed(wire: PublishWire, messages: list[dict[str, Any]], headers: dict[str, str]) -> list[dict[str, Any]]:
+    """Call with these messages; receiving beyond them fails."""
+    sent: list[dict[str, Any]] = []
+    inbox = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        return next(inbox)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await wire(http_scope("POST", "/api/events", "", headers), receive, send)
+    return sent
+
+
+async def test_a_declared_length_beyond_the_bound_is_refused_unread(wire: PublishWire) -> None:
+    sent = await feed(wire, [], {"Content-Length": str(REQUEST_MAX + 1)})
+    assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (413, True)
+
+
+@pytest.mark.parametrize("more", [True, False])
+async def test_a_body_that_grows_beyond_the_bound_is_refused_at_once(wire: PublishWire, more: bool) -> None:
+    half = {"type": "http.request", "body": b" " * (REQUEST_MAX // 2), "more_body": True}
+    last = {"type": "http.request", "body": b" ", "more_body": more}
+    sent = await feed(wire, [half, half, last], {})
+    assert sent[0]["status"] == 413
+    whole = {"type": "http.request", "body": b" " * (REQUEST_MAX + 1), "more_body": False}
+    assert (await feed(wire, [whole], {}))[0]["status"] == 413
+
+
+async def test_a_client_that_leaves_in_mid_body_publishes_nothing(wire: PublishWire, bus: EventBus) -> None:
+    part = {"type": "http.request", "body": ONE, "more_body": True}
+    assert await feed(wire, [part, {"type": "http.disconnect"}], {}) == []
+    assert bus.head == 0
+
+
+async def test_pages_of_other_origins_may_not_publish(wire: PublishWire, bus: EventBus) -> None:
+    (await post(wire, origin="https://evil.example", host="twinwire.example")).problem(403, "Origin")
+    (await post(wire, origin="null", host="twinwire.example")).problem(403, "Origin")
+    assert bus.head == 0
+    assert (await post(wire, origin="https://twinwire.example", host="twinwire.example")).status == 201
+    allowed = await post(wire, origin="https://app.example", host="twinwire.example")
+    assert (allowed.status, allowed.headers["access-control-allow-origin"]) == (201, "https://app.example")
+
+
+async def test_draining_is_503_with_a_time_to_come_back(wire: PublishWire, hub: StreamHub, bus: EventBus) -> None:
+    hub.draining.set()
+    answer = await post(wire)
+    answer.problem(503)
+    assert int(answer.headers["retry-after"]) > 0
+    assert bus.head == 0
+
+
+class FailingLog(MemoryEventLog):
+    def __init__(self, error: Exception) -> None:
+        super().__init__(ManualClock())
+        self._error = error
+
+    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "again"),
+    [(StorageFullError("full"), 503, True), (OverloadedError("busy"), 503, True), (StorageError("broken"), 500, False)],
+)
+async def test_a_failing_log_is_a_problem_with_its_status(
+    hub: StreamHub, error: Exception, status: int, again: bool
+) -> None:
+    answer = await post(wire_of(memory_bus(log=FailingLog(error)), hub))
+    answer.problem(status)
+    assert ("retry-after" in answer.headers) is again
+
+
+async def test_a_client_that_leaves_while_it_commits_does_not_undo_it(wire: PublishWire, bus: EventBus) -> None:
+    publishing = asyncio.create_task(post(wire))
+    while not bus._log._waiting:  # type: ignore[attr-defined]  # the append is under way, not yet committed
+        await asyncio.sleep(0)
+    publishing.cancel()
+    await asyncio.wait([publishing])
+    await bus.reach(1)
+    assert bus.head == 1

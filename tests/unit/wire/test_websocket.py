@@ -1,0 +1,375 @@
+"""PROTOCOL.md, section 4: what a WebSocket client may say, and what it is told."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from service.access.origins import Origins
+from service.bus.bus import EventBus
+from service.core.errors import StorageFullError
+from service.core.event import Draft
+from service.core.limits import ENVELOPE_MAX
+from service.log.base import Receipt, Statement
+from service.wire.drafts import DraftReader
+from service.wire.frames import Frames
+from service.wire.hub import StreamHub
+from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
+from tests.support.clock import ManualClock
+from tests.support.memorylog import MemoryEventLog
+from tests.support.wires import Socket, drafts, memory_bus, open_sockets, until
+from tests.unit.wire.conftest import Monotonic
+
+DATA_MAX = 1024
+Connect = Callable[..., Awaitable[Socket]]
+
+
+def wire_of(bus: EventBus, hub: StreamHub) -> WebSocketWire:
+    return WebSocketWire(bus, hub, DraftReader(DATA_MAX), Origins([]), data_max=DATA_MAX, direct=True)
+
+
+@pytest.fixture
+async def connect(bus: EventBus, hub: StreamHub) -> AsyncIterator[Connect]:
+    """Connects a client and waits until it is live."""
+    wire = wire_of(bus, hub)
+    async with open_sockets() as sockets:
+
+        async def connect(query: str = "topic=t", **headers: str) -> Socket:
+            sockets.append(socket := Socket().open(wire, query, headers))
+            await socket.next("caught_up")
+            return socket
+
+        yield connect
+
+
+async def problem(socket: Socket, message: Any) -> dict[str, Any]:
+    socket.say(message)
+    return (await socket.next("problem"))[0]
+
+
+# The handshake
+
+
+async def test_accept_then_connection_then_caught_up(connect: Connect, bus: EventBus) -> None:
+    socket = await connect("topic=a/*&topic=b")
+    assert socket.sent[0] == {"type": "websocket.accept"}
+    connection = socket.frames[0]
+    assert (connection["type"], connection["id"], connection["head"]) == ("connection", bus.cursor(0), bus.cursor(0))
+    assert (connection["topics"], connection["transport"], connection["resumed"]) == (["a/*", "b"], "websocket", False)
+    assert (connection["heartbeat"], len(connection["connection"])) == (20.0, 36)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [("topic=a//b", {}, 422), ("topic=t", {"Origin": "https://evil.example", "Host": "a"}, 403)],
+)
+async def test_a_refusal_comes_before_the_handshake(
+    bus: EventBus, hub: StreamHub, query: str, headers: dict[str, str], status: int
+) -> None:
+    socket = Socket().open(wire_of(bus, hub), query, headers)
+    await socket.ended()
+    start, body = socket.sent
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+    assert (b"content-type", b"application/problem+json") in start["headers"]
+    assert json.loads(body["body"])["status"] == status
+
+
+async def test_draining_and_a_full_house_are_503_with_retry_after(bus: EventBus, clock: Monotonic) -> None:
+    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, max_streams=1, clock=clock)
+    async with open_sockets() as sockets:
+        sockets.append(first := Socket().open(wire_of(bus, hub)))
+        await first.next("caught_up")
+        for _ in range(2):
+            refused = Socket().open(wire_of(bus, hub))
+            await refused.ended()
+            assert refused.sent[0]["status"] == 503
+            assert b"retry-after" in dict(refused.sent[0]["headers"])
+            hub.draining.set()
+
+
+# subscribe, unsubscribe
+
+
+async def test_subscribe_covers_the_new_topic_from_the_replys_position(connect: Connect, bus: EventBus) -> None:
+    socket = await connect()
+    await bus.publish(drafts(1, "u"))
+    socket.say({"op": "subscribe", "topics": ["u"], "ref": 7})
+    reply = (await socket.next("reply"))[0]
+    assert reply == {"type": "reply", "ref": 7, "id": bus.cursor(1), "topics": ["t", "u"]}
+    await bus.publish([*drafts(1, "u"), *drafts(1)])
+    assert [frame["id"] for frame in await socket.next("x", 2)] == [bus.cursor(2), bus.cursor(3)]
+
+
+async def test_unsubscribe_to_nothing_leaves_the_connection_open(connect: Connect, bus: EventBus) -> None:
+    socket = await connect()
+    socket.say({"op": "unsubscribe", "topics": ["t"]})
+    assert (await socket.next("reply"))[0]["topics"] == []
+    await bus.publish(drafts(3))
+    socket.say({"op": "subscribe", "topics": ["t"]})
+    assert (await socket.next("reply"))[0]["id"] == bus.cursor(3)
+    await bus.publish(drafts(1))
+    assert [frame["id"] for frame in await socket.next("x")] == [bus.cursor(4)]
+
+
+async def test_a_filter_changes_between_events_however_fast_they_come(connect: Connect, bus: EventBus) -> None:
+    """Each reply's position divides what came with the old filter from what comes with the new one."""
+    socket = await connect("topic=t")
+    for round in range(20):
+        socket.say({"op": ("subscribe", "unsubscribe")[round % 2], "topics": ["u"], "ref": round})
+        await bus.publish([*drafts(1), *drafts(1, "u")])
+    await socket.next("reply", 20)
+    await bus.publish(drafts(1, type="last"))
+    await socket.next("last")
+    covered, since, found = False, 0, set()
+    changes = []
+    for frame in socket.frames:
+        offset = int(frame.get("id", "-0").rpartition("-")[2])
+        if frame["type"] == "reply":
+            changes.append((offset, "u" in frame["topics"]))
+        elif "topic" in frame:
+            assert offset > since
+            since = offset
+            found.add(offset)
+    for offset in range(1, bus.head + 1):
+        covered = next((is_on for position, is_on in reversed(changes) if position < offset), False)
+        is_t = offset % 2 == 1
+        assert (offset in found) == (is_t or covered), offset
+
+
+@pytest.mark.parametrize("op", ["subscribe", "unsubscribe"])
+@pytest.mark.parametrize("topics", [[], None, ["a//b"], [""], ["**/a"], [1], "t", [["t"]]])
+async def test_wrong_topics_are_422_and_change_nothing(connect: Connect, bus: EventBus, op: str, topics: Any) -> None:
+    socket = await connect()
+    answer = await problem(socket, {"op": op, "topics": topics})
+    assert answer["status"] == 422
+    await bus.publish(drafts(1))
+    assert len(await socket.next("x")) == 1
+
+
+async def test_more_topics_than_a_filter_may_hold_are_422(connect: Connect) -> None:
+    socket = await connect()
+    socket.say({"op": "subscribe", "topics": [f"a{n}" for n in range(99)]})
+    assert len((await socket.next("reply"))[0]["topics"]) == 100
+    assert (await problem(socket, {"op": "subscribe", "topics": ["b"], "ref": "r"}))["status"] == 422
+
+
+# publish
+
+
+async def test_publish_is_answered_with_its_id_after_the_commit(connect: Connect, bus: EventBus) -> None:
+    socket = await connect()
+    socket.say('{"op":"publish","topic":"t","type":"x","data":1.0,"ref":"a"}')
+    assert await socket.next("reply") == [{"type": "reply", "ref": "a", "id": bus.cursor(1)}]
+    event = next(message for message in socket.sent if '"topic":"t"' in message.get("text", ""))
+    assert '"data":1.0}' in event["text"], "as it was written"
+
+
+async def test_a_key_returns_the_first_id(connect: Connect, bus: EventBus) -> None:
+    socket = await connect()
+    for _ in range(2):
+        socket.say({"op": "publish", "topic": "t", "type": "x", "data": 1, "key": "k"})
+    assert [reply["id"] for reply in await socket.next("reply", 2)] == [bus.cursor(1)] * 2
+    assert bus.head == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "field"),
+    [
+        ({"type": "x", "data": 1}, 422, "topic"),
+        ({"topic": "t", "data": 1}, 422, "type"),
+        ({"topic": "t", "type": "x"}, 422, "data"),
+        ({"topic": "a/*", "type": "x", "data": 1}, 422, "topic"),
+        ({"topic": "t", "type": "pong", "data": 1}, 422, "type"),
+        ({"topic": "t", "type": "x", "data": 1, "key": ""}, 422, "key"),
+        ({"topic": "t", "type": "x", "data": "a" * DATA_MAX}, 413, "data"),
+    ],
+)
+async def test_an_invalid_publish_names_its_field(
+    connect: Connect, bus: EventBus, fields: dict[str, Any], status: int, field: str
+) -> None:
+    answer = await problem(await connect(), {"op": "publish", "ref": "r", **fields})
+    assert (answer["status"], answer["field"], answer["ref"], bus.head) == (status, field, "r", 0)
+
+
+async def test_publishes_that_follow_each_other_share_a_commit(connect: Connect, bus: EventBus) -> None:
+    commits: list[int] = []
+    bus._log.follow(lambda events: commits.append(len(events)), lambda topic, floor: None)
+    socket = await connect()
+    for ref in range(10):
+        socket.say({"op": "publish", "topic": "t", "type": "x", "data": ref, "ref": ref})
+    assert [reply["ref"] for reply in await socket.next("reply", 10)] == list(range(10))
+    assert commits == [10]
+
+
+async def test_a_publish_right_before_leaving_is_published(connect: Connect, bus: EventBus) -> None:
+    socket = await connect()
+    socket.say({"op": "publish", "topic": "t", "type": "x", "data": 1})
+    socket.leave()
+    await socket.ended()
+    await asyncio.wait_for(bus.reach(1), 10)
+
+
+class GatedLog(MemoryEventLog):
+    """Commits wait for the gate."""
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock())
+        self.gate = asyncio.Event()
+        self.asked = 0
+        self.error: Exception | None = None
+
+    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
+        self.asked += 1
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return await super().append(drafts, also)
+
+
+async def test_publishes_that_wait_for_their_commit_are_bounded(clock: Monotonic) -> None:
+    log = GatedLog()
+    bus = memory_bus(log=log)
+    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, clock=clock)
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(bus, hub)))
+        for ref in range(2 * PUBLISHING_MAX):
+            socket.say({"op": "publish", "topic": "t", "type": "x", "data": 1, "ref": ref})
+        await until(lambda: log.asked == PUBLISHING_MAX)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert log.asked == PUBLISHING_MAX
+        assert socket.inbox.qsize() == PUBLISHING_MAX - 1, "the others wait in the socket"
+        log.gate.set()
+        replies = await socket.next("reply", 2 * PUBLISHING_MAX)
+        assert sorted(reply["ref"] for reply in replies) == list(range(2 * PUBLISHING_MAX))
+
+
+async def test_a_full_disk_is_a_problem_and_the_connection_lives_on(clock: Monotonic) -> None:
+    log = GatedLog()
+    log.error = StorageFullError("no space left")
+    log.gate.set()
+    bus = memory_bus(log=log)
+    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, clock=clock)
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(bus, hub)))
+        answer = await problem(socket, {"op": "publish", "topic": "t", "type": "x", "data": 1, "ref": 5})
+        assert (answer["status"], answer["ref"]) == (503, 5)
+        socket.say({"op": "ping"})
+        assert await socket.next("pong")
+
+
+# ping, auth, and what is none of it
+
+
+@pytest.mark.parametrize(
+    ("message", "pong"),
+    [
+        ({"op": "ping"}, {"type": "pong"}),
+        ({"type": "ping"}, {"type": "pong"}),
+        ({"op": "ping", "ref": "a"}, {"type": "pong", "ref": "a"}),
+        ({"op": "ping", "ref": 2**63}, {"type": "pong", "ref": 2**63}),
+        ({"op": "ping", "ref": 10**4_299}, {"type": "pong", "ref": 10**4_299}),
+        ({"op": "ping", "ref": 1.5}, {"type": "pong", "ref": 1.5}),
+        ({"op": "ping", "ref": 0}, {"type": "pong", "ref": 0}),
+        ({"op": "ping", "ref": "é\n\u2028"}, {"type": "pong", "ref": "é\n\u2028"}),
+        ({"op": "ping", "ref": "r" * 1_000}, {"type": "pong", "ref": "r" * REF_MAX}),
+        ({"op": "ping", "ignored": [1]}, {"type": "pong"}),
+    ],
+)
+async def test_ping_is_answered_by_pong_with_its_ref(connect: Connect, message: Any, pong: Any) -> None:
+    socket = await connect()
+    socket.say(message)
+    assert (await socket.next("pong"))[0] == pong
+
+
+async def test_auth_is_not_supported_and_says_so(connect: Connect) -> None:
+    assert (await problem(await connect(), {"op": "auth", "token": "x", "ref": 1}))["status"] == 501
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("", 400),
+        ("{", 400),
+        ("hello", 400),
+        ("[]", 422),
+        ("1", 422),
+        ("null", 422),
+        ('"ping"', 422),
+        ("{}", 422),
+        ('{"op":"explode"}', 422),
+        ('{"op":5}', 422),
+        ('{"op":"ping","ref":{}}', 422),
+        ('{"op":"ping","ref":true}', 422),
+        ('{"op":"ping","ref":1e999}', 422),
+        ('{"op":"ping","ref":' + "1" * 5_000 + "}", 422),
+        ('{"op":"ping","ref":"\\ud800"}', 400),
+        ('{"type":"x"}', 422),
+        ('{"op":"ping"}{"op":"ping"}', 400),
+        ("[" * 5_000, 422),
+        ('{"data":' + "[" * 5_000, 400),
+    ],
+)
+async def test_anything_else_is_a_problem_and_the_connection_lives_on(connect: Connect, text: str, status: int) -> None:
+    socket = await connect()
+    answer = await problem(socket, text)
+    assert (answer["status"], answer["ref"]) == (status, None)
+    assert {"title", "detail"} <= set(answer)
+    socket.say({"op": "ping"})
+    assert await socket.next("pong")
+
+
+# The end
+
+
+@pytest.mark.parametrize("data", [b"\x00", b"", None])
+async def test_a_binary_message_closes_with_1003(connect: Connect, data: bytes | None) -> None:
+    socket = await connect()
+    socket.say_bytes(data)
+    await socket.ended()
+    assert socket.close_code == 1003
+
+
+@pytest.mark.parametrize(("filler", "width"), [("a", 1), ("é", 2)])
+async def test_a_message_of_the_bound_is_read_and_one_byte_more_closes_with_1009(
+    connect: Connect, filler: str, width: int
+) -> None:
+    socket = await connect()
+    bare = len('{"op":"ping","x":""}')
+    room = DATA_MAX + ENVELOPE_MAX - bare
+    socket.say('{"op":"ping","x":"' + filler * (room // width) + "b" * (room % width) + '"}')
+    await socket.next("pong")
+    socket.say('{"op":"ping","x":"' + filler * (room // width) + "b" * (room % width + 1) + '"}')
+    await socket.ended()
+    assert socket.close_code == 1009
+
+
+async def test_a_restart_says_goodbye_and_closes_with_1012(connect: Connect, hub: StreamHub) -> None:
+    socket = await connect()
+    await hub.drain(10)
+    await socket.ended()
+    assert (await socket.next("goodbye"))[0]["reason"] == "restart"
+    assert (socket.close_code, [message["type"] for message in socket.sent][-1]) == (1012, "websocket.close")
+
+
+async def test_a_client_that_leaves_is_not_answered(connect: Connect, hub: StreamHub) -> None:
+    socket = await connect()
+    socket.leave()
+    await socket.ended()
+    assert socket.close_code is None
+    assert len(hub) == 0
+
+
+async def test_a_peer_that_takes_nothing_is_given_up_after_the_send_timeout(bus: EventBus, clock: Monotonic) -> None:
+    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=0.05, clock=clock)
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(bus, hub)))
+        await socket.next("caught_up")
+        socket.gate.clear()
+        await bus.publish(drafts(1))
+        await until(lambda: len(hub) == 0)
+        socket.gate.set()
+        await socket.ended()
+        assert socket.close_code == 1013
