@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import Page, expect
 
-from tests.support.http import request
+from tests.support.http import Query, request
 
 BRIEF: Final = "tasks: title text, done bool, due date; people: name text, email text, age int"
 AGENTS: Final = 12
@@ -87,7 +87,7 @@ async def history(url: str, project: str, type: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = "earliest"
     while True:
-        query = {"topic": f"projects/{project}", "type": type, "after": after, "limit": 1000}
+        query: Query = {"topic": f"projects/{project}", "type": type, "after": after, "limit": 1000}
         answer = (await request(url, "GET", "/api/events", query=query)).json()
         found += [event["data"] for event in answer["events"]]
         if not answer["more"]:

@@ -47,7 +47,7 @@ async def pipes_become(server: InProcess, expected: list[str]) -> None:
     """The open streams' pipes, once those of other tests are gone."""
     async with asyncio.timeout(20):
         while (found := server.pipes()) != expected:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
     assert found == expected
 
 

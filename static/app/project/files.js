@@ -18,7 +18,7 @@ export class FileView {
   #selected = null;
   #revealed = null; // the path that was last scrolled into view
   #timer = null;
-  #wanted = 0; // counts requests: an answer that was overtaken is not shown
+  #reading = new AbortController(); // of the newest request: one that was overtaken is let go
   #ask = batched(() => this.#render());
 
   constructor(model) {
@@ -109,7 +109,7 @@ export class FileView {
 
   #select(path, preview = "") {
     this.#selected = path;
-    this.#wanted += 1;
+    this.#reading.abort();
     setText(byId("preview-path"), path);
     setText(byId("preview-note"), "");
     setText(byId("preview-text"), preview);
@@ -122,17 +122,19 @@ export class FileView {
     this.#timer = setTimeout(() => this.#fetch(), SETTLE);
   }
 
+  /** On a thin line a text that nobody will see would only keep events waiting. */
   async #fetch() {
     const path = this.#selected;
-    const wanted = (this.#wanted += 1);
+    this.#reading.abort();
+    const { signal } = (this.#reading = new AbortController());
     try {
-      const text = await api.file(this.#model.id, path);
-      if (wanted !== this.#wanted) return;
+      const text = await api.file(this.#model.id, path, signal);
+      if (signal.aborted) return;
       setText(byId("preview-text"), text);
       const file = this.#model.files.get(path);
       setText(byId("preview-note"), file ? `${bytes(file.size)}, written ${clock(file.updated)}` : "");
     } catch (error) {
-      if (wanted === this.#wanted) setText(byId("preview-note"), inWords(error, "Reading the file"));
+      if (!signal.aborted) setText(byId("preview-note"), inWords(error, "Reading the file"));
     }
   }
 }

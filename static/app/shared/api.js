@@ -14,8 +14,11 @@ export class ApiError extends Error {
 /** How long an answer may take before the page says that the server can't be reached, milliseconds. */
 const ANSWER_WITHIN = 15_000;
 
-async function send(method, path, body) {
-  const init = { method, headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_WITHIN) };
+/** `signal`, where given, lets go of the request before it has its answer (browsers without `any` wait for it). */
+async function send(method, path, body, signal = null) {
+  const late = AbortSignal.timeout(ANSWER_WITHIN);
+  const either = signal !== null && AbortSignal.any ? AbortSignal.any([late, signal]) : late;
+  const init = { method, headers: { accept: "application/json" }, signal: either };
   if (body !== undefined) {
     init.headers["content-type"] = "application/json";
     init.body = JSON.stringify(body);
@@ -51,8 +54,8 @@ export async function request(method, path, body) {
 }
 
 /** Ask for text. Throws ApiError. */
-export async function requestText(path) {
-  const response = await send("GET", path);
+export async function requestText(path, signal) {
+  const response = await send("GET", path, undefined, signal);
   if (!response.ok) throw await problem(response);
   return response.text();
 }
@@ -69,7 +72,7 @@ export const api = {
   cancel: (id) => request("POST", `${project(id)}/cancel`),
   remove: (id) => request("DELETE", project(id)),
   files: async (id) => (await request("GET", `${project(id)}/files`)).files,
-  file: (id, path) => requestText(`${project(id)}/files/${filePath(path)}`),
+  file: (id, path, signal) => requestText(`${project(id)}/files/${filePath(path)}`, signal),
   archive: (id) => new URL(`${project(id)}/archive`, document.baseURI).href,
   /** A page of history; `query` holds lists or values: topic, type, after, before, order, limit. */
   history(query) {
