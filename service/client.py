@@ -22,10 +22,14 @@ class Client:
 
     def __init__(self, url: str, timeout: float = 75.0) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise ClientError(f"{url!r} has no port that is a number from 0 to 65535") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ClientError(f"{url!r} is not an http or https URL")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=timeout)
+        self._connection = kind(parts.hostname, port, timeout=timeout)
         self._prefix = parts.path.rstrip("/")
 
     def publish(self, topic: str, type: str, data: str, key: str | None = None) -> dict[str, Any]:

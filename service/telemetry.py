@@ -88,6 +88,10 @@ class ServiceCollector(Collector):
         for transport, count in self._hub.opened.items():
             opened.add_metric([transport], count)
         yield opened
+        refused = CounterMetricFamily("twinwire_streams_refused", "Streams refused, by reason.", labels=["reason"])
+        for reason, count in self._hub.refused.items():
+            refused.add_metric([reason], count)
+        yield refused
         ended = CounterMetricFamily("twinwire_streams_ended", "Streams ended, by reason.", labels=["reason"])
         for reason, count in self._hub.ended.items():
             ended.add_metric([reason], count)

@@ -185,7 +185,7 @@ def test_nobody_there_is_said_by_name() -> None:
     assert f"port {port}" in error.detail
 
 
-@pytest.mark.parametrize("url", ["ftp://a", "http://", "://", "mailto://a"])
+@pytest.mark.parametrize("url", ["ftp://a", "http://", "://", "mailto://a", "http://x:abc", "http://x:70000"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     assert url in error_of("publish", "a", "x", "1", "--url", url).detail
 

@@ -21,6 +21,7 @@ async def test_http_on_the_websocket_url_is_426_with_the_way_that_works(
     if method != "HEAD":
         assert answer.problem(426)["sse"] == f"{sse}?topic=a%2Fb&after=x-1"
     assert service.hub.refused["no_upgrade"] == 1
+    assert b'twinwire_streams_refused_total{reason="no_upgrade"} 1.0' in service.metrics.render()
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
