@@ -1,0 +1,86 @@
+"""The server goes away, or the network does: pages come back over WebSocket, and remember no fallback."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, expect
+
+from tests.browser.desk import Desk, new_project
+from tests.browser.witness import LIVE_DEADLINE, Witness, assert_exact, tap
+from tests.proxies.modes import Unplugged
+from tests.proxies.rig import Mode, Proxy
+from tests.support.api import history, publish
+from tests.support.server import ServerProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+Serve = Callable[..., ServerProcess]
+PACE: Final = "0.4"
+MIDDLE: Final = 60
+"""Events after which the server ends; a run has 160."""
+AWAY: Final = 5.0
+"""Seconds for which the server is away."""
+CYCLES: Final = 5
+BACK: Final = "() => watched.stream?.state === 'live' && watched.stream.transport === 'websocket'"
+
+
+async def back(witness: Witness) -> None:
+    """Wait until the page is live over WebSocket."""
+    await witness.page.wait_for_function(BACK, timeout=LIVE_DEADLINE)
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "kill -9"])
+async def test_the_server_is_away_for_five_seconds(browser: Browser, serve: Serve, how: str) -> None:
+    """In the middle of a run, which goes on when the server is back."""
+    server = serve(PACE)
+    project = await new_project(server.url, "Away for a while")
+    contexts = [await browser.new_context(reduced_motion="reduce") for _ in range(4)]
+    try:
+        for context in contexts:
+            await tap(context)
+        *watching, home = contexts
+        witnesses = await asyncio.gather(*(Witness.open(one, server.url, server.url, project) for one in watching))
+        desk = Desk(await home.new_page(), server.url)
+        await desk.home()
+        await asyncio.gather(desk.live("WebSocket"), *(back(witness) for witness in witnesses))
+        await witnesses[0].generate()
+        await witnesses[0].delivered(MIDDLE)
+        if how == "SIGTERM":
+            server.signal()
+            assert await server.await_exit() == 0
+        else:
+            await server.akill9()
+        await asyncio.sleep(AWAY)  # the time that is tested, not one that is waited for something
+        await server.astart()
+        await asyncio.gather(*(witness.shown() for witness in witnesses))
+        await asyncio.gather(desk.live("WebSocket"), *(back(witness) for witness in witnesses))
+        for number, witness in enumerate(witnesses):
+            assert_exact(await witness.outcome(f"page {number}"))
+            assert await witness.remembered() == []
+    finally:
+        await asyncio.gather(*(context.close() for context in contexts))
+
+
+async def test_five_times_offline_and_online_again(context: BrowserContext, server: ServerProcess) -> None:
+    await tap(context)
+    project = await new_project(server.url, "On a train")
+    async with Proxy(server.port) as proxy:
+        witness = await Witness.open(context, proxy.url, server.url, project)
+        await back(witness)
+        for cycle in range(CYCLES):
+            await context.set_offline(True)
+            await proxy.switch(Unplugged())  # Chromium's own switch leaves open WebSockets alone
+            await expect(witness.page.locator("#indicator-state")).to_have_text("Offline")
+            await publish(server.url, f"projects/{project}", {"cycle": cycle}, type="note")
+            await proxy.switch(Mode())
+            await context.set_offline(False)
+            await back(witness)
+        notes = [event["id"] for event in await history(server.url, [f"projects/{project}"]) if event["type"] == "note"]
+        assert len(notes) == CYCLES
+        await witness.delivered(CYCLES)
+        received = await witness.page.evaluate("watched.events.map(([, id]) => id)")
+        assert [id for id in received if id in notes] == notes
+        assert await witness.page.evaluate("watched.stream.transport") == "websocket"
+        assert await witness.remembered() == []
