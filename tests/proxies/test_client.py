@@ -1,0 +1,128 @@
+"""The client alone, on Node with real sockets, through every mode of the rig: exactly the log's events, in order."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+
+from tests.proxies.cases import Case, cases
+from tests.proxies.conftest import selected
+from tests.proxies.rig import Mode, Proxy
+from tests.proxies.watching import met
+from tests.support.api import history, publish, publish_many
+from tests.support.server import ServerProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PROGRAM: Final = Path(__file__).with_name("watch.mjs")
+DEADLINE: Final = 60.0
+"""Seconds in which one step of a case must be done."""
+ROUNDS: Final = 6
+MIDDLE: Final = 2
+"""The round in which the path turns bad, if it was not from the start."""
+BATCH: Final = 20
+PADDING: Final = "x" * 200
+"""Makes an event as large as those of a run are."""
+
+
+def node() -> str:
+    """Node's path. Without it tests are skipped, but never in CI."""
+    found = shutil.which("node")
+    if found is None and os.environ.get("CI"):
+        pytest.fail("no node: install version 20 or newer")
+    if found is None:
+        pytest.skip("no node: install version 20 or newer")
+    return found
+
+
+@dataclass
+class Listener:
+    """What one stream of the Node process has told."""
+
+    case: Case
+    proxy: Proxy
+    mode: Mode
+    lines: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+
+    @property
+    def topic(self) -> str:
+        return f"rig/{str(self.case).replace('/', '.').replace(',', '')}"
+
+    async def told(self, what: str) -> dict[str, Any]:
+        """The next line, which must tell this."""
+        line = await asyncio.wait_for(self.lines.get(), DEADLINE)
+        assert what in line, line
+        return line
+
+    async def run(self, url: str) -> dict[str, Any]:
+        """Publish in rounds, each when the one before it has arrived; the fault is met in the middle."""
+        await self.told("live")
+        if self.case.before:
+            await met(self.case, self.proxy)
+        for number in range(ROUNDS):
+            if number == MIDDLE and (self.case.outage or self.case.late):
+                await self.proxy.switch(self.mode)
+            values = [{"n": n, "text": PADDING} for n in range(BATCH - 1)]
+            await publish_many(url, self.topic, [*values, {"mark": number}])
+            if number == MIDDLE:
+                await met(self.case, self.proxy)
+            if number == MIDDLE and self.case.outage:
+                await self.proxy.switch(Mode())
+            assert (await self.told("mark"))["mark"] == number
+        await publish(url, self.topic, type="done")
+        return await self.told("done")
+
+
+Ending = tuple[Listener, asyncio.Task[dict[str, Any]]]
+
+
+async def dispatch(output: asyncio.StreamReader, listeners: dict[str, Listener]) -> None:
+    """Hand each line of the Node process to the listener that it is about."""
+    async for text in output:
+        line = json.loads(text)
+        listeners[line["name"]].lines.put_nowait(line)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def endings(request: pytest.FixtureRequest, server: ServerProcess) -> AsyncIterator[dict[str, Ending]]:
+    """The cases of the tests that were selected, all under way in one Node process, by name."""
+    async with AsyncExitStack() as stack:
+        listeners: dict[str, Listener] = {}
+        for case in selected(request.session, "endings"):
+            mode = case.make()
+            proxy = Proxy(server.port, Mode() if case.outage or case.late else mode)
+            listeners[case.name] = Listener(case, await stack.enter_async_context(proxy), mode)
+        streams = [[name, f"{one.proxy.url}/", one.topic] for name, one in listeners.items()]
+        # Until Node 22 the global WebSocket had to be asked for.
+        process = await asyncio.create_subprocess_exec(
+            node(), "--experimental-websocket", str(PROGRAM), json.dumps(streams), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        output = asyncio.create_task(dispatch(process.stdout, listeners))
+        tasks = {name: asyncio.create_task(one.run(server.url)) for name, one in listeners.items()}
+        yield {name: (listeners[name], task) for name, task in tasks.items()}
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        for task in (output, *tasks.values()):
+            task.cancel()
+        await asyncio.gather(output, *tasks.values(), return_exceptions=True)
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if not case.forward], ids=str)
+async def test_the_client_delivers_the_log(case: Case, endings: dict[str, Ending], server: ServerProcess) -> None:
+    listener, running = endings[case.name]
+    came_to = await running
+    expected = [event["id"] for event in await history(server.url, [listener.topic])]
+    assert came_to["events"] == expected, came_to["faults"]
+    assert len(expected) == ROUNDS * BATCH + 1
+    assert came_to["anomalies"] == came_to["gaps"] == 0
+    assert came_to["transport"] in case.ends_on, came_to["faults"]

@@ -1,0 +1,158 @@
+"""Real nginx in front: with `proxy_pass` and nothing else, and with the configuration of docs/deployment.md."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.browser.desk import new_project
+from tests.browser.witness import Outcome, Witness, assert_exact, tap
+from tests.support.http import Connection, request
+from tests.support.server import HOST, ROOT, START_DEADLINE, STOP_DEADLINE, ServerProcess, free_port
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+FRAME: Final = """
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log stderr notice;
+events {{ worker_connections 256; }}
+http {{
+    types {{ text/html html; text/css css; text/javascript js; }}
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    {block}
+}}
+"""
+"""What a distribution's nginx.conf has around a site; one process, so that it needs no other user."""
+DEFAULT: Final = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+
+
+def nginx() -> str:
+    """Its path. Without it tests are skipped, but never in CI."""
+    found = shutil.which("nginx", path=os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/usr/local/sbin")))
+    if found is None and os.environ.get("CI"):
+        pytest.fail("no nginx: install Debian's nginx-light")
+    if found is None:
+        pytest.skip("no nginx: install Debian's nginx-light")
+    return found
+
+
+def documented() -> str:
+    """The block of docs/deployment.md, as people copy it."""
+    blocks = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
+    assert len(blocks) == 1
+    return str(blocks[0])
+
+
+class Nginx:
+    """nginx on a free port with a configuration as people write it, for as long as `with` lasts."""
+
+    def __init__(self, block: str, server: ServerProcess, directory: Path) -> None:
+        """`block` listens on 80 and passes to 127.0.0.1:8000; both are replaced."""
+        port = free_port()
+        for written, meant in (("listen 80;", f"listen {HOST}:{port};"), (f"{HOST}:8000", f"{HOST}:{server.port}")):
+            assert written in block
+            block = block.replace(written, meant)
+        self.url = f"http://{HOST}:{port}"
+        self._config = directory / "nginx.conf"
+        self._config.write_text(FRAME.format(directory=directory, block=block))
+        self._said: list[str] = []
+        self._ready = threading.Event()
+
+    def __enter__(self) -> "Nginx":
+        command = [nginx(), "-p", str(self._config.parent), "-c", str(self._config)]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        threading.Thread(target=self._listen, daemon=True).start()
+        assert self._ready.wait(START_DEADLINE)
+        assert self._process.poll() is None, self._said
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(STOP_DEADLINE)
+
+    def _listen(self) -> None:
+        """What it says is read to its end: a full pipe would stop it."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._said.append(line)
+            if "RLIMIT_NOFILE" in line:  # its last word before it serves; the sockets listen by then
+                self._ready.set()
+        self._ready.set()
+
+
+@pytest.fixture(params=["default", "documented"])
+def front(request: pytest.FixtureRequest, server: ServerProcess, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The configuration's name, and the root URL of the service behind it."""
+    block = DEFAULT if request.param == "default" else documented()
+    with Nginx(block, server, tmp_path) as running:
+        yield request.param, running.url
+
+
+async def watch(browser: Browser, root: str, server: ServerProcess, transports: list[str] | None) -> Outcome:
+    """A run on a page that may use these transports; None: all."""
+    context = await browser.new_context(reduced_motion="reduce")
+    try:
+        await tap(context, transports)
+        project = await new_project(server.url, f"Behind nginx over {transports or 'what works'}")
+        witness = await Witness.open(context, root, server.url, project)
+        await witness.live()
+        await witness.generate()
+        await witness.shown()
+        return await witness.outcome(f"{root} {transports}")
+    finally:
+        await context.close()
+
+
+async def test_every_transport_watches_a_run_through_nginx(
+    front: tuple[str, str], browser: Browser, server: ServerProcess
+) -> None:
+    """With the defaults a WebSocket becomes a plain GET; everything else works with them as well."""
+    name, root = front
+    best = "websocket" if name == "documented" else "sse"
+    roots = [root, f"{root}/live"] if name == "documented" else [root]
+    asked: list[tuple[str, list[str] | None, str]] = [(at, None, best) for at in roots]
+    asked += [(root, [only], only) for only in ("websocket", "sse", "poll") if (name, only) != ("default", "websocket")]
+    outcomes = await asyncio.gather(*(watch(browser, at, server, transports) for at, transports, _ in asked))
+    for outcome, (_, _, transport) in zip(outcomes, asked, strict=True):
+        assert_exact(outcome)
+        assert outcome.transport == transport, "\n".join(outcome.way)
+
+
+async def test_only_the_documented_configuration_carries_upgrade_and_host(front: tuple[str, str]) -> None:
+    name, root = front
+    works = name == "documented"
+    headers = {
+        "Host": root.removeprefix("http://"),
+        "Origin": root,
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    connection = await Connection.open(root)
+    await connection.send("GET", "/api/ws", headers=headers)
+    head = await connection.read_head()
+    await connection.close()
+    assert head.status == (101 if works else 426)
+    draft = {"topic": "nginx/publish", "type": "log", "data": 1}
+    sent = {name: headers[name] for name in ("Host", "Origin")}
+    answer = await request(root, "POST", "/api/events", headers=sent, json_body=draft)
+    assert answer.status == (201 if works else 403)
