@@ -1,0 +1,74 @@
+"""How much is measured: a full run for figures, a quick one to see that everything works."""
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """`runs` are rounds of each comparison, whose median counts. Sizes are events unless they say otherwise."""
+
+    quick: bool
+    runs: int
+    singles: dict[int, int]  # by publishes in flight
+    batched: int
+    floor: int
+    latency_seconds: float
+    random_topics: int
+    durable: int
+    requests: int
+    replay: int
+    storm_clients: int
+    idle_clients: int
+    heartbeat_seconds: float
+    stall_events: int
+    stall_seconds: float
+
+    @classmethod
+    def from_environment(cls) -> "Scale":
+        """BENCH_QUICK=1 for the quick one; BENCH_RUNS for another number of rounds."""
+        quick = os.environ.get("BENCH_QUICK", "") not in ("", "0")
+        runs = int(os.environ.get("BENCH_RUNS", "1" if quick else "5"))
+        if runs < 1:
+            raise ValueError("BENCH_RUNS is at least 1")
+        return _quick(runs) if quick else _full(runs)
+
+
+def _full(runs: int) -> Scale:
+    return Scale(
+        quick=False,
+        runs=runs,
+        singles={1: 800, 8: 3_000, 32: 5_000},
+        batched=50_000,
+        floor=2_000,
+        latency_seconds=10.0,
+        random_topics=40_000,
+        durable=100_000,
+        requests=20_000,
+        replay=100_000,
+        storm_clients=2_000,
+        idle_clients=5_000,
+        heartbeat_seconds=120.0,
+        stall_events=20_000,
+        stall_seconds=10.0,
+    )
+
+
+def _quick(runs: int) -> Scale:
+    return Scale(
+        quick=True,
+        runs=runs,
+        singles={1: 200, 8: 800, 32: 1_500},
+        batched=20_000,
+        floor=600,
+        latency_seconds=3.0,
+        random_topics=10_000,
+        durable=30_000,
+        requests=4_000,
+        replay=30_000,
+        storm_clients=1_000,
+        idle_clients=1_000,
+        heartbeat_seconds=25.0,
+        stall_events=5_000,
+        stall_seconds=2.0,
+    )
