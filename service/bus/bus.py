@@ -158,10 +158,10 @@ class EventBus:
     async def _before_first(self, topics: TopicFilter, after: int) -> int:
         """The position before the first kept event after `after` that matches; the head if there is none."""
         page = await self._log.read(topics, after, limit=1, max_bytes=1)
-        while not page.events and page.next < self.head:
+        while not page.rows and page.next < self.head:
             await asyncio.sleep(0)
             page = await self._log.read(topics, page.next, limit=1, max_bytes=1)
-        return page.events[0].offset - 1 if page.events else self.head
+        return page.rows[0][0] - 1 if page.rows else self.head
 
     # Reading; for subscriptions
 
@@ -174,8 +174,8 @@ class EventBus:
                 batch = self._tail_page(group, after)
             else:
                 page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
-                payload = group.encoding.page(page.events) if page.events else None
-                batch = Batch(payload, len(page.events), page.next)
+                payload = group.encoding.page(page.rows) if page.rows else None
+                batch = Batch(payload, len(page.rows), page.next)
             self._shared.keep(group, after, head, batch)
         self.replayed += batch.count
         return batch

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from service.core.event import Event
+from service.core.event import Event, Row
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -24,8 +24,8 @@ class Encoding(Protocol[P_co]):
     def frame(self, event: Event) -> bytes:
         """One event's frame, to be kept and joined later."""
 
-    def page(self, events: Sequence[Event]) -> P_co:
-        """The same as joining the events' frames, in fewer steps; never called with none."""
+    def page(self, rows: Sequence[Row]) -> P_co:
+        """The same as joining the frames of these events, in fewer steps; never called with none."""
 
     def join(self, frames: Sequence[bytes]) -> P_co:
         """Several frames as one write; never called with none."""

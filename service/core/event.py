@@ -53,6 +53,10 @@ class Draft(NamedTuple):
         return self
 
 
+Row = tuple[int, str, str, int, int, str]
+"""The columns of an Event, without being one: a replay makes frames of them, and has no use for the names."""
+
+
 class Event(NamedTuple):
     """A stored fact, in the order of the columns that it is read from.
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from service.core.event import Draft, Event
+from service.core.event import Draft, Event, Row
 from service.core.topics import TopicFilter
 
 Statement = tuple[str, Sequence[Any]]
@@ -42,8 +42,12 @@ class Bounds(NamedTuple):
 class Page(NamedTuple):
     """Events in the order asked for, and the offset from which to go on: everything up to it was considered."""
 
-    events: Sequence[Event]
+    rows: Sequence[Row]
     next: int
+
+    @property
+    def events(self) -> list[Event]:
+        return list(map(Event._make, self.rows))
 
 
 class Receipt(NamedTuple):

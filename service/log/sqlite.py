@@ -14,7 +14,7 @@ import structlog
 
 from service.core.cursor import EPOCH_ALPHABET
 from service.core.errors import TwinwireError
-from service.core.event import Draft, Event
+from service.core.event import Draft, Event, Row
 from service.core.topics import TopicFilter
 from service.log.base import Bounds, Listener, Page, Receipt, Search, Statement, TopicStats, TrimListener
 from service.log.database import connect, connect_writer, driver, explain, on_thread
@@ -130,20 +130,20 @@ class SQLiteEventLog:
         """Scans step by step, giving way in between, until the page is full or the range is done."""
         with self._explained():
             low, high = self._range(search)
-        events: list[Event] = []
+        rows: list[Row] = []
         newest_first = search.newest_first
-        while low + 1 < high and len(events) < search.limit:
-            room = search.limit - len(events) if search.type is None else search.limit
+        while low + 1 < high and len(rows) < search.limit:
+            room = search.limit - len(rows) if search.type is None else search.limit
             with self._explained():
                 page = self._reader.page(search.topics, low, high, room, _SEARCH_BYTES, newest_first)
-            for event in page.events:
-                if search.type is None or event.type == search.type:
-                    events.append(event)
-                    if len(events) == search.limit:
-                        return Page(events, event.offset)
+            for row in page.rows:
+                if search.type is None or row[2] == search.type:
+                    rows.append(row)
+                    if len(rows) == search.limit:
+                        return Page(rows, row[0])
             low, high = (low, page.next) if newest_first else (page.next, high)
             await asyncio.sleep(0)
-        return Page(events, high if newest_first else max(low, search.after))
+        return Page(rows, high if newest_first else max(low, search.after))
 
     def _range(self, search: Search) -> tuple[int, int]:
         """The exclusive range of offsets, times turned into offsets."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
-from service.core.event import Event
+from service.core.event import Event, Row
 
 _MOMENTS_MAX: Final = 4_096
 """Timestamps whose text is remembered, about 400 KiB; then the memory starts anew."""
@@ -58,7 +58,7 @@ class EventText:
     def one(self, event: Event) -> str:
         return self.many((event,))[0]
 
-    def many(self, events: Sequence[Event]) -> list[str]:
+    def many(self, rows: Sequence[Row]) -> list[str]:
         """One comprehension over the columns: a replay spends its time here."""
         epoch, moments = self.epoch, self._moments
         return [
@@ -67,7 +67,7 @@ class EventText:
             if prev
             else f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
             f'"time":"{moments[time]}","prev":null,"data":{data}}}'
-            for offset, topic, type, time, prev, data in events
+            for offset, topic, type, time, prev, data in rows
         ]
 
 
@@ -131,9 +131,9 @@ class WebSocketFrames:
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b"".join(frames)
 
-    def page(self, events: Sequence[Event]) -> bytes:
+    def page(self, rows: Sequence[Row]) -> bytes:
         """ASCII text has as many bytes as characters, so headers and texts are joined first and encoded once."""
-        texts = self._text.many(events)
+        texts = self._text.many(rows)
         if not all(map(str.isascii, texts)):
             return b"".join([text_message(text.encode()) for text in texts])
         headers = self._headers
@@ -159,8 +159,8 @@ class WebSocketMessages:
     def join(self, frames: Sequence[bytes]) -> tuple[bytes, ...]:
         return tuple(frames)
 
-    def page(self, events: Sequence[Event]) -> tuple[bytes, ...]:
-        return tuple([text.encode() for text in self._text.many(events)])
+    def page(self, rows: Sequence[Row]) -> tuple[bytes, ...]:
+        return tuple([text.encode() for text in self._text.many(rows)])
 
     def control(self, type: str, fields: Mapping[str, Any]) -> tuple[bytes, ...]:
         return (control_json(type, fields).encode(),)
@@ -188,20 +188,20 @@ class SSEFrames:
         body = b"".join(frames)
         return chunk(body) if self._chunked else body
 
-    def page(self, events: Sequence[Event]) -> bytes:
-        body = self._frames(events)
+    def page(self, rows: Sequence[Row]) -> bytes:
+        body = self._frames(rows)
         return chunk(body) if self._chunked else body
 
-    def _frames(self, events: Sequence[Event]) -> bytes:
+    def _frames(self, rows: Sequence[Row]) -> bytes:
         before_id, before_type, before_data, after_data = self._pieces
-        epoch, texts = self._text.epoch, self._text.many(events)
+        epoch, texts = self._text.epoch, self._text.many(rows)
         if not self._named:
-            pairs = zip(events, texts, strict=True)
-            parts = [f"{before_id}{epoch}-{event[0]}{before_data}{text}{after_data}" for event, text in pairs]
+            pairs = zip(rows, texts, strict=True)
+            parts = [f"{before_id}{epoch}-{row[0]}{before_data}{text}{after_data}" for row, text in pairs]
         else:
             parts = [
-                f"{before_id}{epoch}-{event[0]}{before_type}{event[2]}{before_data}{text}{after_data}"
-                for event, text in zip(events, texts, strict=True)
+                f"{before_id}{epoch}-{row[0]}{before_type}{row[2]}{before_data}{text}{after_data}"
+                for row, text in zip(rows, texts, strict=True)
             ]
         return "".join(parts).encode()
 
@@ -240,8 +240,8 @@ class PollItems:
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b",".join(frames)
 
-    def page(self, events: Sequence[Event]) -> bytes:
-        return ",".join(self._text.many(events)).encode()
+    def page(self, rows: Sequence[Row]) -> bytes:
+        return ",".join(self._text.many(rows)).encode()
 
 
 class Frames:

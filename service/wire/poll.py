@@ -129,13 +129,13 @@ class PollWire:
     async def _answer(self, question: Question, receive: Receive) -> tuple[Page, Gap | None]:
         """The page and its gap; waits if there is neither. Raises DisconnectedError while waiting."""
         page, gap = await self._search(question)
-        if page.events or gap is not None or not question.wait:
+        if page.rows or gap is not None or not question.wait:
             return page, gap
         loop = asyncio.get_running_loop()
         deadline = loop.time() + question.wait
         ended = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self._hub.draining.wait())]
         try:
-            while not page.events and gap is None and loop.time() < deadline and not ended[1].done():
+            while not page.rows and gap is None and loop.time() < deadline and not ended[1].done():
                 await self._park(question.search.topics, page.next, ended, deadline - loop.time())
                 if ended[0].done():
                     raise DisconnectedError
@@ -161,13 +161,13 @@ class PollWire:
 
     async def _more(self, search: Search, page: Page) -> bool:
         """Whether more of the same lies behind a full page."""
-        if len(page.events) < search.limit:
+        if len(page.rows) < search.limit:
             return False
         if search.newest_first:
             beyond = replace(search, limit=1, before=page.next)
         else:
             beyond = replace(search, limit=1, after=page.next)
-        return bool((await self._bus.search(beyond)).events)
+        return bool((await self._bus.search(beyond)).rows)
 
     async def _park(
         self,
@@ -198,17 +198,17 @@ class PollWire:
             ensure_ascii=False,
             separators=(",", ":"),
         )
-        events = self._hub.frames.poll.page(page.events)
+        events = self._hub.frames.poll.page(page.rows)
         return b'{"events":[%b],%b' % (events, rest[1:].encode())
 
 
 def _cut(page: Page) -> tuple[Page, bool]:
     """The page up to ANSWER_BYTES of data, but one event at least, and whether something was left out."""
     size = 0
-    for count, event in enumerate(page.events):
-        size += len(event.data)
+    for count, row in enumerate(page.rows):
+        size += len(row[5])
         if size > ANSWER_BYTES and count:
-            return Page(page.events[:count], page.events[count - 1].offset), True
+            return Page(page.rows[:count], page.rows[count - 1][0]), True
     return page, False
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from service.bus.bus import EventBus
-from service.core.event import Draft, Event
+from service.core.event import Draft, Event, Row
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 
@@ -35,8 +35,8 @@ class OffsetText:
     def join(self, frames: Sequence[bytes]) -> tuple[int, ...]:
         return tuple(int(frame) for frame in frames)
 
-    def page(self, events: Sequence[Event]) -> tuple[int, ...]:
-        return self.join([self.frame(event) for event in events])
+    def page(self, rows: Sequence[Row]) -> tuple[int, ...]:
+        return self.join([self.frame(Event._make(row)) for row in rows])
 
 
 class Sink:
