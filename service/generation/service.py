@@ -3,7 +3,8 @@
 import asyncio
 import json
 import unicodedata
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ from service.generation.changes import PROJECTS_TOPIC, Change, topic_of
 from service.generation.limits import NAME_MAX
 from service.generation.models import (
     EVENT_MODELS,
+    EventData,
     Listing,
     Project,
     Run,
@@ -35,6 +37,15 @@ T = TypeVar("T")
 
 _UNNAMEABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that a one-line name can't hold: control characters, surrogates, line separators."""
+
+
+def _check_data(model: type[EventData], name: str, data: str) -> None:
+    try:
+        model.model_validate(json.loads(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(["data", *map(str, first["loc"])])
+        raise InvalidError(f"{name}: {first['msg']}", field=field) from error
 
 
 def check_name(text: str) -> str:
@@ -106,21 +117,16 @@ class ProjectService:
         """Whether there is such a project; answered from memory."""
         return id in self._known
 
-    def check_event(self, topic: str, type: str, data: str) -> None:
-        """Raises InvalidError, naming the field, if an event about a project has data that its type forbids.
+    def data_rule(self, topic: str, type: str) -> Callable[[str], None] | None:
+        """What the data of an event about a project must pass: raises InvalidError that names the field.
 
         Topics that are no project's, and other types, are free.
         """
         model = EVENT_MODELS.get(type)
         prefix, _, id = topic.partition("/")
         if model is None or prefix != PROJECTS_TOPIC or not self.exists(id):
-            return
-        try:
-            model.model_validate(json.loads(data))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            field = ".".join(["data", *map(str, first["loc"])])
-            raise InvalidError(f"{type}: {first['msg']}", field=field) from error
+            return None
+        return partial(_check_data, model, type)
 
     async def create(self, name: str, brief: str) -> Project:
         """Raises InvalidError that names the field."""

@@ -7,7 +7,6 @@ import structlog
 
 from service.access.origins import Origins
 from service.bus.bus import EventBus
-from service.core.event import Draft
 from service.generation.service import ProjectService
 from service.log.database import FileLock, driver, library_is_affected
 from service.log.migrate import migrate
@@ -42,7 +41,7 @@ class Service:
             max_streams=settings.max_streams,
         )
         self.origins = Origins(settings.allowed_origins)
-        reader = DraftReader(settings.data_max, self._check_draft)
+        reader = DraftReader(settings.data_max, projects.data_rule)
         self.websocket = WebSocketWire(
             bus, self.hub, reader, self.origins, data_max=settings.data_max, direct=settings.direct
         )
@@ -82,9 +81,6 @@ class Service:
         return service
 
     _lock: FileLock
-
-    def _check_draft(self, draft: Draft) -> None:
-        self.projects.check_event(draft.topic, draft.type, draft.data)
 
     def checks(self) -> dict[str, str]:
         """Each condition of readiness by name: "ok", or what is wrong."""

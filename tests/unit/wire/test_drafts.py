@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError, TwinwireError
 from service.core.event import Draft
 from service.core.limits import BATCH_MAX
-from service.wire.drafts import JSON, NDJSON, DraftReader
+from service.wire.drafts import JSON, NDJSON, DraftReader, Rule
 
 DATA_MAX = 1024
 
@@ -254,13 +254,61 @@ def test_events_of_one_request_are_bounded(reader: DraftReader, media_type: str)
 # The application's own check
 
 
-def test_a_further_check_sees_every_draft_and_its_path_is_completed() -> None:
-    seen: list[Draft] = []
+def at_most_one(data: str) -> None:
+    if data == "2":
+        raise InvalidError("too much", field="data.progress")
 
-    def validate(draft: Draft) -> None:
-        seen.append(draft)
-        if draft.data == "2":
-            raise InvalidError("too much", field="data.progress")
 
-    error = refused(DraftReader(DATA_MAX, validate), f"[{body('1')},{body('2')}]")
-    assert (error.field, [draft.data for draft in seen]) == ("1.data.progress", ["1", "2"])
+@pytest.mark.parametrize(
+    ("media_type", "content", "field", "line"),
+    [
+        (JSON, f"[{body('1')},{body('2')}]", "1.data.progress", None),
+        (NDJSON, f"{body('1')}\n{body('2')}", "data.progress", 2),
+    ],
+)
+def test_a_rule_is_asked_for_and_its_path_is_completed(
+    media_type: str, content: str, field: str, line: int | None
+) -> None:
+    asked: set[tuple[str, str]] = set()
+
+    def rules(topic: str, type: str) -> Rule | None:
+        asked.add((topic, type))
+        return at_most_one
+
+    error = refused(DraftReader(DATA_MAX, rules), content, media_type)
+    assert (error.field, error.line, asked) == (field, line, {("t", "x")})
+
+
+# A batch is read in one go if it can be
+
+
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            [
+                *(body(), body("[1,\r2]"), body('"é"'), body(more=',"key":"k"'), body(topic='"a/b"'), "", " ", "\r"),
+                *(body(type='"open"'), body(topic='"/"'), body(more=',"key":""'), body(more=',"zz":1'), "{", "1"),
+                *(body() + body(), body('"' + "a" * DATA_MAX + '"'), '{"topic":"t",', '"type":"x","data":1}'),
+            ]
+        ),
+        max_size=4,
+    )
+)
+def test_a_batch_is_what_its_lines_are_one_by_one(lines: list[str]) -> None:
+    reader = DraftReader(DATA_MAX)
+    content = "\n".join(lines)
+    expected: list[Draft] = []
+    fault: InvalidError | None = None
+    for number, line in enumerate(lines, 1):
+        if line and not line.isspace() and fault is None:
+            try:
+                expected.append(reader.one(line, line=number))
+            except InvalidError as error:
+                fault = error
+    if fault is not None:
+        found = refused(reader, content, NDJSON)
+        assert (type(found), found.detail, found.line) == (type(fault), fault.detail, fault.line)
+    elif expected:
+        assert reader.request(NDJSON, content.encode()) == (expected, False)
+    else:
+        assert refused(reader, content, NDJSON).status == 422
