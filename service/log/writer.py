@@ -5,7 +5,6 @@ thread gives up the interpreter once a batch: with a busy event loop, every furt
 """
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiosqlite
+import msgspec
 
 from service.core.errors import OverloadedError, StorageFullError, TwinwireError, UnavailableError
 from service.core.event import Draft, Event
@@ -34,6 +34,7 @@ INSERT INTO events (offset, topic, prev, time, type, data, key)
 SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?2)
 """
 _INSERT_TOPICS: Final = "INSERT INTO topics (id, name) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
+_new_tuple: Final = tuple.__new__
 _FIND_KEY: Final = "SELECT offset FROM events WHERE topic = ? AND key = ?"
 
 
@@ -44,10 +45,10 @@ class Append:
     drafts: Sequence[Draft]
     also: Sequence[Statement]
     done: "asyncio.Future[Receipt]"
+    has_keys: bool = field(init=False)
 
-    @property
-    def is_plain(self) -> bool:
-        return not self.also and not any(draft.key for draft in self.drafts)
+    def __post_init__(self) -> None:
+        self.has_keys = any(draft.key for draft in self.drafts)
 
 
 @dataclass(slots=True)
@@ -59,15 +60,25 @@ class Task:
 
 
 @dataclass(slots=True)
+class Growth:
+    """What one commit adds to a topic: its head afterwards, and how much more is kept."""
+
+    topic: Topic
+    head: int
+    count: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
 class Batch:
     """What one commit adds: built on the writer's thread, applied to memory on the loop."""
 
     time: int
     head: int
     events: list[Event] = field(default_factory=list)
-    rows: list[list[Any]] = field(default_factory=list)
-    topics: dict[str, Topic] = field(default_factory=dict)
-    heads: dict[str, int] = field(default_factory=dict)
+    rows: list[tuple[int, int, int, str, str, str | None]] = field(default_factory=list)
+    growth: dict[str, Growth] = field(default_factory=dict)
+    fresh: list[Topic] = field(default_factory=list)
     keys: dict[tuple[str, str], int] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
 
@@ -201,16 +212,14 @@ class Writer:
 
     def _apply(self, batch: Batch) -> None:
         """Memory follows the disk: topics, then the head and the listeners, in one step of the loop."""
-        registry = self._registry
-        for topic in batch.topics.values():
-            registry.add(topic)
-        for event in batch.events:
-            found = registry.get(event.topic)
-            assert found is not None
-            found.head = event.offset
-            found.count += 1
-            found.bytes += len(event.data)
-            registry.uncounted.add(found)
+        for topic in batch.fresh:
+            self._registry.add(topic)
+        for growth in batch.growth.values():
+            topic = growth.topic
+            topic.head = growth.head
+            topic.count += growth.count
+            topic.bytes += growth.bytes
+            self._registry.uncounted.add(topic)
         self._head = batch.head
         self._time = batch.time
         if batch.events:
@@ -220,10 +229,10 @@ class Writer:
 
     def _commit(self, connection: Any, jobs: list[Append]) -> Batch:
         batch = Batch(time=max(self._clock(), self._time), head=self._head)
-        if all(job.is_plain for job in jobs):
+        if not any(job.has_keys or job.also for job in jobs):
             for job in jobs:
-                self._add(connection, batch, job.drafts)
-            if not batch.topics:
+                self._add(connection, batch, job)
+            if not batch.fresh:
                 self._insert(connection, batch)
                 return batch
             jobs = []
@@ -232,7 +241,7 @@ class Writer:
             for job in jobs:
                 for sql, parameters in job.also:
                     connection.execute(sql, parameters)
-                self._add(connection, batch, job.drafts)
+                self._add(connection, batch, job)
             self._insert(connection, batch)
             connection.execute("COMMIT")
         except BaseException:
@@ -241,19 +250,26 @@ class Writer:
             raise
         return batch
 
-    def _add(self, connection: Any, batch: Batch, drafts: Sequence[Draft]) -> None:
-        offsets = []
-        fresh = not drafts
-        for draft in drafts:
-            offset = self._find(connection, batch, draft) if draft.key else None
+    def _add(self, connection: Any, batch: Batch, job: Append) -> None:
+        if not job.has_keys:
+            batch.receipts.append(Receipt(self._assign(batch, job.drafts), True))
+            return
+        offsets: list[int] = []
+        fresh = False
+        for draft in job.drafts:
+            offset = self._find(connection, batch, draft)
             if offset is None:
                 fresh = True
-                offset = self._assign(batch, draft)
+                (offset,) = self._assign(batch, (draft,))
+                if draft.key:
+                    batch.keys[draft.topic, draft.key] = offset
             offsets.append(offset)
         batch.receipts.append(Receipt(tuple(offsets), fresh))
 
     def _find(self, connection: Any, batch: Batch, draft: Draft) -> int | None:
-        assert draft.key is not None
+        """The offset of the event that had this draft's key before."""
+        if not draft.key:
+            return None
         offset = batch.keys.get((draft.topic, draft.key))
         topic = self._registry.get(draft.topic)
         if offset is None and topic is not None:
@@ -261,26 +277,39 @@ class Writer:
             offset = row[0] if row else None
         return offset
 
-    def _assign(self, batch: Batch, draft: Draft) -> int:
-        name = draft.topic
-        topic = self._registry.get(name) or batch.topics.get(name)
+    def _assign(self, batch: Batch, drafts: Sequence[Draft]) -> tuple[int, ...]:
+        """Give the drafts their offsets; few steps a draft, since a busy publisher waits for this thread."""
+        time, known, events, rows = batch.time, batch.growth, batch.events, batch.rows
+        first = batch.head + 1
+        for offset, (name, type, data, key) in enumerate(drafts, first):
+            growth = known.get(name) or self._grow(batch, name)
+            prev = growth.head
+            events.append(_new_tuple(Event, (offset, name, type, time, prev, data)))
+            rows.append((offset, growth.topic.id, prev, type, data, key))
+            growth.head = offset
+            growth.count += 1
+            growth.bytes += len(data)
+        batch.head += len(drafts)
+        return tuple(range(first, batch.head + 1))
+
+    def _grow(self, batch: Batch, name: str) -> Growth:
+        topic = self._registry.get(name)
         if topic is None:
-            topic = batch.topics[name] = Topic(self._registry.next_id + len(batch.topics), name)
-        offset = batch.head = batch.head + 1
-        prev = batch.heads.get(name, topic.head)
-        batch.heads[name] = offset
-        batch.events.append(Event(offset, name, draft.type, batch.time, prev, draft.data))
-        batch.rows.append([offset, topic.id, prev, draft.type, draft.data, draft.key])
-        if draft.key:
-            batch.keys[name, draft.key] = offset
-        return offset
+            topic = Topic(self._registry.next_id + len(batch.fresh), name)
+            batch.fresh.append(topic)
+        growth = batch.growth[name] = Growth(topic, topic.head)
+        return growth
 
     def _insert(self, connection: Any, batch: Batch) -> None:
-        if batch.topics:
-            new = [[topic.id, topic.name] for topic in batch.topics.values()]
-            connection.execute(_INSERT_TOPICS, (json.dumps(new),))
+        if batch.fresh:
+            connection.execute(_INSERT_TOPICS, (_json([(topic.id, topic.name) for topic in batch.fresh]),))
         if batch.rows:
-            connection.execute(_INSERT, (batch.time, json.dumps(batch.rows, ensure_ascii=False)))
+            connection.execute(_INSERT, (batch.time, _json(batch.rows)))
+
+
+def _json(rows: Sequence[tuple[Any, ...]]) -> str:
+    """As text: SQLite takes bytes for its own binary JSON."""
+    return msgspec.json.encode(rows).decode()
 
 
 def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:
