@@ -40,6 +40,10 @@ KEEPALIVE_IDLE: Final = 60
 KEEPALIVE_INTERVAL: Final = 15
 """Seconds until the kernel asks a silent peer, and between its questions."""
 
+GC_THRESHOLD: Final = 50_000
+"""Objects that are new before the collector looks for cycles; Python's 700 is less than one batch of events makes,
+which die without it."""
+
 WATCHDOG_EXTRA: Final = 2.0
 """Seconds beyond the grace period after which a stop that hangs is ended for good."""
 
@@ -132,6 +136,7 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         """Called by Hypercorn once it accepts connections; it shuts down when this returns."""
         gc.collect()
         gc.freeze()  # what is loaded by now stays: the collector need not look at it again
+        gc.set_threshold(GC_THRESHOLD, 20, 20)
         click.echo(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         sys.stdout.flush()
         await stop.wait()

@@ -20,10 +20,12 @@ class Entry:
 
     def __init__(self, event: Event) -> None:
         self.event = event
-        self._frames: dict[str, bytes] = {}
+        self._frames: dict[str, bytes] | None = None
 
     def frame(self, encoding: Encoding[Any]) -> bytes:
         name = encoding.name
+        if self._frames is None:  # most events of a busy log are asked for by nobody
+            self._frames = {}
         found = self._frames.get(name)
         if found is None:
             found = self._frames[name] = encoding.frame(self.event)
@@ -58,9 +60,9 @@ class Tail:
 
     def append(self, events: Sequence[Event]) -> list[Entry]:
         """Add the next events of the log; returns their entries."""
-        added = [Entry(event) for event in events]
+        added = list(map(Entry, events))
         self._entries += added
-        self._bytes += sum(_cost(event) for event in events)
+        self._bytes += sum(map(_cost, events))
         if len(self._entries) > self._max_events * _SLACK or self._bytes > self._max_bytes * _SLACK:
             self._shrink()
         return added
@@ -82,7 +84,7 @@ class Tail:
     def _shrink(self) -> None:
         """Back to the bounds; at least the newest event stays."""
         cut = max(0, len(self._entries) - self._max_events)
-        size = self._bytes - sum(_cost(entry.event) for entry in self._entries[:cut] if entry)
+        size = self._bytes - sum([_cost(entry.event) for entry in self._entries[:cut] if entry])
         while size > self._max_bytes and cut < len(self._entries) - 1:
             entry = self._entries[cut]
             size -= _cost(entry.event) if entry else 0
@@ -93,4 +95,4 @@ class Tail:
 
 
 def _cost(event: Event) -> int:
-    return 2 * len(event.data) + _OVERHEAD
+    return 2 * len(event[5]) + _OVERHEAD  # `data`, by its place: asked for every event twice

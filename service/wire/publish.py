@@ -54,7 +54,7 @@ class PublishWire:
         if single:
             text = f'{{"id":"{epoch}-{receipt.offsets[0]}"}}'
         else:
-            text = '{{"ids":[{}]}}'.format(",".join(f'"{epoch}-{offset}"' for offset in receipt.offsets))
+            text = '{{"ids":[{}]}}'.format(",".join([f'"{epoch}-{offset}"' for offset in receipt.offsets]))
         return 201 if receipt.fresh else 200, text.encode()
 
 
