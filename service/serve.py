@@ -5,7 +5,6 @@ the trigger that it waits for is ours: it drains first, and returns when the str
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ import structlog
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
+from service.collector import Collector
 from service.core.errors import StorageError, TwinwireError
 from service.core.limits import ENVELOPE_MAX
 from service.settings import Settings
@@ -39,10 +39,6 @@ SEND_BUFFER: Final = 256 * 1024
 KEEPALIVE_IDLE: Final = 60
 KEEPALIVE_INTERVAL: Final = 15
 """Seconds until the kernel asks a silent peer, and between its questions."""
-
-GC_THRESHOLD: Final = 50_000
-"""Objects that are new before the collector looks for cycles; Python's 700 is less than one batch of events makes,
-which die without it."""
 
 WATCHDOG_EXTRA: Final = 2.0
 """Seconds beyond the grace period after which a stop that hangs is ended for good."""
@@ -129,21 +125,22 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
     stop = _stop_signal()
     app = create_app(settings)
     # Opened here and not in the lifespan, where a framework would wrap and log what goes wrong.
-    app.attach(await Service.open(settings))
+    service = await Service.open(settings)
+    app.attach(service)
     host, port = listener.getsockname()[:2]
 
     async def trigger() -> None:
         """Called by Hypercorn once it accepts connections; it shuts down when this returns."""
-        gc.collect()
-        gc.freeze()  # what is loaded by now stays: the collector need not look at it again
-        gc.set_threshold(GC_THRESHOLD, 20, 20)
+        collector = Collector()
+        collector.start()
+        collecting = asyncio.create_task(collector.run(service.hub.turnover), name="collector")
         click.echo(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         sys.stdout.flush()
         await stop.wait()
+        collecting.cancel()
         logger.info("stopping")
         _arm_watchdog(app, settings.grace + config.graceful_timeout + WATCHDOG_EXTRA)
-        if app.front.service is not None:
-            await app.front.service.drain()
+        await service.drain()
 
     # The front door itself: Quart's own `__call__` would be one more frame for each stream.
     try:

@@ -68,6 +68,10 @@ class StreamHub:
     def __len__(self) -> int:
         return len(self._streams)
 
+    def turnover(self) -> tuple[int, int]:
+        """How many streams were opened and have ended so far."""
+        return self.opened.total(), self.ended.total()
+
     def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep_on(), name="sweep")
 

@@ -21,6 +21,7 @@ BELOW = {
     "service.generation": ("service.core", "service.bus", "service.log.base", "service.log.database"),
     "service.resources": (),
     "service.settings": ("service.core",),
+    "service.collector": (),
     "service.telemetry": ("service.core", "service.bus", "service.wire"),
     "service.client": ("service.core",),
     "service.web": (

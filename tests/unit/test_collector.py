@@ -1,0 +1,109 @@
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from service import collector
+from service.collector import LEAST, YOUNG, Collector
+
+
+class Recorder:
+    """In place of the gc module: what it was asked to do."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def collect(self) -> None:
+        self.asked.append("collect")
+
+    def freeze(self) -> None:
+        self.asked.append("freeze")
+
+    def unfreeze(self) -> None:
+        self.asked.append("unfreeze")
+
+    def set_threshold(self, *thresholds: int) -> None:
+        self.asked.append(f"threshold {thresholds[0]}")
+
+    def take(self) -> list[str]:
+        asked, self.asked = self.asked, []
+        return asked
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr(collector, "gc", recorder)
+    return recorder
+
+
+@pytest.fixture
+def thresholds() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+def test_what_is_loaded_at_the_start_is_set_aside(recorder: Recorder) -> None:
+    Collector().start()
+    assert recorder.take() == ["collect", "freeze", f"threshold {YOUNG}"]
+
+
+def test_new_streams_are_set_aside_in_crowds(recorder: Recorder) -> None:
+    looker = Collector()
+    looker.look(LEAST - 1, 0)
+    assert recorder.take() == []
+    looker.look(LEAST, 0)
+    assert recorder.take() == ["freeze"]
+    looker.look(LEAST, 0)
+    assert recorder.take() == []
+    looker.look(40 * LEAST, 0)
+    assert recorder.take() == ["freeze"]
+    looker.look(49 * LEAST, 0)
+    assert recorder.take() == [], "less than a quarter more"
+    looker.look(50 * LEAST, 0)
+    assert recorder.take() == ["freeze"]
+
+
+def test_all_is_looked_at_when_as_many_have_ended_as_are_open(recorder: Recorder) -> None:
+    looker = Collector()
+    looker.look(10 * LEAST, 0)
+    recorder.take()
+    looker.look(19 * LEAST, 9 * LEAST)
+    assert recorder.take() == [], "ten are open, nine have ended"
+    looker.look(20 * LEAST, 10 * LEAST)
+    assert recorder.take() == ["unfreeze", "collect", "freeze"]
+    looker.look(20 * LEAST, 10 * LEAST)
+    assert recorder.take() == [], "counted from there on"
+
+
+def test_a_few_streams_that_come_and_go_are_left_to_the_interpreter(recorder: Recorder) -> None:
+    looker = Collector()
+    looker.look(LEAST - 1, LEAST - 1)
+    assert recorder.take() == []
+    looker.look(LEAST, LEAST)
+    assert recorder.take() == ["unfreeze", "collect", "freeze"]
+
+
+@pytest.mark.usefixtures("thresholds")
+def test_a_cycle_that_was_set_aside_goes_at_the_next_look() -> None:
+    class Node:
+        alive = 0
+
+        def __init__(self) -> None:
+            self.me = self
+            Node.alive += 1
+
+        def __del__(self) -> None:
+            Node.alive -= 1
+
+    looker = Collector()
+    looker.start()
+    nodes = [Node() for _ in range(3)]
+    looker.look(LEAST, 0)
+    nodes.clear()
+    gc.collect()
+    assert Node.alive == 3, "set aside"
+    looker.look(LEAST, LEAST)
+    assert Node.alive == 0
