@@ -15,6 +15,7 @@ from service.bus.pages import SharedPages
 from service.bus.start import Start, StartKind
 from service.bus.subscription import Gap, Subscription
 from service.bus.tail import Tail
+from service.bus.turns import Turns
 from service.core.cursor import Cursor
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
@@ -39,6 +40,8 @@ class EventBus:
         self.groups = Groups()
         self._shared = SharedPages()
         self._fan_out = FanOut(self.groups, log.head)
+        self._turns = Turns(self._is_busy)
+        self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.published = 0
         self.replayed = 0
@@ -78,7 +81,14 @@ class EventBus:
 
         Raises StorageFullError, OverloadedError, UnavailableError or StorageError: then nothing was published.
         """
-        return await self._log.append(drafts, also)
+        self._publishing += 1
+        try:
+            return await self._log.append(drafts, also)
+        finally:
+            self._publishing -= 1
+
+    def _is_busy(self) -> bool:
+        return self._publishing > 0 or self._fan_out.is_busy
 
     def _committed(self, events: Sequence[Event]) -> None:
         self.published += len(events)
@@ -167,6 +177,7 @@ class EventBus:
 
     async def page(self, group: Group[P], after: int) -> Batch[P]:
         """The next frames of a group's filter after `after`: from the tail if it reaches back so far, or the log."""
+        await self._turns.take()
         head = self.head
         batch = self._shared.find(group, after, head)
         if batch is None:

@@ -35,6 +35,11 @@ class FanOut:
         if next(rounds, False) is None:
             self._task = asyncio.create_task(self._drive(rounds), name="fan-out")
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a round is under way."""
+        return self._task is not None
+
     async def settle(self) -> None:
         """Return when no round is under way."""
         while self._task is not None:
