@@ -33,8 +33,9 @@ except ImportError:  # no wheel for this platform
     _uvloop = None  # type: ignore[assignment]
 uvloop: Any = _uvloop
 
-SEND_BUFFER: Final = 256 * 1024
-"""Bytes that the kernel may hold for a peer. Without a bound, one that stopped reading swallows megabytes first."""
+SEND_BUFFER: Final = 128 * 1024
+"""Bytes that the kernel may hold for a peer (Linux takes them twice). Without a bound, one that stopped reading
+swallows megabytes first; and memory that the kernel has to fetch for it is time that the others wait."""
 
 KEEPALIVE_IDLE: Final = 60
 KEEPALIVE_INTERVAL: Final = 15

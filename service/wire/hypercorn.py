@@ -22,10 +22,12 @@ from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WS
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-HIGH_WATER: Final = 128 * 1024
-"""Bytes in a transport's buffer above which a subscriber reads from its cursor instead of being fed."""
+HIGH_WATER: Final = 16 * 1024
+"""Bytes in a transport's buffer above which a subscriber reads from its cursor instead of being fed.
 
-LOW_WATER: Final = 32 * 1024
+Few, since the kernel's own buffer is full by then: what comes on top only costs memory."""
+
+LOW_WATER: Final = 4 * 1024
 """Bytes below which such a reader goes on."""
 
 LAST_TIMEOUT: Final = 1.0

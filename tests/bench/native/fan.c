@@ -11,6 +11,7 @@
 //   stall=K stall_after=N stall_seconds=S   the first K connections stop reading for S seconds once N events came in
 //                              all; their latencies do not count, also with S = 0
 //   rcvbuf=N                   SO_RCVBUF of each connection, bytes
+//   read=N                     bytes read at most before the next connection has its turn
 //   pong=0|1                   answer empty pings, as a browser does
 // Prints "ready" once all are, and one line of JSON at the end.
 #define _GNU_SOURCE
@@ -36,7 +37,7 @@ struct conn {
 
 struct fan {
     bool websocket, wait_live, pong;
-    int port, conns, burst, topics, stall, rcvbuf;
+    int port, conns, burst, topics, stall, rcvbuf, read;
     long expect, first, total, stall_after;
     double stall_seconds, seconds;
     const char *path, *headers[16];
@@ -205,7 +206,7 @@ static void take_body(struct fan *f, struct conn *c, const char *from, size_t le
 static void on_readable(struct fan *f, struct conn *c) {
     size_t kept = c->keep_length;
     memcpy(f->buffer, c->keep, kept);
-    ssize_t got = read(c->fd, f->buffer + kept, READ_MAX);
+    ssize_t got = read(c->fd, f->buffer + kept, (size_t)f->read);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
         drop(f, c);
@@ -287,6 +288,8 @@ static void configure(struct fan *f, int argc, char **argv) {
     f->stall_after = option_number(argc, argv, "stall_after", 1);
     f->stall_seconds = option_real(argc, argv, "stall_seconds", 0);
     f->rcvbuf = (int)option_number(argc, argv, "rcvbuf", 0);
+    f->read = (int)option_number(argc, argv, "read", READ_MAX);
+    if (f->read < 1 || f->read > READ_MAX) die("read");
     for (int i = 1, n = 0; i < argc && n < 15; i++)
         if (!strncmp(argv[i], "header=", 7)) f->headers[n++] = argv[i] + 7;
 }

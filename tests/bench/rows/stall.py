@@ -15,6 +15,10 @@ GROWTH_TARGET_MIB: Final = 32.0
 RECEIVE_BUFFER: Final = 64 * 1024
 """Bytes of each client's socket: the rest of what it does not read is the server's business."""
 
+READ: Final = 16 * 1024
+"""Bytes that a client takes from one socket before the next has its turn: who catches up must not make the load
+client itself late for the others."""
+
 DEADLINE: Final = 300
 """Seconds after which whoever is not complete will not be."""
 
@@ -78,6 +82,7 @@ def _round(context: Context, mode: str, with_stall: bool) -> _Round:
         **stream_options(ours, mode, SUBSCRIBERS),
         "expect": scale.stall_events,
         "rcvbuf": RECEIVE_BUFFER,
+        "read": READ,
         "seconds": DEADLINE,
         "stall": STALLED,
         "stall_after": rate * scale.stall_seconds * SUBSCRIBERS / 10,
