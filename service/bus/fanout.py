@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
-from service.bus.group import Batch, Group, Groups
+from service.bus.group import Group, Groups
 from service.bus.tail import Entry
 
 SLICE: Final = 256
@@ -55,25 +55,28 @@ class FanOut:
 
     def _rounds(self) -> Iterator[None]:
         """Yields whenever the loop should be given a turn."""
-        written = 0
+        room = SLICE
         while self._pending:
             entries, self._pending = self._pending, []
-            last = entries[-1].event.offset
-            for group, batch in self._batches(entries, last):
-                for subscription in tuple(group.live):
-                    if subscription.deliver(batch, self.done):
-                        self.deliveries += batch.count
-                    written += 1
-                    if written % SLICE == 0:
+            before, last = self.done, entries[-1].event.offset
+            for group, payload, count in self._payloads(entries):
+                live = tuple(group.live)
+                for start in range(0, len(live), SLICE):
+                    if room <= 0:
                         yield
+                        room = SLICE
+                    part = live[start : start + SLICE]
+                    taken = [subscription.deliver(payload, before, last) for subscription in part]
+                    self.deliveries += count * sum(taken)
+                    room -= len(part)
             self.done = last
 
-    def _batches(self, entries: list[Entry], last: int) -> list[tuple[Group[Any], Batch[Any]]]:
-        """The frames of a round, joined once a group."""
+    def _payloads(self, entries: list[Entry]) -> list[tuple[Group[Any], Any, int]]:
+        """The frames of a round and their number, joined once a group."""
         matched: dict[Group[Any], list[bytes]] = {}
         matching = self._groups.matching
         for entry in entries:
             for group in matching(entry.event.topic):
                 if group.live:
                     matched.setdefault(group, []).append(entry.frame(group.encoding))
-        return [(group, group.batch(frames, last)) for group, frames in matched.items()]
+        return [(group, group.encoding.join(frames), len(frames)) for group, frames in matched.items()]

@@ -95,17 +95,16 @@ class Subscription(Generic[P]):
         self.group.live.add(self)
         return True
 
-    def deliver(self, batch: Batch[P], before: int) -> bool:
-        """The fan-out's: write what came after `before`. False if it was not written here."""
-        if self.state is not State.LIVE or self.offset >= batch.offset:
+    def deliver(self, payload: P, before: int, offset: int) -> bool:
+        """The fan-out's: write what came after `before`, up to `offset`. False if it was not written here."""
+        outlet = self.outlet
+        if outlet is None or self.offset >= offset:
             return False  # left since the round began, or read past this batch before going live
-        assert self.outlet is not None
-        assert batch.payload is not None
-        if self.offset > before or not self.outlet.write(batch.payload):
+        if self.offset > before or not outlet.write(payload):
             self.offset = max(self.offset, before)
             self._leave_live()
             return False
-        self.offset = batch.offset
+        self.offset = offset
         return True
 
     def fall_back(self) -> None:
