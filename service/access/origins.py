@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+_VARY = (b"vary", b"Origin")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -24,7 +25,7 @@ class Origins:
         if origin is None or not (self._all or origin.rstrip("/").lower() in self._allowed):
             return []
         value = b"*" if self._all else origin.encode("latin-1", "replace")
-        return [(b"access-control-allow-origin", value), (b"vary", b"Origin")]
+        return [(b"access-control-allow-origin", value), (b"access-control-expose-headers", b"retry-after"), _VARY]
 
 
 def _same_host(origin: str, host: str | None) -> bool:

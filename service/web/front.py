@@ -11,7 +11,7 @@ from typing import Final
 from service.core.errors import MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
 from service.core.topics import TopicFilter
 from service.web.service import Service
-from service.wire.asgi import Receive, Request, Scope, Send, refuse_websocket, respond, respond_problem
+from service.wire.asgi import Header, Receive, Request, Scope, Send, refuse_websocket, respond, respond_problem
 from service.wire.sse import SSEWire
 from service.wire.websocket import WebSocketWire
 
@@ -21,9 +21,9 @@ EVENTS: Final = "/api/events"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
 _PROJECTS: Final = "/projects/"
-_ALLOW: Final = "GET, HEAD, POST, OPTIONS"
+_READ: Final = "GET, HEAD"
+_READ_AND_PUBLISH: Final = "GET, HEAD, POST, OPTIONS"
 _PREFLIGHT: Final = [
-    (b"access-control-allow-methods", b"GET, POST"),
     (b"access-control-allow-headers", b"content-type, idempotency-key, last-event-id, authorization"),
     (b"access-control-max-age", b"3600"),
 ]
@@ -54,14 +54,15 @@ class FrontDoor:
             if path == EVENTS:
                 return _events(service, scope["method"])
             if path == SSE or path.startswith(SSE + "/"):
-                preflight = scope["method"] == "OPTIONS"
-                return partial(_preflight, service) if preflight else _stream(service, service.sse, path, SSE)
+                if scope["method"] == "OPTIONS":
+                    return partial(_preflight, service, _READ)
+                return _stream(service, service.sse, path, SSE)
             if path == WEBSOCKET or path.startswith(WEBSOCKET + "/"):
                 if scope["method"] not in ("GET", "HEAD"):
                     raise MethodError("a WebSocket is opened with GET", field="method")
                 return partial(_upgrade_required, service)
         except TwinwireError as error:
-            return partial(_refuse, error)
+            return partial(_refuse, service, error)
         return self._inner
 
 
@@ -79,18 +80,18 @@ def _events(service: Service, method: str) -> ASGI:
     if method in ("GET", "HEAD"):
         return service.poll
     if method == "OPTIONS":
-        return partial(_preflight, service)
-    error = MethodError(f"use {_ALLOW}", field="method")
-    error.allow = _ALLOW
+        return partial(_preflight, service, _READ_AND_PUBLISH)
+    error = MethodError(f"use {_READ_AND_PUBLISH}", field="method")
+    error.allow = _READ_AND_PUBLISH
     raise error
 
 
-async def _refuse(error: TwinwireError, scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(service: Service, error: TwinwireError, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await receive()  # websocket.connect
         await refuse_websocket(send, error)
     else:
-        await respond_problem(send, error, head=scope["method"] == "HEAD")
+        await respond_problem(send, error, head=scope["method"] == "HEAD", cors=_cors(service, scope))
 
 
 async def _upgrade_required(service: Service, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +100,7 @@ async def _upgrade_required(service: Service, scope: Scope, receive: Receive, se
     query = scope.get("query_string", b"").decode("latin-1")
     hint = scope["path"].replace(WEBSOCKET, SSE, 1) + (f"?{query}" if query else "")
     error = UpgradeRequiredError("this is a WebSocket URL; something on the way may strip Upgrade: try SSE")
-    await respond_problem(send, error, head=scope["method"] == "HEAD", sse=hint)
+    await respond_problem(send, error, head=scope["method"] == "HEAD", cors=_cors(service, scope), sse=hint)
 
 
 def _project_topics(service: Service, path: str, base: str) -> TopicFilter:
@@ -113,9 +114,14 @@ def _project_topics(service: Service, path: str, base: str) -> TopicFilter:
     return TopicFilter((f"projects/{id}",))
 
 
-async def _preflight(service: Service, scope: Scope, receive: Receive, send: Send) -> None:
+async def _preflight(service: Service, allow: str, scope: Scope, receive: Receive, send: Send) -> None:
     """What another origin's page may send (Fetch, "CORS-preflight request")."""
-    origin = Request(scope).header(b"origin")
-    allowed = service.origins.cors(origin)
-    headers = [(b"allow", _ALLOW.encode()), *allowed, *(_PREFLIGHT if allowed else ())]
+    cors = _cors(service, scope)
+    headers = [(b"allow", allow.encode()), *cors]
+    if cors:
+        headers += [(b"access-control-allow-methods", allow.encode()), *_PREFLIGHT]
     await respond(send, 204, headers, b"")
+
+
+def _cors(service: Service, scope: Scope) -> list[Header]:
+    return service.origins.cors(Request(scope).header(b"origin"))

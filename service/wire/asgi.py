@@ -1,7 +1,7 @@
 """The little of ASGI that the wires need: query, headers, body and a whole response."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -14,6 +14,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
 
 CURSOR_PARAMETERS: Final = ("after", "lastEventID", "last_event_id", "lastEventId")
 
@@ -110,9 +111,7 @@ async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
     raise DisconnectedError
 
 
-async def respond(
-    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, head: bool = False
-) -> None:
+async def respond(send: Send, status: int, headers: list[Header], body: bytes, *, head: bool = False) -> None:
     """A whole response; `head` leaves the body out but keeps its length (RFC 9110, 9.3.2)."""
     if status != 204:  # which must not have a length (RFC 9110, 8.6)
         headers = [*headers, (b"content-length", str(len(body)).encode())]
@@ -120,8 +119,12 @@ async def respond(
     await send({"type": "http.response.body", "body": b"" if head else body, "more_body": False})
 
 
-async def respond_problem(send: Send, error: TwinwireError, *, head: bool = False, **members: Any) -> None:
+async def respond_problem(
+    send: Send, error: TwinwireError, *, head: bool = False, cors: Sequence[Header] = (), **members: Any
+) -> None:
+    """`cors` are the headers that let a page of another origin read what is wrong."""
     status, headers, body = problem_response(error, **members)
+    headers += cors
     if error.status == 413:
         headers.append((b"connection", b"close"))  # the rest of the body is not read
     await respond(send, status, headers, body, head=head)

@@ -62,6 +62,7 @@ class PollWire:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         head = request.method == "HEAD"
+        cors = self._origins.cors(request.header(b"origin"))
         try:
             if request.method not in ("GET", "HEAD"):
                 raise MethodError("events are read with GET", field="method")
@@ -72,11 +73,11 @@ class PollWire:
             page, is_cut = _cut(page)
             more = is_cut or await self._more(question.search, page)
         except TwinwireError as error:
-            await respond_problem(send, error, head=head)
+            await respond_problem(send, error, head=head, cors=cors)
             return
         except DisconnectedError:
             return
-        headers = [*_HEADERS, *self._origins.cors(request.header(b"origin"))]
+        headers = [*_HEADERS, *cors]
         body = self._body(page, more, gap)
         del page
         await respond(partial(_send_within, self._hub.send_timeout, send), 200, headers, body, head=head)

@@ -27,16 +27,15 @@ class PublishWire:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
+        cors = self._origins.cors(request.header(b"origin"))
         try:
             status, body = await self._publish(request, receive)
         except TwinwireError as error:
-            await respond_problem(send, error)
+            await respond_problem(send, error, cors=cors)
             return
         except DisconnectedError:
             return
-        origin = request.header(b"origin")
-        headers = [*_HEADERS, *self._origins.cors(origin)] if origin else _HEADERS
-        await respond(send, status, headers, body)
+        await respond(send, status, [*_HEADERS, *cors], body)
 
     async def _publish(self, request: Request, receive: Receive) -> tuple[int, bytes]:
         """Raises what its parts raise: nothing is published then."""

@@ -34,6 +34,7 @@ class SSEWire:
         """`topics` overrides the query's."""
         request = Request(scope)
         head = request.method == "HEAD"
+        cors = self._origins.cors(request.header(b"origin"))
         try:
             if request.method not in ("GET", "HEAD"):
                 raise MethodError("a stream is read with GET", field="method")
@@ -42,9 +43,9 @@ class SSEWire:
             start = request.start()
             self._hub.admit()
         except TwinwireError as error:
-            await respond_problem(send, error, head=head)
+            await respond_problem(send, error, head=head, cors=cors)
             return
-        headers = [*HEADERS, *self._origins.cors(request.header(b"origin"))]
+        headers = [*HEADERS, *cors]
         if head:
             await respond(send, 200, headers, b"", head=True)
             return
@@ -52,7 +53,7 @@ class SSEWire:
         # HTTP/1.0 has no chunks: there the body ends with the connection (RFC 9112, 6.3).
         direct = self._direct and request.http_version == "1.1"
         lighten(scope, send)
-        del request, scope, headers
+        del request, scope, headers, cors
         stream, opening = await self._open(send, topics, start, named, direct)
         del topics, start
         await stream.run(opening, _Listener(receive))

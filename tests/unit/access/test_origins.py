@@ -49,6 +49,7 @@ def test_only_allowed_origins_may_read_answers() -> None:
     origins = Origins(["https://app.example/"])
     assert origins.cors("https://app.example") == [
         (b"access-control-allow-origin", b"https://app.example"),
+        (b"access-control-expose-headers", b"retry-after"),
         (b"vary", b"Origin"),
     ]
     assert origins.cors("https://evil.example") == []

@@ -66,9 +66,35 @@ async def test_a_preflight_is_answered_for_allowed_origins_only(app: TwinwireApp
     assert (allowed.status, allowed.body) == (204, b"")
     assert allowed.headers["access-control-allow-origin"] == "https://app.example"
     assert "last-event-id" in allowed.headers["access-control-allow-headers"]
+    assert allowed.headers["access-control-allow-methods"] == allowed.headers["allow"]
+    assert ("POST" in allowed.headers["allow"]) == (path == "/api/events")
     foreign = await call(app, "OPTIONS", path, headers={"Origin": "https://evil.example"})
     assert foreign.status == 204
     assert not any(name.startswith("access-control") for name in foreign.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "status"),
+    [
+        ("GET", "/api/events", "limit=many", 422),
+        ("POST", "/api/events", "", 422),
+        ("DELETE", "/api/events", "", 405),
+        ("GET", "/api/sse", "topic=a//b", 422),
+        ("GET", "/api/sse/projects/nobody", "", 404),
+        ("GET", "/api/ws", "", 426),
+    ],
+)
+async def test_a_page_of_an_allowed_origin_may_read_what_is_wrong(
+    app: TwinwireApp, method: str, path: str, query: str, status: int
+) -> None:
+    """Else all that its author sees is "blocked by CORS policy"."""
+    headers = {"Origin": "https://app.example", "Content-Type": "application/json"}
+    answer = await call(app, method, path, query, headers, b"[]")
+    assert (answer.status, answer.json()["status"]) == (status, status)
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
+    headers["Origin"] = "https://evil.example"
+    answer = await call(app, method, path, query, headers, b"[]")
+    assert not any(name.startswith("access-control") for name in answer.headers)
 
 
 async def test_an_event_stream_has_its_headers_and_its_first_frames(app: TwinwireApp, service: Service) -> None:
@@ -83,6 +109,7 @@ async def test_an_event_stream_has_its_headers_and_its_first_frames(app: Twinwir
         "cache-control": "no-cache, no-store, no-transform",
         "x-accel-buffering": "no",
         "access-control-allow-origin": "https://app.example",
+        "access-control-expose-headers": "retry-after",
         "vary": "Origin",
     }
     assert body.startswith(b": ")
