@@ -21,13 +21,17 @@ which die without it."""
 LEAST: Final = 500
 """Streams that must have come or gone before anything is done."""
 
+REST: Final = 60
+"""Decisions between two full collections."""
+
 
 class Collector:
     """Told how many streams were opened and have ended since the start of the service."""
 
     def __init__(self) -> None:
-        self._open = 0
+        self._aside = 0
         self._ended = 0
+        self._rest = 0
 
     def start(self) -> None:
         """Once everything is loaded: it stays, and need not be looked at again."""
@@ -43,11 +47,13 @@ class Collector:
 
     def look(self, opened: int, ended: int) -> None:
         open = opened - ended
-        if ended - self._ended >= max(LEAST, open):
+        self._rest = max(0, self._rest - 1)
+        if self._aside and not self._rest and ended - self._ended >= max(LEAST, open):
             gc.unfreeze()
             gc.collect()
             self._ended = ended
-        elif open - self._open < max(LEAST, self._open / 4):
+            self._rest = REST
+        elif open - self._aside < max(LEAST, self._aside / 4):
             return
         gc.freeze()
-        self._open = open
+        self._aside = open

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from service import collector
-from service.collector import LEAST, YOUNG, Collector
+from service.collector import LEAST, REST, YOUNG, Collector
 
 
 class Recorder:
@@ -78,12 +78,24 @@ def test_all_is_looked_at_when_as_many_have_ended_as_are_open(recorder: Recorder
     assert recorder.take() == [], "counted from there on"
 
 
-def test_a_few_streams_that_come_and_go_are_left_to_the_interpreter(recorder: Recorder) -> None:
+def test_between_two_full_collections_there_is_a_rest(recorder: Recorder) -> None:
     looker = Collector()
-    looker.look(LEAST - 1, LEAST - 1)
-    assert recorder.take() == []
-    looker.look(LEAST, LEAST)
-    assert recorder.take() == ["unfreeze", "collect", "freeze"]
+    looker.look(LEAST, 0)
+    looker.look(2 * LEAST, LEAST)
+    assert "collect" in recorder.take()
+    for _ in range(REST - 1):
+        looker.look(4 * LEAST, 3 * LEAST)
+        assert "collect" not in recorder.take()
+    looker.look(4 * LEAST, 3 * LEAST)
+    assert "collect" in recorder.take()
+
+
+def test_streams_that_come_and_go_are_left_to_the_interpreter(recorder: Recorder) -> None:
+    """They were never set aside."""
+    looker = Collector()
+    for number in range(1, 4 * REST):
+        looker.look(number * LEAST, number * LEAST)
+        assert recorder.take() == []
 
 
 @pytest.mark.usefixtures("thresholds")
