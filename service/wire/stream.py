@@ -93,11 +93,11 @@ class Stream(Generic[P]):
         self._heartbeat_due = False
         self._trailing = False
         self._heard_at = hub.now()
-        self._swept = subscription.offset
         self.subscription = subscription
         self.pipe = pipe
         self.ending: Ending | None = None
         self.replayed = 0
+        self._swept = (0, subscription.offset)
         pipe.on_behind(self._fell_behind)
 
     @property
@@ -215,8 +215,11 @@ class Stream(Generic[P]):
             await wake.wait()
             wake.clear()
             if self._heartbeat_due:
-                self._heartbeat_due = False
-                await self._send(self.frame("heartbeat", self._hub.heartbeat_fields(self.subscription.position)))
+                await self._send_heartbeat()
+
+    async def _send_heartbeat(self) -> None:
+        self._heartbeat_due = False
+        await self._send(self.frame("heartbeat", self._hub.heartbeat_fields(self.subscription.position)))
 
     async def _catch_up(self, pages: int | None = None) -> bool:
         """Read and send until live, or for so many pages; True once live."""
@@ -238,7 +241,10 @@ class Stream(Generic[P]):
                 else:
                     self.replayed += item.count
                     if item.payload is not None:
+                        self._heartbeat_due = False
                         await self.pipe.send(item.payload)
+                    elif self._heartbeat_due:  # a long stretch in which nothing matches
+                        await self._send_heartbeat()
                     else:
                         await asyncio.sleep(0)
                     if pages is not None:
@@ -282,20 +288,30 @@ class Stream(Generic[P]):
         elif self.pipe.stalled_for(now) >= self._hub.send_timeout:
             self.end(STALLED)
             self.pipe.abort()
-        elif self.subscription.offset != self._swept:
-            self._swept = self.subscription.offset
+        elif (sent := self._sent()) != self._swept:
+            self._swept = sent
             self._heard_at = now
             self._trailing = True
-        elif self.subscription.state is State.LIVE:
+        else:
             silence = now - self._heard_at
-            if silence >= self._hub.heartbeat or (self._trailing and silence >= TRAILING_QUIET):
+            quiet = TRAILING_QUIET if self._trailing and self._is_live else self._hub.heartbeat
+            if silence >= quiet:
                 self._trailing = False
                 self._heard_at = now
                 self._beat()
 
+    @property
+    def _is_live(self) -> bool:
+        return self.subscription.state is State.LIVE
+
+    def _sent(self) -> tuple[int, int]:
+        """Changes when the client was sent events. A replay's position moves on also where nothing matches."""
+        return self.replayed, self.subscription.offset if self._is_live else self._swept[1]
+
     def _beat(self) -> None:
-        if self._wake is None:
+        if self._wake is None and self._is_live:
             self.pipe.push(self._hub.heartbeat_frame(self._encoding, self.subscription.position))
-        else:
-            self._heartbeat_due = True
+            return
+        self._heartbeat_due = True
+        if self._wake is not None:
             self._wake.set()

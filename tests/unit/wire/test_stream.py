@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from service.bus.bus import EventBus
+from service.bus.group import Batch
 from service.bus.start import Start
 from service.bus.subscription import State
 from service.core.errors import StorageError
@@ -209,6 +211,31 @@ async def test_a_heartbeat_carries_the_position_past_what_did_not_match(
         await bus.publish(drafts(7, "other"))
         clock.now += 20
         assert await beats(hub, running) == [bus.cursor(7)]
+
+
+@BOTH
+async def test_a_long_stretch_without_a_match_has_heartbeats_too(
+    hub: StreamHub, bus: EventBus, clock: Monotonic, monkeypatch: pytest.MonkeyPatch, direct: bool
+) -> None:
+    """Else the client takes the scan for a dead connection, comes back, and it begins anew."""
+
+    async def step(group: Any, after: int) -> Batch[Any]:
+        if after in (10, 30):
+            clock.now += 20
+            await hub.sweep()
+        return Batch(None, 0, after + 1)
+
+    await bus.publish(drafts(50, "other"))
+    monkeypatch.setattr(bus, "page", step)
+    async with stream_on(hub, direct, "memory-0") as running:
+        await running.live()
+        frames = [(frame["type"], frame["id"]) for frame in running.pipe.frames]
+    assert frames == [
+        ("connection", "memory-0"),
+        ("heartbeat", "memory-11"),
+        ("heartbeat", "memory-31"),
+        ("caught_up", "memory-50"),
+    ]
 
 
 async def test_streams_at_the_same_place_share_one_heartbeat_frame(
