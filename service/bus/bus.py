@@ -25,6 +25,9 @@ PAGE_EVENTS: Final = 400
 PAGE_BYTES: Final = 256 * 1024
 """A replay reads this much at a time, about half a millisecond, and then lets others have a turn."""
 
+LOCATE_STEPS: Final = 100
+"""Reads in search of where a stream begins, 200,000 offsets or a tenth of a second if few match."""
+
 TRANSPORTS: Final = ("websocket", "sse", "poll")
 
 TAIL_SCAN: Final = 2_000
@@ -166,21 +169,30 @@ class EventBus:
         return self.floor(topics) or None
 
     async def _before_first(self, topics: TopicFilter, after: int) -> int:
-        """The position before the first kept event after `after` that matches; the head if there is none."""
+        """The position before the first kept event after `after` that matches; the head if there is none.
+
+        Or a position before that, if it is far: a stream that scans has heartbeats, one that has not begun has none.
+        """
         page = await self._log.read(topics, after, limit=1, max_bytes=1)
+        steps = 1
         while not page.rows and page.next < self.head:
+            if steps == LOCATE_STEPS:
+                return page.next
             await asyncio.sleep(0)
             page = await self._log.read(topics, page.next, limit=1, max_bytes=1)
+            steps += 1
         return page.rows[0][0] - 1 if page.rows else self.head
 
     # Reading; for subscriptions
 
     async def page(self, group: Group[P], after: int) -> Batch[P]:
         """The next frames of a group's filter after `after`: from the tail if it reaches back so far, or the log."""
-        await self._turns.take()
-        head = self.head
-        batch = self._shared.find(group, after, head)
+        batch = self._shared.find(group, after, self.head)
         if batch is None:
+            await self._turns.take()
+            batch = self._shared.find(group, after, self.head)  # somebody may have read it meanwhile
+        if batch is None:
+            head = self.head
             if after >= self._tail.start:
                 batch = self._tail_page(group, after)
             else:

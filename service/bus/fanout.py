@@ -61,13 +61,15 @@ class FanOut:
             before, last = self.done, entries[-1].event.offset
             for group, payload, count in self._payloads(entries):
                 live = tuple(group.live)
-                for start in range(0, len(live), SLICE):
-                    if room <= 0:
+                start = 0
+                while start < len(live):
+                    if not room:
                         yield
                         room = SLICE
-                    part = live[start : start + SLICE]
+                    part = live[start : start + room]
                     taken = [subscription.deliver(payload, before, last) for subscription in part]
                     self.deliveries += count * sum(taken)
+                    start += len(part)
                     room -= len(part)
             self.done = last
 

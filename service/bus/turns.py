@@ -5,6 +5,7 @@ fifty at once a tenth of a second instead of three milliseconds.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +15,13 @@ TURN: Final = 0.0005
 """Seconds of reading in one turn of the event loop, about a page."""
 
 PAUSE: Final = 0.001
-"""Seconds without reading after each turn while something is published: live events get two thirds of the time."""
+"""Seconds without reading after each turn while something is published."""
+
+SHARE: Final = 1 / 3
+"""Of the time, for reading: what PAUSE makes of it, and what readers get where the loop's own turns are long."""
+
+READERS_MAX: Final = 10
+"""That are let in at once to make up for a long turn of the loop."""
 
 
 class Turns:
@@ -23,6 +30,7 @@ class Turns:
     def __init__(self, is_busy: Callable[[], bool]) -> None:
         self._is_busy = is_busy
         self._began: float | None = None
+        self._until = -math.inf
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
@@ -30,28 +38,39 @@ class Turns:
         now = time.perf_counter()
         if self._began is None:
             self._begin(now)
-        elif self._waiting or now - self._began >= TURN:
+        elif self._waiting or now >= self._until:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
 
     def _begin(self, now: float) -> None:
         self._began = now
+        self._until = now + TURN
         asyncio.get_running_loop().call_soon(self._end)
 
     def _end(self) -> None:
-        """In the next turn of the event loop."""
-        if self._is_busy():
-            self._began = 0.0  # long ago: whoever comes now has to wait
-            asyncio.get_running_loop().call_later(PAUSE, self._next)
+        """In the next turn of the event loop, after those who were let in have read."""
+        loop = asyncio.get_running_loop()
+        if self._waiting and time.perf_counter() < self._until:  # they read little: there is room for one more
+            self._let_in(1)
+            loop.call_soon(self._end)
+        elif self._is_busy():
+            self._until = -math.inf
+            loop.call_later(PAUSE, self._next)
         else:
             self._next()
 
     def _next(self) -> None:
-        self._began = None
-        while self._waiting:
+        now = time.perf_counter()
+        began, self._began = self._began, None
+        if self._waiting:
+            elapsed = now - began if began is not None else 0.0
+            self._let_in(max(1, min(READERS_MAX, int(elapsed * SHARE / TURN))))
+            self._begin(now)
+
+    def _let_in(self, readers: int) -> None:
+        while readers and self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # its reader was not cancelled meanwhile
                 turn.set_result(None)
-                self._begin(time.perf_counter())
-                return
+                readers -= 1

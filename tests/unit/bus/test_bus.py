@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from service.bus.bus import PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN, EventBus
+from service.bus.bus import LOCATE_STEPS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN, EventBus
+from service.bus.group import Batch
 from service.bus.start import Start
-from service.bus.subscription import Gap
+from service.bus.subscription import Gap, Subscription
+from service.core.errors import UnavailableError
 from service.core.topics import TopicFilter
 from service.log.base import Page
 from tests.support.clock import ManualClock
@@ -43,6 +45,19 @@ async def test_earliest_is_before_the_first_kept_match_and_never_a_gap(trimmed: 
     assert await located(trimmed, "earliest", TopicFilter(("u",))) == (6, None)
     assert await located(trimmed, "earliest", TopicFilter(("none",))) == (7, None)
     assert await located(memory_bus(), "earliest") == (0, None)
+
+
+async def test_the_search_for_where_a_stream_begins_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client hears nothing meanwhile; the stream scans on, with heartbeats."""
+    log = MemoryEventLog(ManualClock())
+    bus = memory_bus(log=log)
+    await bus.publish(drafts(2 * LOCATE_STEPS, "other"))
+
+    async def step(topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
+        return Page((), after + 1)
+
+    monkeypatch.setattr(log, "read", step)
+    assert await located(bus, "earliest") == (LOCATE_STEPS, None)
 
 
 @pytest.mark.parametrize("offset", [4, 5, 6, 7])
@@ -178,3 +193,65 @@ async def test_published_counts_events_and_not_repeats_of_a_key() -> None:
     assert receipt.offsets == (1, 1)
     assert not (await bus.publish(keyed)).fresh
     assert (bus.published, bus.head) == (1, 1)
+
+
+# Turns
+
+
+class CountedTurns:
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def take(self) -> None:
+        self.taken += 1
+
+
+async def test_a_page_that_has_to_be_read_takes_a_turn_and_a_shared_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = memory_bus()
+    await bus.publish(drafts(3))
+    turns = CountedTurns()
+    monkeypatch.setattr(bus, "_turns", turns)
+    two = [bus.attach(T, 0, OffsetText()) for _ in range(2)]
+    assert [await subscription.read() for subscription in two] == [Batch((1, 2, 3), 3, 3)] * 2
+    assert turns.taken == 1
+
+
+async def test_fifty_replays_are_complete_while_something_is_published() -> None:
+    bus = memory_bus(tail_events=1)
+    await bus.publish(drafts(3 * PAGE_EVENTS))
+    publishing = asyncio.create_task(publish_until_cancelled(bus))
+    replays = [bus.attach(TopicFilter(("t", f"other/{n}")), 0, OffsetText()) for n in range(50)]
+
+    async def replay(subscription: Subscription[tuple[int, ...]]) -> list[int]:
+        offsets: list[int] = []
+        while len(offsets) < 3 * PAGE_EVENTS:
+            batch = await subscription.read()
+            assert isinstance(batch, Batch)
+            offsets += batch.payload or ()
+            await asyncio.sleep(0)
+        return offsets[: 3 * PAGE_EVENTS]
+
+    found = await asyncio.wait_for(asyncio.gather(*map(replay, replays)), 60)
+    publishing.cancel()
+    assert found == [list(range(1, 3 * PAGE_EVENTS + 1))] * 50
+
+
+async def publish_until_cancelled(bus: EventBus) -> None:
+    while True:
+        await bus.publish(drafts(1))
+
+
+async def test_the_bus_is_busy_while_a_publish_is_under_way_however_it_ends() -> None:
+    log = MemoryEventLog(ManualClock())
+    bus = EventBus(log)
+    assert not bus._is_busy()
+    publishing = asyncio.create_task(bus.publish(drafts(1)))
+    await asyncio.sleep(0)
+    assert bus._is_busy()
+    publishing.cancel()
+    await asyncio.gather(publishing, return_exceptions=True)
+    assert not bus._is_busy()
+    await log.close()
+    with pytest.raises(UnavailableError):
+        await bus.publish(drafts(1))
+    assert not bus._is_busy()

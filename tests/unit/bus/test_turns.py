@@ -1,95 +1,151 @@
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from service.bus import turns
-from service.bus.turns import Turns
+from service.bus.turns import READERS_MAX, SHARE, TURN, Turns
 
 
-class Clock:
+class FakeTime:
+    """In place of the time module."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class LoopTurns:
     """Counts the turns of the event loop."""
 
     def __init__(self) -> None:
-        self.turn = 0
+        self.count = 0
         self._tick()
 
     def _tick(self) -> None:
-        self.turn += 1
+        self.count += 1
         self._handle = asyncio.get_running_loop().call_soon(self._tick)
 
     def stop(self) -> None:
         self._handle.cancel()
 
 
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    fake = FakeTime()
+    monkeypatch.setattr(turns, "time", fake)
+    return fake
+
+
 @contextlib.contextmanager
-def counting() -> Iterator[Clock]:
-    clock = Clock()
+def counting() -> Iterator[LoopTurns]:
+    loop_turns = LoopTurns()
     try:
-        yield clock
+        yield loop_turns
     finally:
-        clock.stop()
+        loop_turns.stop()
 
 
-async def test_one_reader_never_waits_for_itself() -> None:
+class Readers:
+    """So many of them, each of whom reads once, for so many seconds. `taken` are their numbers and loop turns."""
+
+    def __init__(self, reading: Turns, time: FakeTime, loop_turns: LoopTurns, seconds: float) -> None:
+        self.taken: list[tuple[int, int]] = []
+        self._reading = reading
+        self._time = time
+        self._loop_turns = loop_turns
+        self._seconds = seconds
+
+    async def read(self, number: int) -> None:
+        await self._reading.take()
+        self.taken.append((number, self._loop_turns.count))
+        self._time.now += self._seconds
+
+    async def all(self, count: int) -> None:
+        await asyncio.wait_for(asyncio.gather(*(self.read(number) for number in range(count))), 20)
+
+
+async def test_one_reader_never_waits_for_itself(time: FakeTime) -> None:
     """Its own wait for the socket takes a turn of the event loop already."""
     reading = Turns(lambda: False)
-    with counting() as clock:
+    with counting() as loop_turns:
         for _ in range(5):
-            before = clock.turn
+            before = loop_turns.count
             await reading.take()
-            assert clock.turn == before
+            assert loop_turns.count == before
+            time.now += TURN
             await asyncio.sleep(0)
 
 
-async def test_readers_of_little_share_a_turn() -> None:
+async def test_readers_of_pages_have_a_turn_each_in_order(time: FakeTime) -> None:
+    with counting() as loop_turns:
+        readers = Readers(Turns(lambda: False), time, loop_turns, TURN)
+        await readers.all(5)
+    assert [number for number, _ in readers.taken] == list(range(5))
+    assert len({turn for _, turn in readers.taken}) == 5
+
+
+async def test_readers_of_little_share_a_turn(time: FakeTime) -> None:
+    with counting() as loop_turns:
+        readers = Readers(Turns(lambda: False), time, loop_turns, TURN / 10)
+        await readers.all(5)
+    assert len({turn for _, turn in readers.taken}) == 1
+
+
+async def test_what_is_live_has_a_pause_after_a_turn_and_not_within_it(
+    time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "PAUSE", 3_600)
+    with counting() as loop_turns:
+        reading = Turns(lambda: True)
+        readers = Readers(reading, time, loop_turns, 0.3 * TURN)
+        waiting = [asyncio.create_task(readers.read(number)) for number in range(10)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(readers.taken) == 4
+        for task in waiting:
+            task.cancel()
+
+
+async def test_the_pause_ends(time: FakeTime) -> None:
+    with counting() as loop_turns:
+        readers = Readers(Turns(lambda: True), time, loop_turns, TURN)
+        await readers.all(5)
+    assert [number for number, _ in readers.taken] == list(range(5))
+
+
+@pytest.mark.parametrize(("seconds", "let_in"), [(0.0, 1), (4.5 * TURN / SHARE, 4), (60.0, READERS_MAX)])
+async def test_where_the_loop_is_slow_more_readers_are_let_in_at_once(
+    time: FakeTime, seconds: float, let_in: int
+) -> None:
+    with counting() as loop_turns:
+        reading = Turns(lambda: False)
+        slow, readers = (Readers(reading, time, loop_turns, cost) for cost in (seconds, TURN))
+        await asyncio.gather(slow.all(1), readers.all(20))
+    assert next(iter(Counter(turn for _, turn in readers.taken).values())) == let_in
+
+
+async def test_a_reader_that_left_is_passed_over(time: FakeTime) -> None:
+    with counting() as loop_turns:
+        readers = Readers(Turns(lambda: False), time, loop_turns, TURN)
+        first, left, stays = (asyncio.create_task(readers.read(number)) for number in range(3))
+        await first
+        left.cancel()
+        await asyncio.wait_for(stays, 20)
+    assert [number for number, _ in readers.taken] == [0, 2]
+
+
+async def test_a_reader_that_leaves_with_its_turn_in_hand_holds_up_nobody(time: FakeTime) -> None:
     reading = Turns(lambda: False)
-    with counting() as clock:
-        before = clock.turn
-        for _ in range(3):
-            await reading.take()
-        assert clock.turn == before
-
-
-async def test_when_the_time_is_used_up_it_is_one_reader_a_turn_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN", 0.0)
-    reading = Turns(lambda: False)
-    taken: list[tuple[str, int]] = []
-    with counting() as clock:
-
-        async def read(name: str) -> None:
-            await reading.take()
-            taken.append((name, clock.turn))
-
-        await asyncio.gather(*(read(name) for name in "abcde"))
-    assert [name for name, _ in taken] == list("abcde")
-    assert len({turn for _, turn in taken}) == 5, "each in a turn of its own"
-
-
-async def test_a_reader_that_left_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN", 0.0)
-    reading = Turns(lambda: False)
-    left, stays = (asyncio.create_task(reading.take()) for _ in range(2))
-    await reading.take()
-    await asyncio.sleep(0)
-    assert not left.done()
-    left.cancel()
-    await stays
-    assert left.cancelled()
-
-
-async def test_what_is_live_has_a_pause_between_two_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "PAUSE", 0.02)
-    busy = True
-    reading = Turns(lambda: busy)
-    loop = asyncio.get_running_loop()
-    await reading.take()
-    await asyncio.sleep(0)
-    before = loop.time()
-    await reading.take()
-    assert loop.time() - before >= 0.015, "the clock is as coarse as a millisecond"
-    await asyncio.sleep(0)
-    busy = False
-    waiting = [asyncio.create_task(reading.take()) for _ in range(3)]
-    await asyncio.gather(*waiting)  # none is forgotten when the pause ends
+    with counting() as loop_turns:
+        readers = Readers(reading, time, loop_turns, TURN)
+        first, left, stays = (asyncio.create_task(readers.read(number)) for number in range(3))
+        await first
+        reading._let_in(1)
+        left.cancel()
+        await asyncio.wait_for(stays, 20)
+    assert [number for number, _ in readers.taken] == [0, 2]
