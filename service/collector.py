@@ -2,8 +2,8 @@
 
 A full collection looks at every object, some sixty of them a connection, and stops the service meanwhile: a quarter
 of a second with 10,000. The interpreter starts one whenever a quarter of all objects is new, which a busy log
-brings about every second. Connections live long, so what they hold is set aside (`gc.freeze`) and looked at
-again when about as many of them have ended as are open: a fixed cost for each connection.
+brings about every second. Connections live long, so what they hold is set aside (`gc.freeze`) and looked at again when
+about as many of them have ended as are open, as soon as nothing is published for a moment.
 """
 
 import asyncio
@@ -24,6 +24,9 @@ LEAST: Final = 500
 REST: Final = 60
 """Decisions between two full collections."""
 
+PATIENCE: Final = 4
+"""Times as many streams may have ended before the collection no longer waits for a quiet moment."""
+
 
 class Collector:
     """Told how many streams were opened and have ended since the start of the service."""
@@ -39,16 +42,20 @@ class Collector:
         gc.freeze()
         gc.set_threshold(YOUNG, 20, 20)
 
-    async def run(self, count: Callable[[], tuple[int, int]]) -> None:
-        """Decide from time to time, until cancelled."""
+    async def run(self, streams: Callable[[], tuple[int, int]], published: Callable[[], int]) -> None:
+        """Decide from time to time, until cancelled. `published` counts events."""
+        before = published()
         while True:
             await asyncio.sleep(INTERVAL)
-            self.look(*count())
+            now = published()
+            self.look(*streams(), is_quiet=now == before)
+            before = now
 
-    def look(self, opened: int, ended: int) -> None:
+    def look(self, opened: int, ended: int, *, is_quiet: bool) -> None:
         open = opened - ended
         self._rest = max(0, self._rest - 1)
-        if self._aside and not self._rest and ended - self._ended >= max(LEAST, open):
+        many = max(LEAST, open) * (1 if is_quiet else PATIENCE)
+        if self._aside and not self._rest and ended - self._ended >= many:
             gc.unfreeze()
             gc.collect()
             self._ended = ended

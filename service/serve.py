@@ -134,7 +134,9 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         """Called by Hypercorn once it accepts connections; it shuts down when this returns."""
         collector = Collector()
         collector.start()
-        collecting = asyncio.create_task(collector.run(service.hub.turnover), name="collector")
+        collecting = asyncio.create_task(
+            collector.run(service.hub.turnover, lambda: service.bus.published), name="collector"
+        )
         click.echo(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         sys.stdout.flush()
         await stop.wait()

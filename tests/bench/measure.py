@@ -143,6 +143,7 @@ def watch_fan_out(
     context: Context, server: StreamServer, listening: Options, publishing: Options, when_ready: Callable[[], object]
 ) -> FanOut:
     """Calls `when_ready` between the last connect and the first event. Completeness is the caller's to judge."""
+    server.process.settle()
     with Fan(context.tools, listening) as fan:
         fan.wait_ready()
         when_ready()

@@ -19,6 +19,9 @@ START_DEADLINE: Final = 30.0
 STOP_DEADLINE: Final = 30.0
 _POLL: Final = 0.02
 """Seconds between two tries to connect to a server that starts."""
+_IDLE_WINDOW: Final = 0.2
+_IDLE_CPU: Final = 0.02
+"""Seconds of processor time in so many seconds, below which a server rests."""
 
 
 class ServerError(Exception):
@@ -104,6 +107,19 @@ class Process:
                 self._process.kill()
                 self._process.wait()
         self._process = None
+
+    def settle(self) -> None:
+        """Wait until it has nothing left to do, such as to take leave of the clients of the round before.
+
+        Raises ServerError if that takes too long.
+        """
+        deadline = time.monotonic() + START_DEADLINE
+        before = -1.0
+        while (spent := self.cpu_seconds()) - before > _IDLE_CPU:
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self._command[0]} does not come to rest")
+            before = spent
+            time.sleep(_IDLE_WINDOW)
 
     def restart(self) -> None:
         self.stop()
