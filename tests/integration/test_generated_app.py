@@ -94,11 +94,18 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return request.param, folder / "app"
 
 
+def _hear_interrupts() -> None:
+    """A shell makes what it starts in the background deaf to Ctrl-C, and Python keeps it so; tests may run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The application on a free port, and its URL as it prints it."""
     command = [sys.executable, "-m", "app", "--port", "0", *options]
-    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, preexec_fn=_hear_interrupts
+    )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
