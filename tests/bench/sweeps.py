@@ -41,9 +41,7 @@ def _by_subscribers(context: Context) -> dict[str, Points]:
                 for in_flight in IN_FLIGHT:
                     try:
                         found = fan_out(context, server, "ws", subscribers, events, {"conns": in_flight})
-                    except (
-                        IncompleteError
-                    ) as error:  # no point there: nchan keeps 10,000 messages
+                    except IncompleteError as error:  # no point there: nchan keeps 10,000 messages
                         context.note(str(error))
                         continue
                     curves.setdefault(f"{server.name} {in_flight}", []).append({"x": subscribers, **found.summary()})
