@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol
 
 import structlog
@@ -81,21 +81,20 @@ class ServiceCollector(Collector):
 
     def _streams(self) -> Iterator[Metric]:
         now = GaugeMetricFamily("twinwire_subscriptions", "Open now, by transport.", labels=["transport"])
-        for transport, count in self._bus.subscriptions().items():
-            now.add_metric([transport], count)
-        yield now
+        yield _filled(now, self._bus.subscriptions())
         opened = CounterMetricFamily("twinwire_streams_opened", "Streams opened.", labels=["transport"])
-        for transport, count in self._hub.opened.items():
-            opened.add_metric([transport], count)
-        yield opened
+        yield _filled(opened, self._hub.opened)
         refused = CounterMetricFamily("twinwire_streams_refused", "Streams refused, by reason.", labels=["reason"])
-        for reason, count in self._hub.refused.items():
-            refused.add_metric([reason], count)
-        yield refused
+        yield _filled(refused, self._hub.refused)
         ended = CounterMetricFamily("twinwire_streams_ended", "Streams ended, by reason.", labels=["reason"])
-        for reason, count in self._hub.ended.items():
-            ended.add_metric([reason], count)
-        yield ended
+        yield _filled(ended, self._hub.ended)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, counts: Mapping[str, int]) -> Metric:
+    """`family`, with a figure for each value of its label."""
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
 
 
 class Metrics:
