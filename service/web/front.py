@@ -21,7 +21,6 @@ EVENTS: Final = "/api/events"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
 _PROJECTS: Final = "/projects/"
-_READ: Final = "GET, HEAD"
 _READ_AND_PUBLISH: Final = "GET, HEAD, POST, OPTIONS"
 _PREFLIGHT: Final = [
     (b"access-control-allow-headers", b"content-type, idempotency-key, last-event-id, authorization"),
@@ -55,7 +54,7 @@ class FrontDoor:
                 return _events(service, scope["method"])
             if path == SSE or path.startswith(SSE + "/"):
                 if scope["method"] == "OPTIONS":
-                    return partial(_preflight, service, _READ)
+                    return partial(_preflight, service, MethodError.allow)
                 return _stream(service, service.sse, path, SSE)
             if path == WEBSOCKET or path.startswith(WEBSOCKET + "/"):
                 if scope["method"] not in ("GET", "HEAD"):
