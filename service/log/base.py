@@ -47,6 +47,7 @@ class Page(NamedTuple):
 
     @property
     def events(self) -> list[Event]:
+        """The rows with the names of their columns; made anew each time."""
         return list(map(Event._make, self.rows))
 
 

@@ -16,7 +16,7 @@ import aiosqlite
 import msgspec
 
 from service.core.errors import OverloadedError, StorageFullError, TwinwireError, UnavailableError
-from service.core.event import Draft, Event
+from service.core.event import Draft, Event, new_tuple
 from service.log.base import Receipt, Statement
 from service.log.database import driver, explain, on_thread
 from service.log.topics import Topic, TopicRegistry
@@ -34,7 +34,6 @@ INSERT INTO events (offset, topic, prev, time, type, data, key)
 SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?2)
 """
 _INSERT_TOPICS: Final = "INSERT INTO topics (id, name) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
-_new_tuple: Final = tuple.__new__
 _FIND_KEY: Final = "SELECT offset FROM events WHERE topic = ? AND key = ?"
 
 
@@ -284,7 +283,7 @@ class Writer:
         for offset, (name, type, data, key) in enumerate(drafts, first):
             growth = known.get(name) or self._grow(batch, name)
             prev = growth.head
-            events.append(_new_tuple(Event, (offset, name, type, time, prev, data)))
+            events.append(new_tuple(Event, (offset, name, type, time, prev, data)))
             rows.append((offset, growth.topic.id, prev, type, data, key))
             growth.head = offset
             growth.count += 1

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError
-from service.core.event import Draft, check_key, check_type
+from service.core.event import Draft, check_key, check_type, new_tuple
 from service.core.limits import BATCH_MAX
 from service.core.topics import check_topic
 
@@ -27,9 +27,6 @@ class Incoming(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     type: str
     data: msgspec.Raw
     key: str | None = None
-
-
-_new_tuple: Final = tuple.__new__
 
 
 def _no_rule(topic: str, type: str) -> Rule | None:
@@ -121,7 +118,7 @@ class DraftReader:
                 check_key(key)
         except (msgspec.DecodeError, RecursionError, InvalidError):
             return None
-        return [_new_tuple(Draft, (one.topic, one.type, str(one.data, "utf-8"), one.key)) for one in found]
+        return [new_tuple(Draft, (one.topic, one.type, str(one.data, "utf-8"), one.key)) for one in found]
 
     def _lines(self, text: str) -> list[Draft]:
         drafts = [
