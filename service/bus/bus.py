@@ -173,15 +173,15 @@ class EventBus:
 
         Or a position before that, if it is far: a stream that scans has heartbeats, one that has not begun has none.
         """
-        page = await self._log.read(topics, after, limit=1, max_bytes=1)
-        steps = 1
-        while not page.rows and page.next < self.head:
-            if steps == LOCATE_STEPS:
-                return page.next
+        for _ in range(LOCATE_STEPS):
+            page = await self._log.read(topics, after, limit=1, max_bytes=1)
+            if page.rows:
+                return page.rows[0][0] - 1
+            after = page.next
+            if after >= self.head:
+                return self.head
             await asyncio.sleep(0)
-            page = await self._log.read(topics, page.next, limit=1, max_bytes=1)
-            steps += 1
-        return page.rows[0][0] - 1 if page.rows else self.head
+        return after
 
     # Reading; for subscriptions
 
@@ -190,17 +190,20 @@ class EventBus:
         batch = self._shared.find(group, after, self.head)
         if batch is None:
             await self._turns.take()
-            batch = self._shared.find(group, after, self.head)  # somebody may have read it meanwhile
-        if batch is None:
-            head = self.head
-            if after >= self._tail.start:
-                batch = self._tail_page(group, after)
-            else:
-                page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
-                payload = group.encoding.page(page.rows) if page.rows else None
-                batch = Batch(payload, len(page.rows), page.next)
-            self._shared.keep(group, after, head, batch)
+            # Somebody may have read it meanwhile.
+            batch = self._shared.find(group, after, self.head) or await self._read_page(group, after)
         self.replayed += batch.count
+        return batch
+
+    async def _read_page(self, group: Group[P], after: int) -> Batch[P]:
+        head = self.head
+        if after >= self._tail.start:
+            batch = self._tail_page(group, after)
+        else:
+            page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
+            payload = group.encoding.page(page.rows) if page.rows else None
+            batch = Batch(payload, len(page.rows), page.next)
+        self._shared.keep(group, after, head, batch)
         return batch
 
     def _tail_page(self, group: Group[P], after: int) -> Batch[P]:

@@ -25,18 +25,19 @@ READERS_MAX: Final = 10
 
 
 class Turns:
-    """`is_busy` tells whether something is being published or fanned out at the moment."""
+    """`is_busy` tells whether something is being published or fanned out at the moment; `clock` is in seconds."""
 
-    def __init__(self, is_busy: Callable[[], bool]) -> None:
+    def __init__(self, is_busy: Callable[[], bool], clock: Callable[[], float] = time.perf_counter) -> None:
         self._is_busy = is_busy
-        self._began: float | None = None
-        self._until = -math.inf
+        self._clock = clock
+        self._is_free = True
+        self._began = self._until = -math.inf
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
         """Return at once, or later if readers have had their turn. First come, first served."""
-        now = time.perf_counter()
-        if self._began is None:
+        now = self._clock()
+        if self._is_free:
             self._begin(now)
         elif self._waiting or now >= self._until:
             turn = asyncio.get_running_loop().create_future()
@@ -44,14 +45,14 @@ class Turns:
             await turn
 
     def _begin(self, now: float) -> None:
-        self._began = now
-        self._until = now + TURN
+        self._is_free = False
+        self._began, self._until = now, now + TURN
         asyncio.get_running_loop().call_soon(self._end)
 
     def _end(self) -> None:
         """In the next turn of the event loop, after those who were let in have read."""
         loop = asyncio.get_running_loop()
-        if self._waiting and time.perf_counter() < self._until:  # they read little: there is room for one more
+        if self._waiting and self._clock() < self._until:  # they read little: there is room for one more
             self._let_in(1)
             loop.call_soon(self._end)
         elif self._is_busy():
@@ -61,11 +62,10 @@ class Turns:
             self._next()
 
     def _next(self) -> None:
-        now = time.perf_counter()
-        began, self._began = self._began, None
+        now = self._clock()
+        self._is_free = not self._waiting
         if self._waiting:
-            elapsed = now - began if began is not None else 0.0
-            self._let_in(max(1, min(READERS_MAX, int(elapsed * SHARE / TURN))))
+            self._let_in(max(1, min(READERS_MAX, int((now - self._began) * SHARE / TURN))))
             self._begin(now)
 
     def _let_in(self, readers: int) -> None:

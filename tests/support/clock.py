@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks that stand still until a test moves them."""
 
 
 class ManualClock:
@@ -13,4 +13,14 @@ class ManualClock:
     def advance(self, seconds: float) -> int:
         """Move by `seconds`, backwards if negative; returns the new time."""
         self.now += round(seconds * 1000)
+        return self.now
+
+
+class Monotonic:
+    """Seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
         return self.now

@@ -7,16 +7,7 @@ import pytest
 
 from service.bus import turns
 from service.bus.turns import READERS_MAX, SHARE, TURN, Turns
-
-
-class FakeTime:
-    """In place of the time module."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def perf_counter(self) -> float:
-        return self.now
+from tests.support.clock import Monotonic
 
 
 class LoopTurns:
@@ -35,10 +26,8 @@ class LoopTurns:
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    fake = FakeTime()
-    monkeypatch.setattr(turns, "time", fake)
-    return fake
+def clock() -> Monotonic:
+    return Monotonic()
 
 
 @contextlib.contextmanager
@@ -53,56 +42,56 @@ def counting() -> Iterator[LoopTurns]:
 class Readers:
     """So many of them, each of whom reads once, for so many seconds. `taken` are their numbers and loop turns."""
 
-    def __init__(self, reading: Turns, time: FakeTime, loop_turns: LoopTurns, seconds: float) -> None:
+    def __init__(self, reading: Turns, clock: Monotonic, loop_turns: LoopTurns, seconds: float) -> None:
         self.taken: list[tuple[int, int]] = []
         self._reading = reading
-        self._time = time
+        self._clock = clock
         self._loop_turns = loop_turns
         self._seconds = seconds
 
     async def read(self, number: int) -> None:
         await self._reading.take()
         self.taken.append((number, self._loop_turns.count))
-        self._time.now += self._seconds
+        self._clock.now += self._seconds
 
     async def all(self, count: int) -> None:
         await asyncio.wait_for(asyncio.gather(*(self.read(number) for number in range(count))), 20)
 
 
-async def test_one_reader_never_waits_for_itself(time: FakeTime) -> None:
+async def test_one_reader_never_waits_for_itself(clock: Monotonic) -> None:
     """Its own wait for the socket takes a turn of the event loop already."""
-    reading = Turns(lambda: False)
+    reading = Turns(lambda: False, clock)
     with counting() as loop_turns:
         for _ in range(5):
             before = loop_turns.count
             await reading.take()
             assert loop_turns.count == before
-            time.now += TURN
+            clock.now += TURN
             await asyncio.sleep(0)
 
 
-async def test_readers_of_pages_have_a_turn_each_in_order(time: FakeTime) -> None:
+async def test_readers_of_pages_have_a_turn_each_in_order(clock: Monotonic) -> None:
     with counting() as loop_turns:
-        readers = Readers(Turns(lambda: False), time, loop_turns, TURN)
+        readers = Readers(Turns(lambda: False, clock), clock, loop_turns, TURN)
         await readers.all(5)
     assert [number for number, _ in readers.taken] == list(range(5))
     assert len({turn for _, turn in readers.taken}) == 5
 
 
-async def test_readers_of_little_share_a_turn(time: FakeTime) -> None:
+async def test_readers_of_little_share_a_turn(clock: Monotonic) -> None:
     with counting() as loop_turns:
-        readers = Readers(Turns(lambda: False), time, loop_turns, TURN / 10)
+        readers = Readers(Turns(lambda: False, clock), clock, loop_turns, TURN / 10)
         await readers.all(5)
     assert len({turn for _, turn in readers.taken}) == 1
 
 
 async def test_what_is_live_has_a_pause_after_a_turn_and_not_within_it(
-    time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    clock: Monotonic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "PAUSE", 3_600)
     with counting() as loop_turns:
-        reading = Turns(lambda: True)
-        readers = Readers(reading, time, loop_turns, 0.3 * TURN)
+        reading = Turns(lambda: True, clock)
+        readers = Readers(reading, clock, loop_turns, 0.3 * TURN)
         waiting = [asyncio.create_task(readers.read(number)) for number in range(10)]
         for _ in range(20):
             await asyncio.sleep(0)
@@ -111,27 +100,27 @@ async def test_what_is_live_has_a_pause_after_a_turn_and_not_within_it(
             task.cancel()
 
 
-async def test_the_pause_ends(time: FakeTime) -> None:
+async def test_the_pause_ends(clock: Monotonic) -> None:
     with counting() as loop_turns:
-        readers = Readers(Turns(lambda: True), time, loop_turns, TURN)
+        readers = Readers(Turns(lambda: True, clock), clock, loop_turns, TURN)
         await readers.all(5)
     assert [number for number, _ in readers.taken] == list(range(5))
 
 
 @pytest.mark.parametrize(("seconds", "let_in"), [(0.0, 1), (4.5 * TURN / SHARE, 4), (60.0, READERS_MAX)])
 async def test_where_the_loop_is_slow_more_readers_are_let_in_at_once(
-    time: FakeTime, seconds: float, let_in: int
+    clock: Monotonic, seconds: float, let_in: int
 ) -> None:
     with counting() as loop_turns:
-        reading = Turns(lambda: False)
-        slow, readers = (Readers(reading, time, loop_turns, cost) for cost in (seconds, TURN))
+        reading = Turns(lambda: False, clock)
+        slow, readers = (Readers(reading, clock, loop_turns, cost) for cost in (seconds, TURN))
         await asyncio.gather(slow.all(1), readers.all(20))
     assert next(iter(Counter(turn for _, turn in readers.taken).values())) == let_in
 
 
-async def test_a_reader_that_left_is_passed_over(time: FakeTime) -> None:
+async def test_a_reader_that_left_is_passed_over(clock: Monotonic) -> None:
     with counting() as loop_turns:
-        readers = Readers(Turns(lambda: False), time, loop_turns, TURN)
+        readers = Readers(Turns(lambda: False, clock), clock, loop_turns, TURN)
         first, left, stays = (asyncio.create_task(readers.read(number)) for number in range(3))
         await first
         left.cancel()
@@ -139,10 +128,10 @@ async def test_a_reader_that_left_is_passed_over(time: FakeTime) -> None:
     assert [number for number, _ in readers.taken] == [0, 2]
 
 
-async def test_a_reader_that_leaves_with_its_turn_in_hand_holds_up_nobody(time: FakeTime) -> None:
-    reading = Turns(lambda: False)
+async def test_a_reader_that_leaves_with_its_turn_in_hand_holds_up_nobody(clock: Monotonic) -> None:
+    reading = Turns(lambda: False, clock)
     with counting() as loop_turns:
-        readers = Readers(reading, time, loop_turns, TURN)
+        readers = Readers(reading, clock, loop_turns, TURN)
         first, left, stays = (asyncio.create_task(readers.read(number)) for number in range(3))
         await first
         reading._let_in(1)

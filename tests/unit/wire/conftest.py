@@ -5,17 +5,8 @@ import pytest
 from service.bus.bus import EventBus
 from service.wire.frames import Frames
 from service.wire.hub import StreamHub
+from tests.support.clock import Monotonic
 from tests.support.wires import memory_bus
-
-
-class Monotonic:
-    """Seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

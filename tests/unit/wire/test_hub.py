@@ -11,8 +11,8 @@ from service.core.limits import RETRY_MIN_MS
 from service.wire.frames import Frames
 from service.wire.hub import FAREWELL_BATCH, RETRY_MS, RETURN_MS_MAX, StreamHub
 from service.wire.stream import FAULT
+from tests.support.clock import Monotonic
 from tests.support.wires import FakePipe
-from tests.unit.wire.conftest import Monotonic
 from tests.unit.wire.test_stream import Running, stream_on
 
 

@@ -18,10 +18,9 @@ from service.log.base import Page
 from service.wire.frames import Frames
 from service.wire.hub import StreamHub
 from service.wire.stream import FAULT, LOST, RESTART, STALLED, Stream
-from tests.support.clock import ManualClock
+from tests.support.clock import ManualClock, Monotonic
 from tests.support.memorylog import MemoryEventLog
 from tests.support.wires import FakePipe, Silence, drafts, memory_bus, until
-from tests.unit.wire.conftest import Monotonic
 
 T = TopicFilter(("t",))
 OPENING = {"id": "memory-0"}

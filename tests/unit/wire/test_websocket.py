@@ -17,10 +17,9 @@ from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
 from service.wire.hub import StreamHub
 from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
-from tests.support.clock import ManualClock
+from tests.support.clock import ManualClock, Monotonic
 from tests.support.memorylog import MemoryEventLog
 from tests.support.wires import Socket, drafts, memory_bus, open_sockets, until
-from tests.unit.wire.conftest import Monotonic
 
 DATA_MAX = 1024
 Connect = Callable[..., Awaitable[Socket]]
