@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import Page, expect
 
-from tests.support.http import Query, request
+from tests.support.http import request
 
 BRIEF: Final = "tasks: title text, done bool, due date; people: name text, email text, age int"
 AGENTS: Final = 12
@@ -80,16 +80,3 @@ async def new_project(url: str, name: str, brief: str = BRIEF) -> str:
     answer = await request(url, "POST", "/api/projects", json_body={"name": name, "brief": brief})
     assert answer.status == 201, answer.body
     return str(answer.json()["id"])
-
-
-async def history(url: str, project: str, type: str) -> list[dict[str, Any]]:
-    """The data of every event of `type` on a project, in log order, as the server has it."""
-    found: list[dict[str, Any]] = []
-    after = "earliest"
-    while True:
-        query: Query = {"topic": f"projects/{project}", "type": type, "after": after, "limit": 1000}
-        answer = (await request(url, "GET", "/api/events", query=query)).json()
-        found += [event["data"] for event in answer["events"]]
-        if not answer["more"]:
-            return found
-        after = answer["cursor"]

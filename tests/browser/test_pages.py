@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.desk import AGENTS, BLACK_HOLE, BRIEF, RUN_DEADLINE, Desk, history, new_project
-from tests.support.api import publish, publish_many
+from tests.browser.desk import AGENTS, BLACK_HOLE, BRIEF, RUN_DEADLINE, Desk, new_project
+from tests.support.api import history, publish, publish_many
 from tests.support.http import request
 from tests.support.server import ServerProcess
 
@@ -24,7 +24,7 @@ RENDERED_MAX: Final = 2_000
 
 async def assert_log_is_the_servers(desk: Desk, project: str) -> None:
     """Every log event of the server, in order, once."""
-    logged = await history(desk.url, project, "log")
+    logged = [event["data"] for event in await history(desk.url, [f"projects/{project}"]) if event["type"] == "log"]
     await expect(desk.page.locator("#log-lines .line")).to_have_count(len(logged))
     shown = await desk.log_lines()
     for line, data in zip(shown, logged, strict=True):

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from tests.browser.desk import new_project
-from tests.proxies.http1 import Head
+from tests.proxies.http1 import Head, html
 from tests.proxies.rig import Mode, Proxy
 from tests.support.api import history, read
 from tests.support.http import DEADLINE, request
@@ -35,14 +35,11 @@ class Hosting(Mode):
 
     PATH: Final = "/plain.html"
 
-    def __init__(self, html: str) -> None:
-        self._html = html.encode()
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     async def refuse(self, request: Head) -> bytes | None:
-        if request.target != self.PATH:
-            return None
-        fields = (("Content-Type", "text/html"), ("Content-Length", str(len(self._html))), ("Connection", "close"))
-        return Head("HTTP/1.1 200 OK", fields).encode() + self._html
+        return html("200 OK", self._text) if request.target == self.PATH else None
 
 
 class Console:

@@ -75,7 +75,12 @@ class Head:
 
 def page(status: str, text: str, version: str = "1.1") -> bytes:
     """A complete answer of a proxy's own: a page for people."""
-    body = f"<!doctype html><title>{status}</title><p>{text}".encode()
+    return html(status, f"<!doctype html><title>{status}</title><p>{text}", version)
+
+
+def html(status: str, text: str, version: str = "1.1") -> bytes:
+    """A complete answer with this document."""
+    body = text.encode()
     fields = (("Content-Type", "text/html"), ("Content-Length", str(len(body))), ("Connection", "close"))
     return Head(f"HTTP/{version} {status}", fields).encode() + body
 

@@ -1,7 +1,6 @@
 """A reconnect storm: all clients come back at once, each having missed 100 events."""
 
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Final
@@ -13,7 +12,6 @@ from tests.bench.servers import TOPIC, Twinwire
 
 MISSED: Final = 100
 TARGET: Final = 1.5
-_POLL: Final = 0.05
 
 
 def rows(context: Context) -> Iterator[Row]:
@@ -42,7 +40,7 @@ def rows(context: Context) -> Iterator[Row]:
 
 
 def _reconnect(context: Context, ours: Twinwire, mode: str, cursor: str, missed: int) -> Result:
-    _wait_empty(ours)
+    ours.process.settle()
     clients = context.scale.storm_clients
     options = stream_options(ours, mode, clients)
     received = fan(
@@ -61,21 +59,7 @@ def _reconnect(context: Context, ours: Twinwire, mode: str, cursor: str, missed:
     return received
 
 
-def _topic(ours: Twinwire) -> dict[str, object]:
+def _head(ours: Twinwire) -> str:
     with urllib.request.urlopen(f"http://{HOST}:{ours.process.port}/api/topics") as answer:
         topics = json.load(answer)["topics"]
-    return next(dict(topic) for topic in topics if topic["topic"] == TOPIC)
-
-
-def _head(ours: Twinwire) -> str:
-    return str(_topic(ours)["head"])
-
-
-def _wait_empty(ours: Twinwire) -> None:
-    """Until the server has noticed that the clients of the round before are gone."""
-    while True:
-        subscribers = _topic(ours)["subscribers"]
-        assert isinstance(subscribers, dict)
-        if not any(subscribers.values()):
-            return
-        time.sleep(_POLL)
+    return next(str(topic["head"]) for topic in topics if topic["topic"] == TOPIC)
