@@ -4,15 +4,15 @@ from typing import Any, Final, cast
 
 from quart import Quart, request
 
+from service.apps.projects.routes import projects_blueprint
+from service.assembly import Service
 from service.core.errors import ForbiddenError
 from service.settings import Settings
+from service.stream.hypercorn import close_http2_buffer_fault
 from service.web import problems
 from service.web.front import ASGI, FrontDoor
 from service.web.operations import operations_blueprint
 from service.web.pages import pages_blueprint
-from service.web.projects import projects_blueprint
-from service.web.service import Service
-from service.wire.hypercorn import close_http2_buffer_fault
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, 9.2.1)."""

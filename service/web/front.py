@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from service.assembly import Service
 from service.core.errors import MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
 from service.core.topics import TopicFilter
-from service.web.service import Service
-from service.wire.asgi import Header, Receive, Request, Scope, Send, refuse_websocket, respond, respond_problem
+from service.wire.request import Header, Receive, Request, Scope, Send, refuse_websocket, respond, respond_problem
 from service.wire.sse import SSEWire
 from service.wire.websocket import WebSocketWire
 

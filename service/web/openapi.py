@@ -6,12 +6,12 @@ A table of operations, held against the application's routes by tests/unit/web/t
 from typing import Any, Final
 
 from service import __version__
+from service.apps.projects.limits import LISTED_MAX
 from service.core.limits import FILTER_TOPICS_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
-from service.generation.limits import LISTED_MAX
 from service.web.schemas import COUNT, STRING, Schema, array, ref, schemas
-from service.wire.asgi import CURSOR_PARAMETERS
 from service.wire.drafts import JSON, NDJSON
 from service.wire.problems import MEDIA_TYPE
+from service.wire.request import CURSOR_PARAMETERS
 
 Operation = dict[str, Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from quart import Blueprint, Response, request
 
+from service.assembly import Service
 from service.core.errors import InvalidError, MediaTypeError
 from service.core.topics import TopicFilter
 from service.web.openapi import describe
-from service.web.service import Service
 from service.wire.drafts import decode_utf8, explain_decoding
 
 

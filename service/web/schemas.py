@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from service.apps.projects.models import Listing, NewProject, Run, Snapshot, StoredFile
 from service.core.limits import BATCH_MAX, CURSOR_MAX, KEY_MAX, RESERVED_TYPES, TOPIC_MAX, TYPE_MAX
-from service.generation.models import Listing, NewProject, Run, Snapshot, StoredFile
 
 Schema = dict[str, Any]
 

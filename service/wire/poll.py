@@ -17,9 +17,9 @@ from service.core.event import check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
-from service.wire.asgi import DisconnectedError, Message, Receive, Request, Scope, Send, respond, respond_problem
-from service.wire.hub import StreamHub
-from service.wire.hypercorn import send_last
+from service.stream.hub import StreamHub
+from service.stream.hypercorn import send_last
+from service.wire.request import DisconnectedError, Message, Receive, Request, Scope, Send, respond, respond_problem
 
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 ANSWER_BYTES: Final = 4 << 20

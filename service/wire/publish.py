@@ -9,9 +9,9 @@ from service.core.errors import DrainingError, ForbiddenError, TwinwireError
 from service.core.event import Draft, check_key
 from service.core.limits import REQUEST_MAX
 from service.log.base import Receipt
-from service.wire.asgi import DisconnectedError, Receive, Request, Scope, Send, read_body, respond, respond_problem
+from service.stream.hub import StreamHub
 from service.wire.drafts import DraftReader
-from service.wire.hub import StreamHub
+from service.wire.request import DisconnectedError, Receive, Request, Scope, Send, read_body, respond, respond_problem
 
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 

@@ -7,11 +7,11 @@ from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.core.errors import MethodError, TwinwireError
 from service.core.topics import TopicFilter
-from service.wire.asgi import Receive, Request, Scope, Send, respond, respond_problem
-from service.wire.hub import StreamHub
-from service.wire.hypercorn import LAST_TIMEOUT, TransportPipe, find_response_writer, lighten, send_last
-from service.wire.pipe import BodyPipe, Pipe
-from service.wire.stream import Stream
+from service.stream.hub import StreamHub
+from service.stream.hypercorn import LAST_TIMEOUT, TransportPipe, find_response_writer, lighten, send_last
+from service.stream.pipe import BodyPipe, Pipe
+from service.stream.stream import Stream
+from service.wire.request import Receive, Request, Scope, Send, respond, respond_problem
 
 HEADERS: Final = [
     (b"content-type", b"text/event-stream"),

@@ -19,10 +19,8 @@ from service.core.errors import (
 )
 from service.core.limits import ENVELOPE_MAX
 from service.core.topics import TopicFilter
-from service.wire.asgi import Receive, Request, Scope, Send, refuse_websocket
-from service.wire.drafts import DraftReader, explain_decoding
-from service.wire.hub import StreamHub
-from service.wire.hypercorn import (
+from service.stream.hub import StreamHub
+from service.stream.hypercorn import (
     LAST_TIMEOUT,
     TransportPipe,
     find_websocket_writer,
@@ -30,9 +28,11 @@ from service.wire.hypercorn import (
     lighten,
     send_last,
 )
-from service.wire.pipe import MessagePipe, Pipe
+from service.stream.pipe import MessagePipe, Pipe
+from service.stream.stream import Ending, Stream, StreamEncoding
+from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.problems import problem
-from service.wire.stream import Ending, Stream, StreamEncoding
+from service.wire.request import Receive, Request, Scope, Send, refuse_websocket
 
 REF_MAX: Final = 128
 """Characters of a `ref` that are sent back."""

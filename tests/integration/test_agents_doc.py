@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from service.generation.pipeline import GROUP, Pipeline, builtin_agents, installed_agents
-from tests.unit.generation.world import BRIEF, World
+from service.apps.projects.pipeline import GROUP, Pipeline, builtin_agents, installed_agents
+from tests.unit.apps.projects.world import BRIEF, World
 
 DOC = (Path(__file__).parents[2] / "docs" / "agents.md").read_text("utf-8")
 

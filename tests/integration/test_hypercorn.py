@@ -1,6 +1,6 @@
 """The service on a real Hypercorn: the fast wire is taken where it can be, and changes nothing that a client sees.
 
-These tests fail when a new Hypercorn moves what `service.wire.hypercorn` looks for.
+These tests fail when a new Hypercorn moves what `service.stream.hypercorn` looks for.
 """
 
 import asyncio

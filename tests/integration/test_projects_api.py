@@ -10,11 +10,11 @@ import pytest
 from quart import Quart
 from quart.typing import TestClientProtocol as Client
 
-from service.generation.limits import BODY_MAX
-from service.generation.service import ProjectService
+from service.apps.projects.limits import BODY_MAX
+from service.apps.projects.routes import projects_blueprint
+from service.apps.projects.service import ProjectService
 from service.web import problems
-from service.web.projects import projects_blueprint
-from tests.unit.generation.world import BRIEF, Gate, Plain, World
+from tests.unit.apps.projects.world import BRIEF, Gate, Plain, World
 
 JSON = {"Content-Type": "application/json"}
 

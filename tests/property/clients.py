@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from service.bus.start import Start
-from service.wire.hub import StreamHub
-from service.wire.pipe import BodyPipe, MessagePipe, Pipe
+from service.stream.hub import StreamHub
+from service.stream.pipe import BodyPipe, MessagePipe, Pipe
+from service.stream.stream import Ending, Stream
 from service.wire.poll import PollWire
-from service.wire.stream import Ending, Stream
 from tests.property.model import Session
 from tests.support.eventstream import EventStreamParser
 from tests.support.frames import Frame

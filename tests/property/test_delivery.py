@@ -24,11 +24,11 @@ from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.log.migrate import migrate
-from service.log.sqlite import SQLiteEventLog, open_log
+from service.log.sqlite.log import SQLiteEventLog, open_log
+from service.log.sqlite.migrate import migrate
 from service.resources import resource
+from service.stream.hub import StreamHub
 from service.wire.frames import Frames
-from service.wire.hub import StreamHub
 from service.wire.poll import PollWire
 from tests.property.clients import FOREVER, TRANSPORTS, Connection, PollConnection, StreamConnection, ask
 from tests.property.model import Model, Session, offset_of
@@ -42,10 +42,10 @@ SMALL_BOUNDS = {
     "service.bus.bus.PAGE_EVENTS": 3,
     "service.bus.bus.TAIL_SCAN": 4,
     "service.bus.fanout.SLICE": 1,
-    "service.log.reader.MERGE_TOPICS": 2,
-    "service.log.reader.WINDOW": 5,
-    "service.log.trim.TRIM_ROWS": 3,
-    "service.log.sqlite.MAINTENANCE_INTERVAL": FOREVER,
+    "service.log.sqlite.reader.MERGE_TOPICS": 2,
+    "service.log.sqlite.reader.WINDOW": 5,
+    "service.log.sqlite.trim.TRIM_ROWS": 3,
+    "service.log.sqlite.log.MAINTENANCE_INTERVAL": FOREVER,
 }
 
 TOPICS = st.sampled_from(["a", "b", "c/1", "c/2", "c/2/x"])

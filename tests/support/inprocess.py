@@ -15,11 +15,11 @@ import uvloop
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from service.assembly import Service
 from service.resources import resource
-from service.serve import listen, load_config
+from service.server.serve import listen, load_config
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.service import Service
 
 T = TypeVar("T")
 

@@ -13,10 +13,11 @@ from pydantic.fields import FieldInfo
 
 from service import __version__
 from service.core import limits
-from service.log.writer import QUEUE_EVENTS
+from service.log.sqlite.writer import QUEUE_EVENTS
 from service.settings import Settings
 from service.web.openapi import describe
-from service.wire import asgi, sse
+from service.wire import request as asgi
+from service.wire import sse
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -168,11 +169,13 @@ def test_architecture_names_files_that_are_there() -> None:
     assert set(folders) == packages
     for name in re.findall(r"\b(\w+\.py)\b", house[0]):
         assert any((ROOT / "service").rglob(name)), name
-    for name in re.findall(r"`((?:service|core|log|bus|wire|web|access|generation|tests)/[\w/.]+\.py)`", text):
+    for name in re.findall(
+        r"`((?:service|core|log|bus|stream|wire|web|access|apps|operations|server|command|tests)/[\w/.]+\.py)`", text
+    ):
         assert (ROOT / name).exists() or (ROOT / "service" / name).exists(), name
 
 
-@pytest.mark.parametrize("folder", ["log", "bus", "wire", "access"])
+@pytest.mark.parametrize("folder", ["log", "log/sqlite", "bus", "stream", "wire", "access"])
 def test_architecture_names_every_module_of_the_layers(folder: str) -> None:
     text = read("docs/architecture.md")
     modules = {path.name for path in (ROOT / "service" / folder).glob("*.py")} - {"__init__.py"}
@@ -200,7 +203,7 @@ def test_changelog_leads_to_this_version() -> None:
 
 @every_document
 def test_metrics_that_documents_name_exist(path: Path) -> None:
-    code = read("service/telemetry.py")
+    code = read("service/operations/telemetry.py")
     for name in set(re.findall(r"`(twinwire_\w+)", path.read_text("utf-8"))):
         assert f'"{name.removesuffix("_total")}"' in code, name
 

@@ -17,42 +17,62 @@ BELOW = {
     "service.access": ("service.core",),
     "service.log": ("service.core",),
     "service.bus": ("service.core", "service.log.base"),
-    "service.wire": ("service.core", "service.access", "service.bus", "service.log.base"),
-    "service.generation": ("service.core", "service.bus", "service.log.base", "service.log.database"),
+    "service.stream": (
+        "service.core",
+        "service.bus",
+        "service.log.base",
+        "service.wire.frames",
+        "service.wire.request",
+        "service.wire.problems",
+    ),
+    "service.wire": ("service.core", "service.access", "service.bus", "service.log.base", "service.stream"),
+    "service.apps": ("service.core", "service.bus", "service.log.base", "service.log.sqlite.database"),
     "service.resources": (),
     "service.settings": ("service.core",),
-    "service.collector": (),
-    "service.telemetry": ("service.core", "service.bus", "service.wire"),
-    "service.client": ("service.core",),
-    "service.web": (
+    "service.operations": ("service.core", "service.bus", "service.stream"),
+    "service.command.client": ("service.core",),
+    "service.assembly": (
         "service.core",
         "service.access",
         "service.log",
         "service.bus",
+        "service.stream",
         "service.wire",
-        "service.generation",
+        "service.apps",
         "service.resources",
         "service.settings",
-        "service.telemetry",
+        "service.operations",
+    ),
+    "service.web": (
+        "service.core",
+        "service.access",
+        "service.bus",
+        "service.stream",
+        "service.wire",
+        "service.apps",
+        "service.resources",
+        "service.settings",
+        "service.operations",
+        "service.assembly",
     ),
 }
 """What each layer may import beside itself. The rest of the package composes, and may import everything."""
 
-COMPOSITION = ("service.web", "service.serve", "service.__main__")
-COMPOSED_ONLY = ("service.log.sqlite", "service.log.migrate", "service.settings", "service.telemetry")
+COMPOSITION = ("service.assembly", "service.web.app", "service.server", "service.command")
+COMPOSED_ONLY = ("service.log.sqlite.log", "service.log.sqlite.migrate", "service.settings", "service.operations")
 
 GENERATION_MAY_USE = {"open_reader", "POSITION_SQL", "driver", "explain"}
 """Of the database, the generator's store may open a connection that can't write and say what its errors mean."""
 
 HOMES = {
-    "quart": ("service.web",),
-    "hypercorn": ("service.wire.hypercorn", "service.serve"),
-    "aiosqlite": ("service.log", "service.generation.store"),
-    "sqlite3": ("service.log.database",),
-    "pysqlite3": ("service.log.database",),
-    "uvloop": ("service.serve",),
+    "quart": ("service.web", "service.apps.projects.routes"),
+    "hypercorn": ("service.stream.hypercorn", "service.server.serve"),
+    "aiosqlite": ("service.log", "service.apps.projects.store"),
+    "sqlite3": ("service.log.sqlite.database",),
+    "pysqlite3": ("service.log.sqlite.database",),
+    "uvloop": ("service.server.serve",),
     "sse_starlette": ("service.wire.frames",),
-    "prometheus_client": ("service.telemetry",),
+    "prometheus_client": ("service.operations.telemetry",),
 }
 
 
@@ -103,7 +123,7 @@ def test_imports_point_down(layer: str) -> None:
 
 def test_every_module_has_its_place() -> None:
     """A new folder or file at the top must be entered above, or it would be free to import everything."""
-    known = (*BELOW, "service.serve", "service.__main__")
+    known = (*BELOW, "service.server", "service.command", "service.__main__")
     assert [module for path in FILES if not is_within(module := module_of(path), known)] == ["service"]
 
 
@@ -123,7 +143,7 @@ def test_the_generator_takes_little_from_the_database() -> None:
     taken = {
         name
         for one in OUR_IMPORTS
-        if is_within(one.source, ("service.generation",)) and one.target == "service.log.database"
+        if is_within(one.source, ("service.apps.projects",)) and one.target == "service.log.sqlite.database"
         for name in one.names
     }
     assert taken <= GENERATION_MAY_USE

@@ -10,13 +10,13 @@ import aiosqlite
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import EventLog
-from service.log.database import connect, connect_reader, connect_writer, on_thread
-from service.log.migrate import migrate
-from service.log.reader import Reader
-from service.log.retention import Policy, Retention
-from service.log.sqlite import SQLiteEventLog, load_state, open_log
-from service.log.trim import Trimmer
-from service.log.writer import Writer
+from service.log.sqlite.database import connect, connect_reader, connect_writer, on_thread
+from service.log.sqlite.log import SQLiteEventLog, load_state, open_log
+from service.log.sqlite.migrate import migrate
+from service.log.sqlite.reader import Reader
+from service.log.sqlite.retention import Policy, Retention
+from service.log.sqlite.trim import Trimmer
+from service.log.sqlite.writer import Writer
 from service.resources import resource
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog

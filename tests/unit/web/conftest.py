@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from service.assembly import Service
 from service.settings import Settings
 from service.web.app import TwinwireApp, create_app
-from service.web.service import Service
 
 
 @pytest.fixture

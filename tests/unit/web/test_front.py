@@ -2,8 +2,8 @@
 
 import pytest
 
+from service.assembly import Service
 from service.web.app import TwinwireApp
-from service.web.service import Service
 from tests.support.wires import Exchange, Socket, call, drafts, http_scope
 
 

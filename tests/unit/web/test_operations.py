@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from service.assembly import Service
 from service.core.errors import StorageFullError
 from service.core.topics import TopicFilter
 from service.web.app import TwinwireApp
-from service.web.service import Service
 from tests.support.wires import Answer, Exchange, call, drafts, http_scope
 
 METRICS = [

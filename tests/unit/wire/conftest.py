@@ -1,31 +1,3 @@
-from collections.abc import Iterator
+from tests.support.stream_fixtures import bus, clock, hub, nothing_is_left_behind
 
-import pytest
-
-from service.bus.bus import EventBus
-from service.wire.frames import Frames
-from service.wire.hub import StreamHub
-from tests.support.clock import Monotonic
-from tests.support.wires import memory_bus
-
-
-@pytest.fixture
-def clock() -> Monotonic:
-    return Monotonic()
-
-
-@pytest.fixture
-async def bus() -> EventBus:
-    return memory_bus()
-
-
-@pytest.fixture
-async def hub(bus: EventBus, clock: Monotonic) -> StreamHub:
-    return StreamHub(bus, Frames(bus.epoch), heartbeat=20.0, send_timeout=30.0, clock=clock)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left_behind(bus: EventBus) -> Iterator[None]:
-    """Whatever a test does, no subscription outlives its client."""
-    yield
-    assert bus.subscriptions() == {"websocket": 0, "sse": 0, "poll": 0}
+__all__ = ["bus", "clock", "hub", "nothing_is_left_behind"]

@@ -9,7 +9,7 @@ from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.core.limits import PAGE_DEFAULT, PAGE_MAX
 from service.core.topics import TopicFilter
-from service.wire.hub import StreamHub
+from service.stream.hub import StreamHub
 from service.wire.poll import ANSWER_BYTES, PollWire
 from tests.support.wires import Answer, Exchange, call, drafts, http_scope, until
 

@@ -12,8 +12,8 @@ from service.core.errors import OverloadedError, StorageError, StorageFullError
 from service.core.event import Draft
 from service.core.limits import REQUEST_MAX
 from service.log.base import Receipt, Statement
+from service.stream.hub import StreamHub
 from service.wire.drafts import NDJSON, DraftReader
-from service.wire.hub import StreamHub
 from service.wire.publish import PublishWire
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog

@@ -13,9 +13,9 @@ from service.core.errors import StorageFullError
 from service.core.event import Draft
 from service.core.limits import ENVELOPE_MAX
 from service.log.base import Receipt, Statement
+from service.stream.hub import StreamHub
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
-from service.wire.hub import StreamHub
 from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
 from tests.support.clock import ManualClock, Monotonic
 from tests.support.memorylog import MemoryEventLog

@@ -1,0 +1,1 @@
+"""Applications that ride on the bus."""

@@ -1,0 +1,96 @@
+"""Every write of the generator: what is stored and what is announced, to be committed in one transaction."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.apps.projects.models import EVENT_TYPES, EventData, FinalStatus, RunStatus, StageStatus
+from service.core.event import Draft
+from service.log.base import Statement
+
+PROJECTS_TOPIC: Final = "projects"
+"""Where projects come and go; what happens inside one is on `projects/{id}`."""
+
+
+def topic_of(project: str) -> str:
+    return f"{PROJECTS_TOPIC}/{project}"
+
+
+@dataclass(slots=True)
+class Change:
+    """Events and statements about one project that commit together. Methods return self, to be chained."""
+
+    project: str
+    drafts: list[Draft] = field(default_factory=list)
+    also: list[Statement] = field(default_factory=list)
+
+    def tell(self, *events: EventData) -> "Change":
+        """Announce on the project's topic."""
+        topic = topic_of(self.project)
+        self.drafts.extend(Draft.of(topic, EVENT_TYPES[type(one)], one.model_dump()) for one in events)
+        return self
+
+    def tell_all(self, type: str, name: str) -> "Change":
+        """Announce on the topic of all projects."""
+        self.drafts.append(Draft.of(PROJECTS_TOPIC, type, {"id": self.project, "name": name}))
+        return self
+
+    def _do(self, sql: str, *values: str | int | float | None) -> "Change":
+        self.also.append((sql, values))
+        return self
+
+    def add_project(self, name: str, brief: str, now: int) -> "Change":
+        return self._do(
+            "INSERT INTO projects (id, name, brief, created) VALUES (?, ?, ?, ?)",
+            *(self.project, name, brief, now),
+        )
+
+    def remove_project(self) -> "Change":
+        self._do("DELETE FROM stages WHERE run IN (SELECT id FROM runs WHERE project = ?)", self.project)
+        for table, column in (("files", "project"), ("runs", "project"), ("projects", "id")):
+            self._do(f"DELETE FROM {table} WHERE {column} = ?", self.project)  # noqa: S608 - two literals
+        return self
+
+    def add_run(self, run: str, agents: Sequence[str], message: str, now: int) -> "Change":
+        self._do(
+            "INSERT INTO runs (id, project, status, progress, message, created) VALUES (?, ?, 'queued', 0, ?, ?)",
+            *(run, self.project, message, now),
+        )
+        return self._do(
+            "INSERT INTO stages (run, number, agent, status, message)"
+            " SELECT ?, key + 1, value, 'pending', '' FROM json_each(?)",
+            *(run, json.dumps(agents)),
+        )
+
+    def set_run(self, run: str, status: RunStatus, progress: int, message: str) -> "Change":
+        return self._do(
+            "UPDATE runs SET status = ?, progress = ?, message = ? WHERE id = ?",
+            *(status, progress, message, run),
+        )
+
+    def start_run(self, run: str, now: int) -> "Change":
+        """The first start counts: a resumed run keeps it."""
+        return self._do("UPDATE runs SET started = coalesce(started, ?) WHERE id = ?", now, run)
+
+    def end_run(self, run: str, status: FinalStatus, progress: int, message: str, now: int) -> "Change":
+        self.set_run(run, status, progress, message)
+        return self._do("UPDATE runs SET finished = ? WHERE id = ?", now, run)
+
+    def set_stage(self, run: str, number: int, status: StageStatus, message: str, duration: float | None) -> "Change":
+        return self._do(
+            "UPDATE stages SET status = ?, message = ?, duration = ? WHERE run = ? AND number = ?",
+            *(status, message, duration, run, number),
+        )
+
+    def put_file(self, run: str, path: str, text: str, now: int) -> "Change":
+        return self._do(
+            "INSERT INTO files (project, path, run, content, size, updated) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (project, path) DO UPDATE SET run = excluded.run, content = excluded.content,"
+            " size = excluded.size, updated = excluded.updated",
+            *(self.project, path, run, text, len(text.encode()), now),
+        )
+
+    def drop_files_of_other_runs(self, run: str) -> "Change":
+        """A completed run leaves what it wrote, and nothing that an earlier one alone did."""
+        return self._do("DELETE FROM files WHERE project = ? AND run <> ?", self.project, run)

@@ -1,0 +1,190 @@
+"""Which runs work, which wait, and how they are stopped and taken up again."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakValueDictionary
+
+import structlog
+
+from service.apps.projects.changes import Change
+from service.apps.projects.limits import CANCEL_GRACE, QUEUE_MAX
+from service.apps.projects.models import Run, StatusUpdate
+from service.apps.projects.pipeline import Pipeline
+from service.apps.projects.ports import Clock, Publisher
+from service.apps.projects.runner import Runner
+from service.apps.projects.store import Store
+from service.core.errors import ConflictError, DrainingError, OverloadedError, TwinwireError
+
+logger = structlog.get_logger(__name__)
+
+_ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_ID_LENGTH: Final = 12
+
+
+def new_id() -> str:
+    """60 random bits that can be read aloud: no l, o, 0 or 1."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    runner: Runner
+    task: asyncio.Task[None]
+
+
+class Orchestrator:
+    """At most `concurrency` runs work at a time; the others are queued, in the order in which they came.
+
+    The order of calls about one project is the order of their effects. `close` leaves unfinished runs as they
+    are; `start`, once, in the next process, goes on with each from its first unfinished stage.
+    """
+
+    def __init__(
+        self, bus: Publisher, store: Store, pipeline: Pipeline, pace: float, concurrency: int, clock: Clock
+    ) -> None:
+        """`pace` is the seconds that each stage takes at least."""
+        self._bus = bus
+        self._store = store
+        self._pipeline = pipeline
+        self._pace = pace
+        self._clock = clock
+        self._slots = asyncio.Semaphore(concurrency)
+        self._jobs: dict[str, _Job] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._closing = False
+
+    @property
+    def active(self) -> int:
+        """Runs that work or wait."""
+        return len(self._jobs)
+
+    async def start(self) -> None:
+        """Take up what an earlier process left."""
+        async with self._store.view() as view:
+            unfinished = await view.unfinished()
+        for run in unfinished:
+            logger.info("run_taken_up", project=run.project, run=run.id, status=run.status)
+            self._launch(run)
+
+    async def generate(self, project: str) -> Run:
+        """Queue a run. Raises NotFoundError, ConflictError (one is unfinished), UnavailableError."""
+        async with self.exclusive(project):
+            self._check_open()
+            if len(self._jobs) >= QUEUE_MAX:
+                raise OverloadedError(f"{QUEUE_MAX:,} runs are waiting already")
+            await self._await_ending(project)
+            left = await self._left_behind(project)
+            if project in self._jobs:
+                raise ConflictError("a run of this project is not finished yet")
+            if left is not None:
+                return self._launch(left)
+            return self._launch(await self._add_run(project))
+
+    async def cancel(self, project: str) -> Run:
+        """Stop the unfinished run. Raises NotFoundError, ConflictError (there is none), UnavailableError."""
+        async with self.exclusive(project):
+            self._check_open()
+            run = await self._stop(project)
+        if run is None:
+            raise ConflictError("no run of this project is working or waiting")
+        return run
+
+    @asynccontextmanager
+    async def exclusive(self, project: str) -> AsyncIterator[None]:
+        """While held, no other call starts or stops a run of this project."""
+        lock = self._locks.setdefault(project, asyncio.Lock())
+        async with lock:
+            yield
+
+    async def cancel_within(self, project: str) -> None:
+        """Stop the unfinished run, if any. The caller holds `exclusive`."""
+        await self._stop(project)
+
+    async def close(self) -> None:
+        """Stop working, leaving the runs to the next process. Idempotent."""
+        self._closing = True
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.runner.dismiss()
+            job.task.cancel()
+        if jobs:
+            _, stuck = await asyncio.wait({job.task for job in jobs}, timeout=CANCEL_GRACE)
+            for task in stuck:
+                logger.warning("agent_does_not_stop", run=task.get_name())
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise DrainingError("the service is stopping")
+
+    async def _await_ending(self, project: str) -> None:
+        """Whoever heard of a run's end may act on it, though its task has a few steps to go."""
+        job = self._jobs.get(project)
+        if job is not None and job.runner.finishing:
+            await asyncio.wait({job.task}, timeout=CANCEL_GRACE)
+
+    async def _left_behind(self, project: str) -> Run | None:
+        """An unfinished run that nobody works on, because its end could not be recorded."""
+        async with self._store.view() as view:
+            run = (await view.project(project)).run
+        return run if run is not None and run.unfinished and project not in self._jobs else None
+
+    async def _add_run(self, project: str) -> Run:
+        run = new_id()
+        message = "Queued"
+        change = Change(project).add_run(run, self._pipeline.names, message, self._clock.unix_ms())
+        change.tell(StatusUpdate(status="queued", progress=0, run=run, message=message))
+        await self._bus.publish(change.drafts, change.also)
+        return await self._run(run)
+
+    async def _run(self, id: str) -> Run:
+        async with self._store.view() as view:
+            return await view.run(id)
+
+    def _launch(self, run: Run) -> Run:
+        runner = Runner(run, self._bus, self._store, self._pipeline, self._pace, self._clock)
+        task = asyncio.create_task(self._work(runner), name=f"run {run.id}")
+        job = self._jobs[run.project] = _Job(runner, task)
+        task.add_done_callback(lambda _: self._forget(run.project, job))
+        return run
+
+    def _forget(self, project: str, job: _Job) -> None:
+        if self._jobs.get(project) is job:
+            del self._jobs[project]
+
+    async def _work(self, runner: Runner) -> None:
+        try:
+            async with self._slots:
+                await runner.carry_out()
+        except TwinwireError as error:
+            logger.warning("run_interrupted", run=runner.run.id, reason=error.detail)
+        except Exception:
+            logger.exception("run_interrupted", run=runner.run.id)
+
+    async def _stop(self, project: str) -> Run | None:
+        """Returns the cancelled run, or None if nothing was there to cancel."""
+        await self._await_ending(project)
+        job = self._jobs.get(project)
+        if job is None:
+            left = await self._left_behind(project)
+            if left is None:
+                return None
+            runner = Runner(left, self._bus, self._store, self._pipeline, self._pace, self._clock)
+        else:
+            runner = job.runner
+            await self._halt(project, job)
+        if not runner.finishing:
+            await runner.end_cancelled()
+            return await self._run(runner.run.id)
+        return None
+
+    async def _halt(self, project: str, job: _Job) -> None:
+        job.runner.dismiss()
+        job.task.cancel()
+        _, stuck = await asyncio.wait({job.task}, timeout=CANCEL_GRACE)
+        if stuck:
+            logger.warning("agent_does_not_stop", run=job.runner.run.id)
+        self._forget(project, job)

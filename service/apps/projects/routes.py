@@ -1,0 +1,127 @@
+"""The project resources (PROTOCOL.md, section 6): JSON in and out, errors raised for the app to translate."""
+
+import json
+from typing import Final
+
+from pydantic import ValidationError
+from quart import Blueprint, Response, request, url_for
+
+from service.apps.projects.archive import slug
+from service.apps.projects.limits import BODY_MAX, LISTED_MAX
+from service.apps.projects.models import NewProject, Value
+from service.apps.projects.service import ProjectService
+from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError
+
+_LIMIT_DIGITS: Final = 9
+
+
+def projects_blueprint(service: ProjectService) -> Blueprint:
+    """Every route below `/api/projects`."""
+    blueprint = Blueprint("projects", __name__, url_prefix="/api/projects")
+
+    @blueprint.post("")
+    async def create() -> Response:
+        new = await _read_new_project()
+        project = await service.create(new.name, new.brief)
+        response = _answer(project, 201)
+        response.headers["Location"] = url_for("projects.show", id=project.id)
+        return response
+
+    @blueprint.get("")
+    async def index() -> Response:
+        return _answer(await service.listing(_read_limit(), request.args.get("before")))
+
+    @blueprint.get("/<id>")
+    async def show(id: str) -> Response:
+        return _answer(await service.snapshot(id))
+
+    @blueprint.delete("/<id>")
+    async def delete(id: str) -> Response:
+        await service.delete(id)
+        response = Response(b"", 204)
+        del response.headers["Content-Type"]
+        return response
+
+    @blueprint.post("/<id>/generate")
+    async def generate(id: str) -> Response:
+        return _answer(await service.generate(id), 202)
+
+    @blueprint.post("/<id>/cancel")
+    async def cancel(id: str) -> Response:
+        return _answer(await service.cancel(id), 202)
+
+    _add_files(blueprint, service)
+    return blueprint
+
+
+def _add_files(blueprint: Blueprint, service: ProjectService) -> None:
+    @blueprint.get("/<id>/files")
+    async def files(id: str) -> Response:
+        found = [file.model_dump() for file in await service.files(id)]
+        return _json(json.dumps({"files": found}))
+
+    @blueprint.get("/<id>/files/<path:path>")
+    async def file(id: str, path: str) -> Response:
+        # Plain text whatever it holds: what an agent wrote must not run as a page of this origin.
+        response = Response((await service.file(id, path)).encode(), content_type="text/plain; charset=utf-8")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return _fresh(response)
+
+    @blueprint.get("/<id>/archive")
+    async def archive(id: str) -> Response:
+        name, content = await service.archive(id)
+        response = Response(content, content_type="application/zip")
+        response.headers["Content-Disposition"] = f'attachment; filename="{slug(name)}.zip"'
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return _fresh(response)
+
+
+def _answer(value: Value, status: int = 200) -> Response:
+    return _json(value.model_dump_json(), status)
+
+
+def _json(text: str, status: int = 200) -> Response:
+    return _fresh(Response(text.encode(), status, content_type="application/json"))
+
+
+def _fresh(response: Response) -> Response:
+    """What a client loads again, it gets as it is now: the snapshot's cursor depends on it."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _read_limit() -> int:
+    text = request.args.get("limit")
+    if text is None:
+        return LISTED_MAX
+    if not (text.isascii() and text.isdigit() and len(text) <= _LIMIT_DIGITS and int(text) >= 1):
+        raise InvalidError("limit is a number from 1", field="limit")
+    return min(int(text), LISTED_MAX)
+
+
+async def _read_new_project() -> NewProject:
+    """The body. Raises MediaTypeError, TooLargeError, MalformedError, or InvalidError that names the field."""
+    if request.mimetype != "application/json":
+        raise MediaTypeError("send the project as application/json")
+    try:
+        value = json.loads(await _read_body())
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"the body is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidError('the body has to be an object: {"name": "...", "brief": "..."}')
+    try:
+        return NewProject.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise InvalidError(first["msg"], field=".".join(map(str, first["loc"]))) from error
+
+
+async def _read_body() -> bytes:
+    too_large = TooLargeError(f"a project has at most {BODY_MAX:,} bytes of JSON")
+    if (request.content_length or 0) > BODY_MAX:
+        raise too_large
+    body: bytes = await request.get_data(False, False, False)  # as bytes, kept nowhere, no form
+    if len(body) > BODY_MAX:
+        raise too_large
+    return body

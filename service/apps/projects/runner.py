@@ -1,0 +1,231 @@
+"""One run, from its first unfinished stage to its end. What is stored and what is announced commit together."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import structlog
+
+from service.apps.projects.agents.base import Agent, AgentError
+from service.apps.projects.brief import parse_brief
+from service.apps.projects.changes import Change
+from service.apps.projects.limits import RETRY_MAX
+from service.apps.projects.models import AgentUpdate, Completion, FinalStatus, LogLine, Run, Stage, StatusUpdate
+from service.apps.projects.pipeline import Pipeline
+from service.apps.projects.ports import Clock, Publisher
+from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, shorten, steps_of
+from service.apps.projects.store import Store
+from service.core.errors import DrainingError, StorageError, UnavailableError
+
+T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
+
+
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` to its end even if the caller is cancelled, which takes effect after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody asked this task to stop; an agent can also raise CancelledError by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An agent's turn in a run: stage `number` of `stages`."""
+
+    agent: str
+    number: int
+    stages: int
+    pace: Pace
+
+    def update(self, status: Literal["started", "completed", "failed"], message: str) -> AgentUpdate:
+        """The event; `{agent}` and `{duration}` in `message` are filled in."""
+        seconds = self.pace.elapsed
+        return AgentUpdate(
+            agent=self.agent,
+            stage=self.number,
+            stages=self.stages,
+            status=status,
+            message=message.format(agent=self.agent, duration=f"{seconds:.2f}"),
+            duration=None if status == "started" else round(seconds, 3),
+        )
+
+
+class Runner:
+    """Carries out a run, once."""
+
+    def __init__(self, run: Run, bus: Publisher, store: Store, pipeline: Pipeline, pace: float, clock: Clock) -> None:
+        """`pace` is the seconds that each stage takes at least."""
+        self.run = run
+        self.finishing = False
+        """Set before the run's end is announced: whoever hears of it may act on it at once."""
+        self._bus = bus
+        self._store = store
+        self._pipeline = pipeline
+        self._pace = pace
+        self._clock = clock
+        self._progress = run.progress
+        self._turn: Turn | None = None
+        self._work: StageWork | None = None
+        self._dismissed = False
+
+    def dismiss(self) -> None:
+        """Nothing that an agent still does counts from now on; the task is then cancelled."""
+        self._dismissed = True
+        if self._work is not None:
+            self._work.close()
+
+    async def carry_out(self) -> None:
+        """Run every stage that is not completed. An agent's failure ends the run, and does not raise.
+
+        Raises DrainingError or StorageError if the run can't be recorded; it then goes on after a restart.
+        """
+        try:
+            context, stages = await self._load()
+            await self._announce_resumption(stages)
+            for stage in stages:
+                if stage.status != "completed":
+                    await self._stage(context, stage, len(stages))
+        except (DrainingError, StorageError):
+            raise
+        except asyncio.CancelledError:
+            if self._dismissed or _is_cancelled():
+                raise
+            await self._fail("the agent was cancelled from within")
+        except Exception as error:
+            if self._dismissed:  # the agent's way to take its cancellation
+                raise asyncio.CancelledError from error
+            if not isinstance(error, AgentError):
+                logger.exception("agent_failed", project=self.run.project, run=self.run.id)
+            await self._fail(shorten(str(error) or type(error).__name__))
+        else:
+            await self._complete(len(context.files.written))
+
+    async def end_cancelled(self) -> None:
+        """Announce the end of a run whose task has been stopped, or never began."""
+        message = "Cancelled"
+        change = self._close_turn("Cancelled {agent} agent after {duration}s")
+        change.tell(LogLine(level="warning", message="The run was cancelled"))
+        await self._end(change, "cancelled", message)
+
+    async def _load(self) -> tuple[RunContext, list[Stage]]:
+        async with self._store.view() as view:
+            project = await view.project(self.run.project)
+            stages = await view.stages(self.run.id)
+            known = [file.path for file in await view.files(project.id)]
+            written = await view.contents(project.id, self.run.id)
+        files = RunFiles(written, known)
+        brief = parse_brief(project.brief)
+        context = RunContext(project.name, brief, self.run, files, self._clock, self._commit, self.run.progress)
+        return context, stages
+
+    async def _announce_resumption(self, stages: Sequence[Stage]) -> None:
+        if self.run.started is None:
+            return
+        left = [stage for stage in stages if stage.status != "completed"]
+        where = f"stage {left[0].number} of {len(stages)}, {left[0].agent}" if left else "the end"
+        message = f"Resumed after an interruption: going on with {where}"
+        change = self._moved(message).tell(LogLine(level="warning", message=message), self._status(message))
+        await self._commit(change)
+
+    async def _stage(self, context: RunContext, stage: Stage, stages: int) -> None:
+        agent = self._agent(stage, context)
+        pace = Pace(self._clock, self._pace, steps_of(agent))
+        await self._open_turn(Turn(agent.name, stage.number, stages, pace))
+        self._work = StageWork(context, agent, stage.number, stages, pace)
+        try:
+            await agent.run(self._work)
+            if self._dismissed:  # the agent swallowed its cancellation
+                raise asyncio.CancelledError
+            await pace.settle()
+        finally:
+            self._work.close()
+            self._progress = context.progress
+        self._progress = context.progress = max(context.progress, running_percent(stage.number, stages))
+        await self._commit(self._close_turn("Completed {agent} agent in {duration}s", "completed"))
+        self._turn = None
+
+    def _agent(self, stage: Stage, context: RunContext) -> Agent:
+        agent = self._pipeline.get(stage.agent)
+        if agent is None:
+            raise AgentError(f"the agent {stage.agent!r} is not installed any more")
+        missing = [path for path in agent.needs if path not in context.files.written]
+        if missing:
+            raise AgentError(f"the agent {stage.agent!r} needs {missing[0]!r}, which was not written")
+        return agent
+
+    async def _open_turn(self, turn: Turn) -> None:
+        update = turn.update("started", "Starting {agent} agent")
+        change = self._moved(update.message).start_run(self.run.id, self._clock.unix_ms())
+        change.set_stage(self.run.id, turn.number, "started", update.message, None)
+        self._turn = turn
+        await self._commit(change.tell(update, self._status(update.message)))
+
+    def _close_turn(self, message: str, status: Literal["completed", "failed"] = "failed") -> Change:
+        """The end of the current turn, if an agent has one."""
+        change = Change(self.run.project)
+        if self._turn is None:
+            return change
+        update = self._turn.update(status, message)
+        change.set_stage(self.run.id, self._turn.number, status, update.message, update.duration)
+        change.tell(update)
+        if status == "completed":
+            change.set_run(self.run.id, "running", self._progress, update.message)
+            change.tell(self._status(update.message))
+        return change
+
+    async def _complete(self, files: int) -> None:
+        self._progress = 100
+        message = f"Generated {files} files"
+        change = Change(self.run.project).drop_files_of_other_runs(self.run.id)
+        change.tell(LogLine(level="info", message=message))
+        await self._end(change, "completed", message, files)
+
+    async def _fail(self, message: str) -> None:
+        agent = None if self._turn is None else self._turn.agent
+        change = self._close_turn("Failed {agent} agent after {duration}s")
+        change.tell(LogLine(level="error", message=message, agent=agent))
+        await self._end(change, "failed", message)
+
+    async def _end(self, change: Change, status: FinalStatus, message: str, files: int | None = None) -> None:
+        """Announce and store the end; `files` is what the project then holds, None for what it holds now."""
+        self.finishing = True
+        async with self._store.view() as view:
+            run = await view.run(self.run.id)
+            count = await view.file_count(run.project) if files is None else files
+        now = self._clock.unix_ms()
+        change.end_run(run.id, status, self._progress, message, now)
+        change.tell(
+            StatusUpdate(status=status, progress=self._progress, run=run.id, message=message),
+            Completion(run=run.id, status=status, duration=run.seconds_until(now), files=count, message=message),
+        )
+        await self._commit(change)
+
+    async def _commit(self, change: Change) -> None:
+        """Publish, however long the disk stays full. Raises DrainingError, StorageError."""
+        while True:
+            try:
+                await uninterrupted(self._bus.publish(change.drafts, change.also))
+                return
+            except DrainingError:
+                raise
+            except UnavailableError as error:
+                logger.warning("run_waits", run=self.run.id, reason=error.detail)
+                await self._clock.sleep(min(error.retry_after or RETRY_MAX, RETRY_MAX))
+
+    def _moved(self, message: str) -> Change:
+        change = Change(self.run.project)
+        return change.set_run(self.run.id, "running", self._progress, message)
+
+    def _status(self, message: str) -> StatusUpdate:
+        return StatusUpdate(status="running", progress=self._progress, run=self.run.id, message=message)

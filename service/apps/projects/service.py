@@ -1,0 +1,224 @@
+"""Projects as the rest of the service uses them: create, look, generate, cancel, delete."""
+
+import asyncio
+import json
+import unicodedata
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from service.apps.projects.agents.base import Agent
+from service.apps.projects.archive import pack
+from service.apps.projects.brief import parse_brief
+from service.apps.projects.changes import PROJECTS_TOPIC, Change, topic_of
+from service.apps.projects.limits import NAME_MAX
+from service.apps.projects.models import (
+    EVENT_MODELS,
+    EventData,
+    Listing,
+    Project,
+    Run,
+    Snapshot,
+    Stage,
+    StatusUpdate,
+    StoredFile,
+)
+from service.apps.projects.orchestrator import Orchestrator, new_id
+from service.apps.projects.pipeline import Pipeline, installed_pipeline
+from service.apps.projects.ports import Clock, Publisher, SystemClock
+from service.apps.projects.store import Store
+from service.core.errors import InvalidError, NotFoundError, TwinwireError
+from service.core.topics import TopicFilter
+
+T = TypeVar("T")
+
+_UNNAMEABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that a one-line name can't hold: control characters, surrogates, line separators."""
+
+
+def _check_data(model: type[EventData], name: str, data: str) -> None:
+    try:
+        model.model_validate(json.loads(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(["data", *map(str, first["loc"])])
+        raise InvalidError(f"{name}: {first['msg']}", field=field) from error
+
+
+def check_name(text: str) -> str:
+    """`text` without white space around it. Raises InvalidError if it can't be a project's name."""
+    name = text.strip()
+    if not 1 <= len(name) <= NAME_MAX:
+        raise InvalidError(f"a name has 1-{NAME_MAX} characters, not {len(name):,}", field="name")
+    if any(unicodedata.category(character) in _UNNAMEABLE for character in name):
+        raise InvalidError("a name is one line without control characters", field="name")
+    return name
+
+
+class ProjectService:
+    """Make it with `open`, then `start` it; `close` it before the bus.
+
+    Calls that change something go on to their end when the caller is cancelled: a client that hangs up can't
+    leave a run that is queued and forgotten.
+    """
+
+    def __init__(self, bus: Publisher, store: Store, orchestrator: Orchestrator, pipeline: Pipeline, clock: Clock):
+        self._bus = bus
+        self._store = store
+        self._orchestrator = orchestrator
+        self._pipeline = pipeline
+        self._clock = clock
+        self._known: set[str] = set()
+        self._operations: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    async def open(
+        cls,
+        bus: Publisher,
+        database: Path,
+        *,
+        pace: float = 0.5,
+        concurrency: int = 4,
+        agents: Sequence[Agent] | None = None,
+        clock: Clock | None = None,
+    ) -> "ProjectService":
+        """`pace` is the seconds that a stage takes at least, `concurrency` how many runs work at a time.
+
+        `agents` replaces the built-in and installed ones. Raises InvalidError if an agent breaks the contract,
+        StorageError if the database can't be read.
+        """
+        time = clock or SystemClock()
+        pipeline = installed_pipeline() if agents is None else Pipeline(agents)
+        store = await Store.open(database)
+        return cls(bus, store, Orchestrator(bus, store, pipeline, pace, concurrency, time), pipeline, time)
+
+    async def start(self) -> None:
+        """Go on with the runs that an earlier process left unfinished."""
+        async with self._store.view() as view:
+            self._known.update(await view.project_ids())
+        await self._orchestrator.start()
+
+    async def close(self) -> None:
+        """Stop the runs where they are; they go on after the next start."""
+        await self._orchestrator.close()
+        if self._operations:
+            await asyncio.wait(self._operations)
+        await self._store.close()
+
+    @property
+    def active_runs(self) -> int:
+        """Runs that work or wait."""
+        return self._orchestrator.active
+
+    def exists(self, id: str) -> bool:
+        """Whether there is such a project; answered from memory."""
+        return id in self._known
+
+    def data_rule(self, topic: str, type: str) -> Callable[[str], None] | None:
+        """What the data of an event about a project must pass: raises InvalidError that names the field.
+
+        Topics that are no project's, and other types, are free.
+        """
+        model = EVENT_MODELS.get(type)
+        prefix, _, id = topic.partition("/")
+        if model is None or prefix != PROJECTS_TOPIC or not self.exists(id):
+            return None
+        return partial(_check_data, model, type)
+
+    async def create(self, name: str, brief: str) -> Project:
+        """Raises InvalidError that names the field."""
+        checked = check_name(name)
+        parse_brief(brief)
+        return await self._to_the_end(self._create(checked, brief.strip()))
+
+    async def _create(self, name: str, brief: str) -> Project:
+        id = new_id()
+        change = Change(id).add_project(name, brief, self._clock.unix_ms()).tell_all("project_created", name)
+        change.tell(StatusUpdate(status="idle", progress=0, run=None, message="Project created"))
+        self._known.add(id)  # whoever hears of it may ask for it before we are back
+        try:
+            await self._bus.publish(change.drafts, change.also)
+        except TwinwireError:
+            self._known.discard(id)
+            raise
+        async with self._store.view() as view:
+            return await view.project(id)
+
+    async def listing(self, limit: int, before: str | None = None) -> Listing:
+        """Newest first; `before` is the id of the last one of the page before."""
+        async with self._store.view() as view:
+            found = await view.projects(limit + 1, before)
+            position = await view.position()
+        await self._bus.reach(position)
+        cursor = self._bus.cursor(position)
+        return Listing(projects=tuple(found[:limit]), more=len(found) > limit, cursor=cursor)
+
+    async def snapshot(self, id: str) -> Snapshot:
+        """A project, its stages and the cursor up to which it includes every event. Raises NotFoundError."""
+        async with self._store.view() as view:
+            project = await view.project(id)
+            stages = await view.stages(project.run.id) if project.run else self._pending()
+            files = await view.file_count(id)
+            position = await view.position()
+        # A commit is visible to SQL a moment before the head moves; a cursor beyond the head would be a gap.
+        await self._bus.reach(position)
+        values = {name: getattr(project, name) for name in Project.model_fields}
+        return Snapshot(**values, stages=tuple(stages), files=files, cursor=self._bus.cursor(position))
+
+    def _pending(self) -> list[Stage]:
+        return [
+            Stage(number=number, agent=name, status="pending", message="", duration=None)
+            for number, name in enumerate(self._pipeline.names, 1)
+        ]
+
+    async def generate(self, id: str) -> Run:
+        """Queue a run. Raises NotFoundError, ConflictError (one is unfinished), UnavailableError."""
+        return await self._to_the_end(self._orchestrator.generate(id))
+
+    async def cancel(self, id: str) -> Run:
+        """Stop the unfinished run. Raises NotFoundError, ConflictError (there is none)."""
+        return await self._to_the_end(self._orchestrator.cancel(id))
+
+    async def delete(self, id: str) -> None:
+        """Stop its run, remove its rows, its files and its events. Raises NotFoundError."""
+        await self._to_the_end(self._delete(id))
+
+    async def _delete(self, id: str) -> None:
+        async with self._orchestrator.exclusive(id):
+            async with self._store.view() as view:
+                project = await view.project(id)
+            await self._orchestrator.cancel_within(id)
+            change = Change(id).remove_project().tell_all("project_deleted", project.name)
+            await self._bus.publish(change.drafts, change.also)
+            self._known.discard(id)
+            await self._bus.trim(TopicFilter((topic_of(id),)), keep=0)
+
+    async def files(self, id: str) -> list[StoredFile]:
+        """Raises NotFoundError."""
+        async with self._store.view() as view:
+            await view.project(id)
+            return await view.files(id)
+
+    async def file(self, id: str, path: str) -> str:
+        """Raises NotFoundError."""
+        async with self._store.view() as view:
+            await view.project(id)
+            return await view.file(id, path)
+
+    async def archive(self, id: str) -> tuple[str, bytes]:
+        """The project's name, and its files as a zip. Raises NotFoundError, also if there are no files yet."""
+        async with self._store.view() as view:
+            project = await view.project(id)
+            files = await view.contents(id)
+        if not files:
+            raise NotFoundError(f"the project {id!r} has no files yet")
+        return project.name, await asyncio.to_thread(pack, files)
+
+    async def _to_the_end(self, operation: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(operation)
+        self._operations.add(task)
+        task.add_done_callback(self._operations.discard)
+        return await asyncio.shield(task)

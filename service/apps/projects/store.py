@@ -1,0 +1,159 @@
+"""Reads projects, runs and files. Nothing here writes: see `changes`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiosqlite
+
+from service.apps.projects.models import Project, Run, Stage, StoredFile, rfc3339
+from service.core.errors import NotFoundError
+from service.log.sqlite.database import POSITION_SQL, driver, explain, open_reader
+
+_RUN: Final = "r.id, r.project, r.status, r.progress, r.message, r.created, r.started, r.finished"
+_LAST: Final = "r.number = (SELECT max(number) FROM runs WHERE project = p.id)"
+_PROJECTS: Final = (
+    f"SELECT p.id, p.name, p.brief, p.created, {_RUN}"  # noqa: S608 - constants
+    f" FROM projects p LEFT JOIN runs r ON {_LAST}"
+)
+_BEFORE: Final = "coalesce((SELECT number FROM projects WHERE id = ?), 0)"
+
+Row = Sequence[Any]
+
+
+def _run(row: Row) -> Run:
+    id, project, status, progress, message, created, started, finished = row
+    ended = started is not None and finished is not None
+    return Run(
+        id=id,
+        project=project,
+        status=status,
+        progress=progress,
+        message=message,
+        created=rfc3339(created),
+        started=None if started is None else rfc3339(started),
+        finished=None if finished is None else rfc3339(finished),
+        duration=max(0, finished - started) / 1000 if ended else None,
+    )
+
+
+def _project(row: Row) -> Project:
+    run = None if row[4] is None else _run(row[4:])
+    return Project(
+        id=row[0],
+        name=row[1],
+        brief=row[2],
+        created=rfc3339(row[3]),
+        status=run.status if run else "idle",
+        progress=run.progress if run else 0,
+        run=run,
+    )
+
+
+class View:
+    """One consistent look at the database: all its methods see the same commit."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def _rows(self, sql: str, *values: str | int) -> Sequence[Row]:
+        return list(await self._connection.execute_fetchall(sql, values))
+
+    async def position(self) -> int:
+        """The offset of the newest event that this view includes."""
+        return int((await self._rows(POSITION_SQL))[0][0])
+
+    async def project(self, id: str) -> Project:
+        """Raises NotFoundError."""
+        rows = await self._rows(f"{_PROJECTS} WHERE p.id = ?", id)
+        if not rows:
+            raise NotFoundError(f"there is no project {id!r}")
+        return _project(rows[0])
+
+    async def projects(self, limit: int, before: str | None) -> list[Project]:
+        """Newest first; with `before`, those that are older than the project of this id."""
+        where, values = ("", ()) if before is None else (f"WHERE p.number < {_BEFORE}", (before,))
+        rows = await self._rows(f"{_PROJECTS} {where} ORDER BY p.number DESC LIMIT ?", *values, limit)
+        return [_project(row) for row in rows]
+
+    async def project_ids(self) -> list[str]:
+        return [row[0] for row in await self._rows("SELECT id FROM projects")]
+
+    async def unfinished(self) -> list[Run]:
+        """Running before queued, each oldest first: the order in which to go on after a restart."""
+        sql = (
+            f"SELECT {_RUN} FROM runs r WHERE r.status IN ('queued', 'running')"  # noqa: S608 - a constant
+            " ORDER BY r.status DESC, r.number"
+        )
+        return [_run(row) for row in await self._rows(sql)]
+
+    async def run(self, id: str) -> Run:
+        """Raises NotFoundError."""
+        rows = await self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", id)  # noqa: S608 - a constant
+        if not rows:
+            raise NotFoundError(f"there is no run {id!r}")
+        return _run(rows[0])
+
+    async def stages(self, run: str) -> list[Stage]:
+        rows = await self._rows(
+            "SELECT number, agent, status, message, duration FROM stages WHERE run = ? ORDER BY number", run
+        )
+        names = ("number", "agent", "status", "message", "duration")
+        return [Stage.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+
+    async def files(self, project: str) -> list[StoredFile]:
+        sql = "SELECT path, size, updated FROM files WHERE project = ? ORDER BY path"
+        rows = await self._rows(sql, project)
+        return [StoredFile(path=path, size=size, updated=rfc3339(updated)) for path, size, updated in rows]
+
+    async def file_count(self, project: str) -> int:
+        return int((await self._rows("SELECT count(*) FROM files WHERE project = ?", project))[0][0])
+
+    async def file(self, project: str, path: str) -> str:
+        """Raises NotFoundError."""
+        sql = "SELECT content FROM files WHERE project = ? AND path = ?"
+        rows = await self._rows(sql, project, path)
+        if not rows:
+            raise NotFoundError(f"the project {project!r} has no file {path!r}")
+        return str(rows[0][0])
+
+    async def contents(self, project: str, run: str | None = None) -> dict[str, str]:
+        """Path to text; with `run`, only what this run has written."""
+        sql = "SELECT path, content FROM files WHERE project = ?1 AND (?2 = '' OR run = ?2) ORDER BY path"
+        return {row[0]: row[1] for row in await self._rows(sql, project, run or "")}
+
+
+class Store:
+    """Owns a read-only connection. One view at a time: two tasks would mix their transactions."""
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, path: Path) -> "Store":
+        """Raises StorageError if the database can't be read."""
+        try:
+            return cls(await open_reader(path), path)
+        except driver.Error as error:
+            raise explain(error, path) from error
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[View]:
+        """Short: a read transaction held open keeps the log from being checkpointed. Raises StorageError."""
+        async with self._lock:
+            try:
+                await self._connection.execute("BEGIN")
+                yield View(self._connection)
+            except driver.Error as error:
+                raise explain(error, self._path) from error
+            finally:
+                # Also after a cancellation in BEGIN, which its thread may still carry out: outside of a
+                # transaction this does nothing.
+                await self._connection.rollback()

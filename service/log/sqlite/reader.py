@@ -1,0 +1,159 @@
+"""Small pages, read on the caller's thread from a connection that can't write.
+
+A page of a few hundred rows takes less time than handing it to a thread, and a thread would fight the busy event
+loop for the interpreter at every row. Each call is one bounded step and ends its read transaction before it
+returns, so nothing pins the WAL while a page travels over a network.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from service.core.event import Row
+from service.core.topics import TopicFilter
+from service.log.base import Page
+from service.log.sqlite.database import connect_reader
+from service.log.sqlite.topics import TopicRegistry
+
+MERGE_TOPICS: Final = 16
+"""Topics read through the topic index and merged; with more of them, the log is scanned in windows instead."""
+
+WINDOW: Final = 2_000
+"""Offsets looked at in one step of a scan, about a millisecond of it, however few of them match."""
+
+_ONE_TOPIC: Final = """
+SELECT offset, {name}, type, time, prev, data FROM events INDEXED BY events_topic
+WHERE topic = {topic} AND offset > :low AND offset < :high
+"""
+_ALL_TOPICS: Final = """
+SELECT e.offset, t.name, e.type, e.time, e.prev, e.data FROM events e CROSS JOIN topics t ON t.id = e.topic
+WHERE e.offset > :low AND e.offset < :high ORDER BY e.offset {order} LIMIT :limit
+"""
+_TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
+
+
+_OVERSHOOT: Final = 1.5
+"""Rows are asked for beyond the mean by this factor; what is too much is read again."""
+
+
+class Reader:
+    """Reads ranges of offsets, both ends exclusive, forward or newest first."""
+
+    def __init__(self, path: Path, registry: TopicRegistry) -> None:
+        self._connection = connect_reader(path)
+        self._registry = registry
+        self._mean_bytes = 256.0
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def page(
+        self,
+        topics: TopicFilter,
+        low: int,
+        high: int,
+        limit: int,
+        max_bytes: int,
+        newest_first: bool = False,
+    ) -> Page:
+        """The first events of `low < offset < high` that match.
+
+        `next` is the `low` of the next page, or its `high` if newest first.
+        """
+        order = "DESC" if newest_first else "ASC"
+        if topics.covers_all:
+            return self._fetch(_ALL_TOPICS.format(order=order), {}, low, high, limit, max_bytes, newest_first)
+        matching = self._registry.matching(topics)
+        if len(matching) > MERGE_TOPICS:
+            return self._window(matching, low, high, limit, max_bytes, newest_first)
+        if not matching:
+            return Page((), low + 1 if newest_first else high - 1)
+        parts: list[str] = []
+        names: dict[str, Any] = {}
+        for n, (id, name) in enumerate(matching.items()):
+            parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}"))
+            names[f"n{n}"] = name
+            names[f"t{n}"] = id
+        sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {order} LIMIT :limit"
+        return self._fetch(sql, names, low, high, limit, max_bytes, newest_first)
+
+    def _fetch(
+        self,
+        sql: str,
+        names: dict[str, Any],
+        low: int,
+        high: int,
+        limit: int,
+        max_bytes: int,
+        newest_first: bool,
+    ) -> Page:
+        limit = min(limit, self._rows_within(max_bytes))
+        rows: list[Row] = self._connection.execute(sql, {**names, "low": low, "high": high, "limit": limit}).fetchall()
+        kept = self._cut(rows, max_bytes)
+        if kept < len(rows):
+            del rows[kept:]
+        elif kept < limit:
+            return Page(rows, low + 1 if newest_first else high - 1)
+        return Page(rows, rows[-1][0])
+
+    def _rows_within(self, max_bytes: int) -> int:
+        """How many rows to ask for, by the size of those read last, so that little is read in vain."""
+        return max(1, int(max_bytes * _OVERSHOOT / self._mean_bytes))
+
+    def _cut(self, rows: list[Row], max_bytes: int) -> int:
+        """How many of the rows fill the page: up to the one that reaches `max_bytes`."""
+        size = sum([len(row[5]) for row in rows])
+        if rows:
+            self._mean_bytes = max(1.0, size / len(rows))
+        if size <= max_bytes:
+            return len(rows)
+        size = 0
+        for kept, row in enumerate(rows, 1):
+            size += len(row[5])
+            if size >= max_bytes:
+                return kept
+        return len(rows)
+
+    def _window(
+        self,
+        matching: dict[int, str],
+        low: int,
+        high: int,
+        limit: int,
+        max_bytes: int,
+        newest_first: bool,
+    ) -> Page:
+        """One step of a scan: whatever matches among the next WINDOW offsets."""
+        edge_low, edge_high = low, high
+        if newest_first:
+            edge_low = max(low, high - WINDOW - 1)
+        else:
+            edge_high = min(high, low + WINDOW + 1)
+        names = set(matching.values())
+        order = "DESC" if newest_first else "ASC"
+        cursor = self._connection.execute(
+            _ALL_TOPICS.format(order=order), {"low": edge_low, "high": edge_high, "limit": WINDOW}
+        )
+        rows: list[Row] = []
+        size = 0
+        for row in cursor:
+            if row[1] in names:
+                rows.append(row)
+                size += len(row[5])
+                if len(rows) == limit or size >= max_bytes:
+                    cursor.close()
+                    return Page(rows, row[0])
+        return Page(rows, edge_low + 1 if newest_first else edge_high - 1)
+
+    def first_at(self, time: int, head: int) -> int:
+        """The smallest offset whose event is not older than `time` (Unix ms), or head + 1. Times never decrease."""
+        low, high = 1, head + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = self._connection.execute(_TIME_AT, (middle,)).fetchone()
+            if row is None or row[0] > head:
+                high = middle  # nothing kept from here to the head
+            elif row[1] >= time:
+                high = middle
+            else:
+                low = row[0] + 1
+        return low

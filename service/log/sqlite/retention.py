@@ -1,0 +1,64 @@
+"""Which events may go: the first policy whose pattern matches a topic decides for it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from service.core.topics import TopicFilter
+from service.log.sqlite.reader import Reader
+from service.log.sqlite.topics import Topic, TopicRegistry
+from service.log.sqlite.trim import Trimmer
+
+
+class Policy(Protocol):
+    """Bounds for the topics that match; None is unbounded."""
+
+    @property
+    def filter(self) -> TopicFilter: ...
+    @property
+    def max_age(self) -> float | None:
+        """Seconds."""
+
+    @property
+    def max_count(self) -> int | None: ...
+    @property
+    def max_bytes(self) -> int | None:
+        """Bytes of data."""
+
+
+class Retention:
+    """Applies the policies; `run` is one pass over all topics."""
+
+    def __init__(self, policies: Sequence[Policy], registry: TopicRegistry, reader: Reader, trimmer: Trimmer) -> None:
+        self._policies = policies
+        self._registry = registry
+        self._reader = reader
+        self._trimmer = trimmer
+
+    async def run(self, now: int, head: int) -> int:
+        """One pass at `now` (Unix ms) over what stood at `head`; returns how many events went."""
+        if not self._policies:
+            return 0
+        cutoffs: dict[float | None, int] = {
+            policy.max_age: self._reader.first_at(now - int(policy.max_age * 1000), head) - 1
+            for policy in self._policies
+            if policy.max_age is not None
+        }
+        removed = 0
+        for topic in list(self._registry):
+            policy = self._policy(topic)
+            if topic.count and policy is not None:
+                removed += await self._apply(policy, topic, cutoffs)
+        return removed
+
+    def _policy(self, topic: Topic) -> Policy | None:
+        return next((policy for policy in self._policies if policy.filter.matches(topic.name)), None)
+
+    async def _apply(self, policy: Policy, topic: Topic, cutoffs: dict[float | None, int]) -> int:
+        removed = 0
+        if policy.max_age is not None:
+            removed += await self._trimmer.to_offset(topic, cutoffs[policy.max_age])
+        if policy.max_count is not None:
+            removed += await self._trimmer.to_count(topic, policy.max_count)
+        if policy.max_bytes is not None:
+            removed += await self._trimmer.to_bytes(topic, policy.max_bytes)
+        return removed

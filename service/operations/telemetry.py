@@ -1,0 +1,111 @@
+"""Structured logs and Prometheus metrics. Numbers are read where they live, at the moment of a scrape."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Literal, Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.bus.bus import EventBus
+from service.stream.hub import StreamHub
+
+
+def configure_logs(level: str, style: Literal["auto", "json", "console"]) -> None:
+    """One line an event on standard error; other libraries' loggers go the same way."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=shared,
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for name in ("aiosqlite", "hypercorn.error", "hypercorn.access", "asyncio"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+class LogState(Protocol):
+    """What is measured of the embedded log."""
+
+    @property
+    def head(self) -> int: ...
+    @property
+    def wal_bytes(self) -> int: ...
+    @property
+    def commits(self) -> int: ...
+    @property
+    def last_commit_seconds(self) -> float: ...
+
+
+class ServiceCollector(Collector):
+    """Twinwire's own metrics, named `twinwire_*`."""
+
+    def __init__(self, bus: EventBus, hub: StreamHub, log: LogState) -> None:
+        self._bus = bus
+        self._hub = hub
+        self._log = log
+        self._started = time.time()
+
+    def collect(self) -> Iterator[Metric]:
+        bus, log = self._bus, self._log
+        yield GaugeMetricFamily("twinwire_start_time_seconds", "Unix time of the start.", self._started)
+        yield GaugeMetricFamily("twinwire_log_head", "Offset of the newest event.", log.head)
+        yield GaugeMetricFamily("twinwire_log_wal_bytes", "Size of the write-ahead log.", log.wal_bytes)
+        yield GaugeMetricFamily("twinwire_commit_seconds", "Duration of the last commit.", log.last_commit_seconds)
+        yield CounterMetricFamily("twinwire_commits", "Group commits.", log.commits)
+        yield CounterMetricFamily("twinwire_events_published", "Events committed.", bus.published)
+        yield CounterMetricFamily("twinwire_events_delivered", "Events written by the fan-out.", bus.deliveries)
+        yield CounterMetricFamily("twinwire_events_replayed", "Events read from a cursor.", bus.replayed)
+        yield GaugeMetricFamily("twinwire_tail_events", "Events in memory.", len(bus.tail))
+        yield GaugeMetricFamily("twinwire_tail_bytes", "Bytes that they take, about.", bus.tail.bytes)
+        yield from self._streams()
+
+    def _streams(self) -> Iterator[Metric]:
+        now = GaugeMetricFamily("twinwire_subscriptions", "Open now, by transport.", labels=["transport"])
+        yield _filled(now, self._bus.subscriptions())
+        opened = CounterMetricFamily("twinwire_streams_opened", "Streams opened.", labels=["transport"])
+        yield _filled(opened, self._hub.opened)
+        refused = CounterMetricFamily("twinwire_streams_refused", "Streams refused, by reason.", labels=["reason"])
+        yield _filled(refused, self._hub.refused)
+        ended = CounterMetricFamily("twinwire_streams_ended", "Streams ended, by reason.", labels=["reason"])
+        yield _filled(ended, self._hub.ended)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, counts: Mapping[str, int]) -> Metric:
+    """`family`, with a figure for each value of its label."""
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
+
+
+class Metrics:
+    """A registry of this service's own: two services in one process don't mix."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        self._registry.register(collector)
+
+    def render(self) -> bytes:
+        """Prometheus text exposition format, version 0.0.4."""
+        return generate_latest(self._registry)

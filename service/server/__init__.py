@@ -1,0 +1,1 @@
+"""The process: its socket, its server, its garbage, its end."""

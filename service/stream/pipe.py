@@ -1,0 +1,109 @@
+"""Where a stream's bytes go: the contract of a pipe, and the portable one on plain ASGI.
+
+The direct one, which writes to a connection's transport, is in `wire/hypercorn.py`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol
+
+from service.bus.encoding import P_contra
+from service.wire.request import Send
+
+
+class Pipe(Protocol[P_contra]):
+    """One connection's way out; an `Outlet` for the fan-out. `direct` tells whether `write` ever takes anything."""
+
+    @property
+    def direct(self) -> bool: ...
+    @property
+    def is_closed(self) -> bool: ...
+    def write(self, payload: P_contra) -> bool: ...
+    def behind(self) -> None: ...
+    def on_behind(self, callback: Callable[[], None]) -> None: ...
+    def push(self, payload: P_contra) -> bool:
+        """Write a control frame now, without waiting; False if this pipe can't, or is closed."""
+
+    async def send(self, payload: P_contra) -> None:
+        """Write with back-pressure, suspending at least once.
+
+        Raises ConnectionError if the connection is gone, TimeoutError if the peer takes nothing.
+        """
+
+    async def flush(self, seconds: float) -> None:
+        """Give what was written so many seconds to leave, if this pipe can tell."""
+
+    def stalled_for(self, now: float) -> float: ...
+    def abort(self) -> None: ...
+
+
+class _ASGIPipe:
+    """What both portable pipes share: they never take a write from the fan-out, so their reader is woken instead."""
+
+    direct: Final = False
+
+    def __init__(self, send: Send, timeout: float) -> None:
+        self._send = send
+        self._timeout = timeout
+        self._behind: Callable[[], None] | None = None
+        self._limit: asyncio.Timeout | None = None
+        self.is_closed = False
+
+    def on_behind(self, callback: Callable[[], None]) -> None:
+        self._behind = callback
+
+    def behind(self) -> None:
+        if self._behind is not None:
+            self._behind()
+
+    def write(self, payload: object) -> bool:
+        return False
+
+    def push(self, payload: object) -> bool:
+        return False
+
+    async def flush(self, seconds: float) -> None:
+        return  # `send` has waited already
+
+    def stalled_for(self, now: float) -> float:
+        return 0.0  # `send` has a time limit of its own
+
+    def abort(self) -> None:
+        """Whoever is in `send` comes back with a TimeoutError at once."""
+        self.is_closed = True
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    @contextlib.asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Raises TimeoutError if the peer takes nothing for too long; it gets no goodbye then, either."""
+        if self.is_closed:
+            raise ConnectionResetError("the connection was given up")
+        try:
+            async with asyncio.timeout(self._timeout) as self._limit:
+                yield
+        except TimeoutError:
+            self.is_closed = True
+            raise
+        finally:
+            self._limit = None
+
+
+class BodyPipe(_ASGIPipe):
+    """Chunks of a response body."""
+
+    async def send(self, payload: bytes) -> None:
+        async with self._limited():
+            await self._send({"type": "http.response.body", "body": payload, "more_body": True})
+        await asyncio.sleep(0)  # after a reset, `send` returns without ever suspending
+
+
+class MessagePipe(_ASGIPipe):
+    """WebSocket messages."""
+
+    async def send(self, payload: tuple[bytes, ...]) -> None:
+        async with self._limited():
+            for message in payload:
+                await self._send({"type": "websocket.send", "text": message.decode()})
+        await asyncio.sleep(0)

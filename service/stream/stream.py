@@ -1,0 +1,317 @@
+"""One stream: a subscription, a pipe, and the pump that runs while the subscription is behind.
+
+A live subscriber on a direct pipe has no task of its own beside the one that listens for the client: the fan-out
+writes. The pump exists only while something is to be read from the cursor.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+
+import structlog
+
+from service.bus.encoding import Encoding, P, P_co
+from service.bus.subscription import Gap, State, Subscription
+from service.core.errors import TwinwireError
+from service.stream.pipe import Pipe
+
+if TYPE_CHECKING:
+    from service.stream.hub import StreamHub
+
+TRAILING_QUIET: Final = 0.9
+"""Seconds of silence after a burst, then a heartbeat: it frees the last message from a proxy that holds one back."""
+
+FLUSH_TIMEOUT: Final = 2.0
+"""Seconds that a peer has to take what is left, the goodbye included, when we end its stream."""
+
+INLINE_PAGES: Final = 2
+"""Pages that a new stream reads before it starts a task for it: most reconnects have missed less."""
+
+logger = structlog.get_logger(__name__)
+
+
+class StreamEncoding(Encoding[P_co], Protocol[P_co]):
+    """An encoding that frames control frames too."""
+
+    def control(self, type: str, fields: Mapping[str, Any]) -> P_co: ...
+
+
+class Listener(Protocol):
+    """The client's side of a stream."""
+
+    async def listen(self) -> None:
+        """Return when the client has left, or was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the server ends a stream: `reason` for `goodbye`, None if nobody listens; `code` of the WebSocket close."""
+
+    reason: str | None
+    code: int
+
+
+LOST: Final = Ending(None, 1011)
+FAULT: Final = Ending("restart", 1011)
+RESTART: Final = Ending("restart", 1012)
+STALLED: Final = Ending("stalled", 1013)
+
+
+class Stream(Generic[P]):
+    """`run` is the whole life of it; `sweep` and `end` are the hub's."""
+
+    __slots__ = (
+        "_caught_up",
+        "_encoding",
+        "_heard_at",
+        "_heartbeat_due",
+        "_hub",
+        "_listening",
+        "_lock",
+        "_pump_task",
+        "_swept",
+        "_trailing",
+        "_wake",
+        "ending",
+        "pipe",
+        "replayed",
+        "subscription",
+    )
+
+    def __init__(
+        self, hub: "StreamHub", subscription: Subscription[P], pipe: Pipe[P], encoding: StreamEncoding[P]
+    ) -> None:
+        self._hub = hub
+        self._encoding = encoding
+        self._lock: asyncio.Lock | None = None
+        self._wake = asyncio.Event() if not pipe.direct else None
+        self._pump_task: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[Any] | None = None
+        self._caught_up = False
+        self._heartbeat_due = False
+        self._trailing = False
+        self._heard_at = hub.now()
+        self.subscription = subscription
+        self.pipe = pipe
+        self.ending: Ending | None = None
+        self.replayed = 0
+        self._swept = (0, subscription.offset)
+        pipe.on_behind(self._fell_behind)
+
+    @property
+    def transport(self) -> str:
+        return self._encoding.transport
+
+    def frame(self, type: str, fields: Mapping[str, Any]) -> P:
+        return self._encoding.control(type, fields)
+
+    def opening(self, connection: P, gap: Gap | None) -> list[P]:
+        """The first frames: `connection`, and the gap if there is one. `run` empties the list as it sends them."""
+        return [connection] if gap is None else [self._gap_frame(gap), connection]
+
+    async def run(self, opening: list[P], listener: Listener) -> None:
+        """Send `opening` from its end, feed and listen until the client leaves or the server ends it.
+
+        Afterwards `ending` says why; None if the client left.
+        """
+        self._listening = asyncio.current_task()
+        self._hub.add(self)
+        try:
+            while opening:
+                await self._send(opening.pop())
+            is_live = await self._catch_up(INLINE_PAGES)
+            if not is_live or not self.pipe.direct:
+                self._start_pump()
+            if self.ending is None:
+                await listener.listen()
+        except (ConnectionError, TimeoutError) as error:
+            self.ending = self.ending or (STALLED if isinstance(error, TimeoutError) else LOST)
+        except asyncio.CancelledError:
+            if not self._was_ended():
+                raise
+        except TwinwireError as error:
+            self._fault(error)
+        finally:
+            await self._stop()
+
+    def refuse(self, ending: Ending) -> None:
+        """The listener's: end the stream because of what the client sent. The listener returns after it."""
+        self.ending = self.ending or ending
+
+    def _was_ended(self) -> bool:
+        """Whether a cancellation was our own, from `end`; as in asyncio.timeout, it is then taken back."""
+        task = asyncio.current_task()
+        return self.ending is not None and task is not None and task.uncancel() == 0
+
+    async def _stop(self) -> None:
+        self._listening = None
+        self.subscription.close()
+        pump, self._pump_task = self._pump_task, None
+        if pump is not None:
+            pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await pump
+        try:
+            await self._goodbye()
+            if self.ending is not None:
+                await self.pipe.flush(FLUSH_TIMEOUT)
+        finally:
+            self._hub.remove(self)
+
+    def end(self, ending: Ending) -> None:
+        """End the stream from outside; `run` returns soon. Idempotent: the first reason counts."""
+        if self.ending is not None:
+            return
+        self.ending = ending
+        if self._listening is not None and self._listening is not asyncio.current_task():
+            self._listening.cancel()  # from inside `run` it would hit the goodbye instead
+
+    async def _goodbye(self) -> None:
+        """Tell the client why and when to come back, if it can still hear it."""
+        ending = self.ending
+        if ending is None or ending.reason is None or self.pipe.is_closed:
+            return
+        fields = {"reason": ending.reason, "code": ending.code, "retry": self._hub.return_delay()}
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            if not self.pipe.push(frame := self.frame("goodbye", fields)):
+                async with asyncio.timeout(FLUSH_TIMEOUT):
+                    await self.pipe.send(frame)
+
+    # Feeding
+
+    def _fell_behind(self) -> None:
+        """The fan-out's: a write was not taken."""
+        if self._wake is not None:
+            self._wake.set()
+        elif self._listening is not None:
+            self._start_pump()
+
+    def _start_pump(self) -> None:
+        if self._pump_task is None and self.subscription.state is not State.CLOSED:
+            self._lock = asyncio.Lock()
+            self._pump_task = asyncio.create_task(self._pump())
+
+    async def _pump(self) -> None:
+        try:
+            while not await self._catch_up() or self._wake is not None:
+                if self._wake is not None:
+                    await self._wait_for_more(self._wake)
+        except (ConnectionError, TimeoutError) as error:
+            self.end(STALLED if isinstance(error, TimeoutError) else LOST)
+        except TwinwireError as error:
+            self._fault(error)
+        except Exception:
+            logger.exception("pump_failed", transport=self.transport)
+            self.end(FAULT)
+        finally:
+            if self._pump_task is asyncio.current_task():
+                self._pump_task = self._lock = None
+
+    async def _wait_for_more(self, wake: asyncio.Event) -> None:
+        """Portable pipes: live means parked here, until the fan-out says that there is something to read."""
+        while self.subscription.state is State.LIVE:
+            await wake.wait()
+            wake.clear()
+            if self._heartbeat_due:
+                await self._send_heartbeat()
+
+    async def _send_heartbeat(self) -> None:
+        self._heartbeat_due = False
+        await self._send(self.frame("heartbeat", self._hub.heartbeat_fields(self.subscription.position)))
+
+    async def _catch_up(self, pages: int | None = None) -> bool:
+        """Read and send until live, or for so many pages; True once live."""
+        subscription = self.subscription
+        while pages is None or pages > 0:
+            async with self.between_pages():
+                item = await subscription.read()
+                if item is None:
+                    if self._caught_up:
+                        if subscription.go_live(self.pipe) or subscription.state is not State.REPLAYING:
+                            return True
+                        continue
+                    self._caught_up = True
+                    # A proxy that holds the last message back would keep this one until the first real heartbeat.
+                    self._trailing = self.transport == "sse"
+                    await self._send(self._caught_up_frame())
+                elif isinstance(item, Gap):
+                    await self.pipe.send(self._gap_frame(item))
+                else:
+                    self.replayed += item.count
+                    if item.payload is not None:
+                        self._heartbeat_due = False
+                        await self.pipe.send(item.payload)
+                    elif self._heartbeat_due:  # a long stretch in which nothing matches
+                        await self._send_heartbeat()
+                    else:
+                        await asyncio.sleep(0)
+                    if pages is not None:
+                        pages -= 1
+        return False
+
+    async def _send(self, payload: P) -> None:
+        if not self.pipe.push(payload):
+            await self.pipe.send(payload)
+
+    async def reply(self, type: str, fields: Mapping[str, Any]) -> None:
+        """A control frame between two pages, with back-pressure."""
+        async with self.between_pages():
+            await self.pipe.send(self.frame(type, fields))
+
+    @contextlib.asynccontextmanager
+    async def between_pages(self) -> AsyncIterator[None]:
+        """Hold the pump still, so that the position and what was sent agree. Without a pump nothing moves."""
+        if self._lock is None:
+            yield
+        else:
+            async with self._lock:
+                yield
+
+    def _caught_up_frame(self) -> P:
+        return self.frame("caught_up", {"id": self._hub.cursor(self.subscription.offset), "replayed": self.replayed})
+
+    def _gap_frame(self, gap: Gap) -> P:
+        return self.frame("gap", self._hub.gap_fields(gap))
+
+    def _fault(self, error: TwinwireError) -> None:
+        logger.error("stream_failed", transport=self.transport, reason=error.detail)
+        self.end(FAULT)
+
+    # The sweep: heartbeats and deadlines of all streams, from one place
+
+    def sweep(self, now: float) -> None:
+        """Look after this stream: `now` on the hub's clock, in seconds."""
+        if self.pipe.is_closed:
+            self.end(LOST)
+        elif self.pipe.stalled_for(now) >= self._hub.send_timeout:
+            self.end(STALLED)
+            self.pipe.abort()
+        elif (sent := self._sent()) != self._swept:
+            self._swept = sent
+            self._heard_at = now
+            self._trailing = True
+        else:
+            silence = now - self._heard_at
+            quiet = TRAILING_QUIET if self._trailing and self._is_live else self._hub.heartbeat
+            if silence >= quiet:
+                self._trailing = False
+                self._heard_at = now
+                self._beat()
+
+    @property
+    def _is_live(self) -> bool:
+        return self.subscription.state is State.LIVE
+
+    def _sent(self) -> tuple[int, int]:
+        """Changes when the client was sent events. A replay's position moves on also where nothing matches."""
+        return self.replayed, self.subscription.offset if self._is_live else self._swept[1]
+
+    def _beat(self) -> None:
+        if self._wake is None and self._is_live:
+            self.pipe.push(self._hub.heartbeat_frame(self._encoding, self.subscription.position))
+            return
+        self._heartbeat_due = True
+        if self._wake is not None:
+            self._wake.set()

@@ -1,0 +1,70 @@
+// The form for a new project. The server is the judge of a brief; its words are shown at the field they concern.
+
+import { api, inWords } from "../../shared/api.js";
+import { byId, h, setText } from "../../shared/dom.js";
+import { EXAMPLES } from "./examples.js";
+
+const FIELDS = ["name", "brief"];
+
+/** `created(project)` is called after the server has accepted the project. */
+export function createForm(created) {
+  const form = byId("create");
+  const button = byId("create-button");
+  for (const example of EXAMPLES) byId("examples").append(exampleButton(example));
+  for (const field of FIELDS) byId(field).addEventListener("input", () => markField(field, null));
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.disabled) return;
+    clearErrors();
+    button.disabled = true;
+    try {
+      created(await api.create(byId("name").value, byId("brief").value));
+    } catch (error) {
+      showError(error);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+function exampleButton(example) {
+  const fill = () => {
+    byId("name").value = example.name;
+    byId("brief").value = example.brief;
+    clearErrors();
+    byId("create-button").focus();
+  };
+  return h("button", { class: "button button--small", type: "button", text: example.label, on: { click: fill } });
+}
+
+function clearErrors() {
+  for (const field of FIELDS) markField(field, null);
+  byId("create-error").hidden = true;
+}
+
+/** Show `words` at a field, or take them away with null. */
+function markField(field, words) {
+  const input = byId(field);
+  const error = byId(`${field}-error`);
+  error.hidden = words === null;
+  setText(error, words ?? "");
+  if (words === null) input.removeAttribute("aria-invalid");
+  else input.setAttribute("aria-invalid", "true");
+  const hint = document.getElementById(`${field}-hint`);
+  const described = [words === null ? null : error.id, hint?.id].filter(Boolean).join(" ");
+  if (described) input.setAttribute("aria-describedby", described);
+  else input.removeAttribute("aria-describedby");
+}
+
+function showError(error) {
+  const field = (error.field ?? "").split(".").pop();
+  if (error.status === 422 && FIELDS.includes(field)) {
+    markField(field, error.detail);
+    byId(field).focus();
+    return;
+  }
+  const box = byId("create-error");
+  box.hidden = false;
+  setText(box, inWords(error, "Creating the project"));
+}

@@ -1,0 +1,73 @@
+// The home page: what is there, what happens, and a form to begin something.
+
+import { connect } from "../../../client/index.js";
+import { api, inWords } from "../../shared/api.js";
+import { isAfter } from "../../shared/cursor.js";
+import { byId } from "../../shared/dom.js";
+import { createPage, loadPatiently } from "../../shared/page.js";
+import { createFeed } from "./activity.js";
+import { createForm } from "./create.js";
+import { createList } from "./projects.js";
+
+const TOPICS = ["projects", "projects/**"];
+/** Events of the past that the feed starts with; many of them are progress and get no line. */
+const PAST = 300;
+
+let base = null; // the position that the list includes: events up to it are told already
+const page = createPage();
+const list = createList();
+const feed = createFeed(list.name);
+createForm((project) => {
+  location.href = `project.html?id=${encodeURIComponent(project.id)}`;
+});
+
+/** The list, and the past up to it; what came after the list is left to the stream. */
+async function load() {
+  const listing = await api.projects();
+  const past = await api.history({ topic: TOPICS, order: "desc", limit: PAST });
+  list.load(listing);
+  feed.clear();
+  for (const event of past.events.reverse()) {
+    if (!isAfter(event.id, listing.cursor)) feed.add(event);
+  }
+  base = listing.cursor;
+}
+
+const reload = () => loadPatiently(load, "Loading the projects", page.notice);
+
+/** A row at once, from the event; what the event does not tell is fetched. Status comes by events alone, in order. */
+async function addProject({ id, name }, created) {
+  list.add({ id, name, created, status: "idle", progress: 0 });
+  try {
+    const { brief } = await api.project(id);
+    list.fill(id, { brief });
+  } catch {
+    // Deleted again, or the server went away: the next event or the next load tells.
+  }
+}
+
+byId("list-more").addEventListener("click", async () => {
+  try {
+    list.append(await api.projects(list.last()));
+  } catch (error) {
+    page.toast(inWords(error, "Loading older projects"), "error");
+  }
+});
+
+function receive(event) {
+  if (!isAfter(event.id, base)) return;
+  const { type, topic, data } = event;
+  if (type === "project_created" && topic === "projects") addProject(data, event.time);
+  if (type === "status_update") {
+    const { status, progress, message } = data;
+    list.fill(topic.split("/")[1], { status, progress, message });
+  }
+  if (type === "completion") page.say(`${list.name(topic.split("/")[1]) ?? "A project"}: ${data.message || data.status}`);
+  feed.add(event);
+  if (type === "project_deleted" && topic === "projects") list.remove(data.id);
+}
+
+await reload();
+const stream = connect({ topics: TOPICS, after: base });
+page.watch(stream);
+stream.on("*", (message) => (message.topic ? receive(message) : reload()));

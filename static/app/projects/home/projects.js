@@ -1,0 +1,109 @@
+// The list of projects: loaded once, then kept true by events.
+
+import { byId, h, setBar, setText, show } from "../../shared/dom.js";
+import { ago, count, plural } from "../../shared/format.js";
+import { batched } from "../../shared/frame.js";
+
+const ACTIVE = new Set(["queued", "running"]);
+/** Ages in the list are looked at again this often, milliseconds. */
+const AGE_EVERY = 30_000;
+
+export function createList() {
+  const list = byId("projects");
+  const rows = new Map(); // id -> {project, row, parts}, in no order; the order is that of the DOM
+  let loaded = false;
+  let more = false;
+
+  const render = batched(() => {
+    let active = 0;
+    for (const entry of rows.values()) {
+      if (entry.stale) renderRow(entry);
+      entry.stale = false;
+      if (ACTIVE.has(entry.project.status)) active += 1;
+    }
+    if (!loaded) return;
+    const total = plural(rows.size, "project");
+    setText(byId("list-count"), active ? `${total}, ${count(active)} running` : total);
+    show(byId("list-more"), more);
+    setText(byId("projects-empty"), "No projects yet. Create one: an example brief is a click away.");
+    show(byId("projects-empty"), rows.size === 0);
+  });
+
+  setInterval(() => {
+    for (const entry of rows.values()) entry.stale = true;
+    render();
+  }, AGE_EVERY);
+
+  function add(project, place) {
+    const entry = rows.get(project.id) ?? buildRow(project);
+    entry.project = { ...entry.project, ...project };
+    entry.stale = true;
+    rows.set(project.id, entry);
+    if (!entry.row.isConnected) list[place](entry.row);
+    render();
+  }
+
+  return {
+    /** Replace everything by the answer of GET api/projects, newest first. */
+    load(listing) {
+      rows.clear();
+      list.replaceChildren();
+      this.append(listing);
+    },
+    /** Add a page of older projects at the end. */
+    append(listing) {
+      loaded = true;
+      more = listing.more;
+      for (const project of listing.projects) add(project, "append");
+      render();
+    },
+    /** The id of the last project of the list, or null. */
+    last: () => list.lastElementChild?.dataset.id ?? null,
+    add: (project) => add(project, "prepend"),
+    remove(id) {
+      rows.get(id)?.row.remove();
+      rows.delete(id);
+      render();
+    },
+    /** Set some fields of a project that is still listed. */
+    fill(id, fields) {
+      const entry = rows.get(id);
+      if (!entry) return;
+      Object.assign(entry.project, fields);
+      entry.stale = true;
+      render();
+    },
+    name: (id) => rows.get(id)?.project.name ?? null,
+  };
+}
+
+function buildRow(project) {
+  const href = `project.html?id=${encodeURIComponent(project.id)}`;
+  const parts = {
+    name: h("a", { href }),
+    status: h("span", { class: "badge" }),
+    brief: h("p", { class: "project__brief" }),
+    made: h("span", { class: "project__made" }),
+    bar: h("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }),
+    percent: h("span", { class: "project__percent num" }),
+    message: h("p", { class: "project__message" }),
+  };
+  const line = h("div", { class: "project__line" }, parts.bar, parts.percent);
+  const title = h("h3", { class: "project__name" }, parts.name);
+  const body = h("div", { class: "project" }, title, parts.status, parts.brief, parts.made, line, parts.message);
+  return { project, parts, row: h("li", { dataset: { id: project.id } }, body), stale: true };
+}
+
+function renderRow({ project, parts }) {
+  setText(parts.name, project.name);
+  setText(parts.status, project.status);
+  parts.status.dataset.status = project.status;
+  setText(parts.brief, project.brief ?? "");
+  setText(parts.made, project.created ? ago(project.created) : "");
+  parts.bar.setAttribute("aria-label", `Progress of ${project.name}`);
+  setBar(parts.bar, (project.progress ?? 0) / 100, project.status);
+  setText(parts.percent, `${Math.round(project.progress ?? 0)}%`);
+  const message = ACTIVE.has(project.status) || project.status === "failed" ? (project.message ?? project.run?.message ?? "") : "";
+  setText(parts.message, message);
+  show(parts.message, message !== "");
+}

@@ -1,0 +1,140 @@
+// The files that agents write, and a preview of one that follows every change.
+
+import { api, inWords } from "../../shared/api.js";
+import { byId, h, setText, show } from "../../shared/dom.js";
+import { bytes, clock } from "../../shared/format.js";
+import { batched } from "../../shared/frame.js";
+
+/** Changes that come within this many milliseconds are fetched as one. */
+const SETTLE = 150;
+/** How long a file is marked as just written, milliseconds. */
+const FRESH_FOR = 2_500;
+/** What people most likely want to see first of a finished project. */
+const START_WITH = ["README.md"];
+
+export class FileView {
+  #model;
+  #rows = new Map(); // path -> {button, size, file}
+  #selected = null;
+  #revealed = null; // the path that was last scrolled into view
+  #timer = null;
+  #reading = new AbortController(); // of the newest request: one that was overtaken is let go
+  #ask = batched(() => this.#render());
+
+  constructor(model) {
+    this.#model = model;
+    const first = START_WITH.find((path) => model.files.has(path)) ?? model.files.keys().next().value;
+    if (first !== undefined) this.#select(first);
+    this.#ask();
+  }
+
+  /** A file_update has been applied to the model. */
+  changed(data) {
+    const { path, preview } = data;
+    const follow = byId("follow").checked;
+    if (follow && path !== this.#selected) this.#select(path, preview);
+    else if (path === this.#selected) this.#fetchSoon();
+    this.#markFresh(path);
+    this.#ask();
+  }
+
+  /** The model was loaded again. */
+  reset() {
+    if (this.#selected !== null) this.#fetchSoon();
+    this.#ask();
+  }
+
+  #render() {
+    const files = [...this.#model.files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    const paths = new Set(files.map((file) => file.path));
+    for (const [path, row] of this.#rows) {
+      if (paths.has(path)) continue;
+      row.item.remove();
+      this.#rows.delete(path);
+    }
+    files.forEach((file, index) => this.#place(file, index));
+    this.#reveal();
+    show(byId("files-empty"), files.length === 0);
+    show(byId("preview"), this.#selected !== null);
+  }
+
+  #place(file, index) {
+    const list = byId("files");
+    const row = this.#row(file.path);
+    setText(row.size, row.fresh ? "just written" : bytes(file.size));
+    row.button.setAttribute("aria-pressed", String(file.path === this.#selected));
+    if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
+  }
+
+  /** Bring a newly chosen row into view by its list alone: scrollIntoView would move the whole page. */
+  #reveal() {
+    const row = this.#rows.get(this.#selected);
+    if (!row || this.#revealed === this.#selected) return;
+    this.#revealed = this.#selected;
+    const list = byId("files");
+    const top = row.item.offsetTop - list.offsetTop;
+    if (top < list.scrollTop) list.scrollTop = top;
+    const under = top + row.item.offsetHeight - list.clientHeight;
+    if (under > list.scrollTop) list.scrollTop = under;
+  }
+
+  #row(path) {
+    if (this.#rows.has(path)) return this.#rows.get(path);
+    const cut = path.lastIndexOf("/") + 1;
+    const label = h("span", { class: "file__path" });
+    if (cut > 0) label.append(h("span", { class: "file__folder", text: path.slice(0, cut) }));
+    label.append(path.slice(cut));
+    const size = h("span", { class: "file__size num" });
+    const button = h("button", { class: "file", type: "button" }, label, size);
+    button.addEventListener("click", () => {
+      byId("follow").checked = false;
+      this.#select(path);
+      this.#ask();
+    });
+    const row = { button, size, item: h("li", {}, button), fresh: 0 };
+    this.#rows.set(path, row);
+    return row;
+  }
+
+  #markFresh(path) {
+    const row = this.#row(path);
+    row.fresh += 1;
+    row.button.dataset.fresh = "";
+    setTimeout(() => {
+      row.fresh -= 1;
+      if (row.fresh === 0) delete row.button.dataset.fresh;
+      this.#ask();
+    }, FRESH_FOR);
+  }
+
+  #select(path, preview = "") {
+    this.#selected = path;
+    this.#reading.abort();
+    setText(byId("preview-path"), path);
+    setText(byId("preview-note"), "");
+    setText(byId("preview-text"), preview);
+    byId("preview-text").scrollTop = 0;
+    this.#fetchSoon();
+  }
+
+  #fetchSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#fetch(), SETTLE);
+  }
+
+  /** On a thin line a text that nobody will see would only keep events waiting. */
+  async #fetch() {
+    const path = this.#selected;
+    this.#reading.abort();
+    const { signal } = (this.#reading = new AbortController());
+    try {
+      const text = await api.file(this.#model.id, path, signal);
+      if (signal.aborted) return;
+      setText(byId("preview-text"), text);
+      const file = this.#model.files.get(path);
+      setText(byId("preview-note"), file ? `${bytes(file.size)}, written ${clock(file.updated)}` : "");
+    } catch (error) {
+      if (!signal.aborted) setText(byId("preview-note"), inWords(error, "Reading the file"));
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// The project page: a snapshot, then every event after it.
+
+import { api } from "../../shared/api.js";
+import { byId, setText } from "../../shared/dom.js";
+import { createPage, loadPatiently } from "../../shared/page.js";
+import { loadProject, ProjectPage } from "./page.js";
+
+const id = new URLSearchParams(location.search).get("id") ?? "";
+const page = createPage();
+
+function showMissing(title, text) {
+  document.title = `${title} · Twinwire`;
+  setText(byId("missing-title"), title);
+  setText(byId("missing-text"), text);
+  byId("project").hidden = true;
+  byId("missing").hidden = false;
+  page.notice(null);
+  page.say(title);
+}
+
+const absent = () => showMissing("No such project", "There is no project at this address. It may have been deleted.");
+const deleted = () =>
+  showMissing("This project was deleted", "It was deleted while it was open here. Its files and its history went with it.");
+
+/** The project, however long the server is away; null if it does not exist. */
+async function load() {
+  try {
+    return await loadPatiently(() => loadProject(api, id), "Loading the project", page.notice, (error) => error.status === 404);
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
+  }
+}
+
+async function start() {
+  if (id === "") {
+    showMissing("No project chosen", "This address names no project. Choose one from the list.");
+    return;
+  }
+  const loaded = await load();
+  if (loaded === null) absent();
+  else new ProjectPage(loaded, { page, load, deleted });
+}
+
+await start();

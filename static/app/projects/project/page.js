@@ -1,0 +1,139 @@
+// A project on the page: the model, its views, and the stream that keeps them true.
+
+import { connect } from "../../../client/index.js";
+import { api, inWords } from "../../shared/api.js";
+import { isAfter } from "../../shared/cursor.js";
+import { byId } from "../../shared/dom.js";
+import { batched } from "../../shared/frame.js";
+import { createActions } from "./actions.js";
+import { createAgents } from "./agents.js";
+import { FileView } from "./files.js";
+import { LogStore } from "./log-store.js";
+import { LogView } from "./log-view.js";
+import { agentTitle, ProjectModel } from "./model.js";
+import { createNotifier } from "./notify.js";
+import { renderOverall } from "./overall.js";
+
+/** Log lines of one page of history. */
+const HISTORY_PAGE = 500;
+const TOAST_KIND = { completed: "done", failed: "error", cancelled: "info" };
+
+const logQuery = (id) => ({ topic: `projects/${id}`, type: "log", order: "desc", limit: HISTORY_PAGE });
+
+/** Snapshot, files and the newest log lines; whatever came after the snapshot is left to the stream. */
+export async function loadProject(from, id) {
+  const snapshot = await from.project(id);
+  const [files, past] = await Promise.all([from.files(id), from.history(logQuery(id))]);
+  const events = past.events.filter((event) => !isAfter(event.id, snapshot.cursor));
+  return { snapshot, files, past: { ...past, events } };
+}
+
+export class ProjectPage {
+  #page;
+  #load;
+  #deleted;
+  #model;
+  #base; // the position that the snapshot includes: events up to it are told already
+  #held = null; // events that arrive while the snapshot is loaded again
+  #logs = new LogStore();
+  #logView;
+  #fileView;
+  #notify = createNotifier();
+  #stream;
+  #render;
+
+  /** `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted. */
+  constructor({ snapshot, files, past }, { page, load, deleted }) {
+    this.#page = page;
+    this.#load = load;
+    this.#deleted = deleted;
+    this.#base = snapshot.cursor;
+    this.#model = new ProjectModel(snapshot, files);
+    this.#logs.load(past);
+    this.#logView = new LogView(this.#logs, () => this.#fetchOlder());
+    this.#fileView = new FileView(this.#model);
+    const renderAgents = createAgents();
+    this.#render = batched(() => {
+      renderOverall(this.#model);
+      renderAgents(this.#model);
+    });
+    createActions(this.#model, { toast: page.toast, refresh: () => this.#refresh(), gone: () => this.#gone() });
+    byId("project").hidden = false;
+    this.#logView.reset();
+    this.#render();
+    setInterval(() => this.#model.active && this.#render(), 1_000);
+    this.#open();
+  }
+
+  #open() {
+    this.#stream = connect({ topics: [`projects/${this.#model.id}`, "projects"], after: this.#base });
+    this.#page.watch(this.#stream);
+    this.#stream.on("*", (message) => (message.topic ? this.#receive(message) : this.#refresh()));
+  }
+
+  #receive(event) {
+    if (this.#held !== null) this.#held.push(event);
+    else if (isAfter(event.id, this.#base)) this.#take(event);
+  }
+
+  #take(event) {
+    const { topic, type, data } = event;
+    if (topic === "projects") {
+      if (type === "project_deleted" && data.id === this.#model.id) this.#gone();
+      return;
+    }
+    this.#model.apply(event);
+    if (type === "log") this.#logView.add(this.#logs.append(event));
+    if (type === "file_update") this.#fileView.changed(data);
+    if (type === "completion") this.#finish(data);
+    if (type === "agent_update" && data.status !== "started") this.#sayAgent(data);
+    this.#render();
+  }
+
+  /** Load again from the server: after a gap, or when it knows better than the page. */
+  async #refresh() {
+    if (this.#held !== null) return;
+    this.#held = [];
+    const loaded = await this.#load();
+    const late = this.#held;
+    this.#held = null;
+    if (loaded === null) {
+      this.#gone();
+      return;
+    }
+    this.#base = loaded.snapshot.cursor;
+    this.#model.load(loaded.snapshot, loaded.files);
+    this.#logs.load(loaded.past);
+    this.#logView.reset();
+    this.#fileView.reset();
+    this.#render();
+    for (const event of late) this.#receive(event);
+  }
+
+  async #fetchOlder() {
+    try {
+      this.#logs.prepend(await api.history({ ...logQuery(this.#model.id), before: this.#logs.older }));
+      return true;
+    } catch (error) {
+      this.#page.toast(inWords(error, "Loading older lines"), "error");
+      return false;
+    }
+  }
+
+  #finish(data) {
+    const said = data.message || data.status;
+    this.#page.toast(`${this.#model.name}: ${said}`, TOAST_KIND[data.status]);
+    this.#page.say(`${this.#model.name}: ${said}`);
+    this.#notify(this.#model.name, said);
+  }
+
+  #sayAgent({ agent, status }) {
+    const { completedStages, stages } = this.#model;
+    this.#page.say(`${agentTitle(agent)} ${status}. ${completedStages} of ${stages.length} agents done.`);
+  }
+
+  #gone() {
+    this.#stream.close();
+    this.#deleted();
+  }
+}

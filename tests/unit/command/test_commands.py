@@ -1,0 +1,196 @@
+"""The command: serve, migrate, publish, tail and check, as a shell sees them (PROTOCOL.md, section 8)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from service import __version__
+from service.command.commands import main
+from service.core.errors import StorageError, TwinwireError
+from service.resources import resource
+from service.server.serve import ConfigError, load_config
+from tests.support.server import ServerProcess, free_port, run_command
+
+
+def run(*args: str, input: str | None = None) -> Result:
+    return CliRunner().invoke(main, args, input=input)
+
+
+def error_of(*args: str) -> TwinwireError:
+    """What the command ends with; `run_command` makes one line of it."""
+    error = run(*args).exception
+    assert isinstance(error, TwinwireError), error
+    return error
+
+
+@pytest.fixture(autouse=True)
+def settings_from_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DATABASE", "HOST", "PORT", "URL"):
+        monkeypatch.delenv(f"TWINWIRE_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("server"), env={"TWINWIRE_LOG_LEVEL": "warning"}) as process:
+        yield process
+
+
+# migrate
+
+
+def test_migrate_creates_applies_and_then_has_nothing_to_do(tmp_path: Path) -> None:
+    first = run("migrate", "--database", str(tmp_path / "a.db"))
+    assert first.exit_code == 0, first.output
+    assert "applied 0001_" in first.output
+    second = run("migrate", "--database", str(tmp_path / "a.db"))
+    assert "applied" not in second.output
+    assert "up to date" in second.output
+
+
+def test_the_database_of_a_running_service_is_left_alone(server: ServerProcess) -> None:
+    assert isinstance(error_of("migrate", "--database", str(server.database)), StorageError)
+    answer = run_command("serve", "--port", "0", "--database", str(server.database))
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr
+
+
+# check
+
+
+def test_check_tells_what_it_found(tmp_path: Path) -> None:
+    result = run("check", "--database", str(tmp_path / "a.db"))
+    assert result.exit_code == 0, result.output
+    assert "hypercorn.toml: fine" in result.output
+    assert "SQLite 3." in result.output
+    assert not (tmp_path / "a.db").exists(), "nothing is started or created"
+
+
+def test_the_packaged_configuration_is_one_that_we_serve_with() -> None:
+    config = load_config(resource("hypercorn.toml"))
+    assert (config.workers, config.read_timeout, config.max_requests) == (1, None, None)
+    assert config.backlog == 2048
+    assert config.keep_alive_timeout == 65
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("backlogs = 5", "backlogs"),
+        ("Bind = []", "Bind"),
+        ("_bind = []", "_bind"),
+        ("from_toml = 1", "from_toml"),
+        ("workers = 2", "workers"),
+        ("workers = 0", "workers"),
+        ("read_timeout = 30", "read_timeout"),
+        ("max_requests = 1000", "max_requests"),
+    ],
+)
+def test_a_configuration_that_would_do_harm_is_refused(tmp_path: Path, text: str, field: str) -> None:
+    config = tmp_path / "hypercorn.toml"
+    config.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(config)
+    assert caught.value.field == field
+    assert str(config) in caught.value.detail
+    assert error_of("check", "--config", str(config)).detail == caught.value.detail
+
+
+@pytest.mark.parametrize("text", ["backlog = ", "[[", "\x00"])
+def test_a_configuration_that_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "hypercorn.toml"
+    config.write_text(text)
+    assert isinstance(error_of("check", "--config", str(config)), ConfigError)
+
+
+def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert isinstance(error_of("check", "--config", str(tmp_path / "none.toml")), ConfigError)
+
+
+def test_an_error_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    answer = run_command("check", "--config", "none.toml", cwd=tmp_path)
+    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (1, "", 1)
+    assert answer.stderr.startswith("twinwire: ")
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_PORT", "http")
+    result = run("check")
+    assert result.exit_code == 1
+    assert "TWINWIRE_PORT" in result.output
+
+
+def test_a_variable_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_RETENTION", "[{")
+    result = run("check")
+    assert result.exit_code == 1
+    assert "retention" in result.output.lower()
+    assert "Traceback" not in result.output
+
+
+# serve
+
+
+def test_flags_beat_the_environment_and_a_taken_port_is_an_error(server: ServerProcess, tmp_path: Path) -> None:
+    answer = run_command(
+        "serve", "--port", str(server.port), "--database", str(tmp_path / "a.db"), env={"TWINWIRE_PORT": "1"}
+    )
+    assert answer.returncode == 1
+    assert f"port {server.port}" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+# publish, tail
+
+
+def test_what_is_published_is_tailed(server: ServerProcess) -> None:
+    published = run("publish", "tour/1", "note", '{"n": 1.0, "s": "é"}', "--url", server.url)
+    assert published.exit_code == 0, published.output
+    id = published.output.strip()
+    again = run("publish", "tour/1", "note", "-", "--url", server.url, input="[1,\n 2]")
+    assert again.exit_code == 0, again.output
+    tail = run("tail", "tour/*", "--after", "earliest", "--once", "--json", "--url", server.url)
+    first, second = (json.loads(line) for line in tail.output.splitlines())
+    assert (first["id"], first["topic"], first["data"]) == (id, "tour/1", {"n": 1.0, "s": "é"})
+    assert (second["id"], second["prev"], second["data"]) == (again.output.strip(), id, [1, 2])
+    rest = run("tail", "tour/1", "--after", id, "--once", "--url", server.url)
+    assert rest.output.splitlines() == [line for line in rest.output.splitlines() if "tour/1 note [1, 2]" in line]
+    assert len(rest.output.splitlines()) == 1
+
+
+def test_a_key_makes_a_repeat_harmless(server: ServerProcess) -> None:
+    ids = {run("publish", "k", "x", "1", "--key", "once", "--url", server.url).output for _ in range(2)}
+    assert len(ids) == 1
+
+
+def test_a_gap_is_told(server: ServerProcess) -> None:
+    args = ("tail", "--after", "other-1", "--once", "--url", server.url)
+    assert run(*args).output.startswith("gap (epoch): other-1 -> ")
+    assert json.loads(run(*args, "--json").output.splitlines()[0])["reason"] == "epoch"
+
+
+@pytest.mark.parametrize(
+    ("topic", "type", "data"), [("a//b", "x", "1"), ("a", "x y", "1"), ("a", "x", "{"), ("a", "x", "")]
+)
+def test_what_the_service_refuses_is_said(server: ServerProcess, topic: str, type: str, data: str) -> None:
+    assert error_of("publish", topic, type, data, "--url", server.url).detail
+
+
+def test_nobody_there_is_said_by_name() -> None:
+    port = free_port()
+    error = error_of("publish", "a", "x", "1", "--url", f"http://127.0.0.1:{port}")
+    assert f"port {port}" in error.detail
+
+
+@pytest.mark.parametrize("url", ["ftp://a", "http://", "://", "mailto://a", "http://x:abc", "http://x:70000"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    assert url in error_of("publish", "a", "x", "1", "--url", url).detail
+
+
+def test_version_and_help() -> None:
+    assert __version__ in run("--version").output
+    shown = run("-h").output
+    assert all(name in shown for name in ("serve", "migrate", "publish", "tail", "check"))

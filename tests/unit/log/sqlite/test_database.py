@@ -1,0 +1,186 @@
+"""Opening the files: the lock, connections that can't write, and errors in an operator's words."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.core.errors import StorageError, StorageFullError
+from service.log.sqlite.database import (
+    POSITION_SQL,
+    FileLock,
+    connect_reader,
+    connect_writer,
+    driver,
+    explain,
+    library_is_affected,
+    on_thread,
+    open_reader,
+)
+from service.log.sqlite.log import open_log
+from service.log.sqlite.migrate import migrate
+from service.resources import resource
+
+AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 0), (3, 51, 2)]
+FIXED = [(3, 6, 23), (3, 44, 6), (3, 44, 9), (3, 50, 7), (3, 51, 3), (3, 52, 0), (4, 0, 0)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    migrate(tmp_path / "test.db", resource("migrations"))
+    return tmp_path / "test.db"
+
+
+@pytest.fixture
+def connections() -> Iterator[Callable[[Any], Any]]:
+    """`connections(connection)` hands it back and closes it in the end."""
+    opened: list[Any] = []
+
+    def keep(connection: Any) -> Any:
+        opened.append(connection)
+        return connection
+
+    yield keep
+    for connection in opened:
+        connection.close()
+
+
+@pytest.mark.parametrize("version", AFFECTED)
+def test_versions_with_the_wal_reset_bug(version: tuple[int, ...]) -> None:
+    assert library_is_affected(version)
+
+
+@pytest.mark.parametrize("version", FIXED)
+def test_versions_without_it(version: tuple[int, ...]) -> None:
+    assert not library_is_affected(version)
+
+
+def test_a_lock_keeps_a_second_server_off(tmp_path: Path) -> None:
+    database = tmp_path / "test.db"
+    with FileLock(database), pytest.raises(StorageError, match="another Twinwire holds"):
+        FileLock(database).acquire()
+    with FileLock(database) as again:
+        assert again.path == tmp_path / "test.db.lock"
+
+
+def test_releasing_is_idempotent(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "test.db")
+    lock.release()
+    lock.acquire()
+    lock.release()
+    lock.release()
+    FileLock(tmp_path / "test.db").acquire()
+
+
+def _hold(database: Path, ready: Any) -> None:
+    FileLock(database).acquire()
+    ready.send(True)
+    ready.recv()
+
+
+def test_the_kernel_releases_the_lock_of_a_killed_process(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    holder = context.Process(target=_hold, args=(tmp_path / "test.db", there))
+    holder.start()
+    try:
+        assert here.recv()
+        with pytest.raises(StorageError, match="locked"):
+            FileLock(tmp_path / "test.db").acquire()
+    finally:
+        holder.kill()
+        holder.join()
+    with FileLock(tmp_path / "test.db"):
+        pass
+
+
+def test_a_folder_that_is_not_there_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="can't be written"):
+        FileLock(tmp_path / "nowhere" / "test.db").acquire()
+
+
+def test_a_reader_cannot_write(path: Path, connections: Callable[[Any], Any]) -> None:
+    reader = connections(connect_reader(path))
+    with pytest.raises(driver.OperationalError, match="readonly") as caught:
+        reader.execute("DELETE FROM events")
+    assert str(explain(caught.value, path)) == f"the database {path} is read-only"
+
+
+def test_the_writer_is_durable_and_checkpoints_when_told(path: Path, connections: Callable[[Any], Any]) -> None:
+    for durability, level in (("full", 2), ("normal", 1)):
+        writer = connections(connect_writer(path, durability))
+        assert writer.execute("PRAGMA synchronous").fetchone() == (level,)
+        assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert writer.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+
+
+async def test_a_reader_with_a_thread_of_its_own(path: Path) -> None:
+    reader = await open_reader(path)
+    try:
+        assert list(await reader.execute_fetchall(POSITION_SQL)) == [(0,)]
+        assert await on_thread(reader, lambda connection, a, b: (a, b), 1, 2) == (1, 2)
+    finally:
+        await reader.close()
+
+
+def test_the_position_counts_what_was_trimmed(path: Path, connections: Callable[[Any], Any]) -> None:
+    writer = connections(connect_writer(path))
+    assert writer.execute(POSITION_SQL).fetchone() == (0,)
+    writer.execute("INSERT INTO topics (id, name, floor) VALUES (1, 'a', 7)")
+    assert writer.execute(POSITION_SQL).fetchone() == (7,)
+    writer.execute("INSERT INTO events VALUES (9, 1, 0, 0, 'log', '1', NULL)")
+    assert writer.execute(POSITION_SQL).fetchone() == (9,)
+
+
+def test_a_lock_of_another_program_is_explained(path: Path, connections: Callable[[Any], Any]) -> None:
+    connections(connect_writer(path)).execute("BEGIN IMMEDIATE")
+    other = connections(driver.connect(str(path), timeout=0, isolation_level=None))
+    with pytest.raises(driver.OperationalError) as caught:
+        other.execute("BEGIN IMMEDIATE")
+    assert explain(caught.value, path).detail == f"the database {path} is locked by another program"
+
+
+def test_a_full_disk_is_told_apart(path: Path, connections: Callable[[Any], Any]) -> None:
+    writer = connections(connect_writer(path))
+    (pages,) = writer.execute("PRAGMA page_count").fetchone()
+    writer.execute(f"PRAGMA max_page_count = {pages}")
+    writer.execute("INSERT INTO topics (id, name) VALUES (1, 'a')")
+    with pytest.raises(driver.OperationalError) as caught:
+        writer.execute("INSERT INTO events VALUES (1, 1, 0, 0, 'log', ?, NULL)", ("x" * 100_000,))
+    explained = explain(caught.value, path)
+    assert isinstance(explained, StorageFullError)
+    assert explained.status == 503
+    assert explained.retry_after
+
+
+async def test_a_corrupt_file_is_explained(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(os.urandom(8_000))
+    with pytest.raises(StorageError, match=r"is corrupt|malformed|not a database"):
+        await open_log(path)
+
+
+async def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "test.db").write_text("hello " * 1_000)
+    with pytest.raises(StorageError, match="is not a SQLite database"):
+        await open_log(tmp_path / "test.db")
+
+
+async def test_a_folder_that_vanished_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="can't be opened"):
+        await open_log(tmp_path / "nowhere" / "test.db")
+
+
+async def test_a_database_without_its_tables_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no such table"):
+        await open_log(tmp_path / "test.db")
+
+
+def test_what_has_no_meaning_of_its_own_keeps_its_words(path: Path) -> None:
+    explained = explain(driver.OperationalError("something new"), path)
+    assert isinstance(explained, StorageError)
+    assert "something new" in explained.detail

@@ -1,0 +1,164 @@
+"""Pages: found through an index or the rowid, never sorted, never more than a bounded step."""
+
+import random
+from typing import Any
+
+import pytest
+
+from service.core.topics import TopicFilter
+from service.log.sqlite.database import connect_reader
+from service.log.sqlite.reader import MERGE_TOPICS, WINDOW
+from service.log.sqlite.writer import COMMIT_EVENTS
+from tests.support.clock import ManualClock
+from tests.unit.log.rigs import ALL, PLENTY, Parts, drafts
+
+ORDERS = pytest.mark.parametrize("newest_first", [False, True], ids=["asc", "desc"])
+
+
+def topics_of(count: int) -> TopicFilter:
+    return TopicFilter(tuple(f"t{n}" for n in range(count)))
+
+
+async def fill(parts: Parts, topics: int, each: int) -> None:
+    """`each` rounds over the topics t0, t1, ..."""
+    for _ in range(each):
+        await parts.writer.append([draft for n in range(topics) for draft in drafts(f"t{n}", 1)], ())
+
+
+def plans_of(parts: Parts, connection: Any, *page: Any) -> list[str]:
+    """The steps of SQLite's plan for every statement that a page runs."""
+    statements: list[str] = []
+    parts.reader._connection.set_trace_callback(statements.append)
+    parts.reader.page(*page)
+    parts.reader._connection.set_trace_callback(None)
+    assert statements
+    return [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+@ORDERS
+@pytest.mark.parametrize("topics", [1, 2, MERGE_TOPICS, MERGE_TOPICS + 1, 0], ids=lambda n: f"{n or 'all'} topics")
+async def test_plans(parts: Parts, topics: int, newest_first: bool) -> None:
+    await fill(parts, MERGE_TOPICS + 5, 3)
+    connection = connect_reader(parts.path)
+    try:
+        filter = topics_of(topics) if topics else ALL
+        steps = plans_of(parts, connection, filter, 0, parts.head + 1, 10, PLENTY, newest_first)
+    finally:
+        connection.close()
+    assert not [step for step in steps if "TEMP B-TREE" in step], "nothing is sorted"
+    assert not [step for step in steps if step.startswith("SCAN")], "nothing is read through"
+    found = [step for step in steps if step.startswith(("SEARCH e ", "SEARCH events "))]
+    by_topic = "USING INDEX events_topic (topic=? AND rowid>? AND rowid<?)"
+    by_rowid = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+    expected = by_topic if 0 < topics <= MERGE_TOPICS else by_rowid
+    assert len(found) == (topics if 0 < topics <= MERGE_TOPICS else 1)
+    assert all(step.endswith(expected) for step in found), found
+
+
+@ORDERS
+@pytest.mark.parametrize("topics", [1, MERGE_TOPICS - 1, MERGE_TOPICS, MERGE_TOPICS + 1])
+async def test_merging_and_scanning_find_the_same(parts: Parts, topics: int, newest_first: bool) -> None:
+    await fill(parts, MERGE_TOPICS + 5, 20)
+    expected = [n for n in range(1, parts.head + 1) if (n - 1) % (MERGE_TOPICS + 5) < topics]
+    found: list[int] = []
+    low, high = 0, parts.head + 1
+    while low + 1 < high:
+        page = parts.reader.page(topics_of(topics), low, high, 7, PLENTY, newest_first)
+        found += [event.offset for event in page.events]
+        assert len(page.events) <= 7
+        low, high = (low, page.next) if newest_first else (page.next, high)
+    assert found == (expected[::-1] if newest_first else expected)
+
+
+async def test_ranges_are_exclusive(parts: Parts) -> None:
+    await fill(parts, MERGE_TOPICS + 5, 2)
+    for topics in (ALL, topics_of(5), topics_of(MERGE_TOPICS + 1)):
+        page = parts.reader.page(topics, 1, 4, 10, PLENTY)
+        assert ([event.offset for event in page.events], page.next) == ([2, 3], 3)
+        page = parts.reader.page(topics, 1, 4, 10, PLENTY, True)
+        assert ([event.offset for event in page.events], page.next) == ([3, 2], 2)
+
+
+async def test_a_scan_is_cut_into_windows(parts: Parts) -> None:
+    """However few events match, one step looks at WINDOW offsets at most."""
+    many = topics_of(MERGE_TOPICS + 1)
+    await fill(parts, MERGE_TOPICS + 1, 1)
+    first = parts.head
+    await parts.writer.append(drafts("other", WINDOW), ())
+    await parts.writer.append(drafts("t0", 1), ())
+    end = parts.head + 1
+    empty = parts.reader.page(many, first, end, 10, PLENTY)
+    assert (list(empty.events), empty.next) == ([], first + WINDOW)
+    found = parts.reader.page(many, empty.next, end, 10, PLENTY)
+    assert ([event.offset for event in found.events], found.next) == ([end - 1], end - 1)
+    last = parts.reader.page(many, 0, end - 1, 10, PLENTY, True)
+    assert (list(last.events), last.next) == ([], end - 1 - WINDOW)
+
+
+@ORDERS
+async def test_a_window_stops_where_the_page_is_full(parts: Parts, newest_first: bool) -> None:
+    await fill(parts, MERGE_TOPICS + 1, 3)
+    page = parts.reader.page(topics_of(MERGE_TOPICS + 1), 0, parts.head + 1, 5, PLENTY, newest_first)
+    assert page.next == page.events[-1].offset
+    assert len(page.events) == 5
+    page = parts.reader.page(topics_of(MERGE_TOPICS + 1), 0, parts.head + 1, 5, 1, newest_first)
+    assert len(page.events) == 1
+
+
+async def test_reading_on_after_small_events_meets_large_ones(parts: Parts) -> None:
+    """How many rows are asked for follows the size of those before; no page leaves one out for that."""
+    await parts.writer.append(drafts("a", 300, data="1"), ())
+    await parts.writer.append(drafts("a", 30, data=f'"{"x" * 20_000}"'), ())
+    await parts.writer.append(drafts("a", 300, data="1"), ())
+    low, found = 0, list[int]()
+    while low < parts.head:
+        page = parts.reader.page(ALL, low, parts.head + 1, 200, 64_000)
+        assert sum(len(event.data) for event in page.events[:-1]) < 64_000
+        found += [event.offset for event in page.events]
+        low = page.next
+    assert found == list(range(1, parts.head + 1))
+
+
+async def test_what_is_beyond_the_given_head_is_not_shown(parts: Parts) -> None:
+    await parts.writer.append(drafts("a", 10), ())
+    for topics in (ALL, TopicFilter(("a",)), TopicFilter(("*",))):
+        assert [event.offset for event in parts.reader.page(topics, 5, 8, 10, PLENTY).events] == [6, 7]
+
+
+async def test_a_page_leaves_no_transaction_behind(parts: Parts) -> None:
+    """One that stayed open would keep the WAL from being moved into the database."""
+    await fill(parts, MERGE_TOPICS + 1, 3)
+    for topics in (ALL, topics_of(2), topics_of(MERGE_TOPICS + 1)):
+        parts.reader.page(topics, 0, parts.head + 1, 2, PLENTY)
+        parts.reader.page(topics, 0, parts.head + 1, 100, 1)
+        assert not parts.reader._connection.in_transaction
+        assert (await parts.sql("PRAGMA wal_checkpoint(TRUNCATE)"))[0][0] == 0, "not busy"
+
+
+async def test_the_first_event_at_a_time(parts: Parts, clock: ManualClock) -> None:
+    rng = random.Random(7)
+    times: dict[int, int] = {}
+    for _ in range(60):
+        clock.advance(rng.choice([0, 0, 0.001, 0.5]))
+        for offset in (await parts.writer.append(drafts(rng.choice("ab"), 1), ())).offsets:
+            times[offset] = clock.now
+    topic = parts.registry.get("a")
+    assert topic is not None
+    await parts.trimmer.to_count(topic, 3)
+    kept = parts.kept()
+    for moment in {time + step for time in times.values() for step in (-1, 0, 1)}:
+        found = parts.reader.first_at(moment, parts.head)
+        assert [n for n in kept if n < found] == [n for n in kept if times[n] < moment]
+
+
+async def test_the_first_event_at_a_time_is_never_beyond_the_head(parts: Parts, clock: ManualClock) -> None:
+    assert parts.reader.first_at(0, 0) == 1
+    await parts.writer.append(drafts("a", 5), ())
+    assert parts.reader.first_at(clock.now, 3) == 1
+    assert parts.reader.first_at(clock.now + 1, 3) == 4, "what lies beyond is not yet there"
+
+
+async def test_a_page_larger_than_a_commit(parts: Parts) -> None:
+    await parts.writer.append(drafts("a", COMMIT_EVENTS + 500), ())
+    page = parts.reader.page(ALL, 0, parts.head + 1, PLENTY, PLENTY)
+    assert len(page.events) == COMMIT_EVENTS + 500

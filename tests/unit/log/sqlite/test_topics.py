@@ -1,0 +1,88 @@
+"""The registry of topics: matching and floors, remembered but never stale."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.core.topics import TopicFilter
+from service.log.base import TopicStats
+from service.log.sqlite import topics
+from service.log.sqlite.topics import Topic, TopicRegistry
+
+NAMES = st.lists(st.sampled_from("ab"), min_size=1, max_size=3).map("/".join)
+FILTERS = st.lists(st.sampled_from(["a", "b", "a/b", "*", "a/*", "*/b", "b/**", "**"]), max_size=3).map(
+    lambda patterns: TopicFilter(tuple(patterns))
+)
+
+
+def registry_of(*names: str) -> TopicRegistry:
+    registry = TopicRegistry()
+    for name in names:
+        registry.add(Topic(registry.next_id, name))
+    return registry
+
+
+def test_topics_are_found_by_name_and_id() -> None:
+    registry = registry_of("a", "b")
+    assert registry.get("b") is registry.by_id(2)
+    assert registry.get("c") is None
+    assert [topic.name for topic in registry] == ["a", "b"]
+    assert (len(registry), registry.next_id) == (2, 3)
+    assert registry.by_id(1).stats == TopicStats("a", 0, 0, 0)
+
+
+def test_ids_have_no_hole() -> None:
+    with pytest.raises(ValueError, match="expected 2"):
+        registry_of("a").add(Topic(3, "c"))
+
+
+@given(st.lists(st.tuples(NAMES, st.integers(1, 50)) | FILTERS, max_size=30))
+def test_agrees_with_asking_every_topic(steps: list[tuple[str, int] | TopicFilter]) -> None:
+    """Adding and trimming, with every filter asked again and again in between."""
+    registry = TopicRegistry()
+    floors: dict[str, int] = {}
+    asked: set[TopicFilter] = set()
+    for step in steps:
+        if isinstance(step, TopicFilter):
+            asked.add(step)
+        else:
+            name, floor = step
+            topic = registry.get(name)
+            if topic is None:
+                topic = Topic(registry.next_id, name)
+                registry.add(topic)
+            registry.raise_floor(topic, floor)
+            floors[name] = max(floors.get(name, 0), floor)
+        for filter in asked:
+            assert registry.floor(filter) == max((floors[name] for name in floors if filter.matches(name)), default=0)
+            assert sorted(registry.matching(filter).values()) == sorted(name for name in floors if filter.matches(name))
+            assert {topic.name for topic in registry.select(filter)} == set(registry.matching(filter).values())
+
+
+def test_a_floor_never_falls_and_is_told() -> None:
+    registry = registry_of("a")
+    told: list[tuple[str, int]] = []
+    registry.watch(lambda name, floor: told.append((name, floor)))
+    registry.raise_floor(registry.by_id(1), 7)
+    registry.raise_floor(registry.by_id(1), 3)
+    assert registry.floor(TopicFilter(("a",))) == 7
+    assert told == [("a", 7), ("a", 7)]
+
+
+def test_a_floor_that_was_loaded_counts() -> None:
+    registry = TopicRegistry()
+    registry.add(Topic(1, "a", floor=4, head=9, count=5, bytes=50))
+    assert registry.floor(TopicFilter.all()) == registry.floor(TopicFilter(("*",))) == 4
+    assert registry.by_id(1).stats == TopicStats("a", 5, 9, 4)
+
+
+def test_memory_for_filters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "_MEMO_MAX", 4)
+    registry = registry_of("a/1", "a/2")
+    registry.raise_floor(registry.by_id(2), 5)
+    for n in range(20):
+        filter = TopicFilter((f"{n}/*", "a/*"))
+        assert registry.matching(filter) == {1: "a/1", 2: "a/2"}
+        assert registry.floor(filter) == 5
+    assert len(registry._memo) == 4
+    assert len(registry._floor_memo) <= 4

@@ -1,0 +1,160 @@
+"""Trimming: small batches, floors first, counts that survive, and cuts that overlap."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.core.errors import StorageError
+from service.core.topics import TopicFilter
+from service.log.base import TopicStats
+from service.log.sqlite.database import connect_reader
+from service.log.sqlite.topics import Topic
+from service.log.sqlite.trim import TRIM_ROWS
+from tests.support.clock import ManualClock
+from tests.unit.log.rigs import ALL, PLENTY, Parts, drafts
+
+A = TopicFilter(("a",))
+
+
+async def filled(parts: Parts, *counts: tuple[str, int]) -> Topic:
+    """Publish `count` events to each topic; returns the first one."""
+    for name, count in counts:
+        await parts.writer.append(drafts(name, count), ())
+    topic: Topic | None = parts.registry.get(counts[0][0])
+    assert topic is not None
+    return topic
+
+
+async def floor_on_disk(parts: Parts, name: str) -> int:
+    found: int = (await parts.sql("SELECT floor FROM topics WHERE name = ?", name))[0][0]
+    return found
+
+
+@pytest.mark.parametrize("excess", [1, TRIM_ROWS - 1, TRIM_ROWS, TRIM_ROWS + 1, 2 * TRIM_ROWS + 500])
+async def test_batches(parts: Parts, excess: int) -> None:
+    topic = await filled(parts, ("a", excess + 10), ("b", 5))
+    floors: list[int] = []
+    parts.registry.watch(lambda name, floor: floors.append(floor))
+    assert await parts.trimmer.to_count(topic, 10) == excess
+    assert floors == [min(n, excess) for n in range(TRIM_ROWS, excess + TRIM_ROWS, TRIM_ROWS)]
+    assert parts.kept() == list(range(excess + 1, excess + 16))
+    assert topic.stats == TopicStats("a", 10, excess + 10, excess)
+
+
+async def test_the_floor_is_raised_while_the_rows_are_still_there(parts: Parts) -> None:
+    topic = await filled(parts, ("a", 2 * TRIM_ROWS + 500))
+    seen: list[tuple[int, int, int]] = []
+
+    def watch(name: str, floor: int) -> None:
+        kept = parts.kept(A)
+        seen.append((kept[0], floor, parts.registry.floor(A)))
+
+    parts.registry.watch(watch)
+    await parts.trimmer.to_offset(topic, 2_200)
+    assert seen == [(1, 1_000, 1_000), (1_001, 2_000, 2_000), (2_001, 2_200, 2_200)]
+
+
+async def test_counts_and_floors_are_right_whenever_the_process_is_killed(
+    parts: Parts, tmp_path: Path, clock: ManualClock
+) -> None:
+    topic = await filled(parts, ("a", 2 * TRIM_ROWS), ("b", 50))
+    copies: list[Path] = []
+
+    def copy(*_: object) -> None:
+        folder = tmp_path / f"killed-{len(copies)}"
+        folder.mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{parts.path}{suffix}", f"{folder / 'test.db'}{suffix}")
+        copies.append(folder / "test.db")
+
+    parts.registry.watch(copy)
+    cut = asyncio.create_task(parts.trimmer.to_count(topic, 100))
+    while not cut.done():
+        await parts.writer.append(drafts("b", 1), ())
+    copy()
+    for path in copies:
+        await expect_right(path, clock)
+    assert len(copies) == 3
+
+
+async def expect_right(path: Path, clock: ManualClock) -> None:
+    again = await Parts.open(path, clock)
+    try:
+        rows = await again.sql(
+            "SELECT name, count(offset), coalesce(sum(length(data)), 0), floor FROM topics t"
+            " LEFT JOIN events e ON e.topic = t.id GROUP BY t.id"
+        )
+        for name, count, size, floor in rows:
+            topic = again.registry.get(name)
+            assert topic is not None
+            assert (topic.count, topic.bytes, topic.floor) == (count, size, floor)
+        kept = await again.sql("SELECT offset FROM events e JOIN topics t ON t.id = e.topic WHERE name = 'a'")
+        gone = set(range(1, 2 * TRIM_ROWS + 1)) - {offset for (offset,) in kept}
+        assert max(gone, default=0) == again.registry.floor(A), "what is gone is covered by the floor, and no more"
+    finally:
+        await again.close()
+
+
+@pytest.mark.parametrize("first", ["large", "small"])
+async def test_cuts_that_overlap_keep_the_highest_floor(parts: Parts, clock: ManualClock, first: str) -> None:
+    """Retention by age and a trim by hand may meet on a topic; the lower floor must not be the one that stays."""
+    topic = await filled(parts, ("a", 1_000))
+    cuts = [parts.trimmer.to_offset(topic, 900), parts.trimmer.to_offset(topic, 100)]
+    removed = await asyncio.gather(*(cuts if first == "large" else cuts[::-1]))
+    assert sum(removed) == 900
+    assert await floor_on_disk(parts, "a") == 900
+    assert topic.stats == TopicStats("a", 100, 1_000, 900)
+    connection = connect_reader(parts.path)
+    assert connection.execute("SELECT count FROM topics").fetchone() == (100,)
+    connection.close()
+
+
+async def test_a_delete_that_failed_is_made_up_for(parts: Parts) -> None:
+    """The floor was told and stays; the rows below it go as soon as the disk takes writes again."""
+    topic = await filled(parts, ("a", 50))
+    await parts.sql("PRAGMA query_only = ON")
+    with pytest.raises(StorageError):
+        await parts.trimmer.to_count(topic, 10)
+    assert (topic.stats, topic.bytes) == (TopicStats("a", 50, 50, 40), 100), "the counts are the disk's"
+    await parts.sql("PRAGMA query_only = OFF")
+    assert await parts.trimmer.to_count(topic, 10) == 40
+    assert parts.kept() == list(range(41, 51))
+    assert await floor_on_disk(parts, "a") == 40
+    assert await parts.trimmer.to_offset(topic, 40) == 0
+
+
+@pytest.mark.parametrize(("keep", "removed"), [(0, 5), (9, 5), (10, 4), (19, 4), (20, 3), (49, 1), (50, 0), (1_000, 0)])
+async def test_to_bytes(parts: Parts, keep: int, removed: int) -> None:
+    await parts.writer.append([*drafts("a", 3, data="1" * 10), *drafts("b", 1), *drafts("a", 2, data="1" * 10)], ())
+    topic = parts.registry.get("a")
+    assert topic is not None
+    assert await parts.trimmer.to_bytes(topic, keep) == removed
+    assert topic.bytes == 50 - 10 * removed
+    assert parts.kept(A) == [1, 2, 3, 5, 6][removed:]
+
+
+async def test_to_bytes_over_more_than_one_batch(parts: Parts) -> None:
+    topic = await filled(parts, ("a", 2 * TRIM_ROWS + 500))
+    assert await parts.trimmer.to_bytes(topic, 200) == 2 * TRIM_ROWS + 400
+    assert (topic.count, topic.bytes) == (100, 200)
+
+
+async def test_to_offset_takes_only_this_topic(parts: Parts) -> None:
+    await parts.writer.append([draft for _ in range(5) for draft in (*drafts("a", 1), *drafts("b", 1))], ())
+    topic = parts.registry.get("a")
+    assert topic is not None
+    assert await parts.trimmer.to_offset(topic, 6) == 3
+    assert parts.kept() == [2, 4, 6, 7, 8, 9, 10]
+    assert topic.floor == 5, "the highest offset that went, not the cutoff: what is above was never lost"
+    assert await parts.trimmer.to_offset(topic, 6) == 0
+    assert topic.floor == 5
+
+
+async def test_an_empty_topic_has_nothing_to_trim(parts: Parts) -> None:
+    topic = await filled(parts, ("a", 3))
+    assert await parts.trimmer.to_offset(topic, 100) == 3
+    assert await parts.trimmer.to_offset(topic, PLENTY) == 0
+    assert parts.kept(ALL) == []
+    assert topic.stats == TopicStats("a", 0, 3, 3)

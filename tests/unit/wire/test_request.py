@@ -1,0 +1,111 @@
+"""Queries, headers and whole responses on bare ASGI."""
+
+import pytest
+
+from service.core.errors import DrainingError, InvalidError, TooLargeError, UpgradeRequiredError
+from service.wire.problems import problem_response
+from service.wire.request import DisconnectedError, Request, read_body, respond, respond_problem
+from tests.support.wires import Answer, Exchange, http_scope
+
+
+def request(query: str = "", **headers: str) -> Request:
+    return Request(http_scope("GET", "/", query, {name.replace("_", "-"): value for name, value in headers.items()}))
+
+
+async def answered(status: int, body: bytes, head: bool = False) -> Answer:
+    async def app(scope: object, receive: object, send: object) -> None:
+        await respond(send, status, [(b"x-a", b"b")], body, head=head)  # type: ignore[arg-type]
+
+    return await Exchange(app, http_scope("GET", "/")).answer()
+
+
+def test_topics_come_once_each_and_none_means_all() -> None:
+    assert request("topic=a&topic=b%2Fc&topic=a").topics().patterns == ("a", "b/c")
+    assert request("other=1").topics().covers_all
+    with pytest.raises(InvalidError):
+        request("topic=").topics()
+
+
+def test_the_header_beats_the_query_and_an_empty_one_does_not() -> None:
+    assert request("after=a-1", last_event_id="a-2").start_text() == "a-2"
+    assert request("after=a-1", last_event_id="").start_text() == "a-1"
+    assert request("after=a-1", last_event_id="  ").start_text() == "a-1"
+    assert request("lastEventId=a-3&last_event_id=a-2&after=").start_text() == "a-2"
+    assert request().start_text() is None
+
+
+def test_header_values_are_latin_1_and_trimmed() -> None:
+    assert request(last_event_id=" é-1 ").header(b"last-event-id") == "é-1"
+    assert request().header(b"nothing") is None
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("YES", True), ("0", False), ("off", False)])
+def test_flags(text: str, value: bool) -> None:
+    assert request(f"named={text}").flag("named", not value) is value
+    assert request().flag("named", value) is value
+
+
+@pytest.mark.parametrize("text", ["", "2", "maybe"])
+def test_a_flag_that_is_neither_is_named(text: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        request(f"named={text}").flag("named", True)
+    assert caught.value.field == "named"
+
+
+@pytest.mark.parametrize("text", ["-1", "1e3", "inf", "0x1", "", "1.", ".5", "१", "1_000", "9" * 19, "60.1"])
+def test_a_number_is_plain_and_within_its_bounds(text: str) -> None:
+    assert request("n=60").number("n", 0, 0, 60) == 60
+    with pytest.raises(InvalidError):
+        request(f"n={text}").number("n", 0, 0, 60)
+
+
+async def test_a_response_has_its_length_and_head_keeps_it() -> None:
+    whole, head = await answered(200, b"abc"), await answered(200, b"abc", head=True)
+    assert (whole.body, head.body) == (b"abc", b"")
+    assert whole.headers == head.headers == {"x-a": "b", "content-length": "3"}
+
+
+async def test_204_has_no_length() -> None:
+    """RFC 9110, 8.6."""
+    assert (await answered(204, b"")).headers == {"x-a": "b"}
+
+
+async def test_a_problem_is_a_whole_response_with_its_retry_after() -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        error = DrainingError("the service is restarting")
+        error.retry_after = 1.2
+        await respond_problem(send, error, head=False, hint="x")  # type: ignore[arg-type]
+
+    answer = await Exchange(app, http_scope("GET", "/")).answer()
+    assert answer.problem(503)["hint"] == "x"
+    assert answer.headers["retry-after"] == "2", "never too early"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_problem_names_field_and_line_and_survives_any_text() -> None:
+    status, headers, body = problem_response(InvalidError("\ud800 é", field="a.b", line=3))
+    assert status == 422
+    assert b'"field":"a.b","line":3' in body
+    assert "é" in body.decode()
+    assert (b"upgrade", b"websocket") in problem_response(UpgradeRequiredError("x"))[1]
+    assert dict(headers)[b"content-type"] == b"application/problem+json"
+
+
+async def test_a_body_is_read_to_its_end_or_to_its_bound() -> None:
+    def receiving(*messages: dict[str, object]) -> object:
+        inbox = iter(messages)
+
+        async def receive() -> dict[str, object]:
+            return next(inbox)
+
+        return receive
+
+    part = {"type": "http.request", "body": b"ab", "more_body": True}
+    end = {"type": "http.request", "body": b"c", "more_body": False}
+    assert await read_body(request(), receiving(part, end), 3) == b"abc"
+    with pytest.raises(TooLargeError):
+        await read_body(request(), receiving(part, end), 2)
+    with pytest.raises(TooLargeError):
+        await read_body(request(content_length="4"), receiving(), 3)
+    with pytest.raises(DisconnectedError):
+        await read_body(request(), receiving(part, {"type": "http.disconnect"}), 3)
