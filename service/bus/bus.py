@@ -141,7 +141,7 @@ class EventBus:
         return Subscription(self, self.groups.join(topics, encoding), offset)
 
     async def locate(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
-        """The offset after which a stream goes on, and the gap, by PROTOCOL.md section 3."""
+        """The offset after which a stream goes on, and the gap, by docs/protocol.md, section 3."""
         cursor = start.cursor
         if start.kind is StartKind.EARLIEST:
             return await self._before_first(topics, 0), None

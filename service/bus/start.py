@@ -1,4 +1,4 @@
-"""Where a stream starts: the text that a client sent, understood (PROTOCOL.md, section 3)."""
+"""Where a stream starts: the text that a client sent, understood (docs/protocol.md, section 3)."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -1,4 +1,4 @@
-"""Topics and the filters that select them (PROTOCOL.md, section 1)."""
+"""Topics and the filters that select them (docs/protocol.md, section 1)."""
 
 import re
 from collections.abc import Iterable

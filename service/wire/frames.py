@@ -1,4 +1,4 @@
-"""Frames: one JSON text for every wire, and its framing for each (PROTOCOL.md, sections 1 and 2).
+"""Frames: one JSON text for every wire, and its framing for each (docs/protocol.md, sections 1 and 2).
 
 No I/O and no clock here: the same input is always the same bytes.
 """

@@ -1,4 +1,4 @@
-"""Long polling and history: one answer shape, one cursor (PROTOCOL.md, section 4)."""
+"""Long polling and history: one answer shape, one cursor (docs/protocol.md, section 4)."""
 
 import asyncio
 import json

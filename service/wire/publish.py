@@ -1,4 +1,4 @@
-"""Publishing over HTTP (PROTOCOL.md, section 5), straight on ASGI: a publish costs less than a framework's request."""
+"""Publishing over HTTP (docs/protocol.md, section 5), on plain ASGI: it costs less than a framework's request."""
 
 import asyncio
 from typing import Final

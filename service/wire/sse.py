@@ -1,4 +1,4 @@
-"""The Server-Sent Events wire (WHATWG HTML, 9.2; PROTOCOL.md, section 4)."""
+"""The Server-Sent Events wire (WHATWG HTML, 9.2; docs/protocol.md, section 4)."""
 
 from typing import Final
 

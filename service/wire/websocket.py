@@ -1,4 +1,4 @@
-"""The WebSocket wire (RFC 6455): events out, client messages in (PROTOCOL.md, section 4)."""
+"""The WebSocket wire (RFC 6455): events out, client messages in (docs/protocol.md, section 4)."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-/** Cursors: `epoch-offset`, the last event that was handled (PROTOCOL.md, section 1). Pure. */
+/** Cursors: `epoch-offset`, the last event that was handled (docs/protocol.md, section 1). Pure. */
 
 const CURSOR = /^([a-z0-9]{1,32})-(0|[1-9][0-9]{0,18})$/;
 

@@ -149,7 +149,7 @@ export class Http {
     return fault ? (fault.status ?? 0) : 200;
   }
 
-  /** One page of history (PROTOCOL.md, section 4). Throws TwinwireError. */
+  /** One page of history (docs/protocol.md, section 4). Throws TwinwireError. */
   history({ topics = null, ...query } = {}) {
     const pairs = [
       ...(topics ?? []).map((topic) => ["topic", topic]),

@@ -25,7 +25,7 @@ export type TransportName = "websocket" | "sse" | "poll" | "eventsource";
 export type StreamState =
   "connecting" | "replaying" | "live" | "reconnecting" | "offline" | "unauthorized" | "closed";
 
-/** An event as it stands in the log (PROTOCOL.md, section 1). */
+/** An event as it stands in the log (docs/protocol.md, section 1). */
 export interface WireEvent<T = unknown> {
   /** The cursor after this event. */
   readonly id: Cursor;
@@ -281,7 +281,7 @@ export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
   publish(draft: Draft): Promise<{ id: Cursor }>;
   publish(drafts: readonly Draft[]): Promise<{ ids: Cursor[] }>;
   /**
-   * A client message of PROTOCOL.md, section 4 (`{op: "ping"}`), or a draft. Resolves with the reply; rejects
+   * A client message of docs/protocol.md, section 4 (`{op: "ping"}`), or a draft. Resolves with the reply; rejects
    * with a TwinwireError if it was refused, or can't be sent without a WebSocket.
    */
   send(message: { op?: string; type?: string; [field: string]: unknown }): Promise<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /**
  * Publishing, at most once however often it is tried: every draft has an idempotency key, the page's or one
- * of ours, and a retry with the same key returns the first id (PROTOCOL.md, section 5).
+ * of ours, and a retry with the same key returns the first id (docs/protocol.md, section 5).
  */
 
 import { Backoff } from "./backoff.js";

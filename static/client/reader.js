@@ -69,7 +69,7 @@ export class Reader {
 
   /**
    * Goes on where the gap says, in whatever epoch. Whether it is news: a cursor below the floor of one topic
-   * and above that of another is told the same gap each time it comes back (PROTOCOL.md, section 3).
+   * and above that of another is told the same gap each time it comes back (docs/protocol.md, section 3).
    */
   gap({ id, floor, reason }) {
     if (isCursor(id)) this.cursor = id;

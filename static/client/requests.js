@@ -1,4 +1,4 @@
-/** Client messages on a WebSocket and their replies, matched by `ref` (PROTOCOL.md, section 4). */
+/** Client messages on a WebSocket and their replies, matched by `ref` (docs/protocol.md, section 4). */
 
 import { TwinwireError } from "./errors.js";
 

@@ -1,4 +1,4 @@
-/** Topics and filters, as the server reads them (PROTOCOL.md, section 1). Pure. */
+/** Topics and filters, as the server reads them (docs/protocol.md, section 1). Pure. */
 
 import { TwinwireError } from "./errors.js";
 

@@ -1,4 +1,4 @@
-/** Filters match as the server's do (PROTOCOL.md, section 1). */
+/** Filters match as the server's do (docs/protocol.md, section 1). */
 
 import assert from "node:assert/strict";
 import test from "node:test";

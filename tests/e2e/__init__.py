@@ -1,3 +1,3 @@
-"""Tests against a real server process. `test_contract_N_*` goes through PROTOCOL.md, section N, row by
+"""Tests against a real server process. `test_contract_N_*` goes through docs/protocol.md, section N, row by
 row.
 """

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 1: the event frame."""
+"""docs/protocol.md, section 1: the event frame."""
 
 import asyncio
 import json

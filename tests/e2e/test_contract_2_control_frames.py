@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 2: the control frames. `goodbye` is in test_contract_7_draining.py."""
+"""docs/protocol.md, section 2: the control frames. `goodbye` is in test_contract_7_draining.py."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 3: where a stream starts."""
+"""docs/protocol.md, section 3: where a stream starts."""
 
 from typing import Any
 

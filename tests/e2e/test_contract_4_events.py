@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 4: `GET /api/events`, as long poll and as history."""
+"""docs/protocol.md, section 4: `GET /api/events`, as long poll and as history."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 4: WebSocket client messages, and the close codes 1003 and 1009."""
+"""docs/protocol.md, section 4: WebSocket client messages, and the close codes 1003 and 1009."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 4: the stream routes and their HTTP side. Poll, history and client messages have own
+"""docs/protocol.md, section 4: the stream routes and their HTTP side. Poll, history and client messages have own
 files.
 """
 

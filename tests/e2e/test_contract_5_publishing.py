@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 5: publishing over HTTP. The 503s are in test_recovery.py and
+"""docs/protocol.md, section 5: publishing over HTTP. The 503s are in test_recovery.py and
 test_contract_7_draining.py.
 """
 

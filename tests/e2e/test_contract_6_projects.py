@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 6: projects. Crash and follow-through are in test_generation.py."""
+"""docs/protocol.md, section 6: projects. Crash and follow-through are in test_generation.py."""
 
 import io
 import zipfile

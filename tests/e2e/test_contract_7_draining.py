@@ -1,4 +1,4 @@
-"""PROTOCOL.md, sections 2, 4, 7 and 8: what clients see when the service goes down on purpose."""
+"""docs/protocol.md, sections 2, 4, 7 and 8: what clients see when the service goes down on purpose."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 7: operations. Draining is in test_contract_7_draining.py."""
+"""docs/protocol.md, section 7: operations. Draining is in test_contract_7_draining.py."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 8: starting it."""
+"""docs/protocol.md, section 8: starting it."""
 
 import contextlib
 import re

@@ -167,7 +167,7 @@ async def test_answers_that_nobody_takes_are_reset_as_well(tmp_path: Path) -> No
 
 
 async def test_a_stop_does_not_wait_for_clients_that_take_nothing(tmp_path: Path) -> None:
-    """PROTOCOL.md, section 8: SIGTERM drains and exits 0."""
+    """docs/protocol.md, section 8: SIGTERM drains and exits 0."""
     with ServerProcess(tmp_path, env={"TWINWIRE_GRACE": "1"}) as server:
         await api.publish_many(server.url, "t", ["x" * 8_000] * 100, batch=100)
         async with open_http2(server.url, window=0) as client:

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 6: the project resources, on a real log and bus, without a server around them."""
+"""docs/protocol.md, section 6: the project resources, on a real log and bus, without a server around them."""
 
 import io
 import zipfile

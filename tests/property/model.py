@@ -86,7 +86,7 @@ class Model:
         return max((floor for topic, floor in self.floors.items() if topics.matches(topic)), default=0)
 
     def before_first(self, topics: TopicFilter, after: int) -> int:
-        """Where a stream goes on after a gap (PROTOCOL.md, section 2)."""
+        """Where a stream goes on after a gap (docs/protocol.md, section 2)."""
         kept = self.kept(topics, after)
         return kept[0].offset - 1 if kept else self.head
 
@@ -143,7 +143,7 @@ class Session:
         self._known = max(self._known, offset_of(cursor))
 
     def _hear_event(self, frame: Frame) -> None:
-        """The client's own proof of completeness (PROTOCOL.md, section 3)."""
+        """The client's own proof of completeness (docs/protocol.md, section 3)."""
         prev = offset_of(frame.value["prev"])
         floor = max((gap.floor for gap in self.gaps), default=0)
         assert prev <= max(self._known, floor) or prev in self._excused, f"{prev} was lost before {frame.id}"

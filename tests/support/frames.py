@@ -35,7 +35,7 @@ class Frame:
 
     @property
     def is_event(self) -> bool:
-        """Control frames have no topic; that is how a client tells them apart (PROTOCOL.md, 2)."""
+        """Control frames have no topic; that is how a client tells them apart (docs/protocol.md, 2)."""
         return "topic" in self.value
 
     @property

@@ -26,7 +26,7 @@ START_DEADLINE: Final = 30.0
 STOP_DEADLINE: Final = 30.0
 """Seconds a server may take to end after a signal before the test gives up on it."""
 URL: Final = re.compile(r"http://(?P<host>[^:/\s]+|\[[^]\s]+\]):(?P<port>\d+)/")
-"""What the line on standard output holds once the service accepts connections (PROTOCOL.md, 8)."""
+"""What the line on standard output holds once the service accepts connections (docs/protocol.md, 8)."""
 _PORTS: Final = range(18_000, 32_000)
 
 

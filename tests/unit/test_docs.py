@@ -234,3 +234,16 @@ def test_unit_starts_the_command_with_settings_that_exist() -> None:
     assert re.search(r"^ExecStart=\S+/twinwire serve$", unit, re.MULTILINE)
     (seconds,) = map(int, re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE))
     assert seconds > DEFAULTS.grace + 3 + 5  # our grace, the server's, the watchdog's
+
+
+def test_code_cites_a_document_that_is_here() -> None:
+    """What a comment sends its reader to must be in the repository, with the section that it names."""
+    sections = set(re.findall(r"^## (\d+)", read("docs/protocol.md"), re.MULTILINE))
+    for folder, suffixes in (("service", {".py"}), ("tests", {".py", ".js"}), ("static", {".js", ".ts"})):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix not in suffixes or path == Path(__file__):
+                continue
+            text = path.read_text("utf-8")
+            assert "PROTOCOL.md" not in text, path
+            for number in re.findall(r"docs/protocol\.md, sections? (\d+)", text):
+                assert number in sections, f"{path} cites section {number}"

@@ -1,4 +1,4 @@
-"""Settings from the environment: defaults of PROTOCOL.md, section 8, bounds, and errors that name the variable."""
+"""Settings from the environment: defaults of docs/protocol.md, section 8, bounds, and errors that name the variable."""
 
 from pathlib import Path
 from typing import Any

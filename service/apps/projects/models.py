@@ -1,4 +1,4 @@
-"""What the generator stores and publishes, as values checked at construction (PROTOCOL.md, section 6)."""
+"""What the generator stores and publishes, as values checked at construction (docs/protocol.md, section 6)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The project resources (PROTOCOL.md, section 6): JSON in and out, errors raised for the app to translate."""
+"""The project resources (docs/protocol.md, section 6): JSON in and out, errors raised for the app to translate."""
 
 import json
 from typing import Final

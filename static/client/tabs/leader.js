@@ -15,7 +15,7 @@ import { Connection } from "../connection.js";
 import { TwinwireError } from "../errors.js";
 
 const SETTLE_TIME = 10_000; // ms; by then every living tab has told a new leader its topics
-const TOPICS_MAX = 100; // filters of one stream (PROTOCOL.md, section 1, as the service bounds it)
+const TOPICS_MAX = 100; // filters of one stream (docs/protocol.md, section 1, as the service bounds it)
 const BATCH_MAX = 500; // events in one message
 
 export class Leader {

@@ -1,4 +1,4 @@
-/** The service in memory: one log, subscriptions and pages by the rules of PROTOCOL.md, sections 1 to 4. */
+/** The service in memory: one log, subscriptions and pages by the rules of docs/protocol.md, sections 1 to 4. */
 
 import { topicMatcher } from "../../../static/client/topics.js";
 

@@ -32,7 +32,7 @@ async def trimmed() -> EventBus:
     return bus
 
 
-# PROTOCOL.md, section 3: where a stream starts
+# docs/protocol.md, section 3: where a stream starts
 
 
 @pytest.mark.parametrize("text", [None, "", "latest"])

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 3: what a client may send as its start."""
+"""docs/protocol.md, section 3: what a client may send as its start."""
 
 import pytest
 

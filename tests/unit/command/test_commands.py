@@ -1,4 +1,4 @@
-"""The command: serve, migrate, publish, tail and check, as a shell sees them (PROTOCOL.md, section 8)."""
+"""The command: serve, migrate, publish, tail and check, as a shell sees them (docs/protocol.md, section 8)."""
 
 import json
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ PATTERNS = st.builds(
 
 
 def naive_match(pattern: list[str], topic: list[str]) -> bool:
-    """PROTOCOL.md, section 1, word by word."""
+    """docs/protocol.md, section 1, word by word."""
     if not pattern:
         return not topic
     if pattern == ["**"]:

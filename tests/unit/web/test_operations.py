@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 7: health, readiness, metrics, topics, trimming."""
+"""docs/protocol.md, section 7: health, readiness, metrics, topics, trimming."""
 
 from typing import Any
 

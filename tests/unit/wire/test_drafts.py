@@ -1,4 +1,4 @@
-"""PROTOCOL.md, sections 1 and 5: what a publisher may send, what is kept of it, and what is said of the rest."""
+"""docs/protocol.md, sections 1 and 5: what a publisher may send, what is kept of it, and what is said of the rest."""
 
 import json
 from typing import Any

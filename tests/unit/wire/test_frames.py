@@ -1,4 +1,4 @@
-"""One JSON text for every wire, and its framing (PROTOCOL.md, sections 1 and 2)."""
+"""One JSON text for every wire, and its framing (docs/protocol.md, sections 1 and 2)."""
 
 import json
 from typing import Any

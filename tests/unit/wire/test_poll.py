@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 4: long polling and history on `/api/events`."""
+"""docs/protocol.md, section 4: long polling and history on `/api/events`."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 5: publishing over HTTP."""
+"""docs/protocol.md, section 5: publishing over HTTP."""
 
 import asyncio
 from collections.abc import Sequence

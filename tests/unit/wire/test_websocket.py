@@ -1,4 +1,4 @@
-"""PROTOCOL.md, section 4: what a WebSocket client may say, and what it is told."""
+"""docs/protocol.md, section 4: what a WebSocket client may say, and what it is told."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The data of the events on `projects/{id}` (PROTOCOL.md, section 6), and times."""
+"""The data of the events on `projects/{id}` (docs/protocol.md, section 6), and times."""
 
 from typing import Any
 
