@@ -78,9 +78,8 @@ class Client:
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            failure = ClientError(f"no answer from {self._connection.host} port {self._connection.port}: {error}")
-            failure.status = 503  # type: ignore[misc]
-            raise failure from error
+            where = f"{self._connection.host} port {self._connection.port}"
+            raise ClientError(f"no answer from {where}: {error}", status=503) from error
         return _answer(response.status, content)
 
 
@@ -91,7 +90,5 @@ def _answer(status: int, content: bytes) -> dict[str, Any]:
         answer = {}
     if status < 300 and isinstance(answer, dict):
         return answer
-    failure = ClientError(f"{status} {answer.get('title', '')}: {answer.get('detail', 'no reason given')}")
-    failure.status = status  # type: ignore[misc]
-    failure.field = answer.get("field")
-    raise failure
+    detail = f"{status} {answer.get('title', '')}: {answer.get('detail', 'no reason given')}"
+    raise ClientError(detail, status=status, field=answer.get("field"))

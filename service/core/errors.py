@@ -5,11 +5,13 @@
     │   ├── MalformedError       400        not JSON at all
     │   ├── TooLargeError        413  1009
     │   └── MediaTypeError       415
+    ├── UnauthorizedError        401  1008
     ├── NotFoundError            404
     ├── MethodError              405
     ├── ConflictError            409
     ├── ForbiddenError           403  1008
     ├── UpgradeRequiredError     426
+    ├── RateLimitedError         429  1013  retry
     ├── UnavailableError         503  1013  retry
     │   ├── DrainingError        503  1012  retry
     │   ├── OverloadedError      503  1013  retry
@@ -18,10 +20,12 @@
     └── StorageError             500  1011  the database can't be used; says why
         └── MigrationError       500  1011
 
-Errors become HTTP problems (RFC 9457) in `web/problems.py` and `problem` frames in `wire/`, nowhere else.
+An error is a value: all that it tells is given when it is made, and the type checker refuses what would change it
+later. `at` makes another one of it. Errors become problems (RFC 9457) in `wire/problems.py`: answers of the wires in
+`wire/request.py`, of Quart's resources in `web/problems.py`, `problem` frames in `wire/websocket.py`. Nowhere else.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar, Final, Self
 
 
 class TwinwireError(Exception):
@@ -30,14 +34,36 @@ class TwinwireError(Exception):
     status: ClassVar[int] = 500
     close_code: ClassVar[int] = 1011
     title: ClassVar[str] = "Internal error"
-    retry_after: float | None = None
+    retry_after: ClassVar[float | None] = None
     """Seconds after which the same request may succeed; None if a retry alone does not help."""
 
-    def __init__(self, detail: str, *, field: str | None = None, line: int | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        line: int | None = None,
+        status: int | None = None,
+        title: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """`status`, `title` and `retry_after` are the class's unless they are given."""
         super().__init__(detail)
-        self.detail = detail
-        self.field = field
-        self.line = line
+        self.detail: Final = detail
+        self.field: Final = field
+        self.line: Final = line
+        self._override(status=status, title=title, retry_after=retry_after)
+
+    def at(self, path: str, line: int | None = None) -> Self:
+        """The same error, found under `path` (`2.`, with the dot) of what was sent, on `line` of it."""
+        found = type(self)(self.detail)
+        field = f"{path}{self.field}" if self.field else path.rstrip(".") or None
+        vars(found).update(vars(self), field=field, line=line)
+        return found
+
+    def _override(self, **given: Any) -> None:
+        """Past the type checker, for which a class variable can't be set on an instance: here alone it may be."""
+        vars(self).update({name: value for name, value in given.items() if value is not None})
 
 
 class InvalidError(TwinwireError):
@@ -70,6 +96,14 @@ class MediaTypeError(InvalidError):
     title = "Unsupported media type"
 
 
+class UnauthorizedError(TwinwireError):
+    """Nobody we know: a token is missing, is not ours or has expired (RFC 9110, 15.5.2)."""
+
+    status = 401
+    close_code = 1008
+    title = "Unauthorized"
+
+
 class NotFoundError(TwinwireError):
     status = 404
     close_code = 1008
@@ -79,10 +113,14 @@ class NotFoundError(TwinwireError):
 class MethodError(TwinwireError):
     """`allow` lists the methods that the resource has (RFC 9110, 10.2.1)."""
 
-    allow: str = "GET, HEAD"
+    allow: ClassVar[str] = "GET, HEAD"
     status = 405
     close_code = 1008
     title = "Method not allowed"
+
+    def __init__(self, detail: str, *, allow: str | None = None, **rest: Any) -> None:
+        super().__init__(detail, **rest)
+        self._override(allow=allow)
 
 
 class ConflictError(TwinwireError):
@@ -102,6 +140,15 @@ class UpgradeRequiredError(TwinwireError):
 
     status = 426
     title = "Upgrade required"
+
+
+class RateLimitedError(TwinwireError):
+    """Too much for this caller, while others are served (RFC 6585, 4); `retry_after` says when there is room."""
+
+    status = 429
+    close_code = 1013
+    title = "Too many requests"
+    retry_after = 1.0
 
 
 class UnsupportedError(TwinwireError):

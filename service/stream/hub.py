@@ -78,9 +78,7 @@ class StreamHub:
     def admit(self) -> None:
         """Raises DrainingError or OverloadedError if no stream may start now."""
         if self.draining.is_set():
-            error = DrainingError("the service is restarting")
-            error.retry_after = self.return_delay() / 1000
-            raise error
+            raise DrainingError("the service is restarting", retry_after=self.return_delay() / 1000)
         if self._max_streams and len(self._streams) >= self._max_streams:
             raise OverloadedError(f"all {self._max_streams} streams are taken")
 

@@ -80,9 +80,7 @@ def _events(service: Service, method: str) -> ASGI:
         return service.poll
     if method == "OPTIONS":
         return partial(_preflight, service, _READ_AND_PUBLISH)
-    error = MethodError(f"use {_READ_AND_PUBLISH}", field="method")
-    error.allow = _READ_AND_PUBLISH
-    raise error
+    raise MethodError(f"use {_READ_AND_PUBLISH}", field="method", allow=_READ_AND_PUBLISH)
 
 
 async def _refuse(service: Service, error: TwinwireError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,15 +10,6 @@ from service.wire.problems import MEDIA_TYPE, problem_response
 logger = structlog.get_logger(__name__)
 
 
-class _FrameworkError(TwinwireError):
-    """An error of the framework's, with its status."""
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status  # type: ignore[misc]
-        self.title = title  # type: ignore[misc]
-
-
 def install(app: Quart) -> None:
     app.register_error_handler(TwinwireError, _respond)
     app.register_error_handler(HTTPException, _from_werkzeug)
@@ -35,7 +26,7 @@ async def _respond(error: TwinwireError) -> Response:
 
 async def _from_werkzeug(error: HTTPException) -> Response:
     code = error.code or 500
-    response = await _respond(_FrameworkError(code, error.name, error.description or error.name))
+    response = await _respond(TwinwireError(error.description or error.name, status=code, title=error.name))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -44,4 +35,4 @@ async def _from_werkzeug(error: HTTPException) -> Response:
 
 async def _unexpected(error: Exception) -> Response:
     logger.error("request_failed", exc_info=error)
-    return await _respond(_FrameworkError(500, "Internal error", "the service failed; the log says why"))
+    return await _respond(TwinwireError("the service failed; the log says why"))

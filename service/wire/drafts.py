@@ -75,9 +75,7 @@ class DraftReader:
             if (rule := self._rules(topic, type)) is not None:
                 rule(draft.data)
         except InvalidError as error:
-            error.field = f"{path}{error.field}" if error.field else path.rstrip(".") or None
-            error.line = line
-            raise
+            raise error.at(path, line) from error
         return draft
 
     def _data(self, raw: msgspec.Raw) -> str:

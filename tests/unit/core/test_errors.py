@@ -8,7 +8,7 @@ from service.core import errors
 from service.core.errors import InvalidError, TwinwireError
 
 LINE = re.compile(r"^    (?P<indent>[ │├└─]*)(?P<name>\w+Error)\s+(?P<status>\d{3})(?:  (?P<code>\d{4}))?(?P<rest>.*)$")
-HTTP_STATUSES = {400, 403, 404, 405, 409, 413, 415, 422, 426, 500, 501, 503}
+HTTP_STATUSES = {400, 401, 403, 404, 405, 409, 413, 415, 422, 426, 429, 500, 501, 503}
 CLOSE_CODES = {1008, 1009, 1011, 1012, 1013}
 
 
@@ -59,10 +59,29 @@ def test_titles_tell_the_classes_apart() -> None:
     assert len(titles) >= len(real_tree()) - 1, "a MigrationError is a StorageError to those who read titles"
 
 
-def test_one_errors_retry_is_its_own() -> None:
-    error = errors.DrainingError("restarting")
-    error.retry_after = 1.5
-    assert errors.DrainingError("restarting").retry_after == 5.0
+def test_what_one_error_tells_is_its_own() -> None:
+    error = errors.DrainingError("restarting", retry_after=1.5, status=504, title="Away")
+    assert (error.retry_after, error.status, error.title) == (1.5, 504, "Away")
+    plain = errors.DrainingError("restarting")
+    assert (plain.retry_after, plain.status, plain.title) == (5.0, 503, "Restarting")
+    assert errors.MethodError("use POST", allow="POST", field="method").allow == "POST"
+    assert errors.MethodError("use GET").allow == "GET, HEAD"
+
+
+@pytest.mark.parametrize("kind", real_tree().values())
+def test_an_error_elsewhere_is_another_one(kind: type[TwinwireError]) -> None:
+    error = kind("why", field="topic", retry_after=1.5)
+    found = error.at("2.", 7)
+    assert type(found) is kind
+    assert (found.detail, found.field, found.line, found.retry_after) == ("why", "2.topic", 7, 1.5)
+    assert (error.field, error.line) == ("topic", None)
+    assert kind("why").at("2.").field == "2", "the whole of it, if it names no field"
+    assert kind("why").at("").field is None
+
+
+def test_an_error_elsewhere_keeps_what_is_its_own() -> None:
+    assert errors.MethodError("use POST", allow="POST").at("2.").allow == "POST"
+    assert errors.InvalidError("why", line=3).at("2.").line is None, "the line is the place's, not the error's"
 
 
 def test_a_bad_cursor_or_value_is_never_a_fault_of_the_server() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.core.errors import DrainingError, InvalidError, TooLargeError, UpgradeRequiredError
+from service.core.errors import DrainingError, InvalidError, TooLargeError, UnauthorizedError, UpgradeRequiredError
 from service.wire.problems import problem_response
 from service.wire.request import DisconnectedError, Request, read_body, respond, respond_problem
 from tests.support.wires import Answer, Exchange, http_scope
@@ -72,8 +72,7 @@ async def test_204_has_no_length() -> None:
 
 async def test_a_problem_is_a_whole_response_with_its_retry_after() -> None:
     async def app(scope: object, receive: object, send: object) -> None:
-        error = DrainingError("the service is restarting")
-        error.retry_after = 1.2
+        error = DrainingError("the service is restarting", retry_after=1.2)
         await respond_problem(send, error, head=False, hint="x")  # type: ignore[arg-type]
 
     answer = await Exchange(app, http_scope("GET", "/")).answer()
@@ -89,6 +88,7 @@ def test_a_problem_names_field_and_line_and_survives_any_text() -> None:
     assert "é" in body.decode()
     assert (b"upgrade", b"websocket") in problem_response(UpgradeRequiredError("x"))[1]
     assert dict(headers)[b"content-type"] == b"application/problem+json"
+    assert dict(problem_response(UnauthorizedError("x"))[1])[b"www-authenticate"] == b"Bearer"
 
 
 async def test_a_body_is_read_to_its_end_or_to_its_bound() -> None:
