@@ -17,13 +17,13 @@ SLICE: Final = 256
 
 
 class FanOut:
-    """`done` is the offset up to which every live subscriber was fed; it trails the head only within a round."""
+    """Moves `groups.fed` on, which trails the head only within a round."""
 
     def __init__(self, groups: Groups, head: int) -> None:
         self._groups = groups
         self._pending: list[Entry] = []
         self._task: asyncio.Task[None] | None = None
-        self.done = head
+        groups.fed = head
         self.deliveries = 0
 
     def feed(self, entries: list[Entry]) -> None:
@@ -58,7 +58,7 @@ class FanOut:
         room = SLICE
         while self._pending:
             entries, self._pending = self._pending, []
-            before, last = self.done, entries[-1].event.offset
+            before, last = self._groups.fed, entries[-1].event.offset
             for group, payload, count in self._payloads(entries):
                 live = tuple(group.live)
                 start = 0
@@ -71,7 +71,7 @@ class FanOut:
                     self.deliveries += count * sum(taken)
                     start += len(part)
                     room -= len(part)
-            self.done = last
+            self._groups.fed = last
 
     def _payloads(self, entries: list[Entry]) -> list[tuple[Group[Any], Any, int]]:
         """The frames of a round and their number, joined once a group."""

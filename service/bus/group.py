@@ -1,26 +1,14 @@
 """Subscribers with the same filter and encoding: matched once, encoded once, written in one loop."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import Any, Final, Generic, Protocol
 
-from service.bus.encoding import Encoding, P
+from service.bus.encoding import Encoding, P, P_contra
+from service.bus.values import Batch
 from service.core.topics import TopicFilter
-
-if TYPE_CHECKING:
-    from service.bus.subscription import Subscription
 
 _MEMO_TOPICS: Final = 10_000
 """Topics whose match is remembered; then the memo starts anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[P]):
-    """Frames ready to write: `count` events, after which the reader stands at `offset`. `payload` None: no frame."""
-
-    payload: P | None
-    count: int
-    offset: int
 
 
 _FLOORS_MAX: Final = 256
@@ -48,6 +36,13 @@ class Floors:
         return next((floor for raised, floor in self._falling if raised > moment), 0)
 
 
+class Live(Protocol[P_contra]):
+    """What the fan-out feeds."""
+
+    def deliver(self, payload: P_contra, before: int, offset: int) -> bool:
+        """Write what came after `before`, up to `offset`; False if it was not written. Never waits or raises."""
+
+
 class Group(Generic[P]):
     """`members` are all subscriptions, `live` those that the fan-out feeds."""
 
@@ -58,7 +53,7 @@ class Group(Generic[P]):
         self.encoding = encoding
         self.floors = Floors()
         self.members = 0
-        self.live: set[Subscription[P]] = set()
+        self.live: set[Live[P]] = set()
         self._memo: dict[str, bool] = {}
 
     def matches(self, topic: str) -> bool:
@@ -79,9 +74,13 @@ class Group(Generic[P]):
 
 
 class Groups:
-    """All groups. Those of one exact topic are found by name, the others by asking each, once a topic."""
+    """All groups. Those of one exact topic are found by name, the others by asking each, once a topic.
+
+    `fed` is the offset up to which the live members of each were fed; the fan-out moves it on.
+    """
 
     def __init__(self) -> None:
+        self.fed = 0
         self._all: dict[tuple[TopicFilter, str], Group[Any]] = {}
         self._by_topic: dict[str, list[Group[Any]]] = {}
         self._broad: list[Group[Any]] = []

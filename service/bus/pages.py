@@ -4,7 +4,8 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from service.bus.encoding import P
-from service.bus.group import Batch, Group
+from service.bus.group import Group
+from service.bus.values import Batch
 
 SHARED_PAGES: Final = 64
 """Pages kept over all groups, 16 MiB at the most: a storm reads them within moments of each other."""

@@ -6,14 +6,13 @@ hand-over to get wrong.
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol
+from typing import Generic, Protocol
 
 from service.bus.encoding import P, P_contra
-from service.bus.group import Batch, Group
+from service.bus.group import Group, Groups
+from service.bus.reading import Reading
+from service.bus.values import Batch, Gap
 from service.core.topics import TopicFilter
-
-if TYPE_CHECKING:
-    from service.bus.bus import EventBus
 
 
 class State(Enum):
@@ -32,22 +31,14 @@ class Outlet(Protocol[P_contra]):
         """The subscription is no longer live, because a write was not taken: start to `read` again."""
 
 
-class Gap(NamedTuple):
-    """What could not be delivered. `requested` is what the client asked for; offsets are positions in this log."""
-
-    requested: str
-    reason: str
-    offset: int
-    floor: int | None
-
-
 class Subscription(Generic[P]):
     """Not a queue: nothing waits in it. Used by one task; `deliver` is the fan-out's."""
 
-    __slots__ = ("_bus", "_checked", "group", "offset", "outlet", "state")
+    __slots__ = ("_checked", "_groups", "_reading", "group", "offset", "outlet", "state")
 
-    def __init__(self, bus: "EventBus", group: Group[P], offset: int) -> None:
-        self._bus = bus
+    def __init__(self, reading: Reading, groups: Groups, group: Group[P], offset: int) -> None:
+        self._reading = reading
+        self._groups = groups
         self._checked: int | None = group.floors.moment
         self.group = group
         self.offset = offset
@@ -61,7 +52,7 @@ class Subscription(Generic[P]):
     @property
     def position(self) -> int:
         """The offset up to which every event that matches was handled."""
-        return max(self.offset, self._bus.delivered) if self.state is State.LIVE else self.offset
+        return max(self.offset, self._groups.fed) if self.state is State.LIVE else self.offset
 
     async def read(self) -> Batch[P] | Gap | None:
         """The next frames after the cursor, which moves on; a Gap if some of them are gone; None at the head.
@@ -69,12 +60,12 @@ class Subscription(Generic[P]):
         Raises StorageError if the log can't be read; the cursor stays where it was.
         """
         before = self.offset
-        if before >= self._bus.head:
+        if before >= self._reading.head:
             return None
-        batch = await self._bus.page(self.group, before)
+        batch = await self._reading.page(self.group, before)
         moment = self.group.floors.moment
         if self._lost() > before:  # floors are raised before events vanish: the page may have a hole
-            gap = await self._bus.gap(self.topics, before, self._bus.floor(self.topics))
+            gap = await self._reading.gap(self.topics, before, self._reading.floor(self.topics))
             self._checked = moment
             self.offset = max(before, gap.offset)
             return gap
@@ -84,11 +75,11 @@ class Subscription(Generic[P]):
 
     def _lost(self) -> int:
         """The highest floor that the client was not told of. The filter's own may hide a lower one of a topic."""
-        return self._bus.floor(self.topics) if self._checked is None else self.group.floors.since(self._checked)
+        return self._reading.floor(self.topics) if self._checked is None else self.group.floors.since(self._checked)
 
     def go_live(self, outlet: Outlet[P]) -> bool:
         """Be fed by the fan-out from now on, if the cursor stands at the head; else False."""
-        if self.state is not State.REPLAYING or self.offset < self._bus.head:
+        if self.state is not State.REPLAYING or self.offset < self._reading.head:
             return False
         self.state = State.LIVE
         self.outlet = outlet
@@ -124,7 +115,9 @@ class Subscription(Generic[P]):
         """Go on with another filter from the position reached, which is returned; the caller reads again."""
         self.fall_back()
         if topics != self.topics:
-            self._bus.move(self, topics)
+            old = self.group
+            self.group = self._groups.join(topics, old.encoding)
+            self._groups.leave(old)
             self._checked = None  # what the new filter has lost was never told
         return self.offset
 
@@ -136,4 +129,4 @@ class Subscription(Generic[P]):
         self.state = State.CLOSED
         self.outlet = None
         self.group.live.discard(self)
-        self._bus.release(self)
+        self._groups.leave(self.group)

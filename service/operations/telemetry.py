@@ -74,7 +74,7 @@ class ServiceCollector(Collector):
         yield CounterMetricFamily("twinwire_commits", "Group commits.", log.commits)
         yield CounterMetricFamily("twinwire_events_published", "Events committed.", bus.published)
         yield CounterMetricFamily("twinwire_events_delivered", "Events written by the fan-out.", bus.deliveries)
-        yield CounterMetricFamily("twinwire_events_replayed", "Events read from a cursor.", bus.replayed)
+        yield CounterMetricFamily("twinwire_events_replayed", "Events read from a cursor.", bus.reading.replayed)
         yield GaugeMetricFamily("twinwire_tail_events", "Events in memory.", len(bus.tail))
         yield GaugeMetricFamily("twinwire_tail_bytes", "Bytes that they take, about.", bus.tail.bytes)
         yield from self._streams()

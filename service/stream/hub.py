@@ -12,7 +12,7 @@ import structlog
 
 from service.bus.bus import EventBus
 from service.bus.encoding import P
-from service.bus.subscription import Gap
+from service.bus.values import Gap
 from service.core.errors import DrainingError, OverloadedError
 from service.core.limits import RETRY_MIN_MS
 from service.core.topics import TopicFilter

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 import structlog
 
 from service.bus.encoding import Encoding, P, P_co
-from service.bus.subscription import Gap, State, Subscription
+from service.bus.subscription import State, Subscription
+from service.bus.values import Gap
 from service.core.errors import TwinwireError
 from service.stream.pipe import Pipe
 

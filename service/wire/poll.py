@@ -11,7 +11,7 @@ from typing import Any, Final
 from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
-from service.bus.subscription import Gap
+from service.bus.values import Gap
 from service.core.errors import InvalidError, MethodError, TwinwireError
 from service.core.event import check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
@@ -94,7 +94,7 @@ class PollWire:
         limit = int(request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX))
         newest_first = order == "desc"
         whole_range = newest_first or before is not None
-        told = self._bus.floor(topics)  # before anything is read, as for a stream
+        told = self._bus.reading.floor(topics)  # before anything is read, as for a stream
         after, gap = (0, None) if whole_range and not after_text else await self._after(topics, request.start())
         until, before_gap = self._before(before, topics)
         search = Search(
@@ -112,7 +112,7 @@ class PollWire:
         return Question(search, 0.0 if is_closed else wait, gap or before_gap, told)
 
     async def _after(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
-        return await self._bus.locate(topics, start)
+        return await self._bus.reading.locate(topics, start)
 
     def _before(self, text: str | None, topics: TopicFilter) -> tuple[int | None, Gap | None]:
         """The exclusive end of the range, and a gap if the cursor is of another log."""
@@ -124,7 +124,7 @@ class PollWire:
         if start.cursor is None:
             raise InvalidError(f"{start.requested!r} is not a cursor", field="before")
         if start.cursor.epoch != self._bus.epoch:
-            return None, Gap(text, "epoch", self._bus.head, self._bus.floor(topics) or None)
+            return None, Gap(text, "epoch", self._bus.head, self._bus.reading.floor(topics) or None)
         return start.cursor.offset, None
 
     async def _answer(self, question: Question, receive: Receive) -> tuple[Page, Gap | None]:
@@ -152,12 +152,12 @@ class PollWire:
         """One search. What retention took away while it ran is a gap, and the search starts anew behind it."""
         search, gap, told = question.search, question.gap, question.told
         while True:
-            page = await self._bus.search(search)
-            floor = self._bus.floor(search.topics)
+            page = await self._bus.reading.search(search)
+            floor = self._bus.reading.floor(search.topics)
             if search.newest_first or floor <= max(search.after, told):
                 return page, gap
             told = floor
-            gap = await self._bus.gap(search.topics, search.after, floor)
+            gap = await self._bus.reading.gap(search.topics, search.after, floor)
             search = replace(search, after=max(search.after, gap.offset))
 
     async def _more(self, search: Search, page: Page) -> bool:
@@ -168,7 +168,7 @@ class PollWire:
             beyond = replace(search, limit=1, before=page.next)
         else:
             beyond = replace(search, limit=1, after=page.next)
-        return bool((await self._bus.search(beyond)).rows)
+        return bool((await self._bus.reading.search(beyond)).rows)
 
     async def _park(
         self,

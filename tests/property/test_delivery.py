@@ -39,8 +39,8 @@ DEADLINE = 20.0
 SESSIONS_MAX = 8
 
 SMALL_BOUNDS = {
-    "service.bus.bus.PAGE_EVENTS": 3,
-    "service.bus.bus.TAIL_SCAN": 4,
+    "service.bus.reading.PAGE_EVENTS": 3,
+    "service.bus.reading.TAIL_SCAN": 4,
     "service.bus.fanout.SLICE": 1,
     "service.log.sqlite.reader.MERGE_TOPICS": 2,
     "service.log.sqlite.reader.WINDOW": 5,

@@ -1,95 +1,21 @@
-"""The bus: where a stream starts, what a page holds, who waits, who counts."""
+"""The bus: who subscribes, who waits, who counts."""
 
 import asyncio
 
 import pytest
 
-from service.bus.bus import LOCATE_STEPS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN, EventBus
-from service.bus.group import Batch
+from service.bus.bus import EventBus
+from service.bus.reading import PAGE_EVENTS
 from service.bus.start import Start
-from service.bus.subscription import Gap, Subscription
+from service.bus.subscription import Subscription
+from service.bus.values import Batch
 from service.core.errors import UnavailableError
 from service.core.topics import TopicFilter
-from service.log.base import Page
 from tests.support.clock import ManualClock
 from tests.support.memorylog import Disk, MemoryEventLog
 from tests.support.wires import OffsetText, Sink, drafts, memory_bus, until
 
 T = TopicFilter(("t",))
-ALL = TopicFilter.all()
-
-
-async def located(bus: EventBus, text: str | None, topics: TopicFilter = T) -> tuple[int, Gap | None]:
-    return await bus.locate(topics, Start.parse(text))
-
-
-@pytest.fixture
-async def trimmed() -> EventBus:
-    """t: 1-4 removed, 5, 6 kept; u: 7 kept; head 7."""
-    bus = memory_bus(tail_events=1)
-    await bus.publish([*drafts(6), *drafts(1, "u")])
-    await bus.trim(T, 2)
-    return bus
-
-
-# docs/protocol.md, section 3: where a stream starts
-
-
-@pytest.mark.parametrize("text", [None, "", "latest"])
-async def test_from_now_is_the_head_without_a_gap(trimmed: EventBus, text: str | None) -> None:
-    assert await located(trimmed, text) == (7, None)
-
-
-async def test_earliest_is_before_the_first_kept_match_and_never_a_gap(trimmed: EventBus) -> None:
-    assert await located(trimmed, "earliest") == (4, None)
-    assert await located(trimmed, "earliest", TopicFilter(("u",))) == (6, None)
-    assert await located(trimmed, "earliest", TopicFilter(("none",))) == (7, None)
-    assert await located(memory_bus(), "earliest") == (0, None)
-
-
-async def test_the_search_for_where_a_stream_begins_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client hears nothing meanwhile; the stream scans on, with heartbeats."""
-    log = MemoryEventLog(ManualClock())
-    bus = memory_bus(log=log)
-    await bus.publish(drafts(2 * LOCATE_STEPS, "other"))
-
-    async def step(topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
-        return Page((), after + 1)
-
-    monkeypatch.setattr(log, "read", step)
-    assert await located(bus, "earliest") == (LOCATE_STEPS, None)
-
-
-@pytest.mark.parametrize("offset", [4, 5, 6, 7])
-async def test_a_cursor_at_or_above_the_floor_is_a_clean_resume(trimmed: EventBus, offset: int) -> None:
-    assert await located(trimmed, trimmed.cursor(offset)) == (offset, None)
-
-
-@pytest.mark.parametrize("offset", [0, 3])
-async def test_a_cursor_below_the_floor_is_a_gap_and_then_what_is_kept(trimmed: EventBus, offset: int) -> None:
-    text = trimmed.cursor(offset)
-    assert await located(trimmed, text) == (4, Gap(text, "trimmed", 4, 4))
-    assert await located(trimmed, text, TopicFilter(("u",))) == (offset, None), "u has lost nothing"
-
-
-async def test_another_epoch_is_a_gap_and_then_everything_kept(trimmed: EventBus) -> None:
-    assert await located(trimmed, "other-6") == (4, Gap("other-6", "epoch", 4, 4))
-    assert await located(trimmed, "other-6", TopicFilter(("u",))) == (6, Gap("other-6", "epoch", 6, None))
-
-
-async def test_a_cursor_from_the_future_is_a_gap_and_then_live(trimmed: EventBus) -> None:
-    text = trimmed.cursor(8)
-    assert await located(trimmed, text) == (7, Gap(text, "ahead", 7, 4))
-
-
-async def test_what_is_no_cursor_is_a_gap_and_then_live(trimmed: EventBus) -> None:
-    assert await located(trimmed, "%%%") == (7, Gap("%%%", "malformed", 7, 4))
-
-
-async def test_the_head_is_a_clean_resume_after_everything_was_trimmed(trimmed: EventBus) -> None:
-    await trimmed.trim(ALL, 0)
-    assert await located(trimmed, trimmed.cursor(7), ALL) == (7, None)
-    assert await located(trimmed, "earliest", ALL) == (7, None)
 
 
 async def test_a_bus_on_an_old_log_starts_at_its_head() -> None:
@@ -97,51 +23,9 @@ async def test_a_bus_on_an_old_log_starts_at_its_head() -> None:
     await memory_bus(log=MemoryEventLog(ManualClock(), disk)).publish(drafts(9))
     bus = memory_bus(log=MemoryEventLog(ManualClock(), disk))
     assert (bus.head, bus.delivered, bus.tail.start) == (9, 9, 9)
-    assert await located(bus, bus.cursor(9)) == (9, None)
-    subscription, _ = await bus.subscribe(T, Start.now(), OffsetText())
+    subscription, gap = await bus.subscribe(T, Start.parse(bus.cursor(9)), OffsetText())
+    assert (subscription.offset, gap) == (9, None)
     assert subscription.go_live(Sink())
-
-
-# Pages
-
-
-@pytest.mark.parametrize("tail_events", [1, 100_000])
-async def test_a_page_is_bounded_by_events_and_by_bytes(tail_events: int) -> None:
-    bus = memory_bus(tail_events)
-    await bus.publish([*drafts(PAGE_EVENTS + 1), *drafts(10, data='"' + "a" * (PAGE_BYTES // 4) + '"')])
-    group = (await bus.subscribe(T, Start.now(), OffsetText()))[0].group
-    page = await bus.page(group, 0)
-    assert (page.count, page.offset) == (PAGE_EVENTS, PAGE_EVENTS)
-    if tail_events == 1:  # OffsetText's frames are short, so only the log's bound is felt
-        page = await bus.page(group, PAGE_EVENTS)
-        assert page.count == 5
-
-
-async def test_a_tail_page_looks_at_a_bounded_number_of_entries() -> None:
-    bus = memory_bus(100_000)
-    await bus.publish([*drafts(TAIL_SCAN, "other"), *drafts(1)])
-    group = (await bus.subscribe(T, Start.now(), OffsetText()))[0].group
-    first = await bus.page(group, 0)
-    assert (first.payload, first.offset) == (None, TAIL_SCAN)
-    assert (await bus.page(group, first.offset)).payload == (TAIL_SCAN + 1,)
-
-
-class CountingLog(MemoryEventLog):
-    reads = 0
-
-    async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
-        self.reads += 1
-        return await super().read(topics, after, limit, max_bytes)
-
-
-async def test_what_the_tail_holds_is_read_without_the_log() -> None:
-    log = CountingLog(ManualClock())
-    bus = memory_bus(tail_events=100, log=log)
-    await bus.publish(drafts(50))
-    group = (await bus.subscribe(T, Start.now(), OffsetText()))[0].group
-    assert (await bus.page(group, 0)).count == 50
-    assert (await bus.page(group, 20)).count == 30
-    assert log.reads == 0
 
 
 # Waiting for a position
@@ -196,24 +80,6 @@ async def test_published_counts_events_and_not_repeats_of_a_key() -> None:
 
 
 # Turns
-
-
-class CountedTurns:
-    def __init__(self) -> None:
-        self.taken = 0
-
-    async def take(self) -> None:
-        self.taken += 1
-
-
-async def test_a_page_that_has_to_be_read_takes_a_turn_and_a_shared_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    bus = memory_bus()
-    await bus.publish(drafts(3))
-    turns = CountedTurns()
-    monkeypatch.setattr(bus, "_turns", turns)
-    two = [bus.attach(T, 0, OffsetText()) for _ in range(2)]
-    assert [await subscription.read() for subscription in two] == [Batch((1, 2, 3), 3, 3)] * 2
-    assert turns.taken == 1
 
 
 async def test_fifty_replays_are_complete_while_something_is_published() -> None:

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bus import group
-from service.bus.bus import PAGE_BYTES, EventBus
-from service.bus.group import Batch, Floors
+from service.bus.bus import EventBus
+from service.bus.group import Floors
+from service.bus.reading import PAGE_BYTES
 from service.bus.start import Start
-from service.bus.subscription import Gap
+from service.bus.values import Batch, Gap
 from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.wire.frames import Frames

@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.bus.group import Batch, Groups
+from service.bus.group import Groups
+from service.bus.values import Batch
 from service.core.topics import TopicFilter
 from tests.support.wires import OffsetText
 

@@ -22,47 +22,47 @@ async def test_a_page_that_reached_the_head_is_not_shared_once_the_head_has_move
     bus, encoding = memory_bus(tail_events=1), OffsetText()
     await bus.publish(drafts(3))
     group, _ = await two(bus, encoding, topics("t"))
-    assert (await bus.page(group, 0)).payload == (1, 2, 3)
+    assert (await bus.reading.page(group, 0)).payload == (1, 2, 3)
     encoded = encoding.encoded
-    assert (await bus.page(group, 0)).payload == (1, 2, 3)
+    assert (await bus.reading.page(group, 0)).payload == (1, 2, 3)
     assert encoding.encoded == encoded, "the second reader shares the first one's page"
     await bus.publish(drafts(1))
-    assert (await bus.page(group, 0)).payload == (1, 2, 3, 4)
+    assert (await bus.reading.page(group, 0)).payload == (1, 2, 3, 4)
 
 
 async def test_a_page_before_the_head_stays_shared_when_the_head_moves() -> None:
     bus, encoding = memory_bus(tail_events=1), OffsetText()
     await bus.publish(drafts(1_000))
     group, _ = await two(bus, encoding, topics("t"))
-    page = await bus.page(group, 0)
+    page = await bus.reading.page(group, 0)
     assert page.offset < bus.head
     await bus.publish(drafts(1))
-    assert await bus.page(group, 0) is page
+    assert await bus.reading.page(group, 0) is page
 
 
 async def test_a_shared_page_is_forgotten_at_a_trim() -> None:
     bus, encoding = memory_bus(tail_events=1), OffsetText()
     await bus.publish(drafts(1_000))
     group, _ = await two(bus, encoding, topics("t"))
-    assert (await bus.page(group, 0)).payload is not None
+    assert (await bus.reading.page(group, 0)).payload is not None
     await bus.trim(topics("t"), 10)
-    assert (await bus.page(group, 0)).payload == tuple(range(991, 1_001))
+    assert (await bus.reading.page(group, 0)).payload == tuple(range(991, 1_001))
 
 
 async def test_pages_are_kept_for_others_only_and_a_bounded_number_of_them() -> None:
     bus, encoding = memory_bus(tail_events=1), OffsetText()
     await bus.publish(drafts(SHARED_PAGES + 30))
     group, _ = await two(bus, encoding, topics("t"))
-    pages = [await bus.page(group, after) for after in range(SHARED_PAGES + 20)]
+    pages = [await bus.reading.page(group, after) for after in range(SHARED_PAGES + 20)]
     encoded = encoding.encoded
-    again = [await bus.page(group, after) for after in reversed(range(20, SHARED_PAGES + 20))]
+    again = [await bus.reading.page(group, after) for after in reversed(range(20, SHARED_PAGES + 20))]
     assert [page is kept for page, kept in zip(again, reversed(pages[20:]), strict=True)] == [True] * SHARED_PAGES
     assert encoding.encoded == encoded
-    assert await bus.page(group, 0) is not pages[0], "an older one was let go"
+    assert await bus.reading.page(group, 0) is not pages[0], "an older one was let go"
 
 
 async def test_a_page_is_not_kept_for_one_alone() -> None:
     bus, encoding = memory_bus(tail_events=1), OffsetText()
     await bus.publish(drafts(50))
     alone = (await bus.subscribe(topics("t"), Start.now(), encoding))[0]
-    assert await bus.page(alone.group, 0) is not await bus.page(alone.group, 0)
+    assert await bus.reading.page(alone.group, 0) is not await bus.reading.page(alone.group, 0)

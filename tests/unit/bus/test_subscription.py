@@ -6,7 +6,8 @@ import pytest
 
 from service.bus.bus import EventBus
 from service.bus.start import Start
-from service.bus.subscription import Gap, State, Subscription
+from service.bus.subscription import State, Subscription
+from service.bus.values import Gap
 from service.core.topics import TopicFilter
 from tests.support.wires import OffsetText, Sink, drafts, memory_bus
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.group import Batch
 from service.bus.start import Start
 from service.bus.subscription import State
+from service.bus.values import Batch
 from service.core.errors import StorageError
 from service.core.topics import TopicFilter
 from service.log.base import Page
@@ -225,7 +225,7 @@ async def test_a_long_stretch_without_a_match_has_heartbeats_too(
         return Batch(None, 0, after + 1)
 
     await bus.publish(drafts(50, "other"))
-    monkeypatch.setattr(bus, "page", step)
+    monkeypatch.setattr(bus.reading, "page", step)
     async with stream_on(hub, direct, "memory-0") as running:
         await running.live()
         frames = [(frame["type"], frame["id"]) for frame in running.pipe.frames]

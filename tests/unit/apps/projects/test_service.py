@@ -126,7 +126,7 @@ async def test_deleting_takes_the_run_the_files_and_the_events_along(world: Worl
     for call in (service.snapshot, service.files, service.archive, service.delete):
         with pytest.raises(NotFoundError):
             await call(id)
-    kept = await world.bus.search(Search(TopicFilter(("projects/*",))))
+    kept = await world.bus.reading.search(Search(TopicFilter(("projects/*",))))
     assert {event.topic for event in kept.events} == {f"projects/{other}"}
     assert not service.exists(id)
 

@@ -1,0 +1,136 @@
+"""Reading from a cursor, forward: where a stream begins, what it can't have, and its pages.
+
+What is read comes from the tail if that reaches back so far, else from the log, and never from beyond the head.
+"""
+
+import asyncio
+from typing import Final
+
+from service.bus.encoding import P
+from service.bus.group import Group
+from service.bus.pages import SharedPages
+from service.bus.start import Start, StartKind
+from service.bus.tail import Tail
+from service.bus.turns import Turns
+from service.bus.values import Batch, Gap
+from service.core.cursor import Cursor
+from service.core.topics import TopicFilter
+from service.log.base import EventLog, Page, Search
+
+PAGE_EVENTS: Final = 400
+PAGE_BYTES: Final = 256 * 1024
+"""A replay reads this much at a time, about half a millisecond, and then lets others have a turn."""
+
+LOCATE_STEPS: Final = 100
+"""Reads in search of where a stream begins, 200,000 offsets or a tenth of a second if few match."""
+
+TAIL_SCAN: Final = 2_000
+"""Entries of the tail that are looked at in one step, however few match."""
+
+
+class Reading:
+    """The log and its tail as one. `replayed` counts the events that were read from a cursor."""
+
+    def __init__(self, log: EventLog, tail: Tail, turns: Turns) -> None:
+        self._log = log
+        self._tail = tail
+        self._turns = turns
+        self._shared = SharedPages()
+        self.replayed = 0
+
+    @property
+    def head(self) -> int:
+        return self._log.head
+
+    def floor(self, topics: TopicFilter) -> int:
+        return self._log.bounds(topics).floor
+
+    def trimmed(self, topic: str, floor: int) -> None:
+        """Retention takes the topic's events up to `floor`: they can't be replayed, so they must not be served."""
+        if floor > self._tail.start:
+            self._tail.forget({topic: floor})
+        self._shared.forget()
+
+    # Where a stream begins
+
+    async def locate(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
+        """The offset after which a stream goes on, and the gap, by docs/protocol.md, section 3."""
+        cursor = start.cursor
+        if start.kind is StartKind.EARLIEST:
+            return await self._before_first(topics, 0), None
+        if start.kind is StartKind.MALFORMED:
+            return self.head, Gap(start.requested, "malformed", self.head, self._floor_or_none(topics))
+        if cursor is None:
+            return self.head, None
+        if cursor.epoch != self._log.epoch:
+            offset = await self._before_first(topics, 0)
+            return offset, Gap(start.requested, "epoch", offset, self._floor_or_none(topics))
+        if cursor.offset > self.head:
+            return self.head, Gap(start.requested, "ahead", self.head, self._floor_or_none(topics))
+        floor = self.floor(topics)
+        if cursor.offset < floor:
+            gap = await self.gap(topics, cursor.offset, floor)
+            return gap.offset, gap
+        return cursor.offset, None
+
+    async def gap(self, topics: TopicFilter, after: int, floor: int) -> Gap:
+        """What a reader at `after` is told when retention went up to `floor`."""
+        offset = await self._before_first(topics, after)
+        return Gap(str(Cursor(self._log.epoch, after)), "trimmed", offset, floor)
+
+    def _floor_or_none(self, topics: TopicFilter) -> int | None:
+        return self.floor(topics) or None
+
+    async def _before_first(self, topics: TopicFilter, after: int) -> int:
+        """The position before the first kept event after `after` that matches; the head if there is none.
+
+        Or a position before that, if it is far: a stream that scans has heartbeats, one that has not begun has none.
+        """
+        for _ in range(LOCATE_STEPS):
+            page = await self._log.read(topics, after, limit=1, max_bytes=1)
+            if page.rows:
+                return page.rows[0][0] - 1
+            after = page.next
+            if after >= self.head:
+                return self.head
+            await asyncio.sleep(0)
+        return after
+
+    # Pages
+
+    async def page(self, group: Group[P], after: int) -> Batch[P]:
+        """The next frames of a group's filter after `after`: from the tail if it reaches back so far, or the log."""
+        batch = self._shared.find(group, after, self.head)
+        if batch is None:
+            await self._turns.take()
+            # Somebody may have read it meanwhile.
+            batch = self._shared.find(group, after, self.head) or await self._read_page(group, after)
+        self.replayed += batch.count
+        return batch
+
+    async def _read_page(self, group: Group[P], after: int) -> Batch[P]:
+        head = self.head
+        if after >= self._tail.start:
+            batch = self._tail_page(group, after)
+        else:
+            page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
+            payload = group.encoding.page(page.rows) if page.rows else None
+            batch = Batch(payload, len(page.rows), page.next)
+        self._shared.keep(group, after, head, batch)
+        return batch
+
+    def _tail_page(self, group: Group[P], after: int) -> Batch[P]:
+        frames: list[bytes] = []
+        size = 0
+        for entry in self._tail.after(after, TAIL_SCAN):
+            if group.matches(entry.event.topic):
+                frame = entry.frame(group.encoding)
+                frames.append(frame)
+                size += len(frame)
+                if len(frames) >= PAGE_EVENTS or size >= PAGE_BYTES:
+                    return group.batch(frames, entry.event.offset)
+        return group.batch(frames, min(self.head, after + TAIL_SCAN))
+
+    async def search(self, search: Search) -> Page:
+        """One page of history."""
+        return await self._log.search(search)

@@ -1,0 +1,24 @@
+"""What a reader of the bus is handed: frames to write, or the news that something can't be delivered."""
+
+from dataclasses import dataclass
+from typing import Generic, NamedTuple
+
+from service.bus.encoding import P
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[P]):
+    """Frames ready to write: `count` events, after which the reader stands at `offset`. `payload` None: no frame."""
+
+    payload: P | None
+    count: int
+    offset: int
+
+
+class Gap(NamedTuple):
+    """What could not be delivered. `requested` is what the client asked for; offsets are positions in this log."""
+
+    requested: str
+    reason: str
+    offset: int
+    floor: int | None
