@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from service.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from service.web.app import TwinwireApp
-
-__version__ = "0.1.0"
 
 
 def create_app(*args: Any, **kwargs: Any) -> "TwinwireApp":

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 from pydantic import ValidationError
 
-from service import __version__
 from service.core.errors import TwinwireError
 from service.resources import resource
 from service.settings import Settings
+from service.version import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 

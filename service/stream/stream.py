@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+from typing import Any, Final, Generic, Protocol
 
 import structlog
 
@@ -17,9 +17,6 @@ from service.bus.subscription import State, Subscription
 from service.bus.values import Gap
 from service.core.errors import TwinwireError
 from service.stream.pipe import Pipe
-
-if TYPE_CHECKING:
-    from service.stream.hub import StreamHub
 
 TRAILING_QUIET: Final = 0.9
 """Seconds of silence after a burst, then a heartbeat: it frees the last message from a proxy that holds one back."""
@@ -44,6 +41,23 @@ class Listener(Protocol):
 
     async def listen(self) -> None:
         """Return when the client has left, or was refused."""
+
+
+class Registry(Protocol):
+    """What a stream asks of those who look after all of them: `StreamHub` is one."""
+
+    @property
+    def heartbeat(self) -> float: ...
+    @property
+    def send_timeout(self) -> float: ...
+    def now(self) -> float: ...
+    def add(self, stream: "Stream[Any]") -> None: ...
+    def remove(self, stream: "Stream[Any]") -> None: ...
+    def cursor(self, offset: int) -> str: ...
+    def return_delay(self) -> int: ...
+    def gap_fields(self, gap: Gap) -> dict[str, Any]: ...
+    def heartbeat_fields(self, offset: int) -> dict[str, Any]: ...
+    def heartbeat_frame(self, encoding: StreamEncoding[P], offset: int) -> P: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,7 @@ class Stream(Generic[P]):
     )
 
     def __init__(
-        self, hub: "StreamHub", subscription: Subscription[P], pipe: Pipe[P], encoding: StreamEncoding[P]
+        self, hub: Registry, subscription: Subscription[P], pipe: Pipe[P], encoding: StreamEncoding[P]
     ) -> None:
         self._hub = hub
         self._encoding = encoding

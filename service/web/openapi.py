@@ -5,9 +5,9 @@ A table of operations, held against the application's routes by tests/unit/web/t
 
 from typing import Any, Final
 
-from service import __version__
 from service.apps.projects.limits import LISTED_MAX
 from service.core.limits import FILTER_TOPICS_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
+from service.version import __version__
 from service.web.schemas import COUNT, STRING, Schema, array, ref, schemas
 from service.wire.drafts import JSON, NDJSON
 from service.wire.problems import MEDIA_TYPE

@@ -11,10 +11,10 @@ from typing import Any, Final
 import pytest
 from pydantic.fields import FieldInfo
 
-from service import __version__
 from service.core import limits
 from service.log.sqlite.writer import QUEUE_EVENTS
 from service.settings import Settings
+from service.version import __version__
 from service.web.openapi import describe
 from service.wire import request as asgi
 from service.wire import sse

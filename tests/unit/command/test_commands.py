@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from service import __version__
 from service.command.commands import main
 from service.core.errors import StorageError, TwinwireError
 from service.resources import resource
 from service.server.serve import ConfigError, load_config
+from service.version import __version__
 from tests.support.server import ServerProcess, free_port, run_command
 
 
