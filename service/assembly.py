@@ -8,6 +8,8 @@ import structlog
 from service.access.origins import Origins
 from service.apps.projects.service import ProjectService
 from service.bus.bus import EventBus
+from service.clock import SystemClock
+from service.core.time import Clock
 from service.log.sqlite.database import FileLock, driver, library_is_affected
 from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
@@ -28,7 +30,9 @@ logger = structlog.get_logger(__name__)
 class Service:
     """Everything that runs behind one database. Make it with `open`; `drain`, then `close` it."""
 
-    def __init__(self, settings: Settings, log: SQLiteEventLog, bus: EventBus, projects: ProjectService) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, log: SQLiteEventLog, bus: EventBus, projects: ProjectService
+    ) -> None:
         self.settings = settings
         self.log = log
         self.bus = bus
@@ -36,6 +40,7 @@ class Service:
         self.hub = StreamHub(
             bus,
             Frames(bus.epoch),
+            clock,
             heartbeat=settings.heartbeat,
             send_timeout=settings.send_timeout,
             max_streams=settings.max_streams,
@@ -48,7 +53,7 @@ class Service:
         self.sse = SSEWire(bus, self.hub, self.origins, direct=settings.direct)
         self.poll = PollWire(bus, self.hub, self.origins)
         self.publish = PublishWire(bus, self.hub, reader, self.origins)
-        self.metrics = Metrics(ServiceCollector(bus, self.hub, log))
+        self.metrics = Metrics(ServiceCollector(bus, self.hub, log, clock))
 
     @classmethod
     async def open(cls, settings: Settings) -> "Service":
@@ -60,19 +65,25 @@ class Service:
             applied = await asyncio.to_thread(migrate, settings.database, resource("migrations"))
             for migration in applied:
                 logger.info("migration_applied", number=migration.number, name=migration.name)
+            clock = SystemClock()
             log = await open_log(
                 settings.database,
+                clock=clock,
                 durability=settings.durability,
                 policies=settings.retention,
                 retention_interval=settings.retention_interval,
             )
             undo.push_async_callback(log.close)
-            bus = EventBus(log, settings.tail_events, settings.tail_bytes)
+            bus = EventBus(log, clock, tail_events=settings.tail_events, tail_bytes=settings.tail_bytes)
             projects = await ProjectService.open(
-                bus, settings.database, pace=settings.generation_pace, concurrency=settings.generation_concurrency
+                bus,
+                settings.database,
+                clock=clock,
+                pace=settings.generation_pace,
+                concurrency=settings.generation_concurrency,
             )
             undo.push_async_callback(projects.close)
-            service = cls(settings, log, bus, projects)
+            service = cls(settings, clock, log, bus, projects)
             service._lock = lock
             await projects.start()
             service.hub.start()

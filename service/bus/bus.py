@@ -19,6 +19,7 @@ from service.bus.turns import Turns
 from service.bus.values import Gap
 from service.core.cursor import Cursor
 from service.core.event import Draft, Event
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Receipt, Statement, TopicStats
 
@@ -28,12 +29,12 @@ TRANSPORTS: Final = ("websocket", "sse", "poll")
 class EventBus:
     """See the module. All methods belong to the event loop that the log was opened on."""
 
-    def __init__(self, log: EventLog, tail_events: int = 10_000, tail_bytes: int = 32 << 20) -> None:
+    def __init__(self, log: EventLog, clock: Clock, *, tail_events: int = 10_000, tail_bytes: int = 32 << 20) -> None:
         self._log = log
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
         self._fan_out = FanOut(self.groups, log.head)
-        self.reading = Reading(log, self._tail, Turns(self._is_busy))
+        self.reading = Reading(log, self._tail, Turns(self._is_busy, clock))
         self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.published = 0

@@ -6,10 +6,11 @@ fifty at once a tenth of a second instead of three milliseconds.
 
 import asyncio
 import math
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
+
+from service.core.time import Clock
 
 TURN: Final = 0.0005
 """Seconds of reading in one turn of the event loop, about a page."""
@@ -25,18 +26,18 @@ READERS_MAX: Final = 10
 
 
 class Turns:
-    """`is_busy` tells whether something is being published or fanned out at the moment; `clock` is in seconds."""
+    """`is_busy` tells whether something is being published or fanned out at the moment."""
 
-    def __init__(self, is_busy: Callable[[], bool], clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, is_busy: Callable[[], bool], clock: Clock) -> None:
         self._is_busy = is_busy
-        self._clock = clock
+        self._now = clock.monotonic
         self._is_free = True
         self._began = self._until = -math.inf
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
         """Return at once, or later if readers have had their turn. First come, first served."""
-        now = self._clock()
+        now = self._now()
         if self._is_free:
             self._begin(now)
         elif self._waiting or now >= self._until:
@@ -52,7 +53,7 @@ class Turns:
     def _end(self) -> None:
         """In the next turn of the event loop, after those who were let in have read."""
         loop = asyncio.get_running_loop()
-        if self._waiting and self._clock() < self._until:  # they read little: there is room for one more
+        if self._waiting and self._now() < self._until:  # they read little: there is room for one more
             self._let_in(1)
             loop.call_soon(self._end)
         elif self._is_busy():
@@ -62,7 +63,7 @@ class Turns:
             self._next()
 
     def _next(self) -> None:
-        now = self._clock()
+        now = self._now()
         self._is_free = not self._waiting
         if self._waiting:
             self._let_in(max(1, min(READERS_MAX, int((now - self._began) * SHARE / TURN))))

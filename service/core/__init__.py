@@ -1,1 +1,1 @@
-"""The vocabulary: immutable values, their limits and their errors. No I/O, no clock, no third-party import."""
+"""The vocabulary: immutable values, their limits and errors. No I/O, no clock of its own, no third-party import."""

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol
 
@@ -12,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from service.bus.bus import EventBus
+from service.core.time import Clock
 from service.stream.hub import StreamHub
 
 
@@ -59,11 +59,11 @@ class LogState(Protocol):
 class ServiceCollector(Collector):
     """Twinwire's own metrics, named `twinwire_*`."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, log: LogState) -> None:
+    def __init__(self, bus: EventBus, hub: StreamHub, log: LogState, clock: Clock) -> None:
         self._bus = bus
         self._hub = hub
         self._log = log
-        self._started = time.time()
+        self._started = clock.unix_ms() / 1000
 
     def collect(self) -> Iterator[Metric]:
         bus, log = self._bus, self._log

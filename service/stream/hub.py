@@ -2,10 +2,8 @@
 
 import asyncio
 import random
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -15,9 +13,10 @@ from service.bus.encoding import P
 from service.bus.values import Gap
 from service.core.errors import DrainingError, OverloadedError
 from service.core.limits import RETRY_MIN_MS
+from service.core.time import Clock, rfc3339
 from service.core.topics import TopicFilter
 from service.stream.stream import FAULT, RESTART, Ending, Stream, StreamEncoding
-from service.wire.frames import Frames, rfc3339
+from service.wire.frames import Frames
 
 SWEEP_INTERVAL: Final = 0.5
 """Seconds between sweeps, so that the heartbeat after a burst comes within two."""
@@ -42,11 +41,11 @@ class StreamHub:
         self,
         bus: EventBus,
         frames: Frames,
+        clock: Clock,
         *,
         heartbeat: float,
         send_timeout: float,
         max_streams: int = 0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bus = bus
         self.frames = frames
@@ -99,7 +98,7 @@ class StreamHub:
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
-        return self._clock()
+        return self._clock.monotonic()
 
     def cursor(self, offset: int) -> str:
         return self.bus.cursor(offset)
@@ -136,7 +135,7 @@ class StreamHub:
         }
 
     def heartbeat_fields(self, offset: int) -> dict[str, Any]:
-        return {"id": self.cursor(offset), "time": rfc3339(time.time_ns() // 1_000_000)}
+        return {"id": self.cursor(offset), "time": rfc3339(self._clock.unix_ms())}
 
     def heartbeat_frame(self, encoding: StreamEncoding[P], offset: int) -> P:
         """Made once a sweep for all who stand at the same place."""

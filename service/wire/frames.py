@@ -5,47 +5,15 @@ No I/O and no clock here: the same input is always the same bytes.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
 from service.core.event import Event, Row
-
-_MOMENTS_MAX: Final = 4_096
-"""Timestamps whose text is remembered, about 400 KiB; then the memory starts anew."""
+from service.core.time import Moments
 
 POSITIONED: Final = frozenset({"connection", "gap", "caught_up", "heartbeat"})
 """Control frames that carry a position; on SSE they get an `id:` line, and `goodbye` does not."""
-
-
-class _Seconds(dict[int, str]):
-    """RFC 3339 text up to the second, by Unix seconds: `strftime` costs ten times the rest of a frame."""
-
-    def __missing__(self, second: int) -> str:
-        if len(self) >= _MOMENTS_MAX:
-            self.clear()
-        text = self[second] = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return text
-
-
-class _Moments(dict[int, str]):
-    """RFC 3339 text by Unix ms. The events of one commit share theirs, so a page holds few."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seconds = _Seconds()
-
-    def __missing__(self, unix_ms: int) -> str:
-        if len(self) >= _MOMENTS_MAX:
-            self.clear()
-        text = self[unix_ms] = f"{self._seconds[unix_ms // 1000]}.{unix_ms % 1000:03}Z"
-        return text
-
-
-def rfc3339(unix_ms: int) -> str:
-    """RFC 3339, UTC, with milliseconds."""
-    return _Moments()[unix_ms]
 
 
 class EventText:
@@ -53,7 +21,7 @@ class EventText:
 
     def __init__(self, epoch: str) -> None:
         self.epoch = epoch
-        self._moments = _Moments()
+        self._moments = Moments()
 
     def one(self, event: Event) -> str:
         return self.many((event,))[0]

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from service.bus.values import Gap
 from service.core.errors import InvalidError, MethodError, TwinwireError
 from service.core.event import check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
+from service.core.time import parse_rfc3339
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
 from service.stream.hub import StreamHub
@@ -24,8 +24,6 @@ from service.wire.request import DisconnectedError, Message, Receive, Request, S
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 ANSWER_BYTES: Final = 4 << 20
 """Of data in one answer, about: the rest comes with the next one. A caller that asks and does not read holds it."""
-
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +227,6 @@ def _time(request: Request, name: str) -> int | None:
         return None
     text = re.sub(r" (?=\d\d:\d\d\Z)", "+", text.strip())
     try:
-        if _TIME.match(text) is None:
-            raise ValueError
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # the second: a time zone can lead out of the calendar
+        return parse_rfc3339(text)
+    except ValueError as error:
         raise InvalidError(f"{name} is a time as in RFC 3339, 2026-11-23T05:50:09.123Z", field=name) from error
-    return int((moment - datetime.fromtimestamp(0, UTC)).total_seconds() * 1000)

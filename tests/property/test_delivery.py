@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.bus.start import Start
+from service.clock import SystemClock
 from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.log.sqlite.log import SQLiteEventLog, open_log
@@ -89,13 +90,14 @@ class Delivery(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         migrate(self.path, resource("migrations"))
+        self.clock = SystemClock()
         self.runner.run(self._open())
         self.model = Model(self.log.epoch)
 
     async def _open(self) -> None:
-        self.log: SQLiteEventLog = await open_log(self.path)
-        self.bus = EventBus(self.log, tail_events=8, tail_bytes=10_000)
-        self.hub = StreamHub(self.bus, Frames(self.bus.epoch), heartbeat=25.0, send_timeout=FOREVER)
+        self.log: SQLiteEventLog = await open_log(self.path, clock=self.clock)
+        self.bus = EventBus(self.log, self.clock, tail_events=8, tail_bytes=10_000)
+        self.hub = StreamHub(self.bus, Frames(self.bus.epoch), self.clock, heartbeat=25.0, send_timeout=FOREVER)
         self.poll = PollWire(self.bus, self.hub, Origins([]))
 
     async def _settle(self) -> None:

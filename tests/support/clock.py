@@ -1,26 +1,30 @@
-"""Clocks that stand still until a test moves them."""
+"""A clock that stands still until a test moves it."""
+
+import asyncio
 
 
 class ManualClock:
-    """Call it for Unix milliseconds, as the log does."""
+    """Implements `service.core.time.Clock`. Sleeping takes no time and moves it by as much."""
 
     def __init__(self, now: int = 1_800_000_000_000) -> None:
         self.now = now
+        """Unix milliseconds; a test may set them."""
+        self.slept: list[float] = []
+        self._seconds = 1_000.0
 
-    def __call__(self) -> int:
+    def unix_ms(self) -> int:
         return self.now
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+        await asyncio.sleep(0)
 
     def advance(self, seconds: float) -> int:
-        """Move by `seconds`, backwards if negative; returns the new time."""
+        """Move by `seconds`; if negative, only the calendar goes back. Returns its new time."""
         self.now += round(seconds * 1000)
-        return self.now
-
-
-class Monotonic:
-    """Seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
+        self._seconds += max(0.0, seconds)
         return self.now

@@ -7,11 +7,12 @@ shows that nothing above the contract knows SQLite. Statements that commit with 
 import asyncio
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.core.errors import StorageError, UnavailableError
 from service.core.event import Draft, Event
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Bounds, Listener, Page, Receipt, Search, Statement, TopicStats, TrimListener
 
@@ -44,7 +45,7 @@ class _Job:
 class MemoryEventLog:
     """Appends that wait together commit together, at the next turn of the event loop."""
 
-    def __init__(self, clock: Callable[[], int], disk: Disk | None = None) -> None:
+    def __init__(self, clock: Clock, disk: Disk | None = None) -> None:
         self.disk = disk or Disk()
         self._clock = clock
         self._waiting: list[_Job] = []
@@ -122,7 +123,7 @@ class MemoryEventLog:
         disk = self.disk
         if draft.key and (draft.topic, draft.key) in disk.keys:
             return disk.keys[draft.topic, draft.key]
-        disk.time = max(disk.time, self._clock())
+        disk.time = max(disk.time, self._clock.unix_ms())
         offset = (new[-1].offset if new else disk.head) + 1
         event = Event(offset, draft.topic, draft.type, disk.time, disk.heads.get(draft.topic, 0), draft.data)
         disk.events.append(event)

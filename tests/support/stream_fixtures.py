@@ -7,13 +7,13 @@ import pytest
 from service.bus.bus import EventBus
 from service.stream.hub import StreamHub
 from service.wire.frames import Frames
-from tests.support.clock import Monotonic
+from tests.support.clock import ManualClock
 from tests.support.wires import memory_bus
 
 
 @pytest.fixture
-def clock() -> Monotonic:
-    return Monotonic()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ async def bus() -> EventBus:
 
 
 @pytest.fixture
-async def hub(bus: EventBus, clock: Monotonic) -> StreamHub:
-    return StreamHub(bus, Frames(bus.epoch), heartbeat=20.0, send_timeout=30.0, clock=clock)
+async def hub(bus: EventBus, clock: ManualClock) -> StreamHub:
+    return StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20.0, send_timeout=30.0)
 
 
 @pytest.fixture(autouse=True)

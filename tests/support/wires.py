@@ -65,7 +65,8 @@ def drafts(count: int, topic: str = "t", type: str = "x", data: str = "1") -> li
 
 
 def memory_bus(tail_events: int = 10_000, tail_bytes: int = 32 << 20, log: MemoryEventLog | None = None) -> EventBus:
-    return EventBus(log or MemoryEventLog(ManualClock()), tail_events, tail_bytes)
+    clock = ManualClock()
+    return EventBus(log or MemoryEventLog(clock), clock, tail_events=tail_events, tail_bytes=tail_bytes)
 
 
 async def until(condition: Callable[[], bool]) -> None:

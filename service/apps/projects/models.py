@@ -1,11 +1,12 @@
 """What the generator stores and publishes, as values checked at construction (docs/protocol.md, section 6)."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from service.core.time import parse_rfc3339
 
 RunStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 ProjectStatus = Literal["idle", "queued", "running", "completed", "failed", "cancelled"]
@@ -17,12 +18,6 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 
 UNFINISHED: Final[tuple[RunStatus, ...]] = ("queued", "running")
-
-
-def rfc3339(milliseconds: int) -> str:
-    """Unix milliseconds as RFC 3339 UTC text with milliseconds."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
 class Value(BaseModel):
@@ -48,8 +43,7 @@ class Run(Value):
         """From the first start to a moment in Unix milliseconds; 0 if the run never started."""
         if self.started is None:
             return 0.0
-        started = datetime.fromisoformat(self.started).timestamp()
-        return max(0.0, round(milliseconds / 1000 - started, 3))
+        return max(0.0, round((milliseconds - parse_rfc3339(self.started)) / 1000, 3))
 
     @property
     def unfinished(self) -> bool:

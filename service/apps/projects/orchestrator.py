@@ -14,10 +14,11 @@ from service.apps.projects.changes import Change
 from service.apps.projects.limits import CANCEL_GRACE, QUEUE_MAX
 from service.apps.projects.models import Run, StatusUpdate
 from service.apps.projects.pipeline import Pipeline
-from service.apps.projects.ports import Clock, Publisher
+from service.apps.projects.ports import Publisher
 from service.apps.projects.runner import Runner
 from service.apps.projects.store import Store
 from service.core.errors import ConflictError, DrainingError, OverloadedError, TwinwireError
+from service.core.time import Clock
 
 logger = structlog.get_logger(__name__)
 

@@ -1,7 +1,5 @@
-"""What the generator needs from outside: a bus to publish on, and a clock."""
+"""What the generator needs from outside: a bus to publish on."""
 
-import asyncio
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -22,27 +20,3 @@ class Publisher(Protocol):
     async def trim(self, topics: TopicFilter, keep: int) -> int: ...
 
     def cursor(self, offset: int) -> str: ...
-
-
-class Clock(Protocol):
-    """Time as the generator sees it; tests bring a manual one."""
-
-    def unix_ms(self) -> int: ...
-
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary moment, never going back."""
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
-class SystemClock:
-    """The machine's clock and the event loop's timers."""
-
-    def unix_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)

@@ -13,10 +13,11 @@ from service.apps.projects.changes import Change
 from service.apps.projects.limits import RETRY_MAX
 from service.apps.projects.models import AgentUpdate, Completion, FinalStatus, LogLine, Run, Stage, StatusUpdate
 from service.apps.projects.pipeline import Pipeline
-from service.apps.projects.ports import Clock, Publisher
+from service.apps.projects.ports import Publisher
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, shorten, steps_of
 from service.apps.projects.store import Store
 from service.core.errors import DrainingError, StorageError, UnavailableError
+from service.core.time import Clock
 
 T = TypeVar("T")
 

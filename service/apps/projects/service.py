@@ -28,9 +28,10 @@ from service.apps.projects.models import (
 )
 from service.apps.projects.orchestrator import Orchestrator, new_id
 from service.apps.projects.pipeline import Pipeline, installed_pipeline
-from service.apps.projects.ports import Clock, Publisher, SystemClock
+from service.apps.projects.ports import Publisher
 from service.apps.projects.store import Store
 from service.core.errors import InvalidError, NotFoundError, TwinwireError
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 
 T = TypeVar("T")
@@ -80,20 +81,19 @@ class ProjectService:
         bus: Publisher,
         database: Path,
         *,
+        clock: Clock,
         pace: float = 0.5,
         concurrency: int = 4,
         agents: Sequence[Agent] | None = None,
-        clock: Clock | None = None,
     ) -> "ProjectService":
         """`pace` is the seconds that a stage takes at least, `concurrency` how many runs work at a time.
 
         `agents` replaces the built-in and installed ones. Raises InvalidError if an agent breaks the contract,
         StorageError if the database can't be read.
         """
-        time = clock or SystemClock()
         pipeline = installed_pipeline() if agents is None else Pipeline(agents)
         store = await Store.open(database)
-        return cls(bus, store, Orchestrator(bus, store, pipeline, pace, concurrency, time), pipeline, time)
+        return cls(bus, store, Orchestrator(bus, store, pipeline, pace, concurrency, clock), pipeline, clock)
 
     async def start(self) -> None:
         """Go on with the runs that an earlier process left unfinished."""

@@ -10,7 +10,7 @@ from service.apps.projects.brief import Brief
 from service.apps.projects.changes import Change
 from service.apps.projects.limits import ARCHIVE_MAX, FILE_MAX, FILES_MAX, MESSAGE_MAX, PREVIEW_MAX
 from service.apps.projects.models import EventData, FileUpdate, Level, LogLine, Run, StatusUpdate
-from service.apps.projects.ports import Clock
+from service.core.time import Clock
 
 _ALMOST: Final = 0.95
 """Share of a stage that estimates may reach: the rest belongs to its end."""

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import aiosqlite
 
-from service.apps.projects.models import Project, Run, Stage, StoredFile, rfc3339
+from service.apps.projects.models import Project, Run, Stage, StoredFile
 from service.core.errors import NotFoundError
+from service.core.time import rfc3339
 from service.log.sqlite.database import POSITION_SQL, driver, explain, open_reader
 
 _RUN: Final = "r.id, r.project, r.status, r.progress, r.message, r.created, r.started, r.finished"

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ import structlog
 from service.core.cursor import EPOCH_ALPHABET
 from service.core.errors import TwinwireError
 from service.core.event import Draft, Event, Row
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Bounds, Listener, Page, Receipt, Search, Statement, TopicStats, TrimListener
 from service.log.sqlite.database import connect, connect_writer, driver, explain, on_thread
@@ -43,10 +44,6 @@ _DURABLE: Final = "durable"
 logger = structlog.get_logger(__name__)
 
 
-def unix_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class SQLiteEventLog:
     """Implements `service.log.base.EventLog`. Make it with `open_log`."""
 
@@ -57,7 +54,7 @@ class SQLiteEventLog:
         state: "State",
         policies: Sequence[Policy],
         retention_interval: float,
-        clock: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._connection = connection
         self._path = path
@@ -208,7 +205,7 @@ class SQLiteEventLog:
 
     async def _retain(self) -> None:
         with self._explained():
-            removed = await self._retention.run(self._clock(), self._head)
+            removed = await self._retention.run(self._clock.unix_ms(), self._head)
         if removed:
             logger.info("events_trimmed", removed=removed)
         if self._registry.uncounted:
@@ -223,7 +220,7 @@ class SQLiteEventLog:
 
     async def probe(self) -> None:
         """Write one row, to learn whether the disk takes writes again. Raises what publishing would."""
-        stamp = self._clock()
+        stamp = self._clock.unix_ms()
         await self.writer.append([], [("UPDATE log SET probed = ?", (stamp,))])
 
     def _save_counts(self, connection: Any) -> None:
@@ -296,10 +293,10 @@ def _may_have_lost(boot: str, clean: int, current_boot: str) -> bool:
 async def open_log(
     path: Path,
     *,
+    clock: Clock,
     durability: str = "full",
     policies: Sequence[Policy] = (),
     retention_interval: float = 60.0,
-    clock: Callable[[], int] = unix_ms,
 ) -> SQLiteEventLog:
     """Open a migrated database. Raises StorageError if it can't be read and written."""
     try:

@@ -17,6 +17,7 @@ import msgspec
 
 from service.core.errors import OverloadedError, StorageFullError, TwinwireError, UnavailableError
 from service.core.event import Draft, Event, new_tuple
+from service.core.time import Clock
 from service.log.base import Receipt, Statement
 from service.log.sqlite.database import driver, explain, on_thread
 from service.log.sqlite.topics import Topic, TopicRegistry
@@ -92,7 +93,7 @@ class Writer:
         registry: TopicRegistry,
         head: tuple[int, int],
         committed: Callable[[list[Event]], None],
-        clock: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._connection = connection
         self._path = path
@@ -227,7 +228,7 @@ class Writer:
     # From here on: the writer's thread. The loop does not change what is read here while a commit is under way.
 
     def _commit(self, connection: Any, jobs: list[Append]) -> Batch:
-        batch = Batch(time=max(self._clock(), self._time), head=self._head)
+        batch = Batch(time=max(self._clock.unix_ms(), self._time), head=self._head)
         if not any(job.has_keys or job.also for job in jobs):
             for job in jobs:
                 self._add(connection, batch, job)

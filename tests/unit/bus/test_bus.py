@@ -109,7 +109,7 @@ async def publish_until_cancelled(bus: EventBus) -> None:
 
 async def test_the_bus_is_busy_while_a_publish_is_under_way_however_it_ends() -> None:
     log = MemoryEventLog(ManualClock())
-    bus = EventBus(log)
+    bus = EventBus(log, ManualClock())
     assert not bus._is_busy()
     publishing = asyncio.create_task(bus.publish(drafts(1)))
     await asyncio.sleep(0)

@@ -46,7 +46,7 @@ def test_with_little_memory_it_is_never_too_low(raised: list[int]) -> None:
 async def test_a_floor_of_one_topic_does_not_hide_a_loss_on_another() -> None:
     """`earliest` has no gap at its start; what vanishes under it later is one, also below a floor of before."""
     log = MemoryEventLog(ManualClock())
-    bus = EventBus(log, tail_events=1)
+    bus = EventBus(log, ManualClock(), tail_events=1)
     large = "x" * (PAGE_BYTES // 2)  # two fill a page
     await bus.publish([*(Draft.of("b", "log", large) for _ in range(10)), *drafts("a", 40)])
     await bus.trim(TopicFilter(("a",)), 0)

@@ -7,7 +7,7 @@ import pytest
 
 from service.bus import turns
 from service.bus.turns import READERS_MAX, SHARE, TURN, Turns
-from tests.support.clock import Monotonic
+from tests.support.clock import ManualClock
 
 
 class LoopTurns:
@@ -26,8 +26,8 @@ class LoopTurns:
 
 
 @pytest.fixture
-def clock() -> Monotonic:
-    return Monotonic()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @contextlib.contextmanager
@@ -42,7 +42,7 @@ def counting() -> Iterator[LoopTurns]:
 class Readers:
     """So many of them, each of whom reads once, for so many seconds. `taken` are their numbers and loop turns."""
 
-    def __init__(self, reading: Turns, clock: Monotonic, loop_turns: LoopTurns, seconds: float) -> None:
+    def __init__(self, reading: Turns, clock: ManualClock, loop_turns: LoopTurns, seconds: float) -> None:
         self.taken: list[tuple[int, int]] = []
         self._reading = reading
         self._clock = clock
@@ -52,13 +52,13 @@ class Readers:
     async def read(self, number: int) -> None:
         await self._reading.take()
         self.taken.append((number, self._loop_turns.count))
-        self._clock.now += self._seconds
+        self._clock.advance(self._seconds)
 
     async def all(self, count: int) -> None:
         await asyncio.wait_for(asyncio.gather(*(self.read(number) for number in range(count))), 20)
 
 
-async def test_one_reader_never_waits_for_itself(clock: Monotonic) -> None:
+async def test_one_reader_never_waits_for_itself(clock: ManualClock) -> None:
     """Its own wait for the socket takes a turn of the event loop already."""
     reading = Turns(lambda: False, clock)
     with counting() as loop_turns:
@@ -66,11 +66,11 @@ async def test_one_reader_never_waits_for_itself(clock: Monotonic) -> None:
             before = loop_turns.count
             await reading.take()
             assert loop_turns.count == before
-            clock.now += TURN
+            clock.advance(TURN)
             await asyncio.sleep(0)
 
 
-async def test_readers_of_pages_have_a_turn_each_in_order(clock: Monotonic) -> None:
+async def test_readers_of_pages_have_a_turn_each_in_order(clock: ManualClock) -> None:
     with counting() as loop_turns:
         readers = Readers(Turns(lambda: False, clock), clock, loop_turns, TURN)
         await readers.all(5)
@@ -78,7 +78,7 @@ async def test_readers_of_pages_have_a_turn_each_in_order(clock: Monotonic) -> N
     assert len({turn for _, turn in readers.taken}) == 5
 
 
-async def test_readers_of_little_share_a_turn(clock: Monotonic) -> None:
+async def test_readers_of_little_share_a_turn(clock: ManualClock) -> None:
     with counting() as loop_turns:
         readers = Readers(Turns(lambda: False, clock), clock, loop_turns, TURN / 10)
         await readers.all(5)
@@ -86,7 +86,7 @@ async def test_readers_of_little_share_a_turn(clock: Monotonic) -> None:
 
 
 async def test_what_is_live_has_a_pause_after_a_turn_and_not_within_it(
-    clock: Monotonic, monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "PAUSE", 3_600)
     with counting() as loop_turns:
@@ -100,7 +100,7 @@ async def test_what_is_live_has_a_pause_after_a_turn_and_not_within_it(
             task.cancel()
 
 
-async def test_the_pause_ends(clock: Monotonic) -> None:
+async def test_the_pause_ends(clock: ManualClock) -> None:
     with counting() as loop_turns:
         readers = Readers(Turns(lambda: True, clock), clock, loop_turns, TURN)
         await readers.all(5)
@@ -109,7 +109,7 @@ async def test_the_pause_ends(clock: Monotonic) -> None:
 
 @pytest.mark.parametrize(("seconds", "let_in"), [(0.0, 1), (4.5 * TURN / SHARE, 4), (60.0, READERS_MAX)])
 async def test_where_the_loop_is_slow_more_readers_are_let_in_at_once(
-    clock: Monotonic, seconds: float, let_in: int
+    clock: ManualClock, seconds: float, let_in: int
 ) -> None:
     with counting() as loop_turns:
         reading = Turns(lambda: False, clock)
@@ -118,7 +118,7 @@ async def test_where_the_loop_is_slow_more_readers_are_let_in_at_once(
     assert next(iter(Counter(turn for _, turn in readers.taken).values())) == let_in
 
 
-async def test_a_reader_that_left_is_passed_over(clock: Monotonic) -> None:
+async def test_a_reader_that_left_is_passed_over(clock: ManualClock) -> None:
     with counting() as loop_turns:
         readers = Readers(Turns(lambda: False, clock), clock, loop_turns, TURN)
         first, left, stays = (asyncio.create_task(readers.read(number)) for number in range(3))
@@ -128,7 +128,7 @@ async def test_a_reader_that_left_is_passed_over(clock: Monotonic) -> None:
     assert [number for number, _ in readers.taken] == [0, 2]
 
 
-async def test_a_reader_that_leaves_with_its_turn_in_hand_holds_up_nobody(clock: Monotonic) -> None:
+async def test_a_reader_that_leaves_with_its_turn_in_hand_holds_up_nobody(clock: ManualClock) -> None:
     reading = Turns(lambda: False, clock)
     with counting() as loop_turns:
         readers = Readers(reading, clock, loop_turns, TURN)

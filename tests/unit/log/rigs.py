@@ -1,13 +1,14 @@
 """Logs to test with: each rig can restart, be killed, and show the tables that commit together with events."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiosqlite
 
 from service.core.event import Draft, Event
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog
 from service.log.sqlite.database import connect, connect_reader, connect_writer, on_thread
@@ -133,7 +134,7 @@ class SQLiteRig:
 class Parts:
     """The parts of a log, put together without its maintenance, for tests that look at one of them."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, state: Any, clock: Callable[[], int]) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, state: Any, clock: Clock) -> None:
         self.path = path
         self.connection = connection
         self.registry = state.registry
@@ -143,7 +144,7 @@ class Parts:
         self.trimmer = Trimmer(self.writer, self.registry)
 
     @classmethod
-    async def open(cls, path: Path, clock: Callable[[], int]) -> "Parts":
+    async def open(cls, path: Path, clock: Clock) -> "Parts":
         migrate(path, resource("migrations"))
         connection = await connect(lambda: connect_writer(path))
         return cls(path, connection, await on_thread(connection, load_state, "full"), clock)

@@ -11,7 +11,7 @@ from service.core.limits import RETRY_MIN_MS
 from service.stream.hub import FAREWELL_BATCH, RETRY_MS, RETURN_MS_MAX, StreamHub
 from service.stream.stream import FAULT
 from service.wire.frames import Frames
-from tests.support.clock import Monotonic
+from tests.support.clock import ManualClock
 from tests.support.wires import FakePipe
 from tests.unit.stream.test_stream import Running, stream_on
 
@@ -23,8 +23,8 @@ async def many(hub: StreamHub, stack: AsyncExitStack, count: int) -> list[Runnin
     return running
 
 
-async def test_a_full_house_refuses_and_takes_in_again(bus: EventBus, clock: Monotonic) -> None:
-    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, max_streams=2, clock=clock)
+async def test_a_full_house_refuses_and_takes_in_again(bus: EventBus, clock: ManualClock) -> None:
+    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30, max_streams=2)
     async with AsyncExitStack() as stack:
         first, _ = await many(hub, stack, 2)
         with pytest.raises(OverloadedError):
@@ -52,11 +52,11 @@ async def test_opened_and_ended_are_counted(hub: StreamHub) -> None:
     assert dict(hub.ended) == {"client": 1, "lost": 1}
 
 
-async def test_a_stream_that_breaks_the_sweep_goes_alone(hub: StreamHub, clock: Monotonic) -> None:
+async def test_a_stream_that_breaks_the_sweep_goes_alone(hub: StreamHub, clock: ManualClock) -> None:
     async with AsyncExitStack() as stack:
         running = await many(hub, stack, 3)
         running[1].pipe.fault = RuntimeError("broken")
-        clock.now += 20
+        clock.advance(20)
         await hub.sweep()
         await asyncio.wait([running[1].task])
         assert running[1].stream.ending == FAULT
@@ -131,7 +131,7 @@ async def test_every_stream_draws_a_retry_that_browsers_accept(hub: StreamHub) -
 
 
 async def test_the_sweeper_runs_until_it_is_closed(bus: EventBus) -> None:
-    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30)
+    hub = StreamHub(bus, Frames(bus.epoch), ManualClock(), heartbeat=20, send_timeout=30)
     hub.start()
     async with stream_on(hub) as running:
         await running.live()

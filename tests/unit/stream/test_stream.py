@@ -18,7 +18,7 @@ from service.log.base import Page
 from service.stream.hub import StreamHub
 from service.stream.stream import FAULT, LOST, RESTART, STALLED, Stream
 from service.wire.frames import Frames
-from tests.support.clock import ManualClock, Monotonic
+from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.wires import FakePipe, Silence, drafts, memory_bus, until
 
@@ -171,56 +171,56 @@ async def beats(hub: StreamHub, running: Running) -> list[str]:
 
 @BOTH
 async def test_a_heartbeat_after_each_silence_and_not_before(
-    hub: StreamHub, bus: EventBus, clock: Monotonic, direct: bool
+    hub: StreamHub, bus: EventBus, clock: ManualClock, direct: bool
 ) -> None:
     async with stream_on(hub, direct) as running:
         await running.live()
-        clock.now += 19.9
+        clock.advance(19.9)
         assert await beats(hub, running) == []
-        clock.now += 0.1
+        clock.advance(0.1)
         assert await beats(hub, running) == [bus.cursor(0)]
-        clock.now += 19.9
+        clock.advance(19.9)
         assert len(await beats(hub, running)) == 1
-        clock.now += 0.1
+        clock.advance(0.1)
         assert len(await beats(hub, running)) == 2
 
 
 @BOTH
 async def test_one_trailing_heartbeat_soon_after_a_burst(
-    hub: StreamHub, bus: EventBus, clock: Monotonic, direct: bool
+    hub: StreamHub, bus: EventBus, clock: ManualClock, direct: bool
 ) -> None:
     async with stream_on(hub, direct) as running:
         await running.live()
         await bus.publish(drafts(3))
         await until(lambda: len(running.pipe.events) == 3)
-        published = clock.now
+        published = clock.monotonic()
         while not await beats(hub, running):
-            clock.now += 0.5  # as often as the hub sweeps
-        assert clock.now - published <= 2.0
-        clock.now += 19.9
+            clock.advance(0.5)  # as often as the hub sweeps
+        assert clock.monotonic() - published <= 2.0
+        clock.advance(19.9)
         assert await beats(hub, running) == [bus.cursor(3)], "one after a burst, then silence counts again"
 
 
 @BOTH
 async def test_a_heartbeat_carries_the_position_past_what_did_not_match(
-    hub: StreamHub, bus: EventBus, clock: Monotonic, direct: bool
+    hub: StreamHub, bus: EventBus, clock: ManualClock, direct: bool
 ) -> None:
     async with stream_on(hub, direct) as running:
         await running.live()
         await bus.publish(drafts(7, "other"))
-        clock.now += 20
+        clock.advance(20)
         assert await beats(hub, running) == [bus.cursor(7)]
 
 
 @BOTH
 async def test_a_long_stretch_without_a_match_has_heartbeats_too(
-    hub: StreamHub, bus: EventBus, clock: Monotonic, monkeypatch: pytest.MonkeyPatch, direct: bool
+    hub: StreamHub, bus: EventBus, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, direct: bool
 ) -> None:
     """Else the client takes the scan for a dead connection, comes back, and it begins anew."""
 
     async def step(group: Any, after: int) -> Batch[Any]:
         if after in (10, 30):
-            clock.now += 20
+            clock.advance(20)
             await hub.sweep()
         return Batch(None, 0, after + 1)
 
@@ -238,7 +238,7 @@ async def test_a_long_stretch_without_a_match_has_heartbeats_too(
 
 
 async def test_streams_at_the_same_place_share_one_heartbeat_frame(
-    hub: StreamHub, bus: EventBus, clock: Monotonic
+    hub: StreamHub, bus: EventBus, clock: ManualClock
 ) -> None:
     encoding = hub.frames.websocket_messages
     assert hub.heartbeat_frame(encoding, 5) is hub.heartbeat_frame(encoding, 5)
@@ -355,7 +355,7 @@ async def test_the_sweep_finds_a_connection_that_is_gone(hub: StreamHub) -> None
         assert hub.ended["lost"] == 1
 
 
-async def test_a_peer_that_takes_nothing_is_given_up_at_the_deadline(hub: StreamHub, clock: Monotonic) -> None:
+async def test_a_peer_that_takes_nothing_is_given_up_at_the_deadline(hub: StreamHub, clock: ManualClock) -> None:
     async with stream_on(hub) as running:
         await running.live()
         running.pipe.stalled = 29.9
@@ -404,11 +404,11 @@ class BreakingLog(MemoryEventLog):
 @BOTH
 @pytest.mark.parametrize("inline", [True, False])
 async def test_a_log_that_fails_ends_the_stream_with_a_goodbye_and_1011(
-    clock: Monotonic, direct: bool, inline: bool
+    clock: ManualClock, direct: bool, inline: bool
 ) -> None:
     log = BreakingLog(ManualClock())
     bus = memory_bus(tail_events=1, log=log)
-    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, clock=clock)
+    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30)
     await bus.publish(drafts(3_000))
     async with stream_on(hub, direct, "memory-0") as running:
         if inline:

@@ -7,7 +7,7 @@ import pytest
 from sse_starlette import ServerSentEvent
 
 from service.core.event import Event
-from service.wire.frames import PING, POSITIONED, Frames, chunk, control_json, rfc3339, text_message
+from service.wire.frames import PING, POSITIONED, Frames, chunk, control_json, text_message
 
 NOON = 1_795_413_009_123
 EVENT = Event(1042, "projects/42", "log", NOON, 1040, '{"text":"grüße 🎉","n":1.0}')
@@ -42,14 +42,6 @@ def test_the_event_frame_is_exactly_this_text_on_every_wire(frames: Frames) -> N
 
 def test_the_first_event_of_a_topic_has_no_prev(frames: Frames) -> None:
     assert json.loads(frames.poll.frame(FIRST))["prev"] is None
-
-
-@pytest.mark.parametrize(
-    ("unix_ms", "text"),
-    [(0, "1970-01-01T00:00:00.000Z"), (999, "1970-01-01T00:00:00.999Z"), (NOON, "2026-11-23T05:50:09.123Z")],
-)
-def test_times_have_milliseconds_and_z(unix_ms: int, text: str) -> None:
-    assert rfc3339(unix_ms) == text
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -17,7 +17,7 @@ from service.stream.hub import StreamHub
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
 from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
-from tests.support.clock import ManualClock, Monotonic
+from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.wires import Socket, drafts, memory_bus, open_sockets, until
 
@@ -75,8 +75,8 @@ async def test_a_refusal_comes_before_the_handshake(
     assert json.loads(body["body"])["status"] == status
 
 
-async def test_draining_and_a_full_house_are_503_with_retry_after(bus: EventBus, clock: Monotonic) -> None:
-    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, max_streams=1, clock=clock)
+async def test_draining_and_a_full_house_are_503_with_retry_after(bus: EventBus, clock: ManualClock) -> None:
+    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30, max_streams=1)
     async with open_sockets() as sockets:
         sockets.append(first := Socket().open(wire_of(bus, hub)))
         await first.next("caught_up")
@@ -227,10 +227,10 @@ class GatedLog(MemoryEventLog):
         return await super().append(drafts, also)
 
 
-async def test_publishes_that_wait_for_their_commit_are_bounded(clock: Monotonic) -> None:
+async def test_publishes_that_wait_for_their_commit_are_bounded(clock: ManualClock) -> None:
     log = GatedLog()
     bus = memory_bus(log=log)
-    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, clock=clock)
+    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30)
     async with open_sockets() as sockets:
         sockets.append(socket := Socket().open(wire_of(bus, hub)))
         for ref in range(2 * PUBLISHING_MAX):
@@ -245,12 +245,12 @@ async def test_publishes_that_wait_for_their_commit_are_bounded(clock: Monotonic
         assert sorted(reply["ref"] for reply in replies) == list(range(2 * PUBLISHING_MAX))
 
 
-async def test_a_full_disk_is_a_problem_and_the_connection_lives_on(clock: Monotonic) -> None:
+async def test_a_full_disk_is_a_problem_and_the_connection_lives_on(clock: ManualClock) -> None:
     log = GatedLog()
     log.error = StorageFullError("no space left")
     log.gate.set()
     bus = memory_bus(log=log)
-    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=30, clock=clock)
+    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30)
     async with open_sockets() as sockets:
         sockets.append(socket := Socket().open(wire_of(bus, hub)))
         answer = await problem(socket, {"op": "publish", "topic": "t", "type": "x", "data": 1, "ref": 5})
@@ -361,8 +361,8 @@ async def test_a_client_that_leaves_is_not_answered(connect: Connect, hub: Strea
     assert len(hub) == 0
 
 
-async def test_a_peer_that_takes_nothing_is_given_up_after_the_send_timeout(bus: EventBus, clock: Monotonic) -> None:
-    hub = StreamHub(bus, Frames(bus.epoch), heartbeat=20, send_timeout=0.05, clock=clock)
+async def test_a_peer_that_takes_nothing_is_given_up_after_the_send_timeout(bus: EventBus, clock: ManualClock) -> None:
+    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=0.05)
     async with open_sockets() as sockets:
         sockets.append(socket := Socket().open(wire_of(bus, hub)))
         await socket.next("caught_up")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from service.apps.projects.models import EVENT_MODELS, rfc3339
+from service.apps.projects.models import EVENT_MODELS
 
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("status_update", {"status": "running", "progress": 0, "run": "r1", "message": ""}),
@@ -47,11 +47,3 @@ def test_6_data_of_the_contract_is_accepted(type: str, data: dict[str, Any]) -> 
 def test_6_other_data_is_refused(type: str, data: Any) -> None:
     with pytest.raises(ValidationError):
         EVENT_MODELS[type].model_validate(data)
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [(0, "1970-01-01T00:00:00.000Z"), (1_795_413_009_123, "2026-11-23T05:50:09.123Z")],
-)
-def test_times_are_rfc_3339_in_utc_with_milliseconds(milliseconds: int, text: str) -> None:
-    assert rfc3339(milliseconds) == text

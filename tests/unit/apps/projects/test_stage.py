@@ -12,7 +12,8 @@ from service.apps.projects.changes import Change
 from service.apps.projects.limits import FILE_MAX, FILES_MAX, MESSAGE_MAX, PREVIEW_MAX
 from service.apps.projects.models import Run
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, steps_of
-from tests.unit.apps.projects.world import BRIEF, ManualClock, Plain
+from tests.support.clock import ManualClock
+from tests.unit.apps.projects.world import BRIEF, Plain
 
 
 class Desk:

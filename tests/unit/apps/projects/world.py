@@ -11,6 +11,7 @@ import msgspec
 from service.apps.projects.agents.base import Agent, Workspace
 from service.apps.projects.service import ProjectService
 from service.bus.bus import EventBus
+from service.clock import SystemClock
 from service.core.errors import DrainingError
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
@@ -33,32 +34,13 @@ class Told(NamedTuple):
     data: dict[str, Any]
 
 
-class ManualClock:
-    """Sleeping takes no time and moves the clock by as much."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def unix_ms(self) -> int:
-        return 1_800_000_000_000 + round(self.now * 1000)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
-
-
 class World:
     """One database and everything that was published on it since it was opened."""
 
     def __init__(self, path: Path, log: SQLiteEventLog) -> None:
         self.path = path
         self.log = log
-        self.bus = EventBus(log)
+        self.bus = EventBus(log, SystemClock())
         self.told: list[Told] = []
         self._waiting: list[tuple[Callable[[Told], bool], asyncio.Future[Told]]] = []
         self._services: list[ProjectService] = []
@@ -68,7 +50,7 @@ class World:
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncIterator[Self]:
         migrate(path, MIGRATIONS)
-        log = await open_log(path)
+        log = await open_log(path, clock=SystemClock())
         world = cls(path, log)
         try:
             yield world
@@ -80,7 +62,7 @@ class World:
     async def service(self, agents: Sequence[Agent] | None = None, **options: Any) -> ProjectService:
         """A started service; closed with the world."""
         service = await ProjectService.open(
-            options.pop("bus", self.bus), self.path, agents=agents, **{"pace": 0, **options}
+            options.pop("bus", self.bus), self.path, agents=agents, **{"pace": 0, "clock": SystemClock(), **options}
         )
         self._services.append(service)
         await service.start()

@@ -1,0 +1,69 @@
+"""Time as everything here sees it: one clock, which is handed in, and one text (RFC 3339, UTC, milliseconds)."""
+
+import re
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+_MOMENTS_MAX: Final = 4_096
+"""Timestamps whose text is remembered, about 400 KiB; then the memory starts anew."""
+
+_TEXT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class Clock(Protocol):
+    """The machine's is `service.clock.SystemClock`; tests bring one that they move."""
+
+    def unix_ms(self) -> int:
+        """What the calendar says, in Unix milliseconds. It may go back, when somebody sets it."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment, never going back: for durations and deadlines."""
+
+    def sleep(self, seconds: float) -> Awaitable[None]: ...
+
+
+def rfc3339(unix_ms: int) -> str:
+    """The moment as text."""
+    return f"{_to_the_second(unix_ms // 1000)}.{unix_ms % 1000:03}Z"
+
+
+def parse_rfc3339(text: str) -> int:
+    """The moment in Unix milliseconds, whatever time zone the text is in. Raises ValueError."""
+    if _TEXT.match(text) is None:
+        raise ValueError(f"{text!r} is no time as in RFC 3339")
+    try:
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:  # a time zone can lead out of the calendar
+        raise ValueError(f"{text!r} is out of range") from error
+    return (moment - _EPOCH) // _MILLISECOND  # in integers: as a float, 1.001 seconds are 1000.9999 milliseconds
+
+
+def _to_the_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+class _Seconds(dict[int, str]):
+    """Text up to the second, by Unix seconds: `strftime` costs ten times the rest of a frame."""
+
+    def __missing__(self, second: int) -> str:
+        if len(self) >= _MOMENTS_MAX:
+            self.clear()
+        text = self[second] = _to_the_second(second)
+        return text
+
+
+class Moments(dict[int, str]):
+    """`rfc3339` remembered, by Unix ms. The events of one commit share theirs, so a page holds few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = _Seconds()
+
+    def __missing__(self, unix_ms: int) -> str:
+        if len(self) >= _MOMENTS_MAX:
+            self.clear()
+        text = self[unix_ms] = f"{self._seconds[unix_ms // 1000]}.{unix_ms % 1000:03}Z"
+        return text
