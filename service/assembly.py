@@ -27,7 +27,7 @@ from service.wire.websocket import WebSocketWire
 logger = structlog.get_logger(__name__)
 
 
-class Service:
+class Assembly:
     """Everything that runs behind one database. Make it with `open`; `drain`, then `close` it."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Service:
         self.metrics = Metrics(ServiceCollector(bus, self.hub, log, clock))
 
     @classmethod
-    async def open(cls, settings: Settings) -> "Service":
+    async def open(cls, settings: Settings) -> "Assembly":
         """Migrate, open and start. Raises StorageError or MigrationError: then nothing is left open."""
         if library_is_affected(driver.sqlite_version_info):
             logger.warning("sqlite_has_wal_reset_bug", version=driver.sqlite_version, fixed_in="3.51.3")
@@ -83,13 +83,13 @@ class Service:
                 concurrency=settings.generation_concurrency,
             )
             undo.push_async_callback(projects.close)
-            service = cls(settings, clock, log, bus, projects)
-            service._lock = lock
+            assembly = cls(settings, clock, log, bus, projects)
+            assembly._lock = lock
             await projects.start()
-            service.hub.start()
+            assembly.hub.start()
             undo.pop_all()
         logger.info("service_opened", database=str(settings.database), epoch=bus.epoch, head=bus.head)
-        return service
+        return assembly
 
     _lock: FileLock
 

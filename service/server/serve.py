@@ -20,7 +20,7 @@ import structlog
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
-from service.assembly import Service
+from service.assembly import Assembly
 from service.core.errors import StorageError, TwinwireError
 from service.core.limits import ENVELOPE_MAX
 from service.server.garbage import Collector
@@ -126,8 +126,8 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
     stop = _stop_signal()
     app = create_app(settings)
     # Opened here and not in the lifespan, where a framework would wrap and log what goes wrong.
-    service = await Service.open(settings)
-    app.attach(service)
+    assembly = await Assembly.open(settings)
+    app.attach(assembly)
     host, port = listener.getsockname()[:2]
 
     async def trigger() -> None:
@@ -135,7 +135,7 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         collector = Collector()
         collector.start()
         collecting = asyncio.create_task(
-            collector.run(service.hub.turnover, lambda: service.bus.published), name="collector"
+            collector.run(assembly.hub.turnover, lambda: assembly.bus.published), name="collector"
         )
         click.echo(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         sys.stdout.flush()
@@ -143,7 +143,7 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         collecting.cancel()
         logger.info("stopping")
         _arm_watchdog(app, settings.grace + config.graceful_timeout + WATCHDOG_EXTRA)
-        await service.drain()
+        await assembly.drain()
 
     # The front door itself: Quart's own `__call__` would be one more frame for each stream.
     try:
@@ -169,8 +169,8 @@ def _arm_watchdog(app: TwinwireApp, seconds: float) -> None:
     def give_up() -> None:
         logger.error("stop_forced", seconds=seconds)
         try:
-            if app.front.service is not None:
-                asyncio.run_coroutine_threadsafe(app.front.service.close(), loop).result(WATCHDOG_EXTRA)
+            if app.front.assembly is not None:
+                asyncio.run_coroutine_threadsafe(app.front.assembly.close(), loop).result(WATCHDOG_EXTRA)
         except Exception:
             logger.exception("log_not_closed")
             os._exit(1)

@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 from quart import Quart, request
 
 from service.apps.projects.routes import projects_blueprint
-from service.assembly import Service
+from service.assembly import Assembly
 from service.core.errors import ForbiddenError
 from service.settings import Settings
 from service.stream.hypercorn import close_http2_buffer_fault
@@ -19,15 +19,15 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class TwinwireApp(Quart):
-    """`front.service` is there while the application is being served."""
+    """`front.assembly` is there while the application is being served."""
 
     front: FrontDoor
 
-    def attach(self, service: Service) -> None:
-        """Serve `service`, and close it with the lifespan. Call once, before the first request."""
-        self.register_blueprint(operations_blueprint(service))
-        self.register_blueprint(projects_blueprint(service.projects))
-        self.front.service = service
+    def attach(self, assembly: Assembly) -> None:
+        """Serve `assembly`, and close it with the lifespan. Call once, before the first request."""
+        self.register_blueprint(operations_blueprint(assembly))
+        self.register_blueprint(projects_blueprint(assembly.projects))
+        self.front.assembly = assembly
 
 
 def create_app(settings: Settings | None = None) -> TwinwireApp:
@@ -47,21 +47,21 @@ def create_app(settings: Settings | None = None) -> TwinwireApp:
     @app.before_serving
     async def start() -> None:
         close_http2_buffer_fault()
-        if front.service is None:
-            app.attach(await Service.open(settings or Settings()))
+        if front.assembly is None:
+            app.attach(await Assembly.open(settings or Settings()))
 
     @app.before_request
     async def guard() -> None:
         """A page of another origin can send a form without asking; what changes something asks where it is from."""
-        if request.method in _SAFE_METHODS or front.service is None:
+        if request.method in _SAFE_METHODS or front.assembly is None:
             return
-        if not front.service.origins.permits(request.headers.get("Origin"), request.host):
+        if not front.assembly.origins.permits(request.headers.get("Origin"), request.host):
             raise ForbiddenError("pages of this origin may not change anything", field="Origin")
 
     @app.after_serving
     async def stop() -> None:
-        service, front.service = front.service, None
-        if service is not None:
-            await service.close()
+        assembly, front.assembly = front.assembly, None
+        if assembly is not None:
+            await assembly.close()
 
     return app

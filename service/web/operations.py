@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from quart import Blueprint, Response, request
 
-from service.assembly import Service
+from service.assembly import Assembly
 from service.core.errors import InvalidError, MediaTypeError
 from service.core.topics import TopicFilter
 from service.web.openapi import describe
@@ -20,7 +20,7 @@ class TrimRequest(msgspec.Struct, forbid_unknown_fields=True):
     keep: int
 
 
-def operations_blueprint(service: Service) -> Blueprint:
+def operations_blueprint(assembly: Assembly) -> Blueprint:
     blueprint = Blueprint("operations", __name__)
 
     @blueprint.get("/api/health")
@@ -29,22 +29,22 @@ def operations_blueprint(service: Service) -> Blueprint:
 
     @blueprint.get("/api/ready")
     async def ready() -> Response:
-        checks = service.checks()
+        checks = assembly.checks()
         is_ready = all(value == "ok" for value in checks.values())
         return _json({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 
     @blueprint.get("/metrics")
     async def metrics() -> Response:
-        return Response(service.metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(assembly.metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @blueprint.get("/api/topics")
     async def topics() -> Response:
-        return _json({"topics": [_topic(service, *one) for one in service.bus.topics()]})
+        return _json({"topics": [_topic(assembly, *one) for one in assembly.bus.topics()]})
 
     @blueprint.post("/api/topics/trim")
     async def trim() -> Response:
         wanted = await _read_trim()
-        removed = await service.bus.trim(TopicFilter((wanted.topic,)), wanted.keep)
+        removed = await assembly.bus.trim(TopicFilter((wanted.topic,)), wanted.keep)
         return _json({"removed": removed})
 
     @blueprint.get("/api/openapi.json")
@@ -54,12 +54,12 @@ def operations_blueprint(service: Service) -> Blueprint:
     return blueprint
 
 
-def _topic(service: Service, stats: Any, subscribers: dict[str, int]) -> dict[str, Any]:
+def _topic(assembly: Assembly, stats: Any, subscribers: dict[str, int]) -> dict[str, Any]:
     return {
         "topic": stats.topic,
         "count": stats.count,
-        "head": service.bus.cursor(stats.head),
-        "floor": service.bus.cursor(stats.floor) if stats.floor else None,
+        "head": assembly.bus.cursor(stats.head),
+        "floor": assembly.bus.cursor(stats.floor) if stats.floor else None,
         "subscribers": subscribers,
     }
 

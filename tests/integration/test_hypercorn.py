@@ -176,7 +176,7 @@ async def test_an_event_stream_ends_with_its_last_chunk_and_the_connection_goes_
         await stream.control("caught_up")
         asyncio.get_running_loop().call_soon(server.ask, lambda service: service.hub.draining.set())
         loop_of_server = server.ask(lambda service: asyncio.get_running_loop())
-        draining = asyncio.run_coroutine_threadsafe(server.service.drain(), loop_of_server)
+        draining = asyncio.run_coroutine_threadsafe(server.assembly.drain(), loop_of_server)
         assert (await stream.control("goodbye")).value["code"] == 1012
         assert await stream.end() is None, "a whole chunked body: a cut one would raise"
         await asyncio.wrap_future(draining)

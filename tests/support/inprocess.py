@@ -15,7 +15,7 @@ import uvloop
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from service.assembly import Service
+from service.assembly import Assembly
 from service.resources import resource
 from service.server.serve import listen, load_config
 from service.settings import Settings
@@ -43,17 +43,17 @@ class InProcess:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
-    def service(self) -> Service:
-        assert self._app.front.service is not None
-        return self._app.front.service
+    def assembly(self) -> Assembly:
+        assert self._app.front.assembly is not None
+        return self._app.front.assembly
 
-    def ask(self, question: Callable[[Service], T]) -> T:
-        """What `question(service)` returns on the server's event loop."""
+    def ask(self, question: Callable[[Assembly], T]) -> T:
+        """What `question(assembly)` returns on the server's event loop."""
         answer: Future[T] = Future()
 
         def run() -> None:
             try:
-                answer.set_result(question(self.service))
+                answer.set_result(question(self.assembly))
             except BaseException as error:
                 answer.set_exception(error)
 
@@ -62,7 +62,7 @@ class InProcess:
 
     def pipes(self) -> list[str]:
         """The kinds of pipe that the open streams write to."""
-        return self.ask(lambda service: sorted(type(stream.pipe).__name__ for stream in service.hub._streams))
+        return self.ask(lambda assembly: sorted(type(stream.pipe).__name__ for stream in assembly.hub._streams))
 
     def __enter__(self) -> "InProcess":
         self._thread.start()
@@ -99,6 +99,6 @@ class InProcess:
         async def trigger() -> None:
             self._ready.set_result((asyncio.get_running_loop(), stop))
             await stop.wait()
-            await self.service.drain()
+            await self.assembly.drain()
 
         await serve(self._app, self._config(), shutdown_trigger=trigger, mode="asgi")  # type: ignore[arg-type]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from service.assembly import Service
+from service.assembly import Assembly
 from service.settings import Settings
 from service.web.app import TwinwireApp, create_app
 
@@ -17,6 +17,6 @@ async def app(tmp_path: Path) -> AsyncIterator[TwinwireApp]:
 
 
 @pytest.fixture
-def service(app: TwinwireApp) -> Service:
-    assert app.front.service is not None
-    return app.front.service
+def assembly(app: TwinwireApp) -> Assembly:
+    assert app.front.assembly is not None
+    return app.front.assembly

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.assembly import Service
+from service.assembly import Assembly
 from service.web.app import TwinwireApp
 from tests.support.wires import Exchange, Socket, call, drafts, http_scope
 
@@ -13,15 +13,15 @@ from tests.support.wires import Exchange, Socket, call, drafts, http_scope
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_http_on_the_websocket_url_is_426_with_the_way_that_works(
-    app: TwinwireApp, service: Service, path: str, sse: str, method: str
+    app: TwinwireApp, assembly: Assembly, path: str, sse: str, method: str
 ) -> None:
     answer = await call(app, method, path, "topic=a%2Fb&after=x-1")
     assert answer.status == 426
     assert answer.headers["upgrade"] == "websocket"
     if method != "HEAD":
         assert answer.problem(426)["sse"] == f"{sse}?topic=a%2Fb&after=x-1"
-    assert service.hub.refused["no_upgrade"] == 1
-    assert b'twinwire_streams_refused_total{reason="no_upgrade"} 1.0' in service.metrics.render()
+    assert assembly.hub.refused["no_upgrade"] == 1
+    assert b'twinwire_streams_refused_total{reason="no_upgrade"} 1.0' in assembly.metrics.render()
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
@@ -97,10 +97,10 @@ async def test_a_page_of_an_allowed_origin_may_read_what_is_wrong(
     assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-async def test_an_event_stream_has_its_headers_and_its_first_frames(app: TwinwireApp, service: Service) -> None:
+async def test_an_event_stream_has_its_headers_and_its_first_frames(app: TwinwireApp, assembly: Assembly) -> None:
     exchange = Exchange(app, http_scope("GET", "/api/sse", "topic=t", {"Origin": "https://app.example"}))
     body = await exchange.body_holds(b"caught_up")
-    await service.bus.publish(drafts(1))
+    await assembly.bus.publish(drafts(1))
     await exchange.body_holds(b"\nevent: x\n")
     exchange.disconnect()
     answer = await exchange.answer()
@@ -114,13 +114,13 @@ async def test_an_event_stream_has_its_headers_and_its_first_frames(app: Twinwir
     }
     assert body.startswith(b": ")
     assert body.index(b"retry: ") < body.index(b"event: connection") < body.index(b"event: caught_up")
-    assert service.bus.subscriptions()["sse"] == 0
+    assert assembly.bus.subscriptions()["sse"] == 0
 
 
-async def test_head_on_a_stream_ends_and_opens_nothing(app: TwinwireApp, service: Service) -> None:
+async def test_head_on_a_stream_ends_and_opens_nothing(app: TwinwireApp, assembly: Assembly) -> None:
     answer = await call(app, "HEAD", "/api/sse", "topic=t")
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", "text/event-stream")
-    assert service.hub.opened.total() == 0
+    assert assembly.hub.opened.total() == 0
 
 
 async def test_unnamed_frames_have_no_event_line(app: TwinwireApp) -> None:
@@ -138,10 +138,10 @@ async def test_a_wrong_stream_request_is_422(app: TwinwireApp, query: str, field
     (await call(app, "GET", "/api/sse", query)).problem(422, field)
 
 
-async def test_a_restart_says_goodbye_with_a_retry_and_ends_the_body(app: TwinwireApp, service: Service) -> None:
+async def test_a_restart_says_goodbye_with_a_retry_and_ends_the_body(app: TwinwireApp, assembly: Assembly) -> None:
     exchange = Exchange(app, http_scope("GET", "/api/sse", "topic=t"))
     await exchange.body_holds(b"caught_up")
-    await service.drain()
+    await assembly.drain()
     answer = await exchange.answer()
     goodbye = answer.body[answer.body.index(b"event: goodbye") :]
     assert b"\nretry: " in goodbye

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.assembly import Service
+from service.assembly import Assembly
 from service.core.errors import StorageFullError
 from service.core.topics import TopicFilter
 from service.web.app import TwinwireApp
@@ -25,8 +25,8 @@ METRICS = [
 ]
 
 
-async def test_health_is_about_the_process_alone(app: TwinwireApp, service: Service) -> None:
-    service.hub.draining.set()
+async def test_health_is_about_the_process_alone(app: TwinwireApp, assembly: Assembly) -> None:
+    assembly.hub.draining.set()
     answer = await call(app, "GET", "/api/health")
     assert (answer.status, answer.json()) == (200, {"status": "ok"})
 
@@ -38,21 +38,21 @@ async def test_ready_names_each_check(app: TwinwireApp) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_not_ready_while_draining(app: TwinwireApp, service: Service) -> None:
-    service.hub.draining.set()
+async def test_not_ready_while_draining(app: TwinwireApp, assembly: Assembly) -> None:
+    assembly.hub.draining.set()
     answer = await call(app, "GET", "/api/ready")
     assert (answer.status, answer.json()["ready"]) == (503, False)
     assert answer.json()["checks"]["draining"] != "ok"
 
 
-async def test_not_ready_while_the_disk_is_full(app: TwinwireApp, service: Service) -> None:
-    service.log.writer.failure = StorageFullError("no space left")
+async def test_not_ready_while_the_disk_is_full(app: TwinwireApp, assembly: Assembly) -> None:
+    assembly.log.writer.failure = StorageFullError("no space left")
     answer = await call(app, "GET", "/api/ready")
     assert (answer.status, answer.json()["checks"]["log"]) == (503, "no space left")
 
 
-async def test_metrics_have_names_to_rely_on(app: TwinwireApp, service: Service) -> None:
-    await service.bus.publish(drafts(3))
+async def test_metrics_have_names_to_rely_on(app: TwinwireApp, assembly: Assembly) -> None:
+    await assembly.bus.publish(drafts(3))
     stream = Exchange(app, http_scope("GET", "/api/sse", "after=earliest"))
     await stream.body_holds(b"caught_up")
     answer = await call(app, "GET", "/metrics")
@@ -68,15 +68,15 @@ async def test_metrics_have_names_to_rely_on(app: TwinwireApp, service: Service)
     assert float(values['twinwire_streams_opened_total{transport="sse"}']) == 1
 
 
-async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, service: Service) -> None:
-    await service.bus.publish([*drafts(2, "a"), *drafts(1, "b")])
-    await service.bus.trim(TopicFilter(("a",)), 1)
+async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, assembly: Assembly) -> None:
+    await assembly.bus.publish([*drafts(2, "a"), *drafts(1, "b")])
+    await assembly.bus.trim(TopicFilter(("a",)), 1)
     stream = Exchange(app, http_scope("GET", "/api/sse", "topic=a"))
     await stream.body_holds(b"caught_up")
     listed = (await call(app, "GET", "/api/topics")).json()["topics"]
     stream.disconnect()
     await stream.answer()
-    cursor = service.bus.cursor
+    cursor = assembly.bus.cursor
     assert listed == [
         {
             "topic": "a",
@@ -99,8 +99,8 @@ async def trim(app: TwinwireApp, body: bytes, media_type: str = "application/jso
     return await call(app, "POST", "/api/topics/trim", "", {"Content-Type": media_type}, body)
 
 
-async def test_trimming_keeps_the_newest_of_each_topic(app: TwinwireApp, service: Service) -> None:
-    await service.bus.publish([*drafts(5, "a/1"), *drafts(3, "a/2"), *drafts(2, "b")])
+async def test_trimming_keeps_the_newest_of_each_topic(app: TwinwireApp, assembly: Assembly) -> None:
+    await assembly.bus.publish([*drafts(5, "a/1"), *drafts(3, "a/2"), *drafts(2, "b")])
     answer = await trim(app, b'{"topic":"a/*","keep":1}')
     assert (answer.status, answer.json()) == (200, {"removed": 6})
     assert (await trim(app, b'{"topic":"a/*","keep":1}')).json() == {"removed": 0}
@@ -126,11 +126,11 @@ async def test_trimming_keeps_the_newest_of_each_topic(app: TwinwireApp, service
     ],
 )
 async def test_a_wrong_trim_removes_nothing(
-    app: TwinwireApp, service: Service, body: bytes, status: int, field: Any
+    app: TwinwireApp, assembly: Assembly, body: bytes, status: int, field: Any
 ) -> None:
-    await service.bus.publish(drafts(3, "a"))
+    await assembly.bus.publish(drafts(3, "a"))
     (await trim(app, body)).problem(status, field)
-    assert next(stats.count for stats, _ in service.bus.topics()) == 3
+    assert next(stats.count for stats, _ in assembly.bus.topics()) == 3
 
 
 async def test_trim_needs_a_media_type_that_no_form_can_send(app: TwinwireApp) -> None:
