@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple
 
 from service.bus.encoding import P
+from service.core.words import GapReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,6 @@ class Gap(NamedTuple):
     """What could not be delivered. `requested` is what the client asked for; offsets are positions in this log."""
 
     requested: str
-    reason: str
+    reason: GapReason
     offset: int
     floor: int | None

@@ -3,7 +3,9 @@
 Bounds that an operator may move live in `service.settings`; these do not move, because clients rely on them.
 """
 
-from typing import Final
+from typing import Final, get_args
+
+from service.core.words import ComingType, ControlType, EventSourceType
 
 TYPE_MAX: Final = 64
 """Characters in an event type: it becomes the SSE `event:` field and a metric-friendly name."""
@@ -47,18 +49,5 @@ WAIT_MAX: Final = 60.0
 RETRY_MIN_MS: Final = 500
 """Milliseconds; Firefox never reconnects faster, and a smaller `retry:` invites storms."""
 
-RESERVED_TYPES: Final = frozenset(
-    {
-        "connection",
-        "gap",
-        "caught_up",
-        "heartbeat",
-        "goodbye",
-        "problem",
-        "reply",
-        "pong",
-        "error",
-        "open",
-    }
-)
-"""Types of control frames, and the two names that EventSource uses for itself."""
+RESERVED_TYPES: Final = frozenset(get_args(ControlType) + get_args(ComingType) + get_args(EventSourceType))
+"""Types that can't be published: those of control frames, now and to come, and EventSource's own."""

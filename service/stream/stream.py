@@ -16,6 +16,7 @@ from service.bus.encoding import Encoding, P, P_co
 from service.bus.subscription import State, Subscription
 from service.bus.values import Gap
 from service.core.errors import TwinwireError
+from service.core.words import ControlType, GoodbyeReason
 from service.stream.pipe import Pipe
 
 TRAILING_QUIET: Final = 0.9
@@ -33,7 +34,7 @@ logger = structlog.get_logger(__name__)
 class StreamEncoding(Encoding[P_co], Protocol[P_co]):
     """An encoding that frames control frames too."""
 
-    def control(self, type: str, fields: Mapping[str, Any]) -> P_co: ...
+    def control(self, type: ControlType, fields: Mapping[str, Any]) -> P_co: ...
 
 
 class Listener(Protocol):
@@ -64,7 +65,7 @@ class Registry(Protocol):
 class Ending:
     """Why the server ends a stream: `reason` for `goodbye`, None if nobody listens; `code` of the WebSocket close."""
 
-    reason: str | None
+    reason: GoodbyeReason | None
     code: int
 
 
@@ -119,7 +120,7 @@ class Stream(Generic[P]):
     def transport(self) -> str:
         return self._encoding.transport
 
-    def frame(self, type: str, fields: Mapping[str, Any]) -> P:
+    def frame(self, type: ControlType, fields: Mapping[str, Any]) -> P:
         return self._encoding.control(type, fields)
 
     def opening(self, connection: P, gap: Gap | None) -> list[P]:
@@ -270,7 +271,7 @@ class Stream(Generic[P]):
         if not self.pipe.push(payload):
             await self.pipe.send(payload)
 
-    async def reply(self, type: str, fields: Mapping[str, Any]) -> None:
+    async def reply(self, type: ControlType, fields: Mapping[str, Any]) -> None:
         """A control frame between two pages, with back-pressure."""
         async with self.between_pages():
             await self.pipe.send(self.frame(type, fields))

@@ -3,19 +3,19 @@
 Bounds come from `core/limits.py` and the shapes of projects from their models, so the description can't fall behind.
 """
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic.json_schema import models_json_schema
 
 from service.apps.projects.models import Listing, NewProject, Run, Snapshot, StoredFile
 from service.core.limits import BATCH_MAX, CURSOR_MAX, KEY_MAX, RESERVED_TYPES, TOPIC_MAX, TYPE_MAX
+from service.core.words import GapReason
 
 Schema = dict[str, Any]
 
 STRING: Final[Schema] = {"type": "string"}
 BOOLEAN: Final[Schema] = {"type": "boolean"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-GAP_REASONS: Final = ("trimmed", "epoch", "ahead", "malformed")
 
 _SEGMENT: Final = "[A-Za-z0-9_.~-]+"
 
@@ -105,7 +105,7 @@ def _events() -> dict[str, Schema]:
     gap = record(
         {
             "requested": {**STRING, "description": f"What the client sent, cut to {CURSOR_MAX} bytes."},
-            "reason": {"enum": list(GAP_REASONS)},
+            "reason": {"enum": list(get_args(GapReason))},
             "id": ref("Cursor"),
             "floor": _nullable(ref("Cursor")),
         },

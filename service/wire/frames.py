@@ -11,8 +11,9 @@ from sse_starlette import ServerSentEvent
 
 from service.core.event import Event, Row
 from service.core.time import Moments
+from service.core.words import ControlType
 
-POSITIONED: Final = frozenset({"connection", "gap", "caught_up", "heartbeat"})
+POSITIONED: Final[frozenset[ControlType]] = frozenset({"connection", "gap", "caught_up", "heartbeat"})
 """Control frames that carry a position; on SSE they get an `id:` line, and `goodbye` does not."""
 
 
@@ -39,7 +40,7 @@ class EventText:
         ]
 
 
-def control_json(type: str, fields: Mapping[str, Any]) -> str:
+def control_json(type: ControlType, fields: Mapping[str, Any]) -> str:
     return json.dumps({"type": type, **fields}, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -107,7 +108,7 @@ class WebSocketFrames:
         headers = self._headers
         return "".join([headers[len(text)] + text for text in texts]).encode("latin-1")
 
-    def control(self, type: str, fields: Mapping[str, Any]) -> bytes:
+    def control(self, type: ControlType, fields: Mapping[str, Any]) -> bytes:
         frame = text_message(control_json(type, fields).encode())
         return frame + PING if type == "heartbeat" else frame
 
@@ -130,7 +131,7 @@ class WebSocketMessages:
     def page(self, rows: Sequence[Row]) -> tuple[bytes, ...]:
         return tuple([text.encode() for text in self._text.many(rows)])
 
-    def control(self, type: str, fields: Mapping[str, Any]) -> tuple[bytes, ...]:
+    def control(self, type: ControlType, fields: Mapping[str, Any]) -> tuple[bytes, ...]:
         return (control_json(type, fields).encode(),)
 
 
@@ -173,7 +174,7 @@ class SSEFrames:
             ]
         return "".join(parts).encode()
 
-    def control(self, type: str, fields: Mapping[str, Any]) -> bytes:
+    def control(self, type: ControlType, fields: Mapping[str, Any]) -> bytes:
         frame = self._control(type, fields)
         return chunk(frame) if self._chunked else frame
 
@@ -183,7 +184,7 @@ class SSEFrames:
         body = prelude + self._control("connection", connection)
         return chunk(body) if self._chunked else body
 
-    def _control(self, type: str, fields: Mapping[str, Any]) -> bytes:
+    def _control(self, type: ControlType, fields: Mapping[str, Any]) -> bytes:
         return ServerSentEvent(
             control_json(type, fields),
             event=type if self._named else None,

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 from pydantic.fields import FieldInfo
 
-from service.core import limits
+from service.core import limits, words
 from service.log.sqlite.writer import QUEUE_EVENTS
 from service.settings import Settings
 from service.version import __version__
@@ -187,6 +187,18 @@ def test_architecture_has_a_line_on_every_dependency() -> None:
     names = {re.split(r"[<>=;\s]", one)[0] for one in project["dependencies"]}
     table = read("docs/architecture.md").partition("## Dependencies")[2]
     assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == names
+
+
+def test_protocol_has_every_word_that_the_code_has() -> None:
+    frames = read("docs/protocol.md").partition("## 2. Control frames")[2].partition("## 3.")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", frames, re.MULTILINE))
+    assert set(rows) == set(get_args(words.ControlType))
+
+    def reasons(type: str) -> set[str]:
+        return set(re.findall(r"`(\w+)`", rows[type].partition("`reason` (")[2].partition(")")[0]))
+
+    assert reasons("gap") == set(get_args(words.GapReason))
+    assert reasons("goodbye") == set(get_args(words.GoodbyeReason))
 
 
 @every_document

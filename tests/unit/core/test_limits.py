@@ -30,7 +30,8 @@ def test_promises(name: str) -> None:
 
 def test_control_frames_and_the_names_of_event_source_are_reserved() -> None:
     control = {"connection", "gap", "caught_up", "heartbeat", "goodbye", "problem", "reply", "pong"}
-    assert control | {"error", "open"} == limits.RESERVED_TYPES
+    coming = {"auth", "presence", "state_end"}
+    assert control | coming | {"error", "open"} == limits.RESERVED_TYPES
 
 
 def test_the_longest_cursor_fits_its_bound() -> None:
