@@ -1,9 +1,12 @@
 """A page is read once for all who stand at the same place, and a shared page is never out of date."""
 
+from sys import getsizeof
+
 from service.bus.bus import EventBus
-from service.bus.group import Group
-from service.bus.pages import SHARED_PAGES
+from service.bus.group import Group, Groups
+from service.bus.pages import SHARED_BYTES, SHARED_PAGES, SharedPages
 from service.bus.start import Start
+from service.bus.values import Batch
 from service.core.topics import TopicFilter
 from tests.support.wires import OffsetText, drafts, memory_bus
 
@@ -66,3 +69,47 @@ async def test_a_page_is_not_kept_for_one_alone() -> None:
     await bus.publish(drafts(50))
     alone = (await bus.subscribe(topics("t"), Start.now(), encoding))[0]
     assert await bus.reading.page(alone.group, 0) is not await bus.reading.page(alone.group, 0)
+
+
+def shared_group() -> Group:
+    groups = Groups()
+    groups.join(topics("t"), OffsetText())
+    return groups.join(topics("t"), OffsetText())
+
+
+def write(held: int) -> Batch[bytes]:
+    """A page whose payload takes so many bytes of memory."""
+    batch = Batch(bytes(held - getsizeof(b"")), 1, 10)
+    assert getsizeof(batch.payload) == held
+    return batch
+
+
+def test_what_is_kept_is_bounded_by_the_bytes_that_it_holds() -> None:
+    pages, group = SharedPages(), shared_group()
+    quarter = SHARED_BYTES // 4
+    for after in range(4):
+        pages.keep(group, after, 100, write(quarter))
+    assert pages.bytes == SHARED_BYTES
+    assert all(pages.find(group, after, 100) for after in range(4)), "at the bound"
+    pages.keep(group, 3, 100, write(quarter + 1))
+    assert pages.find(group, 0, 100) is None, "one byte past it, the oldest goes"
+    assert all(pages.find(group, after, 100) for after in (1, 2, 3))
+    assert pages.bytes == 3 * quarter + 1
+
+
+def test_a_page_larger_than_the_bound_is_not_kept() -> None:
+    pages, group = SharedPages(), shared_group()
+    pages.keep(group, 0, 100, write(SHARED_BYTES + 1))
+    assert pages.find(group, 0, 100) is None
+    assert pages.bytes == 0
+
+
+def test_messages_count_each_by_itself() -> None:
+    pages, group = SharedPages(), shared_group()
+    messages = (b"a" * 1_000, b"b" * 2_000)
+    pages.keep(group, 0, 100, Batch(messages, 2, 10))
+    assert pages.bytes == getsizeof(messages) + sum(map(getsizeof, messages))
+    pages.keep(group, 0, 100, Batch(messages, 2, 10))
+    assert pages.bytes == getsizeof(messages) + sum(map(getsizeof, messages)), "read again, it is there once"
+    pages.forget()
+    assert pages.bytes == 0
