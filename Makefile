@@ -10,6 +10,8 @@ PYTHON  ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 ARGS    ?=
 INSTALLED := $(VENV)/.installed
 DEV       := $(VENV)/.dev
+NODE      := $(shell command -v node >/dev/null && command -v npm >/dev/null && echo node)
+NODE_DEV  := $(if $(NODE),node_modules/.installed)
 CLIENT_TESTS := $(sort $(shell find tests/client -name '*.test.js' -not -path '*/node_modules/*' 2>/dev/null))
 
 SHELL := /bin/bash
@@ -17,6 +19,13 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+
+# A script of package.json; without Node it is skipped, but never in CI, where that would hide all of them.
+define script
+	@if [ -n "$(NODE)" ]; then npm run --silent $(1); \
+	elif [ -n "$${CI:-}" ]; then echo "no node and npm: static/ can't be checked" >&2; exit 1; \
+	else echo "skipped: \`$(1)\` of static/ needs node, 20.19 or newer, and npm" >&2; fi
+endef
 
 .PHONY: help
 help: ## List the targets.
@@ -41,9 +50,10 @@ bench: $(DEV) ## Measure the speed beside its references; docs/performance.md ex
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: lint
-lint: $(DEV) ## Check style and formatting.
+lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	$(call script,lint)
 
 .PHONY: types
 types: $(DEV) ## Check types, strictly.
@@ -51,7 +61,7 @@ types: $(DEV) ## Check types, strictly.
 
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and build results; databases stay.
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/bench/results
+	@rm -rf $(VENV) node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/bench/results
 	@find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -70,4 +80,10 @@ $(DEV): pyproject.toml $(INSTALLED)
 	@echo "installing the development tools"
 	@$(PIP) install --upgrade 'pip>=25.1,<27'
 	@$(PIP) install --group dev
+	@touch $@
+
+# Exactly what the lock says, from whichever registry is configured.
+node_modules/.installed: package.json package-lock.json .npmrc
+	@echo "installing the development tools of static/"
+	@npm ci --silent
 	@touch $@

@@ -341,7 +341,7 @@ async function storm(seed) {
   };
   const world = new World();
   world.channels.passes = () => random() > 0.05;
-  let tabs = Array.from({ length: 4 }, () => world.tab({ after: "earliest", random }));
+  const tabs = Array.from({ length: 4 }, () => world.tab({ after: "earliest", random }));
   for (let step = 0; step < 150; step += 1) {
     world.log.publish("a");
     if (random() < 0.05) world.network.cut();

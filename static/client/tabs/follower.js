@@ -7,7 +7,7 @@
  */
 
 import { Backoff } from "../backoff.js";
-import { isCovered, isCursor } from "../cursor.js";
+import { isCovered } from "../cursor.js";
 import { Intake } from "../intake.js";
 import { UnansweredError } from "../requests.js";
 

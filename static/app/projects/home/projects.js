@@ -15,18 +15,8 @@ export function createList() {
   let more = false;
 
   const render = batched(() => {
-    let active = 0;
-    for (const entry of rows.values()) {
-      if (entry.stale) renderRow(entry);
-      entry.stale = false;
-      if (ACTIVE.has(entry.project.status)) active += 1;
-    }
-    if (!loaded) return;
-    const total = plural(rows.size, "project");
-    setText(byId("list-count"), active ? `${total}, ${count(active)} running` : total);
-    show(byId("list-more"), more);
-    setText(byId("projects-empty"), "No projects yet. Create one: an example brief is a click away.");
-    show(byId("projects-empty"), rows.size === 0);
+    for (const entry of rows.values()) if (entry.stale) renderRow(entry);
+    if (loaded) renderHead([...rows.values()], more);
   });
 
   setInterval(() => {
@@ -94,7 +84,18 @@ function buildRow(project) {
   return { project, parts, row: h("li", { dataset: { id: project.id } }, body), stale: true };
 }
 
-function renderRow({ project, parts }) {
+function renderHead(entries, more) {
+  const active = entries.filter(({ project }) => ACTIVE.has(project.status)).length;
+  const total = plural(entries.length, "project");
+  setText(byId("list-count"), active ? `${total}, ${count(active)} running` : total);
+  show(byId("list-more"), more);
+  setText(byId("projects-empty"), "No projects yet. Create one: an example brief is a click away.");
+  show(byId("projects-empty"), entries.length === 0);
+}
+
+function renderRow(entry) {
+  const { project, parts } = entry;
+  entry.stale = false;
   setText(parts.name, project.name);
   setText(parts.status, project.status);
   parts.status.dataset.status = project.status;
