@@ -1,4 +1,4 @@
-// What the stream says about itself, in words, newest first.
+/** What the stream says about itself, in words, newest first. */
 
 import { byId, h } from "../shared/dom.js";
 import { clock, count, plural } from "../shared/format.js";
@@ -52,23 +52,47 @@ export function createJournal() {
 export function keepJournal(stream, note) {
   const name = (transport) => TRANSPORTS[transport] ?? transport;
   stream.on(":attempt", ({ transport, after, probe }) =>
-    note("ink", `${probe ? "Looking whether" : "Trying"} ${name(transport)}${probe ? " works again" : ""}${after ? ", from" : ""}`, after),
+    note(
+      "ink",
+      `${probe ? "Looking whether" : "Trying"} ${name(transport)}${probe ? " works again" : ""}${after ? ", from" : ""}`,
+      after,
+    ),
   );
-  stream.on(":fault", (fault) => note(fault.probe ? "ink" : "red", `${name(fault.transport)}: ${faultWords(fault)}`));
+  stream.on(":fault", (fault) =>
+    note(fault.probe ? "ink" : "red", `${name(fault.transport)}: ${faultWords(fault)}`),
+  );
   stream.on(":retry", ({ delay, ordered }) => {
     const seconds = (delay / 1000).toFixed(1);
-    note("orange", ordered ? `The server asked to come back in ${seconds} s` : `Next attempt in ${seconds} s`);
+    note(
+      "orange",
+      ordered ? `The server asked to come back in ${seconds} s` : `Next attempt in ${seconds} s`,
+    );
   });
   stream.on(":transport", ({ transport, previous }) => {
-    if (transport) note("green", previous ? `Moved from ${name(previous)} to ${name(transport)}` : `Connected over ${name(transport)}`, stream.cursor);
+    if (transport)
+      note(
+        "green",
+        previous ? `Moved from ${name(previous)} to ${name(transport)}` : `Connected over ${name(transport)}`,
+        stream.cursor,
+      );
   });
   stream.on(":frame", ({ frame }) => {
-    if (frame.type === "caught_up" && !frame.topic) note("green", `Caught up, ${plural(frame.replayed ?? 0, "event")} replayed`, frame.id);
+    if (frame.type === "caught_up" && !frame.topic)
+      note("green", `Caught up, ${plural(frame.replayed ?? 0, "event")} replayed`, frame.id);
   });
-  stream.on("gap", (gap) => note("red", `Gap: ${GAPS[gap.reason] ?? gap.reason}. Asked for ${gap.requested}, goes on at`, gap.id));
+  stream.on("gap", (gap) =>
+    note("red", `Gap: ${GAPS[gap.reason] ?? gap.reason}. Asked for ${gap.requested}, goes on at`, gap.id),
+  );
   stream.on(":anomaly", ({ kind, cursor, repaired }) => {
-    const what = kind === "prev" ? "The chain of “prev” is broken: events were lost on the way" : "An event of another log";
-    note(repaired === false ? "red" : "orange", `${what}. ${repaired ? "Repaired by a re-read" : "Reading again"} from`, cursor);
+    const what =
+      kind === "prev"
+        ? "The chain of “prev” is broken: events were lost on the way"
+        : "An event of another log";
+    note(
+      repaired === false ? "red" : "orange",
+      `${what}. ${repaired ? "Repaired by a re-read" : "Reading again"} from`,
+      cursor,
+    );
   });
 }
 
@@ -79,14 +103,26 @@ function faultWords(fault) {
   return FAULTS[fault.kind] ?? fault.kind;
 }
 
-/** The verdict under the ledger: [tone, words]. `settled`: live, and long enough for what is on its way to arrive. */
+/**
+ * The verdict under the ledger: [tone, words]. `settled`: live, and long enough for what is on its way to
+ * arrive.
+ */
 export function verdict(ledger, { live, settled }) {
   const { published, missing, twice, declared } = ledger;
-  if (twice > 0) return ["red", `${plural(twice, "event")} came twice. This must never happen: please report it.`];
-  if (missing > 0 && settled) return ["red", `${plural(missing, "event")} did not arrive. This must never happen: please report it.`];
-  if (missing > 0 && !live) return ["orange", `${plural(missing, "event")} wait in the log until the stream is back.`];
+  if (twice > 0)
+    return ["red", `${plural(twice, "event")} came twice. This must never happen: please report it.`];
+  if (missing > 0 && settled)
+    return ["red", `${plural(missing, "event")} did not arrive. This must never happen: please report it.`];
+  if (missing > 0 && !live)
+    return ["orange", `${plural(missing, "event")} wait in the log until the stream is back.`];
   if (missing > 0) return ["orange", `${plural(missing, "event")} on the way.`];
   if (published === 0) return ["ink", "Publish something, then break the stream."];
-  if (declared > 0) return ["green", `All accounted for: ${count(declared)} were trimmed unseen, and the gap said so.`];
-  return ["green", published === 1 ? "The one event arrived, exactly once." : `All ${count(published)} events arrived, each exactly once.`];
+  if (declared > 0)
+    return ["green", `All accounted for: ${count(declared)} were trimmed unseen, and the gap said so.`];
+  return [
+    "green",
+    published === 1
+      ? "The one event arrived, exactly once."
+      : `All ${count(published)} events arrived, each exactly once.`,
+  ];
 }

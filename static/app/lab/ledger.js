@@ -1,4 +1,4 @@
-// The count that the lab is about: what the server acknowledged against what arrived. No DOM here.
+/** The count that the lab is about: what the server acknowledged against what arrived. No DOM here. */
 
 /** Events of one session that are told apart; past this the settled ones are forgotten and only counted. */
 const REMEMBERED_MAX = 200_000;
@@ -37,7 +37,9 @@ export class Ledger {
     return true;
   }
 
-  /** The stream has said that up to `floor` something may be missing. Returns how many events that explains. */
+  /**
+   * The stream has said that up to `floor` something may be missing. Returns how many events that explains.
+   */
   declare(floor) {
     let explained = 0;
     for (const id of this.#waiting.keys()) {

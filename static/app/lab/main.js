@@ -1,4 +1,4 @@
-// The wire lab: publish, break, watch. Nothing here is simulated but the faults.
+/** The wire lab: publish, break, watch. Nothing here is simulated but the faults. */
 
 import { connect } from "../../client/index.js";
 import { inWords } from "../shared/api.js";
@@ -17,7 +17,9 @@ const OFFLINE_FOR = 10_000; // milliseconds
 const SWALLOWED = 5; // events
 /** Live for this long with an event still missing: it is not on the way any more, milliseconds. */
 const SETTLED_AFTER = 3_000;
-/** The client looks this often whether WebSocket works again, milliseconds; elsewhere it has more patience. */
+/**
+ * The client looks this often whether WebSocket works again, milliseconds; elsewhere it has more patience.
+ */
 const PROBE_EVERY = 3_000;
 
 const topic = `lab/${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
@@ -124,14 +126,20 @@ byId("steady").addEventListener("click", (event) => {
 byId("trim").addEventListener("click", async () => {
   try {
     const { removed } = await publisher.trim();
-    tellFault(`${count(removed)} events were trimmed from the log. Who has not seen them will be told by a gap.`);
+    tellFault(
+      `${count(removed)} events were trimmed from the log. Who has not seen them will be told by a gap.`,
+    );
   } catch (error) {
     page.toast(inWords(error, "Trimming"), "error");
   }
 });
 byId("transport").addEventListener("change", (event) => {
   const transport = event.currentTarget.value;
-  tellFault(transport ? `${TRANSPORTS[transport]} only, from the same cursor.` : "The client chooses again, from the same cursor.");
+  tellFault(
+    transport
+      ? `${TRANSPORTS[transport]} only, from the same cursor.`
+      : "The client chooses again, from the same cursor.",
+  );
   open(transport);
 });
 byId("drop").addEventListener("click", () => {
@@ -141,7 +149,9 @@ byId("drop").addEventListener("click", () => {
 });
 byId("swallow").addEventListener("click", () => {
   network.swallow(SWALLOWED);
-  tellFault(`The next ${SWALLOWED} events are lost on their way over a stream. The one after them gives it away.`);
+  tellFault(
+    `The next ${SWALLOWED} events are lost on their way over a stream. The one after them gives it away.`,
+  );
 });
 byId("offline").addEventListener("click", (event) => {
   const button = event.currentTarget;
@@ -165,14 +175,18 @@ toggle(byId("block"), () => {
   return () => {
     endFault();
     network.blockWebSocket = false;
-    tellFault("WebSocket works again. The client finds out by itself and moves back without losing its place.");
+    tellFault(
+      "WebSocket works again. The client finds out by itself and moves back without losing its place.",
+    );
   };
 });
 toggle(byId("freeze"), () => {
   const endFault = timeline.begin("fault");
   network.freeze();
   const patience = lab.stream.heartbeat ? ` (${Math.round(lab.stream.heartbeat * 2.5)} s)` : "";
-  tellFault(`Frozen: open, but silent. The client replaces the connection after 2.5 heartbeats without a sign${patience}.`);
+  tellFault(
+    `Frozen: open, but silent. The client replaces the connection after 2.5 heartbeats without a sign${patience}.`,
+  );
   return () => {
     endFault();
     network.thaw();

@@ -1,5 +1,7 @@
-// A network that can be broken: WebSocket and fetch as the client gets them, with the faults that real proxies have.
-// The faults act on this page's own sockets only, so that the publisher beside them goes on.
+/**
+ * A network that can be broken: WebSocket and fetch as the client gets them, with the faults that real
+ * proxies have. The faults act on this page's own sockets only, so that the publisher beside them goes on.
+ */
 
 const REFUSED = "the lab refused this connection";
 
@@ -13,7 +15,8 @@ export class BreakableNetwork {
   #hole = false; // after them, control frames are lost too, until an event gets through
 
   constructor() {
-    for (const type of ["pageshow", "pagehide"]) window.addEventListener(type, () => this.page.dispatchEvent(new Event(type)));
+    for (const type of ["pageshow", "pagehide"])
+      window.addEventListener(type, () => this.page.dispatchEvent(new Event(type)));
     this.WebSocket = socketClass(this);
     this.fetch = (resource, init) => this.#fetch(resource, init);
   }
@@ -57,7 +60,10 @@ export class BreakableNetwork {
     return !this.onLine || (kind === "websocket" && this.blockWebSocket);
   }
 
-  /** True if a frame with this text is to be lost. A heartbeat after lost events would hide the loss: it goes too. */
+  /**
+   * True if a frame with this text is to be lost. A heartbeat after lost events would hide the loss: it goes
+   * too.
+   */
   loses(text) {
     const isEvent = text.includes('"topic":');
     if (this.#swallow > 0) {
@@ -93,9 +99,16 @@ export class BreakableNetwork {
     }
     const streaming = response.headers.get("content-type")?.startsWith("text/event-stream");
     const body = streaming
-      ? response.body.pipeThrough(new TextDecoderStream()).pipeThrough(this.#frames(gate, forget)).pipeThrough(new TextEncoderStream())
+      ? response.body
+          .pipeThrough(new TextDecoderStream())
+          .pipeThrough(this.#frames(gate, forget))
+          .pipeThrough(new TextEncoderStream())
       : response.body.pipeThrough(gateStream(gate, forget));
-    return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
+    return new Response(body, {
+      status: response.status,
+      statusText: response.statusText,
+      headers: response.headers,
+    });
   }
 
   /** SSE text in, SSE text out: frame by frame, since half a frame is nothing that a proxy could lose. */
@@ -139,8 +152,8 @@ function gateStream(gate, forget) {
 }
 
 /**
- * A WebSocket whose own listeners come first. They stop what the client must not see, and a socket that was cut
- * says 1006 at once: the browser itself would wait for an answer to its close frame.
+ * A WebSocket whose own listeners come first. They stop what the client must not see, and a socket that was
+ * cut says 1006 at once: the browser itself would wait for an answer to its close frame.
  */
 function socketClass(network) {
   return class LabSocket extends WebSocket {
@@ -150,8 +163,13 @@ function socketClass(network) {
 
     constructor(url, protocols) {
       super(url, protocols);
-      for (const type of ["open", "message", "error", "close"]) this.addEventListener(type, (event) => this.#judge(event));
-      this.#forget = network.register({ cut: () => this.#die(), hold: () => this.#hold(), release: () => this.#release() });
+      for (const type of ["open", "message", "error", "close"])
+        this.addEventListener(type, (event) => this.#judge(event));
+      this.#forget = network.register({
+        cut: () => this.#die(),
+        hold: () => this.#hold(),
+        release: () => this.#release(),
+      });
       if (network.refuses("websocket")) queueMicrotask(() => this.#die());
     }
 

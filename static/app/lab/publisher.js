@@ -1,4 +1,4 @@
-// The lab's publisher: plain POSTs, beside the stream and untouched by its faults.
+/** The lab's publisher: plain POSTs, beside the stream and untouched by its faults. */
 
 import { api, inWords } from "../shared/api.js";
 
@@ -42,7 +42,12 @@ export function createPublisher(topic, { acknowledged, failed }) {
       timer = null;
       const body = JSON.stringify({ topic, keep: 0 });
       const url = new URL("api/topics/trim", document.baseURI);
-      fetch(url, { method: "POST", keepalive: true, headers: { "content-type": "application/json" }, body }).catch(() => undefined);
+      fetch(url, {
+        method: "POST",
+        keepalive: true,
+        headers: { "content-type": "application/json" },
+        body,
+      }).catch(() => undefined);
     },
   };
 }

@@ -1,6 +1,9 @@
-// The last minute as a picture: one lane for what was published, one for each transport, faults as shaded time.
+/**
+ * The last minute as a picture: one lane for what was published, one for each transport, faults as shaded
+ * time.
+ */
 
-import { palette } from "../shared/strip.js";
+import { fitCanvas, palette } from "../shared/strip.js";
 
 const SPAN = 60_000; // milliseconds shown
 const BIN = 100; // milliseconds of one tick
@@ -63,10 +66,7 @@ export class Timeline {
   }
 
   #size() {
-    const ratio = window.devicePixelRatio || 1;
-    this.#canvas.width = Math.round(this.#canvas.clientWidth * ratio);
-    this.#canvas.height = Math.round(this.#canvas.clientHeight * ratio);
-    this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    fitCanvas(this.#canvas, this.#context);
     this.#draw(Date.now());
   }
 
@@ -171,4 +171,8 @@ export class Timeline {
   }
 }
 
-const laneIndex = (lane) => Math.max(0, LANES.findIndex(([name]) => name === lane));
+const laneIndex = (lane) =>
+  Math.max(
+    0,
+    LANES.findIndex(([name]) => name === lane),
+  );

@@ -1,4 +1,4 @@
-// Toasts, and one polite voice for screen readers that never talks faster than people can listen.
+/** Toasts, and one polite voice for screen readers that never talks faster than people can listen. */
 
 import { h, setText } from "./dom.js";
 
@@ -40,7 +40,12 @@ export function createToasts(body = document.body) {
   body.append(region);
   return (text, kind = "info") => {
     const close = h("button", { class: "button button--quiet button--small", type: "button", text: "Close" });
-    const toast = h("div", { class: "toast", dataset: { kind } }, h("span", { class: "toast__text", text }), close);
+    const toast = h(
+      "div",
+      { class: "toast", dataset: { kind } },
+      h("span", { class: "toast__text", text }),
+      close,
+    );
     close.addEventListener("click", () => toast.remove());
     region.append(toast);
     while (region.childElementCount > TOASTS_MAX) region.firstElementChild.remove();

@@ -1,4 +1,7 @@
-// The HTTP half of the service as the pages use it. URLs are relative to the document, so that a path prefix works.
+/**
+ * The HTTP half of the service as the pages use it. URLs are relative to the document, so that a path prefix
+ * works.
+ */
 
 /** An answer that is not 2xx (an RFC 9457 problem), or no answer at all (`status` 0). */
 export class ApiError extends Error {
@@ -14,7 +17,10 @@ export class ApiError extends Error {
 /** How long an answer may take before the page says that the server can't be reached, milliseconds. */
 const ANSWER_WITHIN = 15_000;
 
-/** `signal`, where given, lets go of the request before it has its answer (browsers without `any` wait for it). */
+/**
+ * `signal`, where given, lets go of the request before it has its answer (browsers without `any` wait for
+ * it).
+ */
 async function send(method, path, body, signal = null) {
   const late = AbortSignal.timeout(ANSWER_WITHIN);
   const either = signal !== null && AbortSignal.any ? AbortSignal.any([late, signal]) : late;
@@ -37,7 +43,12 @@ async function problem(response) {
   } catch {
     // Not a problem document: a proxy's own page. The status has to speak for itself.
   }
-  return new ApiError(response.status, body.title || `Status ${response.status}`, body.detail || "", body.field ?? null);
+  return new ApiError(
+    response.status,
+    body.title || `Status ${response.status}`,
+    body.detail || "",
+    body.field ?? null,
+  );
 }
 
 /** Ask for JSON; null for 204. Throws ApiError. */
@@ -49,7 +60,11 @@ export async function request(method, path, body) {
     return await response.json();
   } catch {
     // A captive portal answers 200 with a page of its own.
-    throw new ApiError(0, "Not our server", "Something between this page and the server answered in its place.");
+    throw new ApiError(
+      0,
+      "Not our server",
+      "Something between this page and the server answered in its place.",
+    );
   }
 }
 
@@ -65,7 +80,8 @@ const filePath = (path) => path.split("/").map(encodeURIComponent).join("/");
 
 export const api = {
   /** The newest projects, or with `before` (an id) those that are older: {projects, more, cursor}. */
-  projects: (before = null) => request("GET", `api/projects${before === null ? "" : `?before=${encodeURIComponent(before)}`}`),
+  projects: (before = null) =>
+    request("GET", `api/projects${before === null ? "" : `?before=${encodeURIComponent(before)}`}`),
   project: (id) => request("GET", project(id)),
   create: (name, brief) => request("POST", "api/projects", { name, brief }),
   generate: (id) => request("POST", `${project(id)}/generate`),

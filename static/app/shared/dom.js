@@ -1,8 +1,8 @@
-// Small helpers over the DOM. Text only ever enters a page through textContent: nothing here parses HTML.
+/** Small helpers over the DOM. Text only ever enters a page through textContent: nothing here parses HTML. */
 
 /**
- * Make an element. `props` are attributes; `class`, `text`, `dataset` and `on` (listeners by type) are special.
- * A false, null or undefined attribute is left out; true sets it empty.
+ * Make an element. `props` are attributes; `class`, `text`, `dataset` and `on` (listeners by type) are
+ * special. A false, null or undefined attribute is left out; true sets it empty.
  */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
@@ -11,7 +11,8 @@ export function h(tag, props = {}, ...children) {
     else if (name === "class") node.className = value;
     else if (name === "dataset") Object.assign(node.dataset, value);
     else if (name === "on") for (const [type, fn] of Object.entries(value)) node.addEventListener(type, fn);
-    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value === true ? "" : value);
+    else if (value !== false && value !== null && value !== undefined)
+      node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;

@@ -1,4 +1,4 @@
-// One render per animation frame, however many events arrive.
+/** One render per animation frame, however many events arrive. */
 
 /** In a hidden tab no animation frame comes; this many milliseconds then stand for one. */
 const HIDDEN_FRAME = 250;

@@ -1,10 +1,17 @@
-// The connection indicator in the head: green when live, with the transport in use and, opened, the figures.
+/**
+ * The connection indicator in the head: green when live, with the transport in use and, opened, the figures.
+ */
 
 import { h, setData, setText } from "./dom.js";
 import { ago, count, latency } from "./format.js";
 import { batched } from "./frame.js";
 
-export const TRANSPORTS = { websocket: "WebSocket", sse: "SSE", poll: "Long poll", eventsource: "EventSource" };
+export const TRANSPORTS = {
+  websocket: "WebSocket",
+  sse: "SSE",
+  poll: "Long poll",
+  eventsource: "EventSource",
+};
 
 const STATES = {
   connecting: ["wait", "Connecting"],
@@ -45,7 +52,10 @@ export function createIndicator(root, strip) {
     setData(root, "tone", tone);
     setData(root, "transport", stream.transport ?? "none");
     setText(label, stream.state === "live" ? `Live · ${TRANSPORTS[stream.transport] ?? "connected"}` : words);
-    setText(detail, stream.state === "live" && stream.stats.latency !== null ? latency(stream.stats.latency) : "");
+    setText(
+      detail,
+      stream.state === "live" && stream.stats.latency !== null ? latency(stream.stats.latency) : "",
+    );
     strip.link(stream.state === "live" || stream.state === "replaying" ? stream.transport : null);
     if (root.open) FACTS.forEach(([, read], index) => setText(values[index], read(stream)));
   });

@@ -1,4 +1,7 @@
-// What every page has: indicator, twisted pair, notices, toasts, voice; and the words for a server that is away.
+/**
+ * What every page has: indicator, twisted pair, notices, toasts, voice; and the words for a server that is
+ * away.
+ */
 
 import { createNotice, createToasts, createVoice } from "./announce.js";
 import { inWords } from "./api.js";
@@ -38,9 +41,16 @@ function watchAway(stream, notice) {
     timer = null;
     shown = true;
     const retry = { label: "Try now", run: () => stream.reconnect() };
-    if (stream.state === "offline") notice(`This device is offline. What you see is from ${since}; the page catches up by itself.`);
-    else if (stream.state === "unauthorized") notice("The server no longer lets this page listen.", "error", retry);
-    else notice(`The server can't be reached. What you see is from ${since}; the page keeps trying and will miss nothing.`, "warn", retry);
+    if (stream.state === "offline")
+      notice(`This device is offline. What you see is from ${since}; the page catches up by itself.`);
+    else if (stream.state === "unauthorized")
+      notice("The server no longer lets this page listen.", "error", retry);
+    else
+      notice(
+        `The server can't be reached. What you see is from ${since}; the page keeps trying and will miss nothing.`,
+        "warn",
+        retry,
+      );
   };
   const judge = () => {
     if (stream.state === "live" || stream.state === "replaying" || stream.state === "closed") {

@@ -1,6 +1,8 @@
-// The twisted pair under the head of every page: the blue strand is WebSocket, the orange one HTTP (SSE, long poll).
-// The strand in use is bright, each event is a bead on it, and while there is no connection the pair is cut.
-// It draws only while beads move; with reduced motion it is a still picture.
+/**
+ * The twisted pair under the head of every page: the blue strand is WebSocket, the orange one HTTP (SSE, long
+ * poll). The strand in use is bright, each event is a bead on it, and while there is no connection the pair
+ * is cut. It draws only while beads move; with reduced motion it is a still picture.
+ */
 
 const TRAVEL = 1_700; // milliseconds for a bead to cross
 const BEADS_MAX = 60; // more would be a blur and cost frames
@@ -19,10 +21,7 @@ export function createStrip(canvas) {
   let running = false;
 
   function size() {
-    const ratio = window.devicePixelRatio || 1;
-    canvas.width = Math.round(canvas.clientWidth * ratio);
-    canvas.height = Math.round(canvas.clientHeight * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    fitCanvas(canvas, context);
     draw(performance.now());
   }
 
@@ -61,7 +60,8 @@ export function createStrip(canvas) {
     },
     bead(type) {
       if (still.matches || document.hidden || beads.length >= BEADS_MAX) return;
-      beads.push({ start: performance.now(), side: transport === "websocket" ? 1 : -1, colour: beadColour(type) });
+      const side = transport === "websocket" ? 1 : -1;
+      beads.push({ start: performance.now(), side, colour: beadColour(type) });
       if (running) return;
       running = true;
       requestAnimationFrame(tick);
@@ -95,6 +95,14 @@ function beadColour(type) {
   if (type === "completion") return "green";
   if (type === "file_update") return "orange";
   return type === "log" ? "ink" : "blue";
+}
+
+/** Give the canvas a pixel for each one of the screen; what is drawn counts in CSS pixels all the same. */
+export function fitCanvas(canvas, context) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(canvas.clientWidth * ratio);
+  canvas.height = Math.round(canvas.clientHeight * ratio);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
 }
 
 /** The colours of the style sheet, for the canvas; read again when the scheme changes. */

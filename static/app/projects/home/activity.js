@@ -1,4 +1,4 @@
-// The feed over everything that happens: one line an event, newest first, a bounded number of them.
+/** The feed over everything that happens: one line an event, newest first, a bounded number of them. */
 
 import { byId, h, show } from "../../shared/dom.js";
 import { bytes, clock } from "../../shared/format.js";
@@ -54,7 +54,9 @@ function tell(event, lastStatus, withLogs) {
     case "status_update":
       if (lastStatus.get(event.topic) === data.status) return null;
       lastStatus.set(event.topic, data.status);
-      return STARTS.has(data.status) ? [STATUS_TONE[data.status] ?? "blue", data.message || data.status] : null;
+      return STARTS.has(data.status)
+        ? [STATUS_TONE[data.status] ?? "blue", data.message || data.status]
+        : null;
     case "agent_update":
       return [data.status === "failed" ? "red" : "blue", data.message];
     case "file_update":

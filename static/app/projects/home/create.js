@@ -1,4 +1,7 @@
-// The form for a new project. The server is the judge of a brief; its words are shown at the field they concern.
+/**
+ * The form for a new project. The server is the judge of a brief; its words are shown at the field they
+ * concern.
+ */
 
 import { api, inWords } from "../../shared/api.js";
 import { byId, h, setText } from "../../shared/dom.js";
@@ -35,7 +38,12 @@ function exampleButton(example) {
     clearErrors();
     byId("create-button").focus();
   };
-  return h("button", { class: "button button--small", type: "button", text: example.label, on: { click: fill } });
+  return h("button", {
+    class: "button button--small",
+    type: "button",
+    text: example.label,
+    on: { click: fill },
+  });
 }
 
 function clearErrors() {

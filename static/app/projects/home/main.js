@@ -1,4 +1,4 @@
-// The home page: what is there, what happens, and a form to begin something.
+/** The home page: what is there, what happens, and a form to begin something. */
 
 import { connect } from "../../../client/index.js";
 import { api, inWords } from "../../shared/api.js";
@@ -35,7 +35,10 @@ async function load() {
 
 const reload = () => loadPatiently(load, "Loading the projects", page.notice);
 
-/** A row at once, from the event; what the event does not tell is fetched. Status comes by events alone, in order. */
+/**
+ * A row at once, from the event; what the event does not tell is fetched. Status comes by events alone, in
+ * order.
+ */
 async function addProject({ id, name }, created) {
   list.add({ id, name, created, status: "idle", progress: 0 });
   try {
@@ -62,7 +65,8 @@ function receive(event) {
     const { status, progress, message } = data;
     list.fill(topic.split("/")[1], { status, progress, message });
   }
-  if (type === "completion") page.say(`${list.name(topic.split("/")[1]) ?? "A project"}: ${data.message || data.status}`);
+  if (type === "completion")
+    page.say(`${list.name(topic.split("/")[1]) ?? "A project"}: ${data.message || data.status}`);
   feed.add(event);
   if (type === "project_deleted" && topic === "projects") list.remove(data.id);
 }

@@ -1,4 +1,4 @@
-// The list of projects: loaded once, then kept true by events.
+/** The list of projects: loaded once, then kept true by events. */
 
 import { byId, h, setBar, setText, show } from "../../shared/dom.js";
 import { ago, count, plural } from "../../shared/format.js";
@@ -80,7 +80,16 @@ function buildRow(project) {
   };
   const line = h("div", { class: "project__line" }, parts.bar, parts.percent);
   const title = h("h3", { class: "project__name" }, parts.name);
-  const body = h("div", { class: "project" }, title, parts.status, parts.brief, parts.made, line, parts.message);
+  const body = h(
+    "div",
+    { class: "project" },
+    title,
+    parts.status,
+    parts.brief,
+    parts.made,
+    line,
+    parts.message,
+  );
   return { project, parts, row: h("li", { dataset: { id: project.id } }, body), stale: true };
 }
 
@@ -104,7 +113,10 @@ function renderRow(entry) {
   parts.bar.setAttribute("aria-label", `Progress of ${project.name}`);
   setBar(parts.bar, (project.progress ?? 0) / 100, project.status);
   setText(parts.percent, `${Math.round(project.progress ?? 0)}%`);
-  const message = ACTIVE.has(project.status) || project.status === "failed" ? (project.message ?? project.run?.message ?? "") : "";
+  const message =
+    ACTIVE.has(project.status) || project.status === "failed"
+      ? (project.message ?? project.run?.message ?? "")
+      : "";
   setText(parts.message, message);
   show(parts.message, message !== "");
 }

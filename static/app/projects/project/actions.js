@@ -1,4 +1,4 @@
-// Generate, Cancel, Delete: each tells in words what the server said, and never leaves a button stuck.
+/** Generate, Cancel, Delete: each tells in words what the server said, and never leaves a button stuck. */
 
 import { api, inWords } from "../../shared/api.js";
 import { byId, setText } from "../../shared/dom.js";
@@ -38,7 +38,10 @@ export function createActions(model, { toast, refresh, gone }) {
 function createDelete(model, toast) {
   const dialog = byId("confirm");
   byId("delete").addEventListener("click", () => {
-    setText(byId("confirm-text"), `“${model.name}”, its files and its whole history go. This can't be undone.`);
+    setText(
+      byId("confirm-text"),
+      `“${model.name}”, its files and its whole history go. This can't be undone.`,
+    );
     dialog.returnValue = "no";
     dialog.showModal();
   });

@@ -1,4 +1,4 @@
-// The agents as stations on the pair, each with its state and its bar.
+/** The agents as stations on the pair, each with its state and its bar. */
 
 import { byId, h, setBar, setData, setText, show } from "../../shared/dom.js";
 import { duration } from "../../shared/format.js";

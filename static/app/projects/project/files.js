@@ -1,4 +1,4 @@
-// The files that agents write, and a preview of one that follows every change.
+/** The files that agents write, and a preview of one that follows every change. */
 
 import { api, inWords } from "../../shared/api.js";
 import { byId, h, setText, show } from "../../shared/dom.js";

@@ -1,4 +1,6 @@
-// Log lines in memory, oldest first, bounded; the rest of the past is in the server's history. No DOM here.
+/**
+ * Log lines in memory, oldest first, bounded; the rest of the past is in the server's history. No DOM here.
+ */
 
 /** Lines kept in memory: about 5 MB. */
 export const KEPT_MAX = 20_000;
@@ -43,7 +45,10 @@ function toLine(event) {
   return { id: event.id, time: event.time, level, message: String(message), agent };
 }
 
-/** A test for lines: `level` exactly, `agent` exactly, every word of `search` somewhere in the text. Empty means all. */
+/**
+ * A test for lines: `level` exactly, `agent` exactly, every word of `search` somewhere in the text. Empty
+ * means all.
+ */
 export function lineFilter({ level, agent, search }) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   return (line) => {

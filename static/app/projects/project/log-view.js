@@ -1,4 +1,7 @@
-// The log on the page: a window of lines over the store, at its end while people follow, or anywhere when they read.
+/**
+ * The log on the page: a window of lines over the store, at its end while people follow, or anywhere when
+ * they read.
+ */
 
 import { byId, h, setText, show } from "../../shared/dom.js";
 import { clock, count } from "../../shared/format.js";
@@ -30,7 +33,8 @@ export class LogView {
   constructor(store, fetchOlder) {
     this.#store = store;
     this.#fetchOlder = fetchOlder;
-    for (const id of ["log-level", "log-agent", "log-search"]) byId(id).addEventListener("input", () => this.reset());
+    for (const id of ["log-level", "log-agent", "log-search"])
+      byId(id).addEventListener("input", () => this.reset());
     byId("logs-newest").addEventListener("click", () => this.reset());
     byId("logs-older").addEventListener("click", () => this.#showOlder());
     this.#box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -52,7 +56,10 @@ export class LogView {
     this.#ask();
   }
 
-  /** More came than will be shown, as happens in a hidden tab: the store has it all, and the window is drawn from there. */
+  /**
+   * More came than will be shown, as happens in a hidden tab: the store has it all, and the window is drawn
+   * from there.
+   */
   #skipFresh() {
     this.#fresh = [];
     this.#redraw = true;
@@ -63,7 +70,11 @@ export class LogView {
   }
 
   #matches() {
-    return lineFilter({ level: byId("log-level").value, agent: byId("log-agent").value, search: this.#search });
+    return lineFilter({
+      level: byId("log-level").value,
+      agent: byId("log-agent").value,
+      search: this.#search,
+    });
   }
 
   #render() {
@@ -127,7 +138,10 @@ export class LogView {
     button.disabled = false;
   }
 
-  /** One step into the past: from memory if it has more, else from the history; what was on top stays where it is. */
+  /**
+   * One step into the past: from memory if it has more, else from the history; what was on top stays where it
+   * is.
+   */
   async #stepBack() {
     const top = this.#shown[0];
     const matched = () => this.#store.lines.filter(this.#matches());
@@ -146,7 +160,8 @@ export class LogView {
 function row(line, search) {
   const text = h("span", { class: "line__text" });
   if (line.agent) text.append(h("span", { class: "line__agent", text: agentTitle(line.agent) }));
-  for (const [piece, match] of marked(line.message, search)) text.append(match ? h("mark", { text: piece }) : piece);
+  for (const [piece, match] of marked(line.message, search))
+    text.append(match ? h("mark", { text: piece }) : piece);
   return h(
     "div",
     { class: "line", dataset: { level: line.level } },

@@ -1,4 +1,4 @@
-// The project page: a snapshot, then every event after it.
+/** The project page: a snapshot, then every event after it. */
 
 import { api } from "../../shared/api.js";
 import { byId, setText } from "../../shared/dom.js";
@@ -18,14 +18,23 @@ function showMissing(title, text) {
   page.say(title);
 }
 
-const absent = () => showMissing("No such project", "There is no project at this address. It may have been deleted.");
+const absent = () =>
+  showMissing("No such project", "There is no project at this address. It may have been deleted.");
 const deleted = () =>
-  showMissing("This project was deleted", "It was deleted while it was open here. Its files and its history went with it.");
+  showMissing(
+    "This project was deleted",
+    "It was deleted while it was open here. Its files and its history went with it.",
+  );
 
 /** The project, however long the server is away; null if it does not exist. */
 async function load() {
   try {
-    return await loadPatiently(() => loadProject(api, id), "Loading the project", page.notice, (error) => error.status === 404);
+    return await loadPatiently(
+      () => loadProject(api, id),
+      "Loading the project",
+      page.notice,
+      (error) => error.status === 404,
+    );
   } catch (error) {
     if (error.status === 404) return null;
     throw error;

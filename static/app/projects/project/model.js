@@ -1,10 +1,12 @@
-// What the page knows of one project: a snapshot, and the events after it. No DOM here.
+/** What the page knows of one project: a snapshot, and the events after it. No DOM here. */
 
 export const ACTIVE = new Set(["queued", "running"]);
 
 /** "api-design" as "API design". */
 export function agentTitle(name) {
-  const words = name.replace(/[-_]+/g, " ").replace(/\b(api|http|css|html|sql)\b/gi, (word) => word.toUpperCase());
+  const words = name
+    .replace(/[-_]+/g, " ")
+    .replace(/\b(api|http|css|html|sql)\b/gi, (word) => word.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

@@ -1,4 +1,4 @@
-// Telling people that a run has ended: a toast always, a browser notification if they asked for one.
+/** Telling people that a run has ended: a toast always, a browser notification if they asked for one. */
 
 import { byId, setText, show } from "../../shared/dom.js";
 

@@ -1,4 +1,4 @@
-// The head of the project page: name, brief, status, the one big number and the time.
+/** The head of the project page: name, brief, status, the one big number and the time. */
 
 import { byId, setBar, setText, show } from "../../shared/dom.js";
 import { duration } from "../../shared/format.js";
@@ -13,7 +13,10 @@ export function renderOverall(model) {
   const badge = byId("status");
   setText(badge, model.status);
   badge.dataset.status = model.status;
-  setText(byId("message"), model.message || (model.status === "idle" ? "Ready. Press Generate to start the agents." : ""));
+  setText(
+    byId("message"),
+    model.message || (model.status === "idle" ? "Ready. Press Generate to start the agents." : ""),
+  );
   setText(byId("elapsed"), elapsed(model));
   show(byId("generate"), !model.active);
   setText(byId("generate"), model.run === null ? "Generate" : "Generate again");

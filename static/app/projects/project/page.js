@@ -1,4 +1,4 @@
-// A project on the page: the model, its views, and the stream that keeps them true.
+/** A project on the page: the model, its views, and the stream that keeps them true. */
 
 import { connect } from "../../../client/index.js";
 import { api, inWords } from "../../shared/api.js";
@@ -57,7 +57,11 @@ export class ProjectPage {
       renderOverall(this.#model);
       renderAgents(this.#model);
     });
-    createActions(this.#model, { toast: page.toast, refresh: () => this.#refresh(), gone: () => this.#gone() });
+    createActions(this.#model, {
+      toast: page.toast,
+      refresh: () => this.#refresh(),
+      gone: () => this.#gone(),
+    });
     byId("project").hidden = false;
     this.#logView.reset();
     this.#render();
