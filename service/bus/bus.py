@@ -5,12 +5,13 @@ then the fan-out runs, all in the step that `_committed` is.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from service.bus.encoding import Encoding, P
 from service.bus.fanout import FanOut
-from service.bus.group import Groups
+from service.bus.group import Group, Groups
 from service.bus.reading import Reading
 from service.bus.start import Start
 from service.bus.subscription import Subscription
@@ -23,13 +24,11 @@ from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Receipt, Statement, TopicStats
 
-TRANSPORTS: Final = ("websocket", "sse", "poll")
-
 
 class EventBus:
     """See the module. All methods belong to the event loop that the log was opened on."""
 
-    def __init__(self, log: EventLog, clock: Clock, *, tail_events: int = 10_000, tail_bytes: int = 32 << 20) -> None:
+    def __init__(self, log: EventLog, clock: Clock, *, tail_events: int, tail_bytes: int) -> None:
         self._log = log
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
@@ -131,23 +130,22 @@ class EventBus:
         """Keep the newest `keep` events of each matching topic; returns how many went."""
         return await self._log.trim(topics, keep)
 
-    def topics(self) -> list[tuple[TopicStats, dict[str, int]]]:
+    def topics(self) -> list[tuple[TopicStats, Counter[str]]]:
         """Every topic with the number of subscriptions that cover it, by transport."""
-        found = []
-        for stats in self._log.topics():
-            counts = dict.fromkeys(TRANSPORTS, 0)
-            for group in self.groups.matching(stats.topic):
-                counts[group.encoding.transport] += group.members
-            found.append((stats, counts))
-        return found
+        return [(stats, _by_transport(self.groups.matching(stats.topic))) for stats in self._log.topics()]
 
-    def subscriptions(self) -> dict[str, int]:
+    def subscriptions(self) -> Counter[str]:
         """How many are open, by transport."""
-        counts = dict.fromkeys(TRANSPORTS, 0)
-        for group in self.groups:
-            counts[group.encoding.transport] += group.members
-        return counts
+        return _by_transport(self.groups)
 
     async def settle(self) -> None:
         """Return when everything committed was fanned out."""
         await self._fan_out.settle()
+
+
+def _by_transport(groups: Iterable[Group[Any]]) -> Counter[str]:
+    """The members of all these, by the name of their wire, whatever wires there are."""
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[group.encoding.transport] += group.members
+    return counts

@@ -14,7 +14,7 @@ P_contra = TypeVar("P_contra", contravariant=True)
 class Encoding(Protocol[P_co]):
     """Pure and deterministic: the same event is always the same frame, so frames are made once and shared.
 
-    Two encodings with the same `name` are interchangeable. `transport` is `websocket`, `sse` or `poll`.
+    Two encodings with the same `name` are interchangeable. `transport` names the wire, in lists and metrics.
     """
 
     @property

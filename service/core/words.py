@@ -1,9 +1,9 @@
 """Words that the wire contract fixes: closed sets, of which the type checker knows every member.
 
-Names of transports are not among them: another front door brings its own.
+Names of transports are no such set: another front door brings its own.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 GapReason = Literal["trimmed", "epoch", "ahead", "malformed"]
 """Why something after a cursor can't be delivered (docs/protocol.md, section 3)."""
@@ -19,3 +19,6 @@ ComingType = Literal["auth", "presence", "state_end"]
 
 EventSourceType = Literal["error", "open"]
 """What EventSource uses itself: an SSE event of such a name would be taken for its own (HTML, "Server-sent events")."""
+
+TRANSPORTS: Final = ("websocket", "sse", "poll")
+"""Wires that lists and metrics name also while nobody is there; others come up as soon as they have subscribers."""

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from service.bus.bus import EventBus
 from service.core.time import Clock
+from service.core.words import TRANSPORTS
 from service.stream.hub import StreamHub
 
 
@@ -81,7 +82,7 @@ class ServiceCollector(Collector):
 
     def _streams(self) -> Iterator[Metric]:
         now = GaugeMetricFamily("twinwire_subscriptions", "Open now, by transport.", labels=["transport"])
-        yield _filled(now, self._bus.subscriptions())
+        yield _filled(now, {**dict.fromkeys(TRANSPORTS, 0), **self._bus.subscriptions()})
         opened = CounterMetricFamily("twinwire_streams_opened", "Streams opened.", labels=["transport"])
         yield _filled(opened, self._hub.opened)
         refused = CounterMetricFamily("twinwire_streams_refused", "Streams refused, by reason.", labels=["reason"])

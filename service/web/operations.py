@@ -1,6 +1,7 @@
 """What operators and their tools ask: health, readiness, metrics, topics, trimming, the API's description."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from quart import Blueprint, Response, request
 from service.assembly import Assembly
 from service.core.errors import InvalidError, MediaTypeError
 from service.core.topics import TopicFilter
+from service.core.words import TRANSPORTS
 from service.web.openapi import describe
 from service.wire.drafts import decode_utf8, explain_decoding
 
@@ -54,13 +56,13 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
     return blueprint
 
 
-def _topic(assembly: Assembly, stats: Any, subscribers: dict[str, int]) -> dict[str, Any]:
+def _topic(assembly: Assembly, stats: Any, subscribers: Mapping[str, int]) -> dict[str, Any]:
     return {
         "topic": stats.topic,
         "count": stats.count,
         "head": assembly.bus.cursor(stats.head),
         "floor": assembly.bus.cursor(stats.floor) if stats.floor else None,
-        "subscribers": subscribers,
+        "subscribers": {**dict.fromkeys(TRANSPORTS, 0), **subscribers},
     }
 
 

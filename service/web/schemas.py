@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.apps.projects.models import Listing, NewProject, Run, Snapshot, StoredFile
 from service.core.limits import BATCH_MAX, CURSOR_MAX, KEY_MAX, RESERVED_TYPES, TOPIC_MAX, TYPE_MAX
-from service.core.words import GapReason
+from service.core.words import TRANSPORTS, GapReason
 
 Schema = dict[str, Any]
 
@@ -147,7 +147,7 @@ def _answers() -> dict[str, Schema]:
             "count": COUNT,
             "head": ref("Cursor"),
             "floor": _nullable(ref("Cursor")),
-            "subscribers": record({"websocket": COUNT, "sse": COUNT, "poll": COUNT}),
+            "subscribers": record(dict.fromkeys(TRANSPORTS, COUNT), additionalProperties=COUNT),
         }
     )
     return {

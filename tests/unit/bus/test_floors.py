@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bus import group
-from service.bus.bus import EventBus
 from service.bus.group import Floors
 from service.bus.reading import PAGE_BYTES
 from service.bus.start import Start
@@ -15,6 +14,7 @@ from service.core.topics import TopicFilter
 from service.wire.frames import Frames
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
+from tests.support.wires import memory_bus
 from tests.unit.log.rigs import drafts
 
 RAISED = st.lists(st.integers(1, 20), max_size=30)
@@ -46,7 +46,7 @@ def test_with_little_memory_it_is_never_too_low(raised: list[int]) -> None:
 async def test_a_floor_of_one_topic_does_not_hide_a_loss_on_another() -> None:
     """`earliest` has no gap at its start; what vanishes under it later is one, also below a floor of before."""
     log = MemoryEventLog(ManualClock())
-    bus = EventBus(log, ManualClock(), tail_events=1)
+    bus = memory_bus(tail_events=1, log=log)
     large = "x" * (PAGE_BYTES // 2)  # two fill a page
     await bus.publish([*(Draft.of("b", "log", large) for _ in range(10)), *drafts("a", 40)])
     await bus.trim(TopicFilter(("a",)), 0)

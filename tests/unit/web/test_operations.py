@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from service.assembly import Assembly
+from service.bus.start import Start
 from service.core.errors import StorageFullError
 from service.core.topics import TopicFilter
 from service.web.app import TwinwireApp
-from tests.support.wires import Answer, Exchange, call, drafts, http_scope
+from tests.support.wires import Answer, Exchange, OffsetText, call, drafts, http_scope
 
 METRICS = [
     "twinwire_commit_seconds",
@@ -93,6 +94,15 @@ async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, assemb
             "subscribers": {"websocket": 0, "sse": 0, "poll": 0},
         },
     ]
+
+
+async def test_subscribers_on_a_wire_of_another_name_are_counted(app: TwinwireApp, assembly: Assembly) -> None:
+    await assembly.bus.publish(drafts(1, "a"))
+    subscription, _ = await assembly.bus.subscribe(TopicFilter(("a",)), Start.now(), OffsetText("ndjson"))
+    listed = (await call(app, "GET", "/api/topics")).json()["topics"]
+    assert listed[0]["subscribers"] == {"websocket": 0, "sse": 0, "poll": 0, "ndjson": 1}
+    assert 'twinwire_subscriptions{transport="ndjson"} 1.0' in (await call(app, "GET", "/metrics")).body.decode()
+    subscription.close()
 
 
 async def trim(app: TwinwireApp, body: bytes, media_type: str = "application/json") -> Answer:

@@ -40,7 +40,7 @@ class World:
     def __init__(self, path: Path, log: SQLiteEventLog) -> None:
         self.path = path
         self.log = log
-        self.bus = EventBus(log, SystemClock())
+        self.bus = EventBus(log, SystemClock(), tail_events=10_000, tail_bytes=32 << 20)
         self.told: list[Told] = []
         self._waiting: list[tuple[Callable[[Told], bool], asyncio.Future[Told]]] = []
         self._services: list[ProjectService] = []
