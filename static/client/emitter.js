@@ -45,8 +45,4 @@ export class Emitter {
       }
     }
   }
-
-  clear() {
-    this.#listeners.clear();
-  }
 }

@@ -37,6 +37,7 @@ export class Intake {
     const verdict = this.#reader.event(event);
     if (verdict === "deliver") this.#listener.event(event, before);
     else if (verdict === "duplicate") this.#listener.duplicate(event, overlap);
+    else if (verdict === "ignored") return true;
     else if (verdict === "lost" || verdict === "foreign") return this.#suspect(event, verdict, spare);
     else {
       this.#listener.anomaly({ kind: this.#kind, event, cursor: before, repaired: verdict === "repaired" });

@@ -5,6 +5,7 @@
  * Its owner hears `linkConnected`, `linkFrame`, `linkProductive` and, once and last, `linkEnded`.
  */
 
+import { isCursor } from "./cursor.js";
 import { boundedDelay } from "./errors.js";
 import { openEventSource } from "./transports/eventsource.js";
 import { openPoll } from "./transports/poll.js";
@@ -143,7 +144,13 @@ export class Link {
     return this.#owner.linkConnected(this, frame);
   }
 
+  /**
+   * An event has a topic and a cursor. A topic without one marks an event that is in no log, which a later
+   * server may send: it proves nothing and moves nothing (docs/protocol.md, section 2).
+   */
   #event(event) {
+    if (event.id === undefined || event.id === null) return;
+    if (!isCursor(event.id)) return void this.end({ kind: "protocol", detail: "an event's id is no cursor" });
     this.events += 1;
     this.#owner.linkFrame(this, event);
     if (this.events === 1 && !this.#timers.proving) this.#prove();

@@ -37,9 +37,10 @@ export class Reader {
    * `deliver`, `duplicate`, `lost` (an event of its topic between the cursor and it never came) or `foreign`
    * (of another epoch, and no gap said so). The last two ask for a re-read from the cursor; if the same event
    * comes again in the same way, it is `unrepaired`, and delivered; if it comes in order, it is `repaired`,
-   * and delivered.
+   * and delivered. `ignored`: it has no position, so it is not of the log, and must not move the cursor.
    */
   event(event) {
+    if (!isCursor(event.id)) return "ignored";
     const order = this.cursor === null ? 1 : compareCursors(event.id, this.cursor);
     if (order !== null && order <= 0) return "duplicate";
     const fault = order === null ? "foreign" : this.#proofOfLoss(event) ? "lost" : null;

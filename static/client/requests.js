@@ -3,6 +3,8 @@
 import { TwinwireError } from "./errors.js";
 
 const REPLY_TIMEOUT = 10_000; // ms
+/** Frames that answer a message. Any other type with a `ref` is not ours to understand. */
+const ANSWERS = new Set(["reply", "pong", "problem"]);
 const PENDING_MAX = 1_000; // a page that publishes faster than the server commits has to wait for replies
 
 /** The connection ended, or stayed silent, before the reply: whether the message took effect is not known. */
@@ -35,8 +37,9 @@ export class Requests {
     });
   }
 
-  /** Takes a reply, a pong or a problem. */
+  /** Takes a reply, a pong or a problem; ignores the rest. */
   frame(frame) {
+    if (!ANSWERS.has(frame.type)) return;
     const pending = this.#settle(frame.ref);
     if (!pending) return;
     if (frame.type === "problem") return pending.reject(TwinwireError.fromProblem(frame, frame.status));

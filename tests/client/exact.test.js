@@ -21,6 +21,55 @@ test("what a server sends twice is delivered once, and counted", async () => {
   assert.equal(tab.stream.stats.duplicates, 2);
 });
 
+/** Frames of a later version, as docs/protocol.md, section 2, keeps room for them. */
+const LATER = [
+  { topic: "a", type: "typing", time: "2026-11-23T05:50:09.123Z", after: "aaa-1", data: {} },
+  { topic: "a", type: "typing", id: null },
+  { type: "ephemeral", event: { topic: "a", type: "typing" } },
+  { type: "presence", topic: undefined, members: [] },
+  { type: "auth", ref: "c1", expires: 60 },
+  { type: "state_end", id: "aaa-9" },
+];
+
+for (const transport of ["websocket", "sse", "eventsource"]) {
+  test(`${transport}: frames of a later version are ignored, and the cursor stays where it is`, async () => {
+    const world = new World();
+    const tab = world.open({ transports: [transport] });
+    await tab.live();
+    world.log.publish("a");
+    await world.clock.advance(10);
+    for (const frame of LATER) world.log.tell(frame);
+    await world.clock.advance(10);
+    assert.equal(tab.stream.cursor, "aaa-1");
+    world.log.publish("a");
+    await world.clock.advance(10);
+    assert.deepEqual(tab.offsets, [1, 2]);
+    assert.equal(tab.stream.cursor, "aaa-2");
+    assert.deepEqual([tab.faults(), tab.noticed(":anomaly")], [[], []]);
+  });
+}
+
+test("a frame of a later version answers no message, whatever its ref", async () => {
+  const world = new World();
+  const tab = world.open();
+  await tab.live();
+  const pong = tab.stream.send({ op: "ping" });
+  const [socket] = world.network.connections("websocket");
+  socket.frame({ type: "auth", ref: socket.sent[0].ref });
+  assert.equal((await pong).type, "pong");
+});
+
+test("an event whose id is no cursor ends the connection, and is never delivered", async () => {
+  const world = new World();
+  const tab = world.open({ transports: ["websocket"] });
+  await tab.live();
+  world.log.tell({ topic: "a", type: "log", id: "what?", prev: null, data: 1 });
+  assert.deepEqual(tab.faults(), ["protocol"]);
+  assert.equal(tab.stream.cursor, "aaa-0");
+  await tab.live();
+  assert.deepEqual(tab.events, []);
+});
+
 for (const transport of ["websocket", "sse", "poll"]) {
   test(`${transport}: an event lost on the way is proved by prev, read again and reported`, async () => {
     const world = new World();

@@ -20,6 +20,15 @@ test("events at or before the cursor are duplicates", () => {
   assert.equal(reader.cursor, "k-6");
 });
 
+test("an event without a position is ignored, and the cursor stays a cursor", () => {
+  const reader = new Reader("k-5");
+  for (const id of [undefined, null, "", "latest", 7, "k-x"]) {
+    assert.equal(reader.event({ topic: "a", type: "typing", id }), "ignored");
+    assert.equal(reader.cursor, "k-5");
+  }
+  assert.equal(new Reader().event({ topic: "a", type: "typing" }), "ignored");
+});
+
 test("prev beyond the cursor proves a loss, once; then the event is let through and marked", () => {
   const reader = new Reader("k-5");
   assert.equal(reader.event(event(9, 7)), "lost");

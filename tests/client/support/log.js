@@ -124,9 +124,13 @@ export class FakeLog {
     return this.#subscribers.size;
   }
 
+  /** Sends one frame to every stream, whatever its topics. */
+  tell(frame) {
+    for (const subscriber of [...this.#subscribers]) subscriber.send(frame);
+  }
+
   goodbye(reason, retry, code) {
-    for (const subscriber of [...this.#subscribers])
-      subscriber.send({ type: "goodbye", reason, retry, code });
+    this.tell({ type: "goodbye", reason, retry, code });
   }
 
   /** An answer of GET /api/events. */
