@@ -8,7 +8,6 @@
 
 import { Chooser } from "./chooser.js";
 import { isCursor } from "./cursor.js";
-import { explain, hidesRefusals } from "./diagnosis.js";
 import { TwinwireError, isFinal, isRefusal } from "./errors.js";
 import { Intake } from "./intake.js";
 import { Link } from "./link.js";
@@ -223,14 +222,7 @@ export class Connection {
   #lost(fault, all) {
     this.#race = null;
     if (all) this.#chooser.allFailed();
-    if (all && hidesRefusals(this.#context)) this.#diagnose(fault);
-    else this.#recover(fault);
-  }
-
-  async #diagnose(fault) {
-    const run = this.#run;
-    const explained = await explain(this.#context, this.topics.asked, fault);
-    if (run === this.#run) this.#recover(explained);
+    this.#recover(fault);
   }
 
   // -- after the end of a connection, or of a round of attempts

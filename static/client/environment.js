@@ -71,19 +71,30 @@ function canStream(env) {
   );
 }
 
-/** The transports that this platform has, best first. Throws TwinwireError for a name that does not exist. */
-export function usableTransports(env, wanted) {
+/**
+ * Transports that can't carry a token: a browser sets no header on them, and a token in a URL ends up in logs
+ * and histories (RFC 9700, 4.3.2).
+ */
+const TOKENLESS = new Set(["websocket", "eventsource"]);
+
+/**
+ * The transports that this platform has, best first; with a token, those that can carry it. Throws
+ * TwinwireError for a name that does not exist, and if none is left.
+ */
+export function usableTransports(env, wanted, withToken = false) {
   for (const name of wanted ?? []) {
     if (!TRANSPORT_NAMES.includes(name)) throw new TwinwireError(`no such transport: ${name}`, 422);
   }
   const streams = canStream(env);
-  const usable = (wanted ?? ["websocket", "sse", "poll"])
+  const present = (wanted ?? ["websocket", "sse", "poll"])
     .map((name) => (name === "sse" && !streams ? "eventsource" : name))
     .filter((name) => {
       if (name === "websocket") return Boolean(env.WebSocket);
       return name === "eventsource" ? Boolean(env.EventSource) : Boolean(env.fetch);
     });
-  if (usable.length === 0) throw new TwinwireError("this platform has none of the wanted transports");
+  if (present.length === 0) throw new TwinwireError("this platform has none of the wanted transports");
+  const usable = present.filter((name) => !withToken || !TOKENLESS.has(name));
+  if (usable.length === 0) throw new TwinwireError(`a token can't travel over ${present.join(" or ")}`, 422);
   return [...new Set(usable)];
 }
 

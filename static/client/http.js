@@ -142,13 +142,6 @@ export class Http {
     }
   }
 
-  /** The status of a small read of `topics`; 0 if nothing answers. For what a WebSocket does not tell. */
-  async status(topics) {
-    const pairs = [...topics.map((topic) => ["topic", topic]), ["wait", 0], ["limit", 1]];
-    const { fault } = await this.#once(this.url("api/events", pairs), "GET", undefined, REQUEST_TIMEOUT);
-    return fault ? (fault.status ?? 0) : 200;
-  }
-
   /** One page of history (docs/protocol.md, section 4). Throws TwinwireError. */
   history({ topics = null, ...query } = {}) {
     const pairs = [

@@ -176,7 +176,10 @@ export interface ConnectOptions {
   after?: Cursor | "earliest" | "latest" | null;
   /** Allowed transports, best first. Default: websocket, sse, poll (eventsource where fetch can't stream). */
   transports?: readonly TransportName[];
-  /** Bearer token: the Authorization header, and `access_token` in the URL of WebSocket and EventSource. */
+  /**
+   * Bearer token, in the Authorization header of every request. WebSocket and EventSource, which have none,
+   * are left out then: a token never goes into a URL.
+   */
   token?: string | null;
   /** Asked at the start if there is no `token`, and once after each 401 or 403. */
   getToken?: () => string | null | Promise<string | null>;

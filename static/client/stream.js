@@ -53,8 +53,9 @@ export class Stream {
     this.#topics = readTopics(options.topics);
     this.#matches = topicMatcher(this.#topics);
     const base = baseUrl(options.baseUrl);
-    const transports = usableTransports(this.#env, options.transports);
-    this.#http = new Http(this.#env, base, new Auth(options.token, options.getToken), options.credentials);
+    const auth = new Auth(options.token, options.getToken);
+    const transports = usableTransports(this.#env, options.transports, auth.token !== null || auth.renewable);
+    this.#http = new Http(this.#env, base, auth, options.credentials);
     this.#store = new CursorStore(this.#env, options.cursorKey ?? null);
     this.#source = this.#open(options, base, transports);
     const request = (message) => this.#source.request(message);

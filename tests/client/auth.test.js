@@ -5,19 +5,39 @@ import test from "node:test";
 
 import { World } from "./support/world.js";
 
-test("the token is a header on fetch, a query parameter where no header can be set", async () => {
+test("the token is a header, never a part of a URL", async () => {
   const world = new World();
   for (const transport of ["sse", "poll"]) {
-    world.open({ transports: [transport], token: "t1" });
+    const tab = world.open({ transports: [transport], token: "t1" });
+    const asked = [tab.stream.publish({ topic: "a", type: "log" }), tab.stream.history()];
     await world.clock.advance(10);
-    const { headers, url } = world.network.attempts.at(-1);
-    assert.equal(headers.Authorization, "Bearer t1");
-    assert.equal(url.searchParams.get("access_token"), null);
+    await Promise.all(asked);
   }
+  const used = new Set(world.network.attempts.map(({ transport }) => transport));
+  assert.deepEqual(used, new Set(["sse", "post", "poll"]));
+  for (const { headers, url } of world.network.attempts) {
+    assert.equal(headers.Authorization, "Bearer t1");
+    assert.doesNotMatch(String(url), /t1|token/);
+  }
+});
+
+test("with a token, the transports that have no headers are left out", async () => {
+  for (const credentials of [{ token: "t1" }, { getToken: () => "t1" }]) {
+    const world = new World();
+    const tab = world.open(credentials);
+    await tab.live();
+    assert.equal(tab.stream.transport, "sse");
+    await world.clock.advance(10 * 60_000);
+    assert.deepEqual([world.network.tried("websocket"), world.network.tried("eventsource")], [[], []]);
+  }
+});
+
+test("a token with only such transports is an error; without a token they are fine", () => {
+  const world = new World();
   for (const transport of ["websocket", "eventsource"]) {
-    world.open({ transports: [transport], token: "t1" });
-    await world.clock.advance(10);
-    assert.equal(world.network.attempts.at(-1).url.searchParams.get("access_token"), "t1");
+    const refused = { name: "TwinwireError", status: 422, message: new RegExp(transport) };
+    assert.throws(() => world.open({ transports: [transport], token: "t1" }), refused);
+    world.open({ transports: [transport], token: null }).stream.close();
   }
 });
 
@@ -25,14 +45,14 @@ test("without a token, getToken is asked before the first attempt", async () => 
   const world = new World();
   const tab = world.open({ getToken: async () => "fresh" });
   await tab.live();
-  assert.equal(world.network.attempts[0].url.searchParams.get("access_token"), "fresh");
+  assert.equal(world.network.attempts[0].headers.Authorization, "Bearer fresh");
 });
 
 for (const status of [401, 403]) {
   test(`${status} asks getToken once, goes on with the fresh token`, async () => {
     const world = new World();
     let asked = 0;
-    world.network.set({ websocket: "refuse", sse: status });
+    world.network.set({ sse: status });
     const getToken = () => {
       asked += 1;
       world.network.set({ sse: "ok" });
@@ -47,7 +67,7 @@ for (const status of [401, 403]) {
   test(`${status} again stops, says so, and tries no more`, async () => {
     const world = new World();
     let asked = 0;
-    world.network.set({ websocket: "refuse", sse: status, poll: status });
+    world.network.set({ sse: status, poll: status });
     const tab = world.open({ token: "old", getToken: () => `new${(asked += 1)}` });
     await world.clock.advance(100);
     assert.equal(tab.stream.state, "unauthorized");
@@ -66,7 +86,7 @@ for (const status of [401, 403]) {
 
 test("without getToken a refusal stops at once", async () => {
   const world = new World();
-  world.network.set({ websocket: "refuse", sse: 401 });
+  world.network.set({ sse: 401 });
   const tab = world.open({ token: "old" });
   await world.clock.advance(100);
   assert.equal(tab.stream.state, "unauthorized");
@@ -75,31 +95,32 @@ test("without getToken a refusal stops at once", async () => {
 test("getToken that fails, or gives nothing, stops too", async () => {
   for (const getToken of [() => Promise.reject(new Error("offline")), () => null]) {
     const world = new World();
-    world.network.set({ websocket: "refuse", sse: 401 });
+    world.network.set({ sse: 401 });
     const tab = world.open({ token: "old", getToken });
     await world.clock.advance(100);
     assert.equal(tab.stream.state, "unauthorized");
   }
 });
 
-test("1008 and goodbye `auth` are refusals; a server that repeats them can't make a loop", async () => {
+test("goodbye `auth` is a refusal; a server that repeats it can't make a loop", async () => {
   const world = new World();
   let asked = 0;
-  const tab = world.open({ transports: ["websocket"], token: "old", getToken: () => `new${(asked += 1)}` });
+  const tab = world.open({ transports: ["sse"], token: "old", getToken: () => `new${(asked += 1)}` });
   await tab.live();
   world.log.goodbye("auth", 0, 1008);
   await tab.live();
   assert.equal(asked, 1);
-  world.network.connections("websocket")[0].cut(1008);
+  world.log.goodbye("auth", 0, 1008);
   await world.clock.advance(100);
   assert.equal(tab.stream.state, "unauthorized");
   assert.equal(asked, 1);
 });
 
-test("WebSocket alone: a refused handshake, which the browser hides, is found out over HTTP", async () => {
+test("a WebSocket that is closed with 1008 is a refusal, even of who has no token", async () => {
   const world = new World();
-  world.network.set({ websocket: "refuse", poll: 401 });
-  const tab = world.open({ transports: ["websocket"], token: "old" });
+  const tab = world.open({ transports: ["websocket"] });
+  await tab.live();
+  world.network.connections("websocket")[0].cut(1008);
   await world.clock.advance(100);
   assert.equal(tab.stream.state, "unauthorized");
 });
@@ -107,7 +128,7 @@ test("WebSocket alone: a refused handshake, which the browser hides, is found ou
 test("a fresh token is asked for again after a productive connection", async () => {
   const world = new World();
   let asked = 0;
-  const tab = world.open({ transports: ["websocket"], token: "old", getToken: () => `new${(asked += 1)}` });
+  const tab = world.open({ transports: ["sse"], token: "old", getToken: () => `new${(asked += 1)}` });
   for (const expected of [1, 2, 3]) {
     await tab.live();
     await world.clock.advance(10_100);

@@ -9,7 +9,6 @@ export function openEventSource({ env, http }, request, link) {
     ...request.topics.map((topic) => ["topic", topic]),
     ["after", request.after],
     ["named", 0], // everything, control frames too, arrives as `message`
-    ["access_token", http.auth.token],
   ]);
   const source = new env.EventSource(String(url), { withCredentials: http.crossOrigin });
   let open = true;

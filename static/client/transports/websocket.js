@@ -7,7 +7,6 @@ export function openWebSocket({ env, http }, request, link) {
   const url = http.url("api/ws", [
     ...request.topics.map((topic) => ["topic", topic]),
     ["after", request.after],
-    ["access_token", http.auth.token], // a browser can't set a header on a WebSocket
   ]);
   url.protocol = url.protocol.replace(/^http/, "ws");
   const socket = new env.WebSocket(String(url));
