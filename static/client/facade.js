@@ -1,12 +1,21 @@
-/** The façade that page authors know: one shared connection, for a page that watches one project. */
+/** The façade: one connection and a handful of functions, for a page that watches one topic at a time. */
 
 import { Emitter } from "./emitter.js";
+import { TwinwireError } from "./errors.js";
 import { Stream } from "./stream.js";
+import { readTopics } from "./topics.js";
 
 const noop = () => {};
 
-/** A façade with a connection of its own; `defaults` are the options of every `connect`. */
-export function createFacade(defaults = {}) {
+/** A topic on which the page can also publish: no filter. Throws TwinwireError 422. */
+function oneTopic(text) {
+  readTopics(text);
+  if (text.includes("*")) throw new TwinwireError(`not one topic: ${text}`, 422, { field: "topic" });
+  return text;
+}
+
+/** `prefix` stands before each name of a topic; `defaults` are the options of every `connect`. */
+export function createFacade({ prefix = "", ...defaults } = {}) {
   const emitter = new Emitter();
   const relayed = new Map(); // names that the page listens to, with the way to stop the relay from the stream
   let stream = null;
@@ -20,9 +29,9 @@ export function createFacade(defaults = {}) {
     stream = null;
   }
 
-  function connect(projectId, onMessage = noop, onError = noop, onConnectionChange = noop, options = {}) {
+  function connect(name, onMessage = noop, onError = noop, onConnectionChange = noop, options = {}) {
+    topic = oneTopic(`${prefix}${name}`);
     disconnect();
-    topic = `projects/${projectId}`;
     stream = new Stream({ ...defaults, ...options, topics: options.topics ?? topic });
     stream.on("*", onMessage);
     stream.on(":fault", (fault) => {
@@ -38,7 +47,7 @@ export function createFacade(defaults = {}) {
       connected = now;
       onConnectionChange(connected, state);
     });
-    for (const name of relayed.keys()) relay(name);
+    for (const heard of relayed.keys()) relay(heard);
     return stream;
   }
 

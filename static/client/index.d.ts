@@ -326,21 +326,19 @@ export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
   close(): void;
 }
 
-/** Opens a stream. Nothing is thrown for a server that is down: it is tried again. */
+/**
+ * Opens a stream. Nothing is thrown for a server that is down: it is tried again. A TwinwireError (422) or a
+ * TypeError is thrown for options that can't be meant.
+ */
 export function connect(options?: ConnectOptions): Stream;
-/** The façade: one shared connection for a page that watches one project. */
-export function connect(
-  projectId: string | number,
-  onMessage?: (message: WireEvent<any> | GapFrame) => void,
-  onError?: (fault: Fault | TwinwireError) => void,
-  onConnectionChange?: (connected: boolean, state: StreamState) => void,
-  options?: ConnectOptions,
-): Stream;
-
-/** The façade's other functions act on the stream that `connect(projectId, ...)` opened last. */
+/** One connection and a handful of functions, for a page that watches one topic at a time. */
 export interface Facade {
+  /**
+   * Opens a stream on the topic `prefix + name`, in place of the one before. Throws TwinwireError (422) if that
+   * is not one topic.
+   */
   connect(
-    projectId: string | number,
+    name: string | number,
     onMessage?: (message: WireEvent<any> | GapFrame) => void,
     onError?: (fault: Fault | TwinwireError) => void,
     onConnectionChange?: (connected: boolean, state: StreamState) => void,
@@ -350,25 +348,13 @@ export interface Facade {
   /** Listeners stay when the connection is replaced, and may be added before it exists. */
   on(type: string, fn: (detail: any) => void): Off;
   off(type: string, fn?: (detail: any) => void): void;
-  /** `{type, data}` is published on the project's topic; `{op}` and `{type: "ping"}` are client messages. */
+  /** `{type, data}` is published on the topic; `{op}` and `{type: "ping"}` are client messages. */
   send(message: { op?: string; type?: string; [field: string]: unknown }): Promise<Record<string, unknown>>;
   isConnected(): boolean;
 }
 
-/** A façade with a connection of its own, for a page that wants several, or for tests. */
-export function createFacade(options?: ConnectOptions): Facade;
-export function disconnect(): void;
-export function on(type: string, fn: (detail: any) => void): Off;
-export function off(type: string, fn?: (detail: any) => void): void;
-export function send(message: {
-  op?: string;
-  type?: string;
-  [field: string]: unknown;
-}): Promise<Record<string, unknown>>;
-export function isConnected(): boolean;
-
-declare const twinwire: Facade;
-export default twinwire;
+/** A façade; `prefix` (`projects/`) stands before each name, the rest are the options of every `connect`. */
+export function createFacade(options?: ConnectOptions & { prefix?: string }): Facade;
 
 /** Less than 0, 0 or more than 0, as `a` lies before, at or after `b`; null if they are not of one epoch. */
 export function compareCursors(a: Cursor, b: Cursor): number | null;

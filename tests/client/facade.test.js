@@ -1,4 +1,4 @@
-/** The façade: one shared connection, the functions that page authors know. */
+/** The façade: one connection and a handful of functions, for a page that watches one topic at a time. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -7,10 +7,10 @@ import * as twinwire from "../../static/client/index.js";
 import { World } from "./support/world.js";
 
 function facade(world) {
-  return twinwire.createFacade(world.platform());
+  return twinwire.createFacade({ prefix: "projects/", ...world.platform() });
 }
 
-test("connect(projectId, onMessage, onError, onConnectionChange) watches one project", async () => {
+test("connect(name, onMessage, onError, onConnectionChange) watches one topic", async () => {
   const world = new World();
   const live = facade(world);
   const messages = [];
@@ -60,7 +60,7 @@ test("on may come before connect and outlives it; off ends it", async () => {
   assert.deepEqual(heard, ["projects/1", "projects/2"]);
 });
 
-test("send publishes on the project's topic, or passes a client message on", async () => {
+test("send publishes on that topic, or passes a client message on", async () => {
   const world = new World();
   const live = facade(world);
   await assert.rejects(live.send({ type: "note" }), /connect/);
@@ -71,18 +71,33 @@ test("send publishes on the project's topic, or passes a client message on", asy
   assert.equal((await live.send({ type: "ping" })).type, "pong");
 });
 
-test("the module's own functions are the shared façade, and connect tells its two forms apart", async () => {
+test("the prefix is the page's; what it makes must be one topic, or the stream before goes on", async () => {
   const world = new World();
-  const stream = twinwire.connect("7", undefined, undefined, undefined, world.platform());
-  assert.deepEqual(stream.topics, ["projects/7"]);
+  const live = twinwire.createFacade(world.platform());
+  const stream = live.connect("rooms/7");
+  assert.deepEqual(stream.topics, ["rooms/7"]);
+  for (const name of ["", "a//b", "rooms/*", "**", "a b"]) {
+    assert.throws(() => live.connect(name), { name: "TwinwireError", status: 422 });
+  }
   await world.clock.advance(50);
-  assert.equal(twinwire.isConnected(), true);
-  const own = twinwire.connect({ ...world.platform(), topics: "x" });
+  assert.equal(live.isConnected(), true);
+  live.disconnect();
+});
+
+test("two façades are two connections", async () => {
+  const world = new World();
+  const [one, other] = [facade(world), facade(world)];
+  one.connect("7");
+  other.connect("7");
   await world.clock.advance(50);
   assert.equal(world.log.subscribers, 2);
-  twinwire.disconnect();
-  assert.equal(twinwire.isConnected(), false);
-  assert.equal(own.state, "live");
-  own.close();
-  assert.equal(typeof twinwire.default.connect, "function");
+  one.disconnect();
+  assert.deepEqual([one.isConnected(), other.isConnected()], [false, true]);
+  other.disconnect();
+});
+
+test("connect with anything but options is an error that says how", () => {
+  for (const mistake of ["a/b", 7, null]) {
+    assert.throws(() => twinwire.connect(mistake), { name: "TypeError", message: /topics/ });
+  }
 });
