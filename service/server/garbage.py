@@ -52,15 +52,16 @@ class Collector:
             before = now
 
     def look(self, opened: int, ended: int, *, is_quiet: bool) -> None:
-        open = opened - ended
+        """One decision: collect, set aside what came since, or leave things as they are."""
+        alive = opened - ended
         self._rest = max(0, self._rest - 1)
-        many = max(LEAST, open) * (1 if is_quiet else PATIENCE)
+        many = max(LEAST, alive) * (1 if is_quiet else PATIENCE)
         if self._aside and not self._rest and ended - self._ended >= many:
             gc.unfreeze()
             gc.collect()
             self._ended = ended
             self._rest = REST
-        elif open - self._aside < max(LEAST, self._aside / 4):
+        elif alive - self._aside < max(LEAST, self._aside / 4):
             return
         gc.freeze()
-        self._aside = open
+        self._aside = alive
