@@ -4,36 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, Protocol
 
 from service.bus.encoding import Encoding, P, P_contra
+from service.bus.floors import Floors
 from service.bus.values import Batch
 from service.core.topics import TopicFilter
 
 _MEMO_TOPICS: Final = 10_000
 """Topics whose match is remembered; then the memo starts anew."""
-
-
-_FLOORS_MAX: Final = 256
-"""Floors that are told apart; the lowest of more are taken for the one above them."""
-
-
-class Floors:
-    """The floors that were raised under a filter, as far as it takes to know the highest since any moment."""
-
-    __slots__ = ("_falling", "moment")
-
-    def __init__(self) -> None:
-        self.moment = 0
-        self._falling: list[tuple[int, int]] = []
-
-    def add(self, floor: int) -> None:
-        """What was raised earlier, but no higher, is of no interest any more."""
-        self.moment += 1
-        while self._falling and (self._falling[-1][1] <= floor or len(self._falling) >= _FLOORS_MAX):
-            floor = max(floor, self._falling.pop()[1])
-        self._falling.append((self.moment, floor))
-
-    def since(self, moment: int) -> int:
-        """The highest floor that was raised after `moment`; 0 if none was."""
-        return next((floor for raised, floor in self._falling if raised > moment), 0)
 
 
 class Live(Protocol[P_contra]):
@@ -44,7 +20,7 @@ class Live(Protocol[P_contra]):
 
 
 class Group(Generic[P]):
-    """`members` are all subscriptions, `live` those that the fan-out feeds."""
+    """One filter on one wire. All methods are called on the event loop, and none waits."""
 
     __slots__ = ("_memo", "encoding", "floors", "live", "members", "topics")
 
@@ -52,9 +28,13 @@ class Group(Generic[P]):
         self.topics = topics
         self.encoding = encoding
         self.floors = Floors()
+        """What retention took under this filter since the group is there."""
         self.members = 0
+        """All subscriptions, live or not; with the last one the group goes."""
         self.live: set[Live[P]] = set()
+        """Those that the fan-out feeds: they put themselves in, and take themselves out."""
         self._memo: dict[str, bool] = {}
+        """Topic to whether it matches."""
 
     def matches(self, topic: str) -> bool:
         found = self._memo.get(topic)
@@ -81,10 +61,15 @@ class Groups:
 
     def __init__(self) -> None:
         self.fed = 0
+        """Never more than the head; less only while a round is under way."""
         self._all: dict[tuple[TopicFilter, str], Group[Any]] = {}
+        """By filter and encoding's name: those that have members."""
         self._by_topic: dict[str, list[Group[Any]]] = {}
+        """Groups of exact topics, by each of these."""
         self._broad: list[Group[Any]] = []
+        """Groups with a wildcard in their filter."""
         self._memo: dict[str, list[Group[Any]]] = {}
+        """Topic to the groups that match; topics drop out when a group of theirs comes or goes."""
 
     def __iter__(self) -> Iterator[Group[Any]]:
         return iter(self._all.values())

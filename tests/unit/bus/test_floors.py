@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bus import group
-from service.bus.group import Floors
+from service.bus import floors as module
+from service.bus.floors import Floors
 from service.bus.reading import PAGE_BYTES
 from service.bus.start import Start
 from service.bus.values import Batch, Gap
@@ -30,10 +30,22 @@ def test_the_highest_since_any_moment(raised: list[int]) -> None:
         assert floors.since(moment) == max(raised[moment:], default=0)
 
 
+def test_the_worked_example() -> None:
+    """The table of the module's docstring."""
+    floors = Floors()
+    seen = []
+    for floor in (50, 9, 20):
+        floors.add(floor)
+        seen.append([floors.since(moment) for moment in range(floors.moment)])
+    assert seen == [[50], [50, 9], [50, 20, 20]]
+    assert floors.since(floors.moment) == 0
+    assert floors._falling == [(1, 50), (3, 20)]
+
+
 @given(RAISED)
 def test_with_little_memory_it_is_never_too_low(raised: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(group, "_FLOORS_MAX", 2)
+        patched.setattr(module, "_FLOORS_MAX", 2)
         floors = Floors()
         for floor in raised:
             floors.add(floor)
