@@ -2,20 +2,28 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 import structlog
+from pydantic import ValidationError
 
 from service.access.origins import Origins
-from service.apps.projects.service import ProjectService
+from service.apps.base import App, Ground
+from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
 from service.clock import SystemClock
+from service.core.errors import ConfigError
+from service.core.event import Rule
 from service.core.time import Clock
+from service.core.topics import TopicFilter
 from service.log.sqlite.database import FileLock, driver, library_is_affected
 from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
 from service.operations.telemetry import Metrics, ServiceCollector
 from service.resources import resource
-from service.settings import Settings
+from service.settings import Settings, explain_values
 from service.stream.hub import StreamHub
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
@@ -27,71 +35,104 @@ from service.wire.websocket import WebSocketWire
 logger = structlog.get_logger(__name__)
 
 
+APPS: Final[Mapping[str, Callable[[], App]]] = MappingProxyType({ProjectsApp.name: ProjectsApp})
+"""The applications that come with the service, by the name that `TWINWIRE_APPS` gives them."""
+
+
+def named_apps(names: Sequence[str]) -> list[App]:
+    """The applications of these names, each made once. Raises ConfigError for an unknown name or a wrong variable."""
+    unknown = [name for name in names if name not in APPS]
+    if unknown:
+        raise ConfigError(f"there is no application {unknown[0]!r}: {', '.join(APPS)}, or none", field="TWINWIRE_APPS")
+    try:
+        return [APPS[name]() for name in dict.fromkeys(names)]
+    except ValidationError as error:  # an application's own variables
+        raise ConfigError("; ".join(explain_values(error))) from error
+
+
 class Assembly:
     """Everything that runs behind one database. Make it with `open`; `drain`, then `close` it."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, log: SQLiteEventLog, bus: EventBus, projects: ProjectService
+        self,
+        settings: Settings,
+        clock: Clock,
+        lock: FileLock,
+        log: SQLiteEventLog,
+        bus: EventBus,
+        apps: Sequence[App],
     ) -> None:
         self.settings = settings
         self.log = log
         self.bus = bus
-        self.projects = projects
+        self.apps = tuple(apps)
+        self._lock = lock
         self.hub = StreamHub(
             bus,
             Frames(bus.epoch),
             clock,
-            heartbeat=settings.heartbeat,
-            send_timeout=settings.send_timeout,
-            max_streams=settings.max_streams,
+            heartbeat=settings.stream.heartbeat,
+            send_timeout=settings.stream.send_timeout,
+            max_streams=settings.limits.max_streams,
         )
-        self.origins = Origins(settings.allowed_origins)
-        reader = DraftReader(settings.data_max, projects.data_rule)
+        self.origins = Origins(settings.access.allowed_origins)
+        reader = DraftReader(settings.limits.data_max, self.rule)
         self.websocket = WebSocketWire(
-            bus, self.hub, reader, self.origins, data_max=settings.data_max, direct=settings.direct
+            bus, self.hub, reader, self.origins, data_max=settings.limits.data_max, direct=settings.stream.direct
         )
-        self.sse = SSEWire(bus, self.hub, self.origins, direct=settings.direct)
+        self.sse = SSEWire(bus, self.hub, self.origins, direct=settings.stream.direct)
         self.poll = PollWire(bus, self.hub, self.origins)
         self.publish = PublishWire(bus, self.hub, reader, self.origins)
         self.metrics = Metrics(ServiceCollector(bus, self.hub, log, clock))
 
     @classmethod
-    async def open(cls, settings: Settings) -> "Assembly":
-        """Migrate, open and start. Raises StorageError or MigrationError: then nothing is left open."""
+    async def open(cls, settings: Settings, apps: Sequence[App] | None = None) -> "Assembly":
+        """Migrate, open and start, with the applications that the settings name unless some are handed in.
+
+        Raises ConfigError, StorageError or MigrationError, or what an application raises: then nothing is left open.
+        """
         if library_is_affected(driver.sqlite_version_info):
             logger.warning("sqlite_has_wal_reset_bug", version=driver.sqlite_version, fixed_in="3.51.3")
+        apps = named_apps(settings.apps.apps) if apps is None else apps
         async with contextlib.AsyncExitStack() as undo:
-            undo.enter_context(lock := FileLock(settings.database))
-            applied = await asyncio.to_thread(migrate, settings.database, resource("migrations"))
+            undo.enter_context(lock := FileLock(settings.log.database))
+            applied = await asyncio.to_thread(migrate, settings.log.database, resource("migrations"))
             for migration in applied:
                 logger.info("migration_applied", number=migration.number, name=migration.name)
             clock = SystemClock()
             log = await open_log(
-                settings.database,
+                settings.log.database,
                 clock=clock,
-                durability=settings.durability,
-                policies=settings.retention,
-                retention_interval=settings.retention_interval,
+                durability=settings.log.durability,
+                policies=settings.log.retention,
+                retention_interval=settings.log.retention_interval,
             )
             undo.push_async_callback(log.close)
-            bus = EventBus(log, clock, tail_events=settings.tail_events, tail_bytes=settings.tail_bytes)
-            projects = await ProjectService.open(
-                bus,
-                settings.database,
-                clock=clock,
-                pace=settings.generation_pace,
-                concurrency=settings.generation_concurrency,
-            )
-            undo.push_async_callback(projects.close)
-            assembly = cls(settings, clock, log, bus, projects)
-            assembly._lock = lock
-            await projects.start()
+            bus = EventBus(log, clock, tail_events=settings.bus.tail_events, tail_bytes=settings.bus.tail_bytes)
+            for app in apps:
+                undo.push_async_callback(app.close)
+                await app.open(Ground(bus, bus.reading, clock, settings.log.database))
+            assembly = cls(settings, clock, lock, log, bus, apps)
+            for app in apps:
+                await app.start()
             assembly.hub.start()
             undo.pop_all()
-        logger.info("service_opened", database=str(settings.database), epoch=bus.epoch, head=bus.head)
+        logger.info(
+            "service_opened",
+            database=str(settings.log.database),
+            epoch=bus.epoch,
+            head=bus.head,
+            apps=[app.name for app in apps],
+        )
         return assembly
 
-    _lock: FileLock
+    def rule(self, topic: str, type: str) -> Rule | None:
+        """What an event's data has to pass: the first application that has a rule for it decides."""
+        return next((rule for app in self.apps if (rule := app.rule(topic, type)) is not None), None)
+
+    def alias(self, path: str) -> TopicFilter | None:
+        """The topics that a stream's path stands for; None if no application knows it. Raises NotFoundError."""
+        return next((topics for app in self.apps if (topics := app.alias(path)) is not None), None)
 
     def checks(self) -> dict[str, str]:
         """Each condition of readiness by name: "ok", or what is wrong."""
@@ -104,12 +145,13 @@ class Assembly:
 
     async def drain(self) -> None:
         """Stop taking in, and send everyone away politely; takes at most the grace period."""
-        await self.hub.drain(self.settings.grace)
+        await self.hub.drain(self.settings.server.grace)
 
     async def close(self) -> None:
         """Let runs stop where they are, commit what was accepted, release the files."""
         self.hub.draining.set()
-        await self.projects.close()
+        for app in reversed(self.apps):
+            await app.close()
         await self.hub.close()
         await self.bus.settle()
         await self.log.close()

@@ -1,14 +1,25 @@
-"""Every knob, with its unit, default and bound. Flags of the command beat the environment."""
+"""Every knob, with its unit, default and bound, by the room that it is for. Flags of the command beat the environment.
 
+The variables' names are flat, `TWINWIRE_PORT`, whichever room they belong to; an application brings its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.core.errors import InvalidError
+from service.core.errors import ConfigError, InvalidError
 from service.core.limits import DATA_MAX, REQUEST_MAX
 from service.core.topics import TopicFilter
+
+PREFIX = "TWINWIRE_"
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+"""A list that is written with commas; `_Room` splits it."""
 
 
 class RetentionPolicy(BaseModel):
@@ -35,13 +46,28 @@ class RetentionPolicy(BaseModel):
         return TopicFilter((self.topics,))
 
 
-class Settings(BaseSettings):
-    """The environment, `TWINWIRE_*`."""
+class _Room(BaseSettings):
+    """The settings of one room, from the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="TWINWIRE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class ServerSettings(_Room):
+    """The process: where it listens, how it stops."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of them.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    loop: Literal["auto", "uvloop", "asyncio"] = Field("auto", description="Event loop; auto takes uvloop if it can.")
+    grace: float = Field(10.0, ge=0, le=300, description="Seconds that a stop may take.")
+
+
+class LogSettings(_Room):
+    """What is kept, and how safely."""
+
     database: Path = Field(Path("twinwire.db"), description="SQLite file; created and migrated at start.")
     durability: Literal["full", "normal"] = Field(
         "full",
@@ -51,28 +77,112 @@ class Settings(BaseSettings):
         (), description='JSON list of {"topics", "max_age" s, "max_count", "max_bytes"}; empty keeps everything.'
     )
     retention_interval: float = Field(60.0, gt=0, description="Seconds between two passes of retention.")
+
+
+class BusSettings(_Room):
+    """What is held in memory for those who are just behind."""
+
+    tail_events: int = Field(10_000, ge=1, description="Events kept in memory for those who are just behind.")
+    tail_bytes: int = Field(32 << 20, ge=1 << 20, description="Bytes of memory for the same.")
+
+
+class StreamSettings(_Room):
+    """How open streams are looked after."""
+
+    heartbeat: float = Field(20.0, ge=0.5, le=120, description="Seconds of silence after which a heartbeat is sent.")
+    send_timeout: float = Field(30.0, ge=1, le=600, description="Seconds without progress until a peer is given up.")
+    direct: bool = Field(True, description="Write frames straight to the transport where the server allows it.")
+
+
+class LimitSettings(_Room):
+    """Bounds that an operator may move; the others stand in `service.core.limits`."""
+
     data_max: int = Field(
         DATA_MAX, ge=1024, le=REQUEST_MAX // 2, description="Bytes of one event's encoded data at most."
     )
-    tail_events: int = Field(10_000, ge=1, description="Events kept in memory for those who are just behind.")
-    tail_bytes: int = Field(32 << 20, ge=1 << 20, description="Bytes of memory for the same.")
-    heartbeat: float = Field(20.0, ge=0.5, le=120, description="Seconds of silence after which a heartbeat is sent.")
-    send_timeout: float = Field(30.0, ge=1, le=600, description="Seconds without progress until a peer is given up.")
     max_streams: int = Field(0, ge=0, description="Open streams at most; 0 for no bound but the machine's.")
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+
+
+class AccessSettings(_Room):
+    """Who may come in."""
+
+    allowed_origins: CommaSeparated = Field(
         (), description="Comma-separated web origins whose pages may connect besides our own; * for all."
     )
-    direct: bool = Field(True, description="Write frames straight to the transport where the server allows it.")
-    loop: Literal["auto", "uvloop", "asyncio"] = Field("auto", description="Event loop; auto takes uvloop if it can.")
-    grace: float = Field(10.0, ge=0, le=300, description="Seconds that a stop may take.")
-    generation_pace: float = Field(0.5, ge=0, le=60, description="Seconds that each stage of a run takes at least.")
-    generation_concurrency: int = Field(4, ge=1, le=64, description="Runs at a time; more are queued.")
+
+    _split = field_validator("allowed_origins", mode="before")(_split)
+
+
+class AppsSettings(_Room):
+    """Which applications ride along."""
+
+    apps: CommaSeparated = Field(
+        ("projects",), description="Comma-separated applications that are on; none for none of them."
+    )
+
+    @field_validator("apps", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        names = _split(value)
+        return () if names == ("none",) else names
+
+
+class OperationsSettings(_Room):
+    """What an operator is told."""
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="json for machines, console for people; auto looks whether standard error is a terminal."
     )
 
-    @field_validator("allowed_origins", mode="before")
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All rooms' settings. `Settings.read` takes single values by their flat names."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    bus: BusSettings = field(default_factory=BusSettings)
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
+    apps: AppsSettings = field(default_factory=AppsSettings)
+    operations: OperationsSettings = field(default_factory=OperationsSettings)
+
     @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    def read(cls, values: Mapping[str, Any] | None = None) -> "Settings":
+        """The environment, beaten by `values` of flat names. Raises ConfigError with everything that is wrong."""
+        left = dict(values or {})
+        rooms: dict[str, BaseSettings] = {}
+        wrong: list[str] = []
+        for room, kind in settings_rooms():
+            mine = {name: left.pop(name) for name in kind.model_fields if name in left}
+            try:
+                rooms[room] = kind(**mine)
+            except ValueError as error:
+                wrong += explain_values(error)
+        wrong += [f"there is no setting {name!r}" for name in left]
+        if wrong:
+            raise ConfigError("; ".join(wrong), field=wrong[0].partition(":")[0])
+        return cls(**rooms)  # type: ignore[arg-type]
+
+
+def settings_rooms() -> Iterator[tuple[str, type[BaseSettings]]]:
+    """Each room by its name in `Settings`, in the order in which the documents list them."""
+    for one in fields(Settings):
+        assert isinstance(one.default_factory, type)
+        yield one.name, one.default_factory
+
+
+def every_setting(*more: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
+    """Every variable's name and what it is: those of all rooms, and of `more`, an application's."""
+    for kind in (*(kind for _, kind in settings_rooms()), *more):
+        for name, info in kind.model_fields.items():
+            yield f"{PREFIX}{name.upper()}", info
+
+
+def explain_values(error: ValueError) -> list[str]:
+    """A line for each value that is wrong, beginning with its variable."""
+    if not isinstance(error, ValidationError):  # pydantic-settings: a variable that is not the JSON it should be
+        return [f"{error}: {error.__cause__}"]
+    return [f"{PREFIX}{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()]

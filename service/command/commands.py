@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from pydantic import ValidationError
 
 from service.core.errors import TwinwireError
 from service.resources import resource
@@ -18,16 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _settings(**flags: Any) -> Settings:
-    """The environment, overridden by the flags that were given. Ends the command with what is wrong."""
-    try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        lines = [
-            f"TWINWIRE_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
-        ]
-        raise click.ClickException("; ".join(lines)) from error
-    except ValueError as error:  # pydantic-settings: an environment variable that is not the JSON it should be
-        raise click.ClickException(f"{error}: {error.__cause__}") from error
+    """The environment, overridden by the flags that were given. Raises ConfigError with what is wrong."""
+    return Settings.read({name: value for name, value in flags.items() if value is not None})
 
 
 def _database(command: F) -> F:
@@ -72,7 +63,7 @@ def serve(host: str | None, port: int | None, database: Path | None, config_file
     from service.server.serve import run
 
     settings = _settings(host=host, port=port, database=database)
-    configure_logs(settings.log_level, settings.log_format)
+    configure_logs(settings.operations.log_level, settings.operations.log_format)
     run(settings, config_file or resource("hypercorn.toml"))
 
 
@@ -83,7 +74,7 @@ def migrate(database: Path | None) -> None:
     from service.log.sqlite.database import FileLock
     from service.log.sqlite.migrate import migrate as apply
 
-    path = _settings(database=database).database
+    path = _settings(database=database).log.database
     with FileLock(path):
         applied = apply(path, resource("migrations"))
     for migration in applied:

@@ -7,7 +7,10 @@ from typing import Final
 from service.core.limits import CURSOR_MAX, OFFSET_MAX
 
 EPOCH_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
-_CURSOR: Final = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,18})\Z", re.ASCII)
+CURSOR_PATTERN: Final = "([a-z0-9]{1,32})-(0|[1-9][0-9]{0,18})"
+"""A cursor's text as a regular expression, without anchors."""
+
+_CURSOR: Final = re.compile(rf"{CURSOR_PATTERN}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)

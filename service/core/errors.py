@@ -17,8 +17,9 @@
     │   ├── OverloadedError      503  1013  retry
     │   └── StorageFullError     503  1013  retry
     ├── UnsupportedError         501
-    └── StorageError             500  1011  the database can't be used; says why
-        └── MigrationError       500  1011
+    ├── StorageError             500  1011  the database can't be used; says why
+    │   └── MigrationError       500  1011
+    └── ConfigError              500  1011  what the service was told to start with does not make sense
 
 An error is a value: all that it tells is given when it is made, and the type checker refuses what would change it
 later. `at` makes another one of it. Errors become problems (RFC 9457) in `wire/problems.py`: answers of the wires in
@@ -186,3 +187,9 @@ class StorageError(TwinwireError):
 
 class MigrationError(StorageError):
     """The recorded migrations and the files on disk disagree."""
+
+
+class ConfigError(TwinwireError):
+    """Settings, or the server's configuration file, that can't be served with; `field` names the setting."""
+
+    title = "Configuration error"

@@ -9,8 +9,12 @@ from service.core.errors import InvalidError
 from service.core.limits import FILTER_TOPICS_MAX, TOPIC_MAX
 
 _SEGMENT: Final = r"[A-Za-z0-9_.~-]+"
-_TOPIC: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z", re.ASCII)
-_PATTERN: Final = re.compile(rf"(?:(?:{_SEGMENT}|\*)/)*(?:{_SEGMENT}|\*|\*\*)\Z", re.ASCII)
+TOPIC_PATTERN: Final = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+FILTER_PATTERN: Final = rf"(?:(?:{_SEGMENT}|\*)/)*(?:{_SEGMENT}|\*|\*\*)"
+"""A topic, and one pattern of a filter, as regular expressions without anchors."""
+
+_TOPIC: Final = re.compile(rf"{TOPIC_PATTERN}\Z", re.ASCII)
+_PATTERN: Final = re.compile(rf"{FILTER_PATTERN}\Z", re.ASCII)
 _ANY_SEGMENT: Final = "*"
 _ANY_REST: Final = "**"
 

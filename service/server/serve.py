@@ -20,8 +20,8 @@ import structlog
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
-from service.assembly import Assembly
-from service.core.errors import StorageError, TwinwireError
+from service.assembly import Assembly, named_apps
+from service.core.errors import ConfigError, StorageError
 from service.core.limits import ENVELOPE_MAX
 from service.server.garbage import Collector
 from service.settings import Settings
@@ -45,12 +45,6 @@ WATCHDOG_EXTRA: Final = 2.0
 """Seconds beyond the grace period after which a stop that hangs is ended for good."""
 
 logger = structlog.get_logger(__name__)
-
-
-class ConfigError(TwinwireError):
-    """The server's configuration file is not one that we can serve with."""
-
-    title = "Configuration error"
 
 
 def load_config(path: Path) -> Config:
@@ -106,11 +100,11 @@ def listen(host: str, port: int, backlog: int, send_timeout: float) -> socket.so
 def run(settings: Settings, config_file: Path) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError, StorageError or MigrationError if it can't start."""
     config = load_config(config_file)
-    config.websocket_max_message_size = 2 * (settings.data_max + ENVELOPE_MAX)  # ours answers first, at the limit
-    config.graceful_timeout = min(config.graceful_timeout, settings.grace)
-    listener = listen(settings.host, settings.port, config.backlog, settings.send_timeout)
+    config.websocket_max_message_size = 2 * (settings.limits.data_max + ENVELOPE_MAX)  # ours answers first
+    config.graceful_timeout = min(config.graceful_timeout, settings.server.grace)
+    listener = listen(settings.server.host, settings.server.port, config.backlog, settings.stream.send_timeout)
     config.bind = [f"fd://{listener.fileno()}"]
-    use_uvloop = settings.loop == "uvloop" or (settings.loop == "auto" and uvloop is not None)
+    use_uvloop = settings.server.loop == "uvloop" or (settings.server.loop == "auto" and uvloop is not None)
     if use_uvloop and uvloop is None:
         raise ConfigError("uvloop is not installed: set TWINWIRE_LOOP=asyncio", field="loop")
     factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop if use_uvloop else None
@@ -142,7 +136,7 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         await stop.wait()
         collecting.cancel()
         logger.info("stopping")
-        _arm_watchdog(app, settings.grace + config.graceful_timeout + WATCHDOG_EXTRA)
+        _arm_watchdog(app, settings.server.grace + config.graceful_timeout + WATCHDOG_EXTRA)
         await assembly.drain()
 
     # The front door itself: Quart's own `__call__` would be one more frame for each stream.
@@ -200,15 +194,17 @@ def check(settings: Settings, config_file: Path) -> list[str]:
     from service.resources import resource
 
     load_config(config_file)
+    apps = named_apps(settings.apps.apps)
     migrations = load(resource("migrations"))
-    folder = settings.database.absolute().parent
+    folder = settings.log.database.absolute().parent
     if not os.access(folder, os.W_OK):
         raise StorageError(f"the database's folder {folder} can't be written")
     fixed = "has the WAL-reset bug, 3.51.3 fixes it" if library_is_affected(driver.sqlite_version_info) else "fine"
     return [
         f"configuration {config_file}: fine",
-        f"settings: fine (database {settings.database}, {settings.host} port {settings.port})",
+        f"settings: fine (database {settings.log.database}, {settings.server.host} port {settings.server.port})",
+        f"applications: {', '.join(app.name for app in apps) or 'none'}",
         f"migrations: {len(migrations)}, up to {migrations[-1].number:04}_{migrations[-1].name}",
         f"SQLite {driver.sqlite_version}: {fixed}",
-        f"event loop: {'uvloop' if uvloop is not None and settings.loop != 'asyncio' else 'asyncio'}",
+        f"event loop: {'uvloop' if uvloop is not None and settings.server.loop != 'asyncio' else 'asyncio'}",
     ]

@@ -1,16 +1,19 @@
 """The application: Quart for resources and pages, the front door before it for streams and publishing."""
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from quart import Quart, request
+from quart import Blueprint, Quart, Response, request
 
-from service.apps.projects.routes import projects_blueprint
+from service.apps.base import App
 from service.assembly import Assembly
 from service.core.errors import ForbiddenError
 from service.settings import Settings
 from service.stream.hypercorn import close_http2_buffer_fault
 from service.web import problems
 from service.web.front import ASGI, FrontDoor
+from service.web.json import answer
+from service.web.openapi import describe
 from service.web.operations import operations_blueprint
 from service.web.pages import pages_blueprint
 
@@ -26,14 +29,30 @@ class TwinwireApp(Quart):
     def attach(self, assembly: Assembly) -> None:
         """Serve `assembly`, and close it with the lifespan. Call once, before the first request."""
         self.register_blueprint(operations_blueprint(assembly))
-        self.register_blueprint(projects_blueprint(assembly.projects))
+        self.register_blueprint(_document(assembly))
+        for app in assembly.apps:
+            for blueprint in app.routes():
+                self.register_blueprint(blueprint)
+        pages = {name: file for app in reversed(assembly.apps) for name, file in app.pages().items()}
+        self.register_blueprint(pages_blueprint(pages))
         self.front.assembly = assembly
 
 
-def create_app(settings: Settings | None = None) -> TwinwireApp:
+def _document(assembly: Assembly) -> Blueprint:
+    """What describes all of the others stands beside them: it has to know every application's part."""
+    blueprint = Blueprint("document", __name__)
+
+    @blueprint.get("/api/openapi.json")
+    async def openapi() -> Response:
+        return answer(describe([part for app in assembly.apps if (part := app.describe()) is not None]))
+
+    return blueprint
+
+
+def create_app(settings: Settings | None = None, apps: Sequence[App] | None = None) -> TwinwireApp:
     """An ASGI application. Its lifespan opens a service, unless one was attached, and closes it.
 
-    Without `settings`, the environment's.
+    Without `settings`, the environment's; without `apps`, those that the settings name.
     """
     app = TwinwireApp("service", static_folder=None)
     app.url_map.strict_slashes = False
@@ -42,13 +61,12 @@ def create_app(settings: Settings | None = None) -> TwinwireApp:
     app.front = front
     app.asgi_app = cast(Any, front)  # type: ignore[method-assign]
     problems.install(app)
-    app.register_blueprint(pages_blueprint())
 
     @app.before_serving
     async def start() -> None:
         close_http2_buffer_fault()
         if front.assembly is None:
-            app.attach(await Assembly.open(settings or Settings()))
+            app.attach(await Assembly.open(settings or Settings.read(), apps))
 
     @app.before_request
     async def guard() -> None:

@@ -20,7 +20,6 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 EVENTS: Final = "/api/events"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
-_PROJECTS: Final = "/projects/"
 _READ_AND_PUBLISH: Final = "GET, HEAD, POST, OPTIONS"
 _PREFLIGHT: Final = [
     (b"access-control-allow-headers", b"content-type, idempotency-key, last-event-id, authorization"),
@@ -69,7 +68,7 @@ def _stream(assembly: Assembly, wire: WebSocketWire | SSEWire, path: str, base: 
     """The wire, with the topics that the path stands for. Raises NotFoundError."""
     if path == base:
         return wire
-    return partial(wire, topics=_project_topics(assembly, path, base))
+    return partial(wire, topics=_topics_of(assembly, path, base))
 
 
 def _events(assembly: Assembly, method: str) -> ASGI:
@@ -100,15 +99,12 @@ async def _upgrade_required(assembly: Assembly, scope: Scope, receive: Receive, 
     await respond_problem(send, error, head=scope["method"] == "HEAD", cors=_cors(assembly, scope), sse=hint)
 
 
-def _project_topics(assembly: Assembly, path: str, base: str) -> TopicFilter:
-    """The filter that `base/projects/{id}` stands for. Raises NotFoundError."""
-    prefix = base + _PROJECTS
-    id = path.removeprefix(prefix)
-    if not path.startswith(prefix):
+def _topics_of(assembly: Assembly, path: str, base: str) -> TopicFilter:
+    """The filter that a path below `base` stands for. Raises NotFoundError."""
+    topics = assembly.alias(path.removeprefix(f"{base}/")) if path.startswith(f"{base}/") else None
+    if topics is None:
         raise NotFoundError("there is no such stream")
-    if not assembly.projects.exists(id):
-        raise NotFoundError("there is no such project")
-    return TopicFilter((f"projects/{id}",))
+    return topics
 
 
 async def _preflight(assembly: Assembly, allow: str, scope: Scope, receive: Receive, send: Send) -> None:

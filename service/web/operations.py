@@ -1,18 +1,23 @@
 """What operators and their tools ask: health, readiness, metrics, topics, trimming, the API's description."""
 
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
+from service import openapi as words
 from service.assembly import Assembly
-from service.core.errors import InvalidError, MediaTypeError
+from service.core.errors import InvalidError
 from service.core.topics import TopicFilter
 from service.core.words import TRANSPORTS
-from service.web.openapi import describe
-from service.wire.drafts import decode_utf8, explain_decoding
+from service.log.base import TopicStats
+from service.openapi import BOOLEAN, COUNT, JSON, STRING, Description, Schema, array, nullable, operation, record, ref
+from service.web.json import answer, read
+
+_TAG: Final = "operations"
+_KEEP_MAX: Final = 1 << 53
+"""Events that a trim may keep; beyond, a JSON number is no integer to everybody (RFC 8259, 6)."""
 
 
 class TrimRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,13 +32,13 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 
     @blueprint.get("/api/health")
     async def health() -> Response:
-        return _json({"status": "ok"})
+        return answer({"status": "ok"})
 
     @blueprint.get("/api/ready")
     async def ready() -> Response:
         checks = assembly.checks()
         is_ready = all(value == "ok" for value in checks.values())
-        return _json({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
+        return answer({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 
     @blueprint.get("/metrics")
     async def metrics() -> Response:
@@ -41,22 +46,20 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 
     @blueprint.get("/api/topics")
     async def topics() -> Response:
-        return _json({"topics": [_topic(assembly, *one) for one in assembly.bus.topics()]})
+        return answer({"topics": [_topic(assembly, *one) for one in assembly.bus.topics()]})
 
     @blueprint.post("/api/topics/trim")
     async def trim() -> Response:
-        wanted = await _read_trim()
+        wanted = await read(TrimRequest)
+        if not 0 <= wanted.keep < _KEEP_MAX:
+            raise InvalidError("keep is a number of events, 0 or more", field="keep")
         removed = await assembly.bus.trim(TopicFilter((wanted.topic,)), wanted.keep)
-        return _json({"removed": removed})
-
-    @blueprint.get("/api/openapi.json")
-    async def openapi() -> Response:
-        return _json(describe())
+        return answer({"removed": removed})
 
     return blueprint
 
 
-def _topic(assembly: Assembly, stats: Any, subscribers: Mapping[str, int]) -> dict[str, Any]:
+def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]) -> dict[str, Any]:
     return {
         "topic": stats.topic,
         "count": stats.count,
@@ -66,21 +69,52 @@ def _topic(assembly: Assembly, stats: Any, subscribers: Mapping[str, int]) -> di
     }
 
 
-async def _read_trim() -> TrimRequest:
-    """Raises MediaTypeError, MalformedError, or InvalidError naming the field."""
-    if request.mimetype != "application/json":
-        raise MediaTypeError("send application/json", field="Content-Type")
-    try:
-        wanted = msgspec.json.decode(decode_utf8(await request.get_data(False, False, False)), type=TrimRequest)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise explain_decoding(error) from error
-    if not 0 <= wanted.keep < 1 << 53:
-        raise InvalidError("keep is a number of events, 0 or more", field="keep")
-    return wanted
+def describe() -> Description:
+    return Description(_TAG, _paths(), _schemas())
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    response = Response(body, status, content_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+def _paths() -> dict[str, Any]:
+    def get(id: str, summary: str, answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
+        return {"get": operation(_TAG, id, summary, answers)}
+
+    ready = {
+        200: words.answer("Ready.", ref("Readiness")),
+        503: words.answer("Not ready: `checks` says why.", ref("Readiness")),
+    }
+    trim = operation(
+        _TAG,
+        "trim",
+        "Keep the newest events of each topic that matches",
+        {200: words.answer("How many went.", ref("Trimmed"))},
+        problems=(400, 413, 415, 422, 503),
+        body={JSON: {"schema": ref("TrimRequest")}},
+    )
+    document = {200: words.answer("OpenAPI 3.1.", {"type": "object"})}
+    return {
+        "/api/health": get("health", "Whether the process lives", {200: words.answer("It does.", ref("Health"))}),
+        "/api/ready": get("ready", "Whether to send clients here", ready),
+        "/api/topics": get("listTopics", "All topics", {200: words.answer("By topic.", ref("TopicList"))}),
+        "/api/topics/trim": {"post": trim},
+        "/api/openapi.json": get("openapi", "This document", document),
+        "/metrics": get("metrics", "Metrics", {200: words.answer("Prometheus text.", STRING, "text/plain")}),
+    }
+
+
+def _schemas() -> dict[str, Schema]:
+    topic = record(
+        {
+            "topic": ref("Topic"),
+            "count": COUNT,
+            "head": ref("Cursor"),
+            "floor": nullable(ref("Cursor")),
+            "subscribers": record(dict.fromkeys(TRANSPORTS, COUNT), additionalProperties=COUNT),
+        }
+    )
+    checks = {"type": "object", "additionalProperties": STRING, "description": "`ok`, or what is wrong."}
+    return {
+        "TopicList": record({"topics": array(topic)}),
+        "TrimRequest": record({"topic": ref("TopicFilter"), "keep": COUNT}, additionalProperties=False),
+        "Trimmed": record({"removed": COUNT}),
+        "Health": record({"status": {"const": "ok"}}),
+        "Readiness": record({"ready": BOOLEAN, "checks": checks}),
+    }

@@ -1,9 +1,12 @@
 """The pages and the browser client: plain files, revalidated on every load, nothing from another host."""
 
-from typing import Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from quart import Blueprint, Response, send_from_directory
 
+from service.openapi import Description, answer, operation, path
 from service.resources import resource
 
 SECURITY_HEADERS: Final = {
@@ -17,18 +20,28 @@ SECURITY_HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 
+_TAG: Final = "pages"
+_HOME: Final = "lab.html"
+"""What `/` shows where no application has a page for it: the wire lab, with a table of topics."""
 
-def pages_blueprint() -> Blueprint:
+
+def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
+    """`pages` are the applications' files by name; "" is what `/` shows."""
     blueprint = Blueprint("pages", __name__)
     folder = resource("static")
+    known = {"": folder / _HOME, **pages}
+
+    async def send(name: str) -> Response:
+        file = known.get(name, folder / name)
+        return await send_from_directory(file.parent, file.name)
 
     @blueprint.get("/")
     async def home() -> Response:
-        return await send_from_directory(folder, "index.html")
+        return await send("")
 
     @blueprint.get("/<name>")
     async def page(name: str) -> Response:
-        return await send_from_directory(folder, name)
+        return await send(name)
 
     @blueprint.get("/<any(app,client):part>/<path:name>")
     async def file(part: str, name: str) -> Response:
@@ -40,3 +53,20 @@ def pages_blueprint() -> Blueprint:
         return response
 
     return blueprint
+
+
+def describe() -> Description:
+    def file(id: str, summary: str, *names: str) -> dict[str, Any]:
+        found = {200: answer("The file."), 304: answer("Not modified.")}
+        parameters = [path(name, "A file's name, or path.") for name in names]
+        return {"get": operation(_TAG, id, summary, found, parameters=parameters, problems=(404,) if names else ())}
+
+    return Description(
+        _TAG,
+        {
+            "/": file("home", "The page"),
+            "/{name}": file("page", "The other pages", "name"),
+            "/app/{path}": file("pageFile", "Scripts and styles of the pages", "path"),
+            "/client/{path}": file("clientFile", "The browser client", "path"),
+        },
+    )

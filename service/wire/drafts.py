@@ -1,20 +1,13 @@
 """From request bodies to drafts. `data` is taken as the text that it arrived as, checked but never decoded."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError
-from service.core.event import Draft, check_key, check_type, new_tuple
+from service.core.event import Draft, Rule, Rules, check_key, check_type, new_tuple
 from service.core.limits import BATCH_MAX
 from service.core.topics import check_topic
-
-Rule = Callable[[str], None]
-"""A further check of an event's data, such as the application's models; raises InvalidError."""
-
-Rules = Callable[[str, str], Rule | None]
-"""The rule for a topic and a type; None: any data will do."""
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"

@@ -34,12 +34,12 @@ class InProcess:
     """Serves from `__enter__` to `__exit__`, configured as `twinwire serve` is."""
 
     def __init__(self, directory: Path, loop: str = "asyncio", **settings: Any) -> None:
-        self._settings = Settings(database=directory / "test.db", grace=2, **settings)
+        self._settings = Settings.read({"database": directory / "test.db", "grace": 2, **settings})
         self._factory = LOOPS[loop]
         self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._thread = threading.Thread(target=self._run, name="server")
         self._app = create_app(self._settings)
-        self._listener = listen("127.0.0.1", 0, 100, self._settings.send_timeout)
+        self._listener = listen("127.0.0.1", 0, 100, self._settings.stream.send_timeout)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property

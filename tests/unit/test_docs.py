@@ -11,9 +11,11 @@ from typing import Any, Final, get_args
 import pytest
 from pydantic.fields import FieldInfo
 
+from service.apps.projects.described import describe_projects
+from service.apps.projects.settings import ProjectsSettings
 from service.core import limits, words
 from service.log.sqlite.writer import QUEUE_EVENTS
-from service.settings import Settings
+from service.settings import ServerSettings, Settings, StreamSettings, every_setting
 from service.version import __version__
 from service.web.openapi import describe
 from service.wire import request as asgi
@@ -21,8 +23,11 @@ from service.wire import sse
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-DEFAULTS: Final = Settings.model_construct()
-"""Without the environment of whoever runs the tests."""
+DEFAULTS: Final = Settings(ServerSettings.model_construct(), stream=StreamSettings.model_construct())
+"""Without the environment of whoever runs the tests, where it is asked below."""
+
+SETTINGS: Final = list(every_setting(ProjectsSettings))
+"""Every variable: the service's and the applications'."""
 TABLE: Final = re.compile(r"<!-- settings:[^>]*-->\n(.*?)<!-- /settings -->", re.DOTALL)
 
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -68,8 +73,8 @@ def bound_of(field: FieldInfo) -> str:
 
 def settings_table() -> str:
     rows = ["| variable | default | bound | meaning |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        cells = (f"`TWINWIRE_{name.upper()}`", default_of(field), bound_of(field), field.description or "")
+    for name, field in SETTINGS:
+        cells = (f"`{name}`", default_of(field), bound_of(field), field.description or "")
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
@@ -82,7 +87,7 @@ def test_table_of_settings_is_the_one_of_the_code() -> None:
 
 @every_document
 def test_variables_that_documents_name_exist(path: Path) -> None:
-    known = {f"TWINWIRE_{name.upper()}" for name in Settings.model_fields} | {"TWINWIRE_URL", "TWINWIRE_CHROMIUM"}
+    known = {name for name, _ in SETTINGS} | {"TWINWIRE_URL", "TWINWIRE_CHROMIUM"}
     assert set(re.findall(r"TWINWIRE_[A-Z_]+[A-Z]", path.read_text("utf-8"))) <= known
 
 
@@ -90,7 +95,7 @@ def test_example_of_retention_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> N
     (line,) = re.findall(r"^export (TWINWIRE_RETENTION=.*)$", read("README.md"), re.MULTILINE)
     name, _, value = shlex.split(line)[0].partition("=")
     monkeypatch.setenv(name, value)
-    policies = Settings().retention
+    policies = Settings.read().log.retention
     assert [policy.topics for policy in policies] == ["metrics/**", "projects/*", "**"]
     assert [policy.max_age for policy in policies] == [3600, 30 * 24 * 3600, None]
     assert policies[2].max_bytes == 64 * 1024 * 1024
@@ -108,7 +113,7 @@ def test_example_of_retention_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> N
         ("README.md", f"| {limits.FILTER_TOPICS_MAX} |"),
         ("README.md", f"{limits.PAGE_MAX:,} events, waits up to {limits.WAIT_MAX:g} s"),
         ("README.md", f"{QUEUE_EVENTS:,} events, then `503`"),
-        ("README.md", f"heartbeat of {DEFAULTS.heartbeat:g} s"),
+        ("README.md", f"heartbeat of {DEFAULTS.stream.heartbeat:g} s"),
         ("docs/protocol.md", f"1-{limits.TOPIC_MAX} bytes"),
         ("docs/protocol.md", f"1-{limits.TYPE_MAX} of `A-Z a-z 0-9 _ . -`"),
         ("docs/protocol.md", f"at most {limits.DATA_MAX // 1024} KiB encoded"),
@@ -121,8 +126,8 @@ def test_example_of_retention_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> N
         ("docs/protocol.md", f"a request over {limits.REQUEST_MAX >> 20} MiB"),
         ("docs/protocol.md", f"more than {limits.BATCH_MAX:,} in one request"),
         ("docs/protocol.md", f"up to {limits.FILTER_TOPICS_MAX} of them"),
-        ("docs/deployment.md", f"`TWINWIRE_HEARTBEAT` ({DEFAULTS.heartbeat:g} s)"),
-        ("docs/deployment.md", f"`TWINWIRE_GRACE` ({DEFAULTS.grace:g} s)"),
+        ("docs/deployment.md", f"`TWINWIRE_HEARTBEAT` ({DEFAULTS.stream.heartbeat:g} s)"),
+        ("docs/deployment.md", f"`TWINWIRE_GRACE` ({DEFAULTS.server.grace:g} s)"),
         ("docs/deployment.md", f"accept bodies of {limits.REQUEST_MAX >> 20} MiB"),
     ],
 )
@@ -141,7 +146,7 @@ def test_protocol_names_reserved_types_cursor_parameters_and_stream_headers() ->
 
 def test_protocol_has_every_path_of_the_api() -> None:
     text = read("docs/protocol.md")
-    paths = {path for path in describe()["paths"] if path.startswith(("/api", "/metrics"))}
+    paths = {path for path in describe([describe_projects()])["paths"] if path.startswith(("/api", "/metrics"))}
     assert {path for path in paths if not re.search(rf"{re.escape(path)}[`?]", text)} == set()
 
 
@@ -245,7 +250,7 @@ def test_unit_starts_the_command_with_settings_that_exist() -> None:
     (unit,) = blocks(read("docs/deployment.md"), "ini")
     assert re.search(r"^ExecStart=\S+/twinwire serve$", unit, re.MULTILINE)
     (seconds,) = map(int, re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE))
-    assert seconds > DEFAULTS.grace + 3 + 5  # our grace, the server's, the watchdog's
+    assert seconds > DEFAULTS.server.grace + 3 + 5  # our grace, the server's, the watchdog's
 
 
 def test_code_cites_a_document_that_is_here() -> None:

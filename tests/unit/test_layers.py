@@ -25,8 +25,24 @@ BELOW = {
         "service.wire.request",
         "service.wire.problems",
     ),
-    "service.wire": ("service.core", "service.access", "service.bus", "service.log.base", "service.stream"),
-    "service.apps": ("service.core", "service.bus", "service.log.base", "service.log.sqlite.database"),
+    "service.wire": (
+        "service.core",
+        "service.access",
+        "service.bus",
+        "service.log.base",
+        "service.openapi",
+        "service.stream",
+    ),
+    "service.apps": (
+        "service.core",
+        "service.bus",
+        "service.log.base",
+        "service.log.sqlite.database",
+        "service.openapi",
+        "service.resources",
+        "service.web.json",
+    ),
+    "service.openapi": (),
     "service.resources": (),
     "service.version": (),
     "service.clock": ("service.core",),
@@ -50,9 +66,11 @@ BELOW = {
         "service.core",
         "service.access",
         "service.bus",
+        "service.log.base",
+        "service.openapi",
         "service.stream",
         "service.wire",
-        "service.apps",
+        "service.apps.base",
         "service.resources",
         "service.version",
         "service.settings",
@@ -69,7 +87,7 @@ GENERATION_MAY_USE = {"open_reader", "POSITION_SQL", "driver", "explain"}
 """Of the database, the generator's store may open a connection that can't write and say what its errors mean."""
 
 HOMES = {
-    "quart": ("service.web", "service.apps.projects.routes"),
+    "quart": ("service.web", "service.apps"),
     "hypercorn": ("service.stream.hypercorn", "service.server.serve"),
     "aiosqlite": ("service.log", "service.apps.projects.store"),
     "sqlite3": ("service.log.sqlite.database",),
@@ -185,6 +203,18 @@ def test_the_generator_takes_little_from_the_database() -> None:
         for name in one.names
     }
     assert taken <= GENERATION_MAY_USE
+
+
+def test_an_application_is_a_guest() -> None:
+    """Nothing knows an application but itself and the composition root; what they promise is in `apps.base`."""
+    wrong = [
+        f"{one.source}:{one.line} imports {one.target}"
+        for one in OUR_IMPORTS
+        if is_within(one.target, ("service.apps",))
+        and not is_within(one.target, ("service.apps.base",))
+        and not is_within(one.source, (".".join(one.target.split(".")[:3]), "service.assembly"))
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("library", HOMES)

@@ -1,12 +1,15 @@
 """Settings from the environment: defaults of docs/protocol.md, section 8, bounds, and errors that name the variable."""
 
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from service.settings import RetentionPolicy, Settings
+from service.apps.projects.settings import ProjectsSettings
+from service.core.errors import ConfigError
+from service.settings import RetentionPolicy, Settings, every_setting
 
 
 @pytest.fixture(autouse=True)
@@ -18,16 +21,26 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def setting(settings: Settings, name: str) -> Any:
+    """One setting by its flat name, in whichever room it is."""
+    (room,) = (one for one in vars_of(settings) if hasattr(one, name))
+    return getattr(room, name)
+
+
+def vars_of(settings: Settings) -> list[Any]:
+    return [getattr(settings, one.name) for one in fields(settings)]
+
+
 def test_the_defaults_are_the_ones_that_the_contract_promises() -> None:
-    settings = Settings()
-    assert (settings.host, settings.port, settings.database) == ("127.0.0.1", 8000, Path("twinwire.db"))
-    assert (settings.durability, settings.data_max, settings.direct) == ("full", 64 * 1024, True)
-    assert settings.generation_pace == 0.5
-    assert settings.retention == ()
+    settings = Settings.read()
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8000)
+    assert (settings.log.database, settings.log.durability, settings.log.retention) == (Path("twinwire.db"), "full", ())
+    assert (settings.limits.data_max, settings.stream.direct, settings.apps.apps) == (64 * 1024, True, ("projects",))
+    assert ProjectsSettings().generation_pace == 0.5
 
 
 def test_every_field_can_be_set_and_says_what_it_is() -> None:
-    for name, field in Settings.model_fields.items():
+    for name, field in every_setting(ProjectsSettings):
         assert field.description, name
         assert field.description.strip().endswith("."), f"{name} is described in one sentence"
 
@@ -48,17 +61,18 @@ def test_every_field_can_be_set_and_says_what_it_is() -> None:
         ("allowed_origins", "*", ("*",)),
         ("allowed_origins", "", ()),
         ("retention", "[]", ()),
-        ("generation_pace", "0", 0.0),
+        ("apps", "none", ()),
+        ("apps", " projects, votes ", ("projects", "votes")),
     ],
 )
 def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: Any) -> None:
     monkeypatch.setenv(f"TWINWIRE_{name.upper()}", text)
-    assert getattr(Settings(), name) == value
+    assert setting(Settings.read(), name) == value
 
 
 def test_retention_is_a_list_of_policies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWINWIRE_RETENTION", '[{"topics":"logs/**","max_age":3600},{"max_count":0,"max_bytes":10}]')
-    first, second = Settings().retention
+    first, second = Settings.read().log.retention
     assert (first.topics, first.max_age, first.filter.patterns) == ("logs/**", 3600, ("logs/**",))
     assert (second.topics, second.max_count, second.max_bytes) == ("**", 0, 10)
 
@@ -88,25 +102,43 @@ def test_retention_is_a_list_of_policies(monkeypatch: pytest.MonkeyPatch) -> Non
         ("retention", '[{"max_age":0}]'),
         ("retention", '[{"max_count":-1}]'),
         ("retention", '[{"max_hours":1}]'),
-        ("generation_concurrency", "0"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     monkeypatch.setenv(f"TWINWIRE_{name.upper()}", text)
-    with pytest.raises(ValidationError) as caught:
-        Settings()
-    assert {error["loc"][0] for error in caught.value.errors()} == {name}
+    with pytest.raises(ConfigError) as caught:
+        Settings.read()
+    variable = f"TWINWIRE_{name.upper()}"
+    assert (caught.value.field or "").startswith(variable)
+    assert all(part.startswith(variable) for part in caught.value.detail.split("; "))
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_PORT", "http")
+    monkeypatch.setenv("TWINWIRE_HEARTBEAT", "never")
+    with pytest.raises(ConfigError) as caught:
+        Settings.read({"tail_events": 0, "colour": "blue"})
+    for name in ("TWINWIRE_PORT", "TWINWIRE_HEARTBEAT", "TWINWIRE_TAIL_EVENTS", "'colour'"):
+        assert name in caught.value.detail
+
+
+def test_an_applications_values_have_bounds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_GENERATION_CONCURRENCY", "0")
+    with pytest.raises(ValidationError, match="generation_concurrency"):
+        ProjectsSettings()
 
 
 def test_text_that_is_not_json_where_json_is_needed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWINWIRE_RETENTION", "[{")
-    with pytest.raises(ValueError, match="retention"):
-        Settings()
+    with pytest.raises(ConfigError, match="retention"):
+        Settings.read()
 
 
 def test_settings_and_policies_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings.read().server = None  # type: ignore[misc, assignment]
     with pytest.raises(ValidationError):
-        Settings().port = 1  # type: ignore[misc]
+        Settings.read().server.port = 1  # type: ignore[misc]
     with pytest.raises(ValidationError):
         RetentionPolicy().topics = "a"  # type: ignore[misc]
 
@@ -114,4 +146,4 @@ def test_settings_and_policies_do_not_change() -> None:
 def test_another_programs_variables_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWINWIRE_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("PORT", "1")
-    assert Settings().port == 8000
+    assert Settings.read().server.port == 8000

@@ -10,11 +10,11 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from service.apps.base import Bus
 from service.apps.projects.changes import Change
 from service.apps.projects.limits import CANCEL_GRACE, QUEUE_MAX
 from service.apps.projects.models import Run, StatusUpdate
 from service.apps.projects.pipeline import Pipeline
-from service.apps.projects.ports import Publisher
 from service.apps.projects.runner import Runner
 from service.apps.projects.store import Store
 from service.core.errors import ConflictError, DrainingError, OverloadedError, TwinwireError
@@ -44,9 +44,7 @@ class Orchestrator:
     are; `start`, once, in the next process, goes on with each from its first unfinished stage.
     """
 
-    def __init__(
-        self, bus: Publisher, store: Store, pipeline: Pipeline, pace: float, concurrency: int, clock: Clock
-    ) -> None:
+    def __init__(self, bus: Bus, store: Store, pipeline: Pipeline, pace: float, concurrency: int, clock: Clock) -> None:
         """`pace` is the seconds that each stage takes at least."""
         self._bus = bus
         self._store = store

@@ -10,7 +10,8 @@ from service.apps.projects.archive import slug
 from service.apps.projects.limits import BODY_MAX, LISTED_MAX
 from service.apps.projects.models import NewProject, Value
 from service.apps.projects.service import ProjectService
-from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError
+from service.core.errors import InvalidError, MalformedError
+from service.web.json import answer, answer_text, fresh, read_text
 
 _LIMIT_DIGITS: Final = 9
 
@@ -58,7 +59,7 @@ def _add_files(blueprint: Blueprint, service: ProjectService) -> None:
     @blueprint.get("/<id>/files")
     async def files(id: str) -> Response:
         found = [file.model_dump() for file in await service.files(id)]
-        return _json(json.dumps({"files": found}))
+        return answer({"files": found})
 
     @blueprint.get("/<id>/files/<path:path>")
     async def file(id: str, path: str) -> Response:
@@ -66,7 +67,7 @@ def _add_files(blueprint: Blueprint, service: ProjectService) -> None:
         response = Response((await service.file(id, path)).encode(), content_type="text/plain; charset=utf-8")
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        return _fresh(response)
+        return fresh(response)
 
     @blueprint.get("/<id>/archive")
     async def archive(id: str) -> Response:
@@ -74,21 +75,11 @@ def _add_files(blueprint: Blueprint, service: ProjectService) -> None:
         response = Response(content, content_type="application/zip")
         response.headers["Content-Disposition"] = f'attachment; filename="{slug(name)}.zip"'
         response.headers["X-Content-Type-Options"] = "nosniff"
-        return _fresh(response)
+        return fresh(response)
 
 
 def _answer(value: Value, status: int = 200) -> Response:
-    return _json(value.model_dump_json(), status)
-
-
-def _json(text: str, status: int = 200) -> Response:
-    return _fresh(Response(text.encode(), status, content_type="application/json"))
-
-
-def _fresh(response: Response) -> Response:
-    """What a client loads again, it gets as it is now: the snapshot's cursor depends on it."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return answer_text(value.model_dump_json(), status)
 
 
 def _read_limit() -> int:
@@ -102,10 +93,8 @@ def _read_limit() -> int:
 
 async def _read_new_project() -> NewProject:
     """The body. Raises MediaTypeError, TooLargeError, MalformedError, or InvalidError that names the field."""
-    if request.mimetype != "application/json":
-        raise MediaTypeError("send the project as application/json")
     try:
-        value = json.loads(await _read_body())
+        value = json.loads(await read_text(BODY_MAX))
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):
@@ -115,13 +104,3 @@ async def _read_new_project() -> NewProject:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InvalidError(first["msg"], field=".".join(map(str, first["loc"]))) from error
-
-
-async def _read_body() -> bytes:
-    too_large = TooLargeError(f"a project has at most {BODY_MAX:,} bytes of JSON")
-    if (request.content_length or 0) > BODY_MAX:
-        raise too_large
-    body: bytes = await request.get_data(False, False, False)  # as bytes, kept nowhere, no form
-    if len(body) > BODY_MAX:
-        raise too_large
-    return body

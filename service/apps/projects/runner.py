@@ -7,13 +7,13 @@ from typing import Any, Literal, TypeVar
 
 import structlog
 
+from service.apps.base import Bus
 from service.apps.projects.agents.base import Agent, AgentError
 from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change
 from service.apps.projects.limits import RETRY_MAX
 from service.apps.projects.models import AgentUpdate, Completion, FinalStatus, LogLine, Run, Stage, StatusUpdate
 from service.apps.projects.pipeline import Pipeline
-from service.apps.projects.ports import Publisher
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, shorten, steps_of
 from service.apps.projects.store import Store
 from service.core.errors import DrainingError, StorageError, UnavailableError
@@ -65,7 +65,7 @@ class Turn:
 class Runner:
     """Carries out a run, once."""
 
-    def __init__(self, run: Run, bus: Publisher, store: Store, pipeline: Pipeline, pace: float, clock: Clock) -> None:
+    def __init__(self, run: Run, bus: Bus, store: Store, pipeline: Pipeline, pace: float, clock: Clock) -> None:
         """`pace` is the seconds that each stage takes at least."""
         self.run = run
         self.finishing = False

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from service.apps.base import Bus
 from service.apps.projects.agents.base import Agent
 from service.apps.projects.archive import pack
 from service.apps.projects.brief import parse_brief
@@ -28,7 +29,6 @@ from service.apps.projects.models import (
 )
 from service.apps.projects.orchestrator import Orchestrator, new_id
 from service.apps.projects.pipeline import Pipeline, installed_pipeline
-from service.apps.projects.ports import Publisher
 from service.apps.projects.store import Store
 from service.core.errors import InvalidError, NotFoundError, TwinwireError
 from service.core.time import Clock
@@ -66,7 +66,7 @@ class ProjectService:
     leave a run that is queued and forgotten.
     """
 
-    def __init__(self, bus: Publisher, store: Store, orchestrator: Orchestrator, pipeline: Pipeline, clock: Clock):
+    def __init__(self, bus: Bus, store: Store, orchestrator: Orchestrator, pipeline: Pipeline, clock: Clock):
         self._bus = bus
         self._store = store
         self._orchestrator = orchestrator
@@ -78,7 +78,7 @@ class ProjectService:
     @classmethod
     async def open(
         cls,
-        bus: Publisher,
+        bus: Bus,
         database: Path,
         *,
         clock: Clock,

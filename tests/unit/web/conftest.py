@@ -11,7 +11,7 @@ from service.web.app import TwinwireApp, create_app
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncIterator[TwinwireApp]:
     """The whole application, started, without a server."""
-    app = create_app(Settings(database=tmp_path / "test.db", allowed_origins=("https://app.example",)))
+    app = create_app(Settings.read({"database": tmp_path / "test.db", "allowed_origins": ("https://app.example",)}))
     async with app.test_app():
         yield app
 

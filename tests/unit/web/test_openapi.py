@@ -11,11 +11,14 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from werkzeug.routing import Rule
 
+from service.apps.projects.app import ProjectsApp
+from service.apps.projects.described import describe_projects
+from service.apps.projects.settings import ProjectsSettings
 from service.core.limits import PAGE_DEFAULT, RESERVED_TYPES
 from service.settings import Settings
+from service.web import openapi
 from service.web.app import TwinwireApp, create_app
 from service.web.front import EVENTS, SSE, WEBSOCKET
-from service.web.openapi import describe
 
 Document = dict[str, Any]
 
@@ -32,9 +35,15 @@ FRONT_DOOR: Final = {
 
 @pytest_asyncio.fixture
 async def app(tmp_path: Path) -> AsyncIterator[TwinwireApp]:
-    application = create_app(Settings(database=tmp_path / "twinwire.db", log_level="error", generation_pace=0))
+    settings = Settings.read({"database": tmp_path / "twinwire.db", "log_level": "error"})
+    application = create_app(settings, [ProjectsApp(ProjectsSettings(generation_pace=0))])
     async with application.test_app():
         yield application
+
+
+def describe() -> Document:
+    """The document of a service with the example."""
+    return openapi.describe([describe_projects()])
 
 
 def operations(document: Document) -> set[tuple[str, str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service.apps.projects.app import ProjectsApp
 from service.resources import resource
 from service.web.app import TwinwireApp
 from tests.support.wires import call
@@ -15,10 +16,12 @@ FILES = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*")
 
 async def test_every_file_is_served_with_strict_headers(app: TwinwireApp) -> None:
     assert len(FILES) > 10
-    for path in ["/", *(f"/{name}" for name in FILES)]:
+    served = {f"/{name}": STATIC / name for name in FILES}
+    served |= {f"/{name}": file for name, file in ProjectsApp().pages().items()}
+    for path, file in served.items():
         answer = await call(app, "GET", path)
         assert (path, answer.status) == (path, 200)
-        assert answer.body == (STATIC / (path[1:] or "index.html")).read_bytes()
+        assert answer.body == file.read_bytes()
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "script-src 'self';" in policy
@@ -67,7 +70,7 @@ def test_no_page_names_another_host(path: str) -> None:
 
 
 def test_pages_hold_no_inline_script() -> None:
-    for page in Path(STATIC).glob("*.html"):
+    for page in Path(STATIC).rglob("*.html"):
         text = page.read_text()
         assert text.count("<script") == text.count('<script type="module" src='), page.name
         assert " onclick=" not in text

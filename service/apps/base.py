@@ -1,0 +1,100 @@
+"""The contract of an application that rides on the bus.
+
+An application publishes events, and what belongs to them, under topics of its own; pages and programs read them as any
+others. It is a guest: nothing outside its folder knows it but the composition root, which is handed it.
+
+Its life: made with its settings; `open` when log and bus are there and before anybody is served; `start` when the rest
+of the service is; `close` before the bus. In between it is asked, on the event loop and never to wait:
+
+- `rule(topic, type)`: what an event's data has to pass before it is stored;
+- `alias(path)`: which topics `/api/ws/{path}` and `/api/sse/{path}` stand for.
+
+What it serves, `routes` and `pages`, and what of it `describe` tells are asked once, after `open`.
+Only `name` has to be given: an application of one route needs nothing else of this.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from service.core.event import Draft, Rule
+from service.core.time import Clock
+from service.core.topics import TopicFilter
+from service.log.base import Page, Receipt, Search, Statement
+from service.openapi import Description
+
+if TYPE_CHECKING:
+    from quart import Blueprint
+
+
+class Bus(Protocol):
+    """The part of `service.bus.bus.EventBus` that an application uses."""
+
+    @property
+    def head(self) -> int:
+        """The offset of the newest event; 0 before the first."""
+
+    async def publish(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
+        """Commit drafts and statements in one transaction. Raises TwinwireError."""
+
+    async def reach(self, offset: int) -> None:
+        """Return once the head is at `offset` or beyond."""
+
+    async def trim(self, topics: TopicFilter, keep: int) -> int:
+        """Keep the newest `keep` events of each matching topic; returns how many went."""
+
+    def cursor(self, offset: int) -> str: ...
+
+
+class History(Protocol):
+    """The part of `service.bus.reading.Reading` that an application uses."""
+
+    async def search(self, search: Search) -> Page:
+        """A page of what was published. Raises StorageError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What an application stands on: `database` is the file in which the embedded engine keeps its tables."""
+
+    bus: Bus
+    history: History
+    clock: Clock
+    database: Path
+
+
+class App:
+    """See the module. What an application does not have, it leaves as it is here."""
+
+    name: ClassVar[str]
+    """As in `TWINWIRE_APPS`: lower-case letters, digits and hyphens."""
+
+    async def open(self, ground: Ground) -> None:
+        """Get ready. Raises TwinwireError: then the service does not start, and says why."""
+
+    async def start(self) -> None:
+        """Begin to work by itself, such as to go on with what an earlier process left."""
+
+    async def close(self) -> None:
+        """Stop, and let go of everything. Called once, also if `start` was not."""
+
+    def routes(self) -> "Sequence[Blueprint]":
+        """Resources, below `/api/{name}`."""
+        return ()
+
+    def alias(self, path: str) -> TopicFilter | None:
+        """The topics that a stream's `path` stands for; None if it is none of ours. Raises NotFoundError."""
+        return None
+
+    def rule(self, topic: str, type: str) -> Rule | None:
+        """What the data of such an event has to pass, by whomever it is published; None if any will do."""
+        return None
+
+    def describe(self) -> Description | None:
+        """Its part of the OpenAPI document: every route, every alias."""
+        return None
+
+    def pages(self) -> Mapping[str, Path]:
+        """Files to serve at the top, by name: `{"votes.html": Path(...)}`. The name "" is what `/` shows."""
+        return {}

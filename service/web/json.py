@@ -1,0 +1,54 @@
+"""JSON in and out of Quart's resources, the applications' among them: one way to answer, one way to read a body."""
+
+import json
+from typing import Any, TypeVar
+
+import msgspec
+from quart import Response, request
+
+from service.core.errors import MalformedError, MediaTypeError, TooLargeError
+from service.core.limits import REQUEST_MAX
+from service.openapi import JSON
+from service.wire.drafts import explain_decoding
+
+T = TypeVar("T")
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """`value` as JSON, never to be kept: what a client loads again, it gets as it is now."""
+    return answer_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")), status)
+
+
+def answer_text(text: str, status: int = 200) -> Response:
+    """The same for what is JSON text already."""
+    return fresh(Response(text.encode(), status, content_type=JSON))
+
+
+def fresh(response: Response) -> Response:
+    """`response`, not to be kept by anybody."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def read_text(limit: int = REQUEST_MAX) -> str:
+    """The body of a JSON request as text. Raises MediaTypeError, TooLargeError over `limit` bytes, MalformedError."""
+    if request.mimetype != JSON:
+        raise MediaTypeError(f"send {JSON}", field="Content-Type")
+    too_large = TooLargeError(f"a request has at most {limit:,} bytes here")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    body: bytes = await request.get_data(False, False, False)  # as bytes, kept nowhere, no form
+    if len(body) > limit:
+        raise too_large
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:  # JSON text is UTF-8 (RFC 8259, 8.1)
+        raise MalformedError(f"not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+async def read(kind: type[T], limit: int = REQUEST_MAX) -> T:
+    """The body as a `kind` of msgspec's. Raises what `read_text` raises, and InvalidError that names the field."""
+    try:
+        return msgspec.json.decode(await read_text(limit), type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise explain_decoding(error) from error

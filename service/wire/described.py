@@ -1,0 +1,223 @@
+"""The front doors' part of the OpenAPI document: streams, reading and publishing (docs/protocol.md is for people).
+
+Bounds and patterns are those of `core`, so that the description can't fall behind.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+from service.core.cursor import CURSOR_PATTERN
+from service.core.event import TYPE_PATTERN
+from service.core.limits import (
+    BATCH_MAX,
+    CURSOR_MAX,
+    FILTER_TOPICS_MAX,
+    KEY_MAX,
+    PAGE_DEFAULT,
+    PAGE_MAX,
+    RESERVED_TYPES,
+    TOPIC_MAX,
+    WAIT_MAX,
+)
+from service.core.topics import FILTER_PATTERN, TOPIC_PATTERN
+from service.core.words import GapReason
+from service.openapi import (
+    BOOLEAN,
+    JSON,
+    STRING,
+    WRITING,
+    Alias,
+    Description,
+    Schema,
+    answer,
+    array,
+    header,
+    nullable,
+    operation,
+    query,
+    record,
+    ref,
+    use,
+    whole,
+)
+from service.wire.drafts import NDJSON
+from service.wire.request import CURSOR_PARAMETERS
+
+_START: Final = (*CURSOR_PARAMETERS, "lastEventIdHeader")
+
+
+def describe_events() -> Description:
+    return Description("events", _event_paths(), _texts() | _values(), _parameters())
+
+
+def describe_streams(aliases: Mapping[str, Mapping[str, Alias]]) -> Description:
+    """The streams of whole filters, and what applications' paths stand for: `aliases` by path, by tag."""
+    paths = _stream_paths("streams", "", "", use("topic"), ())
+    for tag, those in aliases.items():
+        for path, alias in those.items():
+            paths |= _stream_paths(tag, f"/{path}", alias.of, use(*alias.parameters), (404,))
+    return Description("streams", paths)
+
+
+def _stream_paths(
+    tag: str, path: str, of: str, parameters: list[dict[str, Any]], missing: tuple[int, ...]
+) -> dict[str, Any]:
+    stream = {200: answer("Events and control frames.", STRING, "text/event-stream")}
+    handshake = {101: answer("A WebSocket, for a request with `Upgrade`.")}
+    ending = f" of a {of.lower()}" if of else ""
+    sse = operation(
+        tag,
+        f"sseOf{of}" if of else "sse",
+        f"Server-Sent Events{ending}",
+        stream,
+        problems=(*missing, 422, 503),
+        parameters=[*parameters, *use(*_START, "named")],
+    )
+    websocket = operation(
+        tag,
+        f"webSocketOf{of}" if of else "webSocket",
+        f"WebSocket{ending}",
+        handshake,
+        problems=(403, *missing, 422, 426, 503),
+        parameters=[*parameters, *use(*_START)],
+    )
+    return {f"/api/sse{path}": {"get": sse}, f"/api/ws{path}": {"get": websocket}}
+
+
+def _parameters() -> dict[str, Any]:
+    cursor = {**STRING, "examples": ["earliest", "latest", "k7f3q2-1042"]}
+    text = "The last event that was handled: a cursor, `earliest` or `latest`. Without any, from now."
+    found = {
+        "topic": query(
+            "topic",
+            "Topic filters; all topics without any.",
+            array(ref("TopicFilter"), maxItems=FILTER_TOPICS_MAX),
+            explode=True,
+        ),
+        "lastEventIdHeader": header("Last-Event-ID", f"{text} Beats the query.", cursor),
+        "named": query("named", "0 leaves the `event:` lines out.", {"enum": ["0", "1"], "default": "1"}),
+    }
+    for name in CURSOR_PARAMETERS:
+        found[name] = query(name, text if name == "after" else "Another name of `after`.", cursor)
+    return found
+
+
+def _event_paths() -> dict[str, Any]:
+    published = {"oneOf": [ref("Published"), ref("PublishedMany")]}
+    search = [
+        query("before", "A cursor, exclusive: read up to there.", STRING),
+        query("order", "`desc` with `before` alone, else `asc`.", {"enum": ["asc", "desc"]}),
+        query("wait", "Seconds to wait for something.", {"type": "number", "minimum": 0, "maximum": WAIT_MAX}),
+        query(
+            "limit",
+            f"Events in the answer; more than {PAGE_MAX} is capped.",
+            {"type": "integer", "minimum": 1, "default": PAGE_DEFAULT},
+        ),
+        query("type", "One event type.", ref("EventType")),
+        query("from", "Not older than this.", {**STRING, "format": "date-time"}),
+        query("to", "Not younger than this.", {**STRING, "format": "date-time"}),
+    ]
+    reading = operation(
+        "events",
+        "readEvents",
+        "Long poll and history",
+        {200: answer("A page, perhaps empty.", ref("EventPage"))},
+        problems=(422,),
+        parameters=[*use("topic", *_START), *search],
+    )
+    publishing = operation(
+        "events",
+        "publish",
+        "Publish one event, an array or NDJSON: all of it or nothing",
+        {201: answer("On disk.", published), 200: answer("Nothing of it was new: the first ids.", published)},
+        problems=(*WRITING, 403),
+        parameters=[header("Idempotency-Key", "The key of a single event.", ref("Key"))],
+        body={
+            JSON: {"schema": {"oneOf": [ref("Draft"), ref("Drafts")]}},
+            NDJSON: {"schema": {**STRING, "description": "One draft a line."}},
+        },
+    )
+    return {"/api/events": {"get": reading, "post": publishing}}
+
+
+def _texts() -> dict[str, Schema]:
+    return {
+        "Cursor": {
+            **STRING,
+            "description": "A position in the log; opaque to clients.",
+            "pattern": whole(CURSOR_PATTERN),
+            "maxLength": CURSOR_MAX,
+            "examples": ["k7f3q2-1042"],
+        },
+        "Topic": {**STRING, "pattern": whole(TOPIC_PATTERN), "maxLength": TOPIC_MAX, "examples": ["projects/42"]},
+        "TopicFilter": {
+            **STRING,
+            "description": "A topic in which a segment may be `*` (exactly one) and the last one `**` (one or more).",
+            "pattern": whole(FILTER_PATTERN),
+            "maxLength": TOPIC_MAX,
+            "examples": ["projects/*"],
+        },
+        "EventType": {
+            **STRING,
+            "pattern": whole(TYPE_PATTERN),
+            "not": {"enum": sorted(RESERVED_TYPES)},
+            "examples": ["log"],
+        },
+        "Key": {
+            **STRING,
+            "description": f"Idempotency key, 1-{KEY_MAX} bytes: a repeat on the same topic returns the first id.",
+            "minLength": 1,
+            "maxLength": KEY_MAX,
+        },
+    }
+
+
+def _values() -> dict[str, Schema]:
+    event = record(
+        {
+            "id": ref("Cursor"),
+            "topic": ref("Topic"),
+            "type": ref("EventType"),
+            "time": {**STRING, "format": "date-time"},
+            "prev": nullable(ref("Cursor")),
+            "data": {"description": "Any JSON value."},
+        },
+        description="A stored fact. `prev` is the cursor of the event before it on its topic.",
+    )
+    draft = record(
+        {
+            "topic": ref("Topic"),
+            "type": ref("EventType"),
+            "data": {"description": "Any JSON value; its bound is TWINWIRE_DATA_MAX."},
+            "key": ref("Key"),
+        },
+        optional=("key",),
+        additionalProperties=False,
+    )
+    gap = record(
+        {
+            "requested": {**STRING, "description": f"What the client sent, cut to {CURSOR_MAX} bytes."},
+            "reason": {"enum": list(get_args(GapReason))},
+            "id": ref("Cursor"),
+            "floor": nullable(ref("Cursor")),
+        },
+        description="What could not be delivered: `id` is where reading goes on, `floor` up to where events may miss.",
+    )
+    page = record(
+        {
+            "events": array(ref("Event")),
+            "cursor": {**ref("Cursor"), "description": "What to send as the next `after`, or `before` in `desc`."},
+            "head": ref("Cursor"),
+            "more": BOOLEAN,
+            "gap": nullable(ref("Gap")),
+        }
+    )
+    return {
+        "Event": event,
+        "Draft": draft,
+        "Drafts": array(ref("Draft"), minItems=1, maxItems=BATCH_MAX),
+        "Gap": gap,
+        "EventPage": page,
+        "Published": record({"id": ref("Cursor")}),
+        "PublishedMany": record({"ids": array(ref("Cursor"))}),
+    }
