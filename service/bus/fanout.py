@@ -22,9 +22,12 @@ class FanOut:
     def __init__(self, groups: Groups, head: int) -> None:
         self._groups = groups
         self._pending: list[Entry] = []
+        """Committed and not in a round yet, in log order."""
         self._task: asyncio.Task[None] | None = None
+        """Drives a round that did not end within the step of its commit; None between rounds."""
         groups.fed = head
         self.deliveries = 0
+        """Events written so far, one for each subscriber that took it."""
 
     def feed(self, entries: list[Entry]) -> None:
         """Deliver `entries`, the next ones of the log, now or right after the round that is under way."""
@@ -32,7 +35,7 @@ class FanOut:
         if self._task is not None:
             return
         rounds = self._rounds()
-        if next(rounds, False) is None:
+        if next(rounds, False):  # a slice was written and there is more; mostly everybody has it by now
             self._task = asyncio.create_task(self._drive(rounds), name="fan-out")
 
     @property
@@ -45,7 +48,7 @@ class FanOut:
         while self._task is not None:
             await asyncio.shield(self._task)
 
-    async def _drive(self, rounds: Iterator[None]) -> None:
+    async def _drive(self, rounds: Iterator[bool]) -> None:
         try:
             await asyncio.sleep(0)
             for _ in rounds:
@@ -53,8 +56,8 @@ class FanOut:
         finally:
             self._task = None
 
-    def _rounds(self) -> Iterator[None]:
-        """Yields whenever the loop should be given a turn."""
+    def _rounds(self) -> Iterator[bool]:
+        """Writes until nothing is pending; yields True whenever the loop should be given a turn before it goes on."""
         room = SLICE
         while self._pending:
             entries, self._pending = self._pending, []
@@ -64,7 +67,7 @@ class FanOut:
                 start = 0
                 while start < len(live):
                     if not room:
-                        yield
+                        yield True
                         room = SLICE
                     part = live[start : start + room]
                     taken = [subscription.deliver(payload, before, last) for subscription in part]

@@ -1,8 +1,32 @@
 """A filter and a cursor: REPLAYING until the cursor stands at the head, then LIVE, in the end CLOSED.
 
-There is one way to catch up, `read`, for a first connect, a reconnect and a slow client alike. Becoming live
-happens in the step in which the cursor was found at the head: no event can come in between, so there is no
-hand-over to get wrong.
+Rule 1: there is one way to catch up, `read`: for a first connect, a reconnect and a slow client alike.
+Rule 2: becoming live happens in the step in which the cursor was found at the head, with no `await` in between: no
+event can come in, so there is no hand-over to get wrong.
+Rule 3: the cursor moves only over what was handled: written, handed to the reader, told as a gap, or of no match.
+
+    state      the cursor, `offset`           in `group.live`,  leads to
+                                              with an outlet
+    REPLAYING  where the next `read` begins   no                LIVE: `go_live`, if at the head
+    LIVE       the last event written, or     yes               REPLAYING: a write that was not taken, `fall_back`,
+               where it went live; `position`                   `change`; each tells the outlet that it is `behind`
+               is also past what is no match
+    CLOSED     where it ended                 no                nothing; `close` leads here from everywhere
+
+Who runs where. All of it runs on the event loop. One task at a time uses a subscription; a stream that has two, its
+pump and its listener, holds its lock meanwhile. `deliver` is the fan-out's, in whatever task commits or drives a
+round: it never waits, so it comes between two steps of the user's and not into one.
+
+What holds when. `read` is the only one that waits, for two things:
+
+- For its page. Meanwhile events may be committed, which the next read brings, and floors may rise: the page may lack
+  what was trimmed before it was read. So the floors are looked at in the step in which the page came back, and if one
+  rose above the cursor since they were last looked at, the page is dropped for a gap.
+- For the place where a gap ends. What rises meanwhile comes after the `moment` taken before, so the next read finds it.
+
+A round of the fan-out may be cut into slices with turns of the loop in between, in which members come and go. One that
+left has no outlet. One that went live there has read up to the head, at or past the end of this batch, so it is passed
+over. The batch of the next round may still begin before its cursor, and can't be cut: it falls back and reads on.
 """
 
 from enum import Enum
@@ -32,7 +56,7 @@ class Outlet(Protocol[P_contra]):
 
 
 class Subscription(Generic[P]):
-    """Not a queue: nothing waits in it. Used by one task; `deliver` is the fan-out's."""
+    """Not a queue: nothing waits in it. See the module: who may call what."""
 
     __slots__ = ("_checked", "_groups", "_reading", "group", "offset", "outlet", "state")
 
@@ -40,10 +64,15 @@ class Subscription(Generic[P]):
         self._reading = reading
         self._groups = groups
         self._checked: int | None = group.floors.moment
+        """The moment of the group's floors up to which the client was told; None: of this filter's it was told none."""
         self.group = group
+        """Its filter and encoding. A member until it is closed; another group after `change`."""
         self.offset = offset
+        """The cursor; see the table."""
         self.outlet: Outlet[P] | None = None
+        """Where `deliver` writes; set exactly while live."""
         self.state = State.REPLAYING
+        """Set by `go_live`, `_leave_live` and `close`, and nowhere else."""
 
     @property
     def topics(self) -> TopicFilter:
@@ -64,7 +93,7 @@ class Subscription(Generic[P]):
             return None
         batch = await self._reading.page(self.group, before)
         moment = self.group.floors.moment
-        if self._lost() > before:  # floors are raised before events vanish: the page may have a hole
+        if self._lost() > before:  # floors rise before events vanish (log/base.py): the page may have a hole
             gap = await self._reading.gap(self.topics, before, self._reading.floor(self.topics))
             self._checked = moment
             self.offset = max(before, gap.offset)
@@ -91,7 +120,7 @@ class Subscription(Generic[P]):
         outlet = self.outlet
         if outlet is None or self.offset >= offset:
             return False  # left since the round began, or read past this batch before going live
-        if self.offset > before or not outlet.write(payload):
+        if self.offset > before or not outlet.write(payload):  # the first: it has a part of this batch already
             self.offset = max(self.offset, before)
             self._leave_live()
             return False

@@ -2,6 +2,29 @@
 
 A publish takes some turns of the event loop, and each would be as long as the pages of all replays together: with
 fifty at once a tenth of a second instead of three milliseconds.
+
+Rule 1: readers are let in first come, first served; who comes while others wait, waits behind them.
+Rule 2: a turn lasts TURN seconds, for as many readers as fit. None is let in once it is over; none is cut off.
+Rule 3: nobody who leaves holds up the others: the loop's timers end turns, not the readers.
+
+    state  is_free  until      who comes now          then
+    free   yes      any        reads at once          `take` begins a turn: open
+    open   no       ahead      reads at once, unless  it is over by itself. `_end`: lets one more in if somebody waits,
+                               somebody waits         else as below
+    over   no       past       waits                  `_end`: a pause if something is published, else `_next`
+    pause  no       -infinity  waits                  `_next`, PAUSE seconds later
+
+`_next` lets in those who wait and begins a turn, or finds nobody: free. It lets in one, or more where the loop's own
+turns are so long that one in each would be less than SHARE of the time.
+
+While it is not free, exactly one timer is under way, `_end` (in the next turn of the loop) or `_next` (after a pause);
+while it is free there is none, and nobody waits. So whoever waits is let in by somebody who is sure to come.
+
+Who runs where. `take` runs in the readers' tasks, `_end` and `_next` in the loop. A reader that is let in reads in the
+next turn of the loop, before the `_end` that was asked for behind it: so that one sees how long it took.
+
+What holds at the one `await`, in `take`: whoever comes back from it may find that another has read the same page, or
+that the head or a floor has moved. It may read now, and has no claim beyond that.
 """
 
 import asyncio
@@ -32,8 +55,13 @@ class Turns:
         self._is_busy = is_busy
         self._now = clock.monotonic
         self._is_free = True
-        self._began = self._until = -math.inf
+        """No turn and no pause: nobody waits, and no timer is under way."""
+        self._began = -math.inf
+        """When the turn began, in seconds: `_next` makes up for the time since."""
+        self._until = -math.inf
+        """When it is over; -infinity in a pause."""
         self._waiting: deque[asyncio.Future[None]] = deque()
+        """Readers in the order they came; those that were cancelled are in it until their turn."""
 
     async def take(self) -> None:
         """Return at once, or later if readers have had their turn. First come, first served."""

@@ -1,5 +1,6 @@
 """A subscription is a cursor: replaying until it stands at the head, then live, in the end closed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -204,3 +205,65 @@ async def test_closing_is_final_idempotent_and_keeps_the_position() -> None:
     assert not subscription.go_live(sink)
     assert not bus.subscriptions().total()
     assert list(bus.groups) == []
+
+
+# The table of the module's docstring
+
+
+def close(subscription: Subscription[Any], sink: Sink) -> None:
+    subscription.close()
+
+
+def fall_back(subscription: Subscription[Any], sink: Sink) -> None:
+    subscription.fall_back()
+
+
+def change(subscription: Subscription[Any], sink: Sink) -> None:
+    subscription.change(BOTH)
+
+
+def go_live(subscription: Subscription[Any], sink: Sink) -> None:
+    subscription.go_live(sink)
+
+
+def write(subscription: Subscription[Any], sink: Sink) -> None:
+    subscription.deliver((1,), 0, 1)
+
+
+def write_to_a_full_socket(subscription: Subscription[Any], sink: Sink) -> None:
+    sink.is_open = False
+    subscription.deliver((1,), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "call", "after", "behinds"),
+    [
+        (State.REPLAYING, go_live, State.LIVE, 0),
+        (State.REPLAYING, fall_back, State.REPLAYING, 0),
+        (State.REPLAYING, change, State.REPLAYING, 0),
+        (State.REPLAYING, write, State.REPLAYING, 0),
+        (State.REPLAYING, close, State.CLOSED, 0),
+        (State.LIVE, go_live, State.LIVE, 0),
+        (State.LIVE, fall_back, State.REPLAYING, 1),
+        (State.LIVE, change, State.REPLAYING, 1),
+        (State.LIVE, write, State.LIVE, 0),
+        (State.LIVE, write_to_a_full_socket, State.REPLAYING, 1),
+        (State.LIVE, close, State.CLOSED, 0),
+        (State.CLOSED, go_live, State.CLOSED, 0),
+        (State.CLOSED, fall_back, State.CLOSED, 0),
+        (State.CLOSED, write, State.CLOSED, 0),
+        (State.CLOSED, close, State.CLOSED, 0),
+    ],
+)
+async def test_what_leads_from_one_state_to_another(
+    before: State, call: Callable[[Subscription[Any], Sink], None], after: State, behinds: int
+) -> None:
+    subscription, sink = await subscribed(memory_bus()), Sink()
+    if before is State.LIVE:
+        subscription.go_live(sink)
+    elif before is State.CLOSED:
+        subscription.close()
+    assert subscription.state is before
+    call(subscription, sink)
+    assert (subscription.state, sink.behinds) == (after, behinds)
+    assert (subscription in subscription.group.live) is (subscription.outlet is not None) is (after is State.LIVE)
