@@ -3,7 +3,7 @@
  * headers.
  */
 
-import { TwinwireError, retryAfter } from "./errors.js";
+import { TwinwireError, isRefusal, retryAfter } from "./errors.js";
 
 const REQUEST_TIMEOUT = 15_000; // ms; for publishing and history; a long poll brings its own
 
@@ -107,38 +107,56 @@ export class Http {
   }
 
   /**
-   * A JSON answer. Throws `{fault}`-carrying TwinwireError; after 401 or 403 it asks for a fresh token once.
+   * A JSON answer, null for 204. After 401 or 403 it asks for a fresh token once. Throws TwinwireError, with
+   * status 0 if no answer came from the service. `keepalive`: the request outlives the page.
    */
-  async json(url, { method = "GET", body, timeout = REQUEST_TIMEOUT } = {}) {
-    const answer = await this.#once(url, method, body, timeout);
-    const refused = answer.fault && (answer.fault.status === 401 || answer.fault.status === 403);
-    const last = refused && (await this.auth.renew()) ? await this.#once(url, method, body, timeout) : answer;
-    if (!last.fault) return last.body;
-    const error = TwinwireError.fromProblem(
-      last.fault.problem ?? { detail: last.fault.detail },
-      last.fault.status ?? 0,
-    );
-    error.retryAfter = last.fault.retryAfter;
-    error.passing = !last.fault.problem || last.fault.status === 429 || last.fault.status >= 500;
+  json(url, { method = "GET", body, keepalive = false, timeout = REQUEST_TIMEOUT } = {}) {
+    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+    const read = (response) => response.json();
+    return this.#answer({
+      url,
+      media: "application/json",
+      read,
+      headers,
+      timeout,
+      init: { method, body, keepalive },
+    });
+  }
+
+  /** A text. As `json`; `signal` lets go of it. */
+  text(url, { signal, timeout = REQUEST_TIMEOUT } = {}) {
+    const read = (response) => response.text();
+    return this.#answer({ url, media: "text/plain", read, headers: {}, timeout, init: {}, signal });
+  }
+
+  async #answer(request) {
+    const first = await this.#once(request);
+    const refused = first.fault && isRefusal(first.fault);
+    const { fault, body } = refused && (await this.auth.renew()) ? await this.#once(request) : first;
+    if (!fault) return body;
+    const error = new TwinwireError(fault.detail, fault.kind === "http" ? fault.status : 0, fault.problem);
+    error.retryAfter = fault.retryAfter;
+    error.passing = !fault.problem || fault.status === 429 || fault.status >= 500;
     throw error;
   }
 
-  async #once(url, method, body, timeout) {
+  async #once({ url, media, read, headers, timeout, init, signal }) {
     const abort = new AbortController();
-    const timer = this.#env.setTimeout(() => abort.abort(), timeout);
+    const letGo = () => abort.abort();
+    const timer = this.#env.setTimeout(letGo, timeout);
+    signal?.addEventListener("abort", letGo);
     try {
-      const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-      const init = this.init(
-        { Accept: "application/json", ...headers },
-        { method, body, signal: abort.signal },
-      );
-      const response = await this.#env.fetch(String(url), init);
-      const fault = await responseFault(response, "application/json", "poll", this.#env.now());
-      return fault ? { fault } : { body: await response.json() };
+      signal?.throwIfAborted();
+      const asked = this.init({ Accept: media, ...headers }, { ...init, signal: abort.signal });
+      const response = await this.#env.fetch(String(url), asked);
+      if (response.status === 204) return { body: null };
+      const fault = await responseFault(response, media, "poll", this.#env.now());
+      return fault ? { fault } : { body: await read(response) };
     } catch (error) {
       return { fault: { kind: "network", transport: "poll", detail: String(error?.message ?? error) } };
     } finally {
       this.#env.clearTimeout(timer);
+      signal?.removeEventListener("abort", letGo);
     }
   }
 

@@ -40,14 +40,7 @@ export function createPublisher(topic, { acknowledged, failed }) {
     leave() {
       if (timer !== null) clearInterval(timer);
       timer = null;
-      const body = JSON.stringify({ topic, keep: 0 });
-      const url = new URL("api/topics/trim", document.baseURI);
-      fetch(url, {
-        method: "POST",
-        keepalive: true,
-        headers: { "content-type": "application/json" },
-        body,
-      }).catch(() => undefined);
+      api.trim(topic, 0, { keepalive: true }).catch(() => undefined);
     },
   };
 }

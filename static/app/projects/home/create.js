@@ -3,8 +3,9 @@
  * concern.
  */
 
-import { api, inWords } from "../../shared/api.js";
+import { inWords } from "../../shared/api.js";
 import { byId, h, setText } from "../../shared/dom.js";
+import { projects } from "../api.js";
 import { EXAMPLES } from "./examples.js";
 
 const FIELDS = ["name", "brief"];
@@ -22,7 +23,7 @@ export function createForm(created) {
     clearErrors();
     button.disabled = true;
     try {
-      created(await api.create(byId("name").value, byId("brief").value));
+      created(await projects.create(byId("name").value, byId("brief").value));
     } catch (error) {
       showError(error);
     } finally {
@@ -66,9 +67,9 @@ function markField(field, words) {
 }
 
 function showError(error) {
-  const field = (error.field ?? "").split(".").pop();
+  const field = (error.problem?.field ?? "").split(".").pop();
   if (error.status === 422 && FIELDS.includes(field)) {
-    markField(field, error.detail);
+    markField(field, error.message);
     byId(field).focus();
     return;
   }

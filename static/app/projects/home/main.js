@@ -5,6 +5,7 @@ import { api, inWords } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { createPage, loadPatiently } from "../../shared/page.js";
+import { projects } from "../api.js";
 import { createFeed } from "./activity.js";
 import { createForm } from "./create.js";
 import { createList } from "./projects.js";
@@ -23,8 +24,8 @@ createForm((project) => {
 
 /** The list, and the past up to it; what came after the list is left to the stream. */
 async function load() {
-  const listing = await api.projects();
-  const past = await api.history({ topic: TOPICS, order: "desc", limit: PAST });
+  const listing = await projects.list();
+  const past = await api.history({ topics: TOPICS, order: "desc", limit: PAST });
   list.load(listing);
   feed.clear();
   for (const event of past.events.reverse()) {
@@ -42,7 +43,7 @@ const reload = () => loadPatiently(load, "Loading the projects", page.notice);
 async function addProject({ id, name }, created) {
   list.add({ id, name, created, status: "idle", progress: 0 });
   try {
-    const { brief } = await api.project(id);
+    const { brief } = await projects.get(id);
     list.fill(id, { brief });
   } catch {
     // Deleted again, or the server went away: the next event or the next load tells.
@@ -51,7 +52,7 @@ async function addProject({ id, name }, created) {
 
 byId("list-more").addEventListener("click", async () => {
   try {
-    list.append(await api.projects(list.last()));
+    list.append(await projects.list(list.last()));
   } catch (error) {
     page.toast(inWords(error, "Loading older projects"), "error");
   }

@@ -1,7 +1,8 @@
 /** Generate, Cancel, Delete: each tells in words what the server said, and never leaves a button stuck. */
 
-import { api, inWords } from "../../shared/api.js";
+import { inWords } from "../../shared/api.js";
 import { byId, setText } from "../../shared/dom.js";
+import { projects } from "../api.js";
 
 const CONFLICT = {
   generate: "A run is already going. What you see here is that run.",
@@ -26,12 +27,12 @@ export function createActions(model, { toast, refresh, gone }) {
   }
 
   byId("generate").addEventListener("click", (event) =>
-    act(event.currentTarget, "generate", () => api.generate(model.id), "Starting the agents"),
+    act(event.currentTarget, "generate", () => projects.generate(model.id), "Starting the agents"),
   );
   byId("cancel").addEventListener("click", (event) =>
-    act(event.currentTarget, "cancel", () => api.cancel(model.id), "Cancelling the run"),
+    act(event.currentTarget, "cancel", () => projects.cancel(model.id), "Cancelling the run"),
   );
-  byId("download").href = api.archive(model.id);
+  byId("download").href = projects.archive(model.id);
   createDelete(model, toast);
 }
 
@@ -48,7 +49,7 @@ function createDelete(model, toast) {
   dialog.addEventListener("close", async () => {
     if (dialog.returnValue !== "yes") return;
     try {
-      await api.remove(model.id);
+      await projects.remove(model.id);
     } catch (error) {
       if (error.status !== 404) {
         toast(inWords(error, "Deleting the project"), "error");

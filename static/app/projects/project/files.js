@@ -1,9 +1,10 @@
 /** The files that agents write, and a preview of one that follows every change. */
 
-import { api, inWords } from "../../shared/api.js";
+import { inWords } from "../../shared/api.js";
 import { byId, h, setText, show } from "../../shared/dom.js";
 import { bytes, clock } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
+import { projects } from "../api.js";
 
 /** Changes that come within this many milliseconds are fetched as one. */
 const SETTLE = 150;
@@ -128,7 +129,7 @@ export class FileView {
     this.#reading.abort();
     const { signal } = (this.#reading = new AbortController());
     try {
-      const text = await api.file(this.#model.id, path, signal);
+      const text = await projects.file(this.#model.id, path, signal);
       if (signal.aborted) return;
       setText(byId("preview-text"), text);
       const file = this.#model.files.get(path);

@@ -1,6 +1,5 @@
 /** The project page: a snapshot, then every event after it. */
 
-import { api } from "../../shared/api.js";
 import { byId, setText } from "../../shared/dom.js";
 import { createPage, loadPatiently } from "../../shared/page.js";
 import { loadProject, ProjectPage } from "./page.js";
@@ -30,7 +29,7 @@ const deleted = () =>
 async function load() {
   try {
     return await loadPatiently(
-      () => loadProject(api, id),
+      () => loadProject(id),
       "Loading the project",
       page.notice,
       (error) => error.status === 404,

@@ -5,6 +5,7 @@ import { api, inWords } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { batched } from "../../shared/frame.js";
+import { projects } from "../api.js";
 import { createActions } from "./actions.js";
 import { createAgents } from "./agents.js";
 import { FileView } from "./files.js";
@@ -18,12 +19,12 @@ import { renderOverall } from "./overall.js";
 const HISTORY_PAGE = 500;
 const TOAST_KIND = { completed: "done", failed: "error", cancelled: "info" };
 
-const logQuery = (id) => ({ topic: `projects/${id}`, type: "log", order: "desc", limit: HISTORY_PAGE });
+const logQuery = (id) => ({ topics: [`projects/${id}`], type: "log", order: "desc", limit: HISTORY_PAGE });
 
 /** Snapshot, files and the newest log lines; whatever came after the snapshot is left to the stream. */
-export async function loadProject(from, id) {
-  const snapshot = await from.project(id);
-  const [files, past] = await Promise.all([from.files(id), from.history(logQuery(id))]);
+export async function loadProject(id) {
+  const snapshot = await projects.get(id);
+  const [files, past] = await Promise.all([projects.files(id), api.history(logQuery(id))]);
   const events = past.events.filter((event) => !isAfter(event.id, snapshot.cursor));
   return { snapshot, files, past: { ...past, events } };
 }

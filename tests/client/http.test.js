@@ -1,0 +1,146 @@
+/** Requests: what an answer is, what a refusal says, and when one is asked again. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Auth, Http, responseFault } from "../../static/client/http.js";
+import { Clock } from "./support/clock.js";
+
+const JSON_TYPE = { "content-type": "application/json" };
+const PROBLEM_TYPE = { "content-type": "application/problem+json" };
+
+/** An Http over `answer(url, init, n)`; what it asked is in `asked`. */
+function client(answer, auth = new Auth()) {
+  const clock = new Clock();
+  const asked = [];
+  const fetch = async (url, init) => {
+    asked.push({ url, ...init });
+    return answer(url, init, asked.length);
+  };
+  const env = { fetch, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, now: clock.now };
+  return { http: new Http(env, new URL("http://live.test/tw/"), auth), asked, clock };
+}
+
+test("url leaves out what has no value, and stays under the base", () => {
+  const { http } = client(() => new Response());
+  const pairs = [
+    ["topic", "a"],
+    ["topic", "b/*"],
+    ["after", null],
+    ["wait", 0],
+    ["type", undefined],
+  ];
+  assert.equal(
+    String(http.url("api/events", pairs)),
+    "http://live.test/tw/api/events?topic=a&topic=b%2F*&wait=0",
+  );
+});
+
+test("json: the body; null for 204; the timer is gone afterwards", async () => {
+  const { http, asked, clock } = client((_url, _init, n) =>
+    n === 1 ? new Response('{"a":1}', { headers: JSON_TYPE }) : new Response(null, { status: 204 }),
+  );
+  assert.deepEqual(await http.json("x:/1", { method: "POST", body: "{}", keepalive: true }), { a: 1 });
+  assert.equal(await http.json("x:/2", { method: "DELETE" }), null);
+  assert.deepEqual([asked[0].method, asked[0].body, asked[0].keepalive], ["POST", "{}", true]);
+  assert.deepEqual(asked[0].headers, { Accept: "application/json", "Content-Type": "application/json" });
+  assert.equal(asked[0].cache, "no-store");
+  assert.equal(clock.pending, 0);
+});
+
+test("a problem becomes a TwinwireError with its words, status and fields", async () => {
+  const body = { title: "Not valid", detail: "no such filter", field: "topic" };
+  const { http } = client(() => Response.json(body, { status: 422, headers: PROBLEM_TYPE }));
+  const expected = {
+    name: "TwinwireError",
+    status: 422,
+    message: "no such filter",
+    problem: body,
+    passing: false,
+  };
+  await assert.rejects(http.json("x:/"), expected);
+});
+
+test("a status without a problem may pass, and has no problem to show", async () => {
+  const { http } = client(() => new Response("<html>", { status: 413, headers: { "retry-after": "7" } }));
+  const expected = { status: 413, message: "HTTP 413", problem: null, passing: true, retryAfter: 7_000 };
+  await assert.rejects(http.json("x:/"), expected);
+});
+
+test("no answer, and somebody else's answer, are status 0", async () => {
+  const portal = client(() => new Response("<html>", { headers: { "content-type": "text/html" } }));
+  await assert.rejects(portal.http.json("x:/"), {
+    status: 0,
+    message: /text\/html instead of/,
+    passing: true,
+  });
+  const dead = client(() => {
+    throw new TypeError("failed to fetch");
+  });
+  await assert.rejects(dead.http.json("x:/"), { status: 0, message: "failed to fetch", passing: true });
+});
+
+test("silence is cut off after the timeout", async () => {
+  const { http, clock } = client(
+    (_url, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  );
+  const refused = assert.rejects(http.json("x:/", { timeout: 500 }), { status: 0 });
+  await clock.advance(501);
+  await refused;
+});
+
+test("text: another media type, and a signal that lets go of it before or while it runs", async () => {
+  const { http, asked } = client((_url, { signal }, n) =>
+    n === 1
+      ? new Response("hello", { headers: { "content-type": "text/plain; charset=utf-8" } })
+      : new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+  );
+  assert.equal(await http.text("x:/"), "hello");
+  assert.equal(asked[0].headers.Accept, "text/plain");
+  const abort = new AbortController();
+  const reading = assert.rejects(http.text("x:/", { signal: abort.signal }), { status: 0 });
+  abort.abort();
+  await reading;
+  await assert.rejects(http.text("x:/", { signal: abort.signal }), { status: 0 });
+  assert.equal(asked.length, 2, "a signal that is done already asks nothing");
+});
+
+test("after 401 a fresh token is asked for once, by all who wait for it", async () => {
+  let drawn = 0;
+  const auth = new Auth("old", async () => `new${(drawn += 1)}`);
+  const { http, asked } = client(
+    (_url, { headers }) =>
+      headers.Authorization === "Bearer new1"
+        ? new Response("[]", { headers: JSON_TYPE })
+        : Response.json({ title: "No" }, { status: 401, headers: PROBLEM_TYPE }),
+    auth,
+  );
+  assert.deepEqual(await Promise.all([http.json("x:/1"), http.json("x:/2")]), [[], []]);
+  assert.deepEqual([drawn, asked.length], [1, 4]);
+});
+
+test("without a way to a fresh token, a refusal is told at once", async () => {
+  const { http, asked } = client(() =>
+    Response.json({ title: "No" }, { status: 403, headers: PROBLEM_TYPE }),
+  );
+  await assert.rejects(http.json("x:/"), { status: 403, message: "No" });
+  assert.equal(asked.length, 1);
+});
+
+test("history does not wait, and takes topics as a list", async () => {
+  const { http, asked } = client(() => new Response("{}", { headers: JSON_TYPE }));
+  await http.history({ topics: ["a", "b"], order: "desc" });
+  assert.equal(new URL(asked[0].url).search, "?topic=a&topic=b&wait=0&order=desc");
+});
+
+test("responseFault: null for what was asked for, whatever follows the media type", async () => {
+  const sound = new Response("", { headers: { "content-type": "text/event-stream; charset=utf-8" } });
+  assert.equal(await responseFault(sound, "text/event-stream", "sse", 0), null);
+  const nameless = await responseFault(new Response(null), "text/event-stream", "sse", 0);
+  assert.deepEqual([nameless.kind, nameless.status], ["media", 200]);
+});
