@@ -34,12 +34,13 @@ def check_topic(text: str, field: str = "topic") -> str:
     return text
 
 
-def _check_pattern(text: str) -> str:
+def check_pattern(text: str, field: str = "topic") -> str:
+    """Return `text`. Raises InvalidError, naming `field`, if it is neither a topic nor one with wildcards."""
     if len(text) > TOPIC_MAX or _PATTERN.match(text) is None:
         raise InvalidError(
             f"{text[:TOPIC_MAX]!r} is not a topic filter: segments joined by /,"
             " * for exactly one segment, ** as the last for one or more",
-            field="topic",
+            field=field,
         )
     return text
 
@@ -64,7 +65,7 @@ class TopicFilter:
     _regex: re.Pattern[str] | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        unique = tuple(sorted({_check_pattern(text) for text in self.patterns}))
+        unique = tuple(sorted({check_pattern(text) for text in self.patterns}))
         if len(unique) > FILTER_TOPICS_MAX:
             raise InvalidError(f"at most {FILTER_TOPICS_MAX} topics in one filter", field="topic")
         if _ANY_REST in unique:

@@ -18,7 +18,7 @@ from service.core.errors import (
     UnsupportedError,
 )
 from service.core.limits import ENVELOPE_MAX
-from service.core.topics import TopicFilter
+from service.core.topics import TopicFilter, check_pattern
 from service.stream.hub import StreamHub
 from service.stream.hypercorn import (
     LAST_TIMEOUT,
@@ -194,7 +194,7 @@ class _Session:
             raise InvalidError("topics is a list of at least one topic filter", field="topics")
         named = list(TopicFilter(tuple(message.topics)).patterns) if message.op == "subscribe" else message.topics
         for topic in named:
-            TopicFilter((topic,))
+            check_pattern(topic)
         subscription: Subscription[Any] = self._stream.subscription
         async with self._stream.between_pages():
             topics = change(subscription.topics, named)

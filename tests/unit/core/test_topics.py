@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.core.errors import InvalidError
 from service.core.limits import FILTER_TOPICS_MAX, TOPIC_MAX
-from service.core.topics import TopicFilter, check_topic, is_topic
+from service.core.topics import TopicFilter, check_pattern, check_topic, is_topic
 
 SEGMENTS = st.text("ab.-~_", min_size=1, max_size=2)
 TOPICS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)
@@ -139,3 +139,14 @@ def test_bounds_of_a_filter() -> None:
 def test_a_filter_is_immutable() -> None:
     with pytest.raises(AttributeError):
         TopicFilter(("a",)).patterns = ("b",)  # type: ignore[misc]
+
+
+@given(PATTERNS)
+def test_a_pattern_that_passes_makes_a_filter(text: str) -> None:
+    assert TopicFilter((check_pattern(text),)).patterns == (text,)
+
+
+def test_a_wrong_pattern_names_the_field() -> None:
+    with pytest.raises(InvalidError) as refused:
+        check_pattern("**/a", "topics.2")
+    assert refused.value.field == "topics.2"
