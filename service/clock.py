@@ -1,4 +1,4 @@
-"""The machine's clock, the only place that asks for it; the composition root hands it to whoever needs the time."""
+"""The machine's clock. The composition root hands it to whoever needs the time; nobody else here asks for it."""
 
 import asyncio
 import time

@@ -92,6 +92,7 @@ HOMES = {
     "aiosqlite": ("service.log", "service.apps.projects.store"),
     "sqlite3": ("service.log.sqlite.database",),
     "pysqlite3": ("service.log.sqlite.database",),
+    "time": ("service.clock", "service.command.client"),
     "uvloop": ("service.server.serve",),
     "sse_starlette": ("service.wire.frames",),
     "prometheus_client": ("service.operations.telemetry",),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -188,7 +187,7 @@ class SQLiteEventLog:
         reported = ""
         while True:
             await asyncio.sleep(MAINTENANCE_INTERVAL)
-            now = time.monotonic()
+            now = self._clock.monotonic()
             try:
                 if self.writer.failure is not None and now >= next_probe:
                     next_probe = now + PROBE_INTERVAL

@@ -5,7 +5,6 @@ thread gives up the interpreter once a batch: with a busy event loop, every furt
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -178,7 +177,7 @@ class Writer:
                 job.done.set_result(result)
 
     async def _run_appends(self, jobs: list[Append]) -> None:
-        started = time.perf_counter()
+        started = self._clock.monotonic()
         try:
             batch: Batch = await on_thread(self._connection, self._commit, jobs)
         except Exception as error:
@@ -186,7 +185,7 @@ class Writer:
             return
         self.failure = None
         self.commits += 1
-        self.last_commit_seconds = time.perf_counter() - started
+        self.last_commit_seconds = self._clock.monotonic() - started
         self._apply(batch)
         for job, receipt in zip(jobs, batch.receipts, strict=True):
             if not job.done.done():

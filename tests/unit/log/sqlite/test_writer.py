@@ -5,6 +5,7 @@ import contextlib
 import resource as process
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from service.log.base import Receipt
 from service.log.sqlite import writer as writer_module
 from service.log.sqlite.database import on_thread
 from service.log.sqlite.writer import COMMIT_EVENTS
+from tests.support.clock import ManualClock
 from tests.unit.log.rigs import Parts, drafts
 
 
@@ -48,7 +50,21 @@ async def test_publishes_that_wait_share_one_commit(parts: Parts) -> None:
     assert parts.writer.commits == 1
     assert [receipt.offsets for receipt in receipts] == [(n,) for n in range(1, 51)]
     assert [len(events) for events in parts.heard] == [50], "listeners hear one commit in one piece"
-    assert parts.writer.last_commit_seconds > 0
+
+
+class Ticking(ManualClock):
+    """A quarter of a second goes by between any two looks at it."""
+
+    def monotonic(self) -> float:
+        self.advance(0.25)
+        return super().monotonic()
+
+
+async def test_a_commit_is_timed(tmp_path: Path) -> None:
+    parts = await Parts.open(tmp_path / "test.db", Ticking())
+    await parts.writer.append(drafts("a", 1), ())
+    assert parts.writer.last_commit_seconds == 0.25
+    await parts.close()
 
 
 async def test_publishes_of_one_turn_of_the_loop_share_one_commit(parts: Parts) -> None:
