@@ -9,6 +9,8 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from service.access.drain import Drain
+from service.access.gate import Gate
 from service.access.origins import Origins
 from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
@@ -24,9 +26,13 @@ from service.log.sqlite.migrate import migrate
 from service.operations.telemetry import Metrics, ServiceCollector
 from service.resources import resource
 from service.settings import Settings, explain_values
+from service.stream.control import Control
 from service.stream.hub import StreamHub
+from service.stream.hypercorn.pipes import HypercornPipes
+from service.stream.opening import Opening
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
+from service.wire.front import EVENTS, SSE, WEBSOCKET, Doors
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
 from service.wire.sse import SSEWire
@@ -67,23 +73,32 @@ class Assembly:
         self.bus = bus
         self.apps = tuple(apps)
         self._lock = lock
-        self.hub = StreamHub(
-            bus,
-            Frames(bus.epoch),
-            clock,
-            heartbeat=settings.stream.heartbeat,
-            send_timeout=settings.stream.send_timeout,
-            max_streams=settings.limits.max_streams,
+        limits, stream = settings.limits, settings.stream
+        frames, control = Frames(bus.epoch), Control(bus.epoch, stream.heartbeat)
+        self.draining = drain = Drain()
+        self.gate = Gate(Origins(settings.access.allowed_origins), drain, max_places=limits.max_streams)
+        self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
+        pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
+        self.opening = opening = Opening(bus, self.hub, clock)
+        reader = DraftReader(limits.data_max, self.rule)
+        websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
+        sse = SSEWire(self.gate, opening, pipes, frames)
+        poll = PollWire(self.gate, drain, bus, pipes, control, frames, send_timeout=stream.send_timeout)
+        self.doors = Doors(
+            self.gate,
+            self.alias,
+            {
+                ("http", "GET", EVENTS): poll,
+                ("http", "HEAD", EVENTS): poll,
+                ("http", "POST", EVENTS): PublishWire(self.gate, bus, reader),
+                ("http", "GET", SSE): sse,
+                ("http", "HEAD", SSE): sse,
+                ("websocket", "GET", WEBSOCKET): websocket,
+            },
         )
-        self.origins = Origins(settings.access.allowed_origins)
-        reader = DraftReader(settings.limits.data_max, self.rule)
-        self.websocket = WebSocketWire(
-            bus, self.hub, reader, self.origins, data_max=settings.limits.data_max, direct=settings.stream.direct
-        )
-        self.sse = SSEWire(bus, self.hub, self.origins, direct=settings.stream.direct)
-        self.poll = PollWire(bus, self.hub, self.origins)
-        self.publish = PublishWire(bus, self.hub, reader, self.origins)
-        self.metrics = Metrics(ServiceCollector(bus, self.hub, log, clock))
+        for method in ("GET", "HEAD"):
+            self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
+        self.metrics = Metrics(ServiceCollector(bus, self.hub, self.gate, log, clock))
 
     @classmethod
     async def open(cls, settings: Settings, apps: Sequence[App] | None = None) -> "Assembly":
@@ -140,7 +155,7 @@ class Assembly:
         return {
             "log": "ok" if failure is None else failure.detail,
             "migrations": "ok",  # `open` refuses to go on without them
-            "draining": "ok" if not self.hub.draining.is_set() else "the service is restarting",
+            "draining": "ok" if not self.draining.has_begun else "the service is restarting",
         }
 
     async def drain(self) -> None:
@@ -149,7 +164,7 @@ class Assembly:
 
     async def close(self) -> None:
         """Let runs stop where they are, commit what was accepted, release the files."""
-        self.hub.draining.set()
+        self.draining.begin()
         for app in reversed(self.apps):
             await app.close()
         await self.hub.close()

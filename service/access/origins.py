@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+Header = tuple[bytes, bytes]
+
 _VARY = (b"vary", b"Origin")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -20,7 +22,7 @@ class Origins:
             return True
         return origin.rstrip("/").lower() in self._allowed or _same_host(origin, host)
 
-    def cors(self, origin: str | None) -> list[tuple[bytes, bytes]]:
+    def cors(self, origin: str | None) -> list[Header]:
         """Response headers that let a page of `origin` read the answer (Fetch, "CORS protocol"); none for its own."""
         if origin is None or not (self._all or origin.rstrip("/").lower() in self._allowed):
             return []

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol
 
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
 from service.core.time import Clock
 from service.core.words import TRANSPORTS
@@ -60,7 +62,8 @@ class LogState(Protocol):
 class ServiceCollector(Collector):
     """Twinwire's own metrics, named `twinwire_*`."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, log: LogState, clock: Clock) -> None:
+    def __init__(self, bus: EventBus, hub: StreamHub, gate: Gate, log: LogState, clock: Clock) -> None:
+        self._gate = gate
         self._bus = bus
         self._hub = hub
         self._log = log
@@ -85,10 +88,24 @@ class ServiceCollector(Collector):
         yield _filled(now, {**dict.fromkeys(TRANSPORTS, 0), **self._bus.subscriptions()})
         opened = CounterMetricFamily("twinwire_streams_opened", "Streams opened.", labels=["transport"])
         yield _filled(opened, self._hub.opened)
-        refused = CounterMetricFamily("twinwire_streams_refused", "Streams refused, by reason.", labels=["reason"])
-        yield _filled(refused, self._hub.refused)
+        yield from self._refusals()
         ended = CounterMetricFamily("twinwire_streams_ended", "Streams ended, by reason.", labels=["reason"])
         yield _filled(ended, self._hub.ended)
+
+    def _refusals(self) -> Iterator[Metric]:
+        """Streams that were not opened, as ever; and requests of every kind."""
+        streams: Counter[str] = Counter()
+        every = CounterMetricFamily(
+            "twinwire_refused", "Requests refused, by act and reason.", labels=["act", "reason"]
+        )
+        for (act, reason), count in self._gate.refused.items():
+            every.add_metric([act.value, reason], count)
+            if act in (Act.STREAM, Act.SOCKET):
+                streams[reason] += count
+        refused = CounterMetricFamily("twinwire_streams_refused", "Streams refused, by reason.", labels=["reason"])
+        yield _filled(refused, streams)
+        yield every
+        yield GaugeMetricFamily("twinwire_places", "Streams and waiting polls that hold a place.", self._gate.places)
 
 
 def _filled(family: GaugeMetricFamily | CounterMetricFamily, counts: Mapping[str, int]) -> Metric:

@@ -163,8 +163,8 @@ def _arm_watchdog(app: TwinwireApp, seconds: float) -> None:
     def give_up() -> None:
         logger.error("stop_forced", seconds=seconds)
         try:
-            if app.front.assembly is not None:
-                asyncio.run_coroutine_threadsafe(app.front.assembly.close(), loop).result(WATCHDOG_EXTRA)
+            if app.assembly is not None:
+                asyncio.run_coroutine_threadsafe(app.assembly.close(), loop).result(WATCHDOG_EXTRA)
         except Exception:
             logger.exception("log_not_closed")
             os._exit(1)

@@ -1,26 +1,25 @@
 """Where a stream's bytes go: the contract of a pipe, and the portable one on plain ASGI.
 
-The direct one, which writes to a connection's transport, is in `wire/hypercorn.py`.
+The direct one, which writes to a connection's transport, is in `stream/hypercorn.py`.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from service.bus.encoding import P_contra
-from service.wire.request import Send
+from service.bus.subscription import Outlet
+from service.stream.asgi import Message, Scope, Send
 
 
-class Pipe(Protocol[P_contra]):
-    """One connection's way out; an `Outlet` for the fan-out. `direct` tells whether `write` ever takes anything."""
+class Pipe(Outlet[P_contra], Protocol[P_contra]):
+    """One connection's way out. `direct` tells whether `write` ever takes anything, as ready bytes of this wire."""
 
     @property
     def direct(self) -> bool: ...
     @property
     def is_closed(self) -> bool: ...
-    def write(self, payload: P_contra) -> bool: ...
-    def behind(self) -> None: ...
     def on_behind(self, callback: Callable[[], None]) -> None: ...
     def push(self, payload: P_contra) -> bool:
         """Write a control frame now, without waiting; False if this pipe can't, or is closed."""
@@ -36,6 +35,25 @@ class Pipe(Protocol[P_contra]):
 
     def stalled_for(self, now: float) -> float: ...
     def abort(self) -> None: ...
+
+
+class Pipes(Protocol):
+    """Makes pipes for whatever server is in front; handed to the wires by the composition root."""
+
+    def body(self, send: Send, http_version: str) -> Pipe[bytes]:
+        """For a response whose head has been sent. A direct one wants its bytes in chunks (RFC 9112, 7.1)."""
+
+    def messages(self, send: Send) -> Pipe[Any]:
+        """For a WebSocket that was accepted: a direct one takes frames as bytes, another one tuples of messages."""
+
+    def prepare(self, send: Send) -> None:
+        """Before a WebSocket is accepted: see to it that its client can't fill the memory."""
+
+    def lighten(self, scope: Scope, send: Send) -> None:
+        """Let go of what a long stream no longer needs of its request."""
+
+    async def end(self, send: Send, message: Message, seconds: float = ...) -> None:
+        """Send the last message of a stream, or a whole answer's body; a peer that does not take it is cut off."""
 
 
 class _ASGIPipe:

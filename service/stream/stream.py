@@ -17,6 +17,8 @@ from service.bus.subscription import State, Subscription
 from service.bus.values import Gap
 from service.core.errors import TwinwireError
 from service.core.words import ControlType, GoodbyeReason
+from service.stream.control import Control
+from service.stream.peer import Peer
 from service.stream.pipe import Pipe
 
 TRAILING_QUIET: Final = 0.9
@@ -32,9 +34,17 @@ logger = structlog.get_logger(__name__)
 
 
 class StreamEncoding(Encoding[P_co], Protocol[P_co]):
-    """An encoding that frames control frames too."""
+    """An encoding that frames control frames too.
 
+    `may_be_held_back`: a proxy on the way may keep the last message until the next one comes, so that a small one
+    has to follow each burst.
+    """
+
+    @property
+    def may_be_held_back(self) -> bool: ...
     def control(self, type: ControlType, fields: Mapping[str, Any]) -> P_co: ...
+    def opening(self, connection: Mapping[str, Any]) -> P_co:
+        """The first write of a stream: `connection`, and what has to stand before it on this wire."""
 
 
 class Listener(Protocol):
@@ -48,16 +58,14 @@ class Registry(Protocol):
     """What a stream asks of those who look after all of them: `StreamHub` is one."""
 
     @property
-    def heartbeat(self) -> float: ...
+    def control(self) -> Control: ...
     @property
     def send_timeout(self) -> float: ...
     def now(self) -> float: ...
+    def unix_ms(self) -> int: ...
     def add(self, stream: "Stream[Any]") -> None: ...
     def remove(self, stream: "Stream[Any]") -> None: ...
-    def cursor(self, offset: int) -> str: ...
     def return_delay(self) -> int: ...
-    def gap_fields(self, gap: Gap) -> dict[str, Any]: ...
-    def heartbeat_fields(self, offset: int) -> dict[str, Any]: ...
     def heartbeat_frame(self, encoding: StreamEncoding[P], offset: int) -> P: ...
 
 
@@ -91,13 +99,14 @@ class Stream(Generic[P]):
         "_trailing",
         "_wake",
         "ending",
+        "peer",
         "pipe",
         "replayed",
         "subscription",
     )
 
     def __init__(
-        self, hub: Registry, subscription: Subscription[P], pipe: Pipe[P], encoding: StreamEncoding[P]
+        self, hub: Registry, subscription: Subscription[P], pipe: Pipe[P], encoding: StreamEncoding[P], peer: Peer
     ) -> None:
         self._hub = hub
         self._encoding = encoding
@@ -109,6 +118,7 @@ class Stream(Generic[P]):
         self._heartbeat_due = False
         self._trailing = False
         self._heard_at = hub.now()
+        self.peer = peer
         self.subscription = subscription
         self.pipe = pipe
         self.ending: Ending | None = None
@@ -116,27 +126,21 @@ class Stream(Generic[P]):
         self._swept = (0, subscription.offset)
         pipe.on_behind(self._fell_behind)
 
-    @property
-    def transport(self) -> str:
-        return self._encoding.transport
-
     def frame(self, type: ControlType, fields: Mapping[str, Any]) -> P:
         return self._encoding.control(type, fields)
 
-    def opening(self, connection: P, gap: Gap | None) -> list[P]:
-        """The first frames: `connection`, and the gap if there is one. `run` empties the list as it sends them."""
-        return [connection] if gap is None else [self._gap_frame(gap), connection]
+    async def run(self, first: list[P], listener: Listener) -> None:
+        """Send `first` from its end, feed and listen until the client leaves or the server ends it.
 
-    async def run(self, opening: list[P], listener: Listener) -> None:
-        """Send `opening` from its end, feed and listen until the client leaves or the server ends it.
+        The list is emptied: a stream lives for hours, and its caller would keep the frames for as long.
 
         Afterwards `ending` says why; None if the client left.
         """
         self._listening = asyncio.current_task()
         self._hub.add(self)
         try:
-            while opening:
-                await self._send(opening.pop())
+            while first:
+                await self._send(first.pop())
             is_live = await self._catch_up(INLINE_PAGES)
             if not is_live or not self.pipe.direct:
                 self._start_pump()
@@ -189,7 +193,7 @@ class Stream(Generic[P]):
         ending = self.ending
         if ending is None or ending.reason is None or self.pipe.is_closed:
             return
-        fields = {"reason": ending.reason, "code": ending.code, "retry": self._hub.return_delay()}
+        fields = self._hub.control.goodbye(ending.reason, ending.code, self._hub.return_delay())
         with contextlib.suppress(ConnectionError, TimeoutError):
             if not self.pipe.push(frame := self.frame("goodbye", fields)):
                 async with asyncio.timeout(FLUSH_TIMEOUT):
@@ -219,7 +223,7 @@ class Stream(Generic[P]):
         except TwinwireError as error:
             self._fault(error)
         except Exception:
-            logger.exception("pump_failed", transport=self.transport)
+            logger.exception("pump_failed", transport=self.peer.transport)
             self.end(FAULT)
         finally:
             if self._pump_task is asyncio.current_task():
@@ -235,7 +239,9 @@ class Stream(Generic[P]):
 
     async def _send_heartbeat(self) -> None:
         self._heartbeat_due = False
-        await self._send(self.frame("heartbeat", self._hub.heartbeat_fields(self.subscription.position)))
+        await self._send(
+            self.frame("heartbeat", self._hub.control.beat(self.subscription.position, self._hub.unix_ms()))
+        )
 
     async def _catch_up(self, pages: int | None = None) -> bool:
         """Read and send until live, or for so many pages; True once live."""
@@ -250,7 +256,7 @@ class Stream(Generic[P]):
                         continue
                     self._caught_up = True
                     # A proxy that holds the last message back would keep this one until the first real heartbeat.
-                    self._trailing = self.transport == "sse"
+                    self._trailing = self._encoding.may_be_held_back
                     await self._send(self._caught_up_frame())
                 elif isinstance(item, Gap):
                     await self.pipe.send(self._gap_frame(item))
@@ -286,13 +292,13 @@ class Stream(Generic[P]):
                 yield
 
     def _caught_up_frame(self) -> P:
-        return self.frame("caught_up", {"id": self._hub.cursor(self.subscription.offset), "replayed": self.replayed})
+        return self.frame("caught_up", self._hub.control.caught_up(self.subscription.offset, self.replayed))
 
     def _gap_frame(self, gap: Gap) -> P:
-        return self.frame("gap", self._hub.gap_fields(gap))
+        return self.frame("gap", self._hub.control.gap(gap))
 
     def _fault(self, error: TwinwireError) -> None:
-        logger.error("stream_failed", transport=self.transport, reason=error.detail)
+        logger.error("stream_failed", transport=self.peer.transport, reason=error.detail)
         self.end(FAULT)
 
     # The sweep: heartbeats and deadlines of all streams, from one place
@@ -310,7 +316,7 @@ class Stream(Generic[P]):
             self._trailing = True
         else:
             silence = now - self._heard_at
-            quiet = TRAILING_QUIET if self._trailing and self._is_live else self._hub.heartbeat
+            quiet = TRAILING_QUIET if self._trailing and self._is_live else self._hub.control.heartbeat
             if silence >= quiet:
                 self._trailing = False
                 self._heard_at = now

@@ -3,28 +3,33 @@
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+import structlog
 from quart import Blueprint, Quart, Response, request
 
+from service.access.gate import Act
 from service.apps.base import App
 from service.assembly import Assembly
-from service.core.errors import ForbiddenError
 from service.settings import Settings
-from service.stream.hypercorn import close_http2_buffer_fault
+from service.stream.asgi import ASGI
+from service.stream.hypercorn.http2 import close_http2_buffer_fault
 from service.web import problems
-from service.web.front import ASGI, FrontDoor
 from service.web.json import answer
 from service.web.openapi import describe
 from service.web.operations import operations_blueprint
 from service.web.pages import pages_blueprint
+from service.wire.front import FrontDoor
+
+logger = structlog.get_logger(__name__)
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, 9.2.1)."""
 
 
 class TwinwireApp(Quart):
-    """`front.assembly` is there while the application is being served."""
+    """`assembly` is there while the application is being served; `front` is what the server calls."""
 
     front: FrontDoor
+    assembly: Assembly | None = None
 
     def attach(self, assembly: Assembly) -> None:
         """Serve `assembly`, and close it with the lifespan. Call once, before the first request."""
@@ -35,7 +40,8 @@ class TwinwireApp(Quart):
                 self.register_blueprint(blueprint)
         pages = {name: file for app in reversed(assembly.apps) for name, file in app.pages().items()}
         self.register_blueprint(pages_blueprint(pages))
-        self.front.assembly = assembly
+        self.assembly = assembly
+        self.front.doors = assembly.doors
 
 
 def _document(assembly: Assembly) -> Blueprint:
@@ -47,6 +53,17 @@ def _document(assembly: Assembly) -> Blueprint:
         return answer(describe([part for app in assembly.apps if (part := app.describe()) is not None]))
 
     return blueprint
+
+
+class _Asker:
+    """Quart's request, as the gate looks at it."""
+
+    @property
+    def address(self) -> str | None:
+        return request.remote_addr
+
+    def header(self, name: bytes) -> str | None:
+        return request.headers.get(name.decode())
 
 
 def create_app(settings: Settings | None = None, apps: Sequence[App] | None = None) -> TwinwireApp:
@@ -64,21 +81,20 @@ def create_app(settings: Settings | None = None, apps: Sequence[App] | None = No
 
     @app.before_serving
     async def start() -> None:
-        close_http2_buffer_fault()
-        if front.assembly is None:
+        if not close_http2_buffer_fault():
+            logger.warning("http2_not_patched", reason="another Hypercorn: a client without a window fills the memory")
+        if app.assembly is None:
             app.attach(await Assembly.open(settings or Settings.read(), apps))
 
     @app.before_request
     async def guard() -> None:
         """A page of another origin can send a form without asking; what changes something asks where it is from."""
-        if request.method in _SAFE_METHODS or front.assembly is None:
-            return
-        if not front.assembly.origins.permits(request.headers.get("Origin"), request.host):
-            raise ForbiddenError("pages of this origin may not change anything", field="Origin")
+        if app.assembly is not None:
+            app.assembly.gate.enter(_Asker(), Act.READ if request.method in _SAFE_METHODS else Act.CHANGE)
 
     @app.after_serving
     async def stop() -> None:
-        assembly, front.assembly = front.assembly, None
+        assembly, app.assembly, front.doors = app.assembly, None, None
         if assembly is not None:
             await assembly.close()
 

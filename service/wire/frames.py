@@ -89,6 +89,7 @@ class WebSocketFrames:
 
     name: Final = "websocket"
     transport: Final = "websocket"
+    may_be_held_back: Final = False
 
     def __init__(self, text: EventText) -> None:
         self._text = text
@@ -112,12 +113,16 @@ class WebSocketFrames:
         frame = text_message(control_json(type, fields).encode())
         return frame + PING if type == "heartbeat" else frame
 
+    def opening(self, connection: Mapping[str, Any]) -> bytes:
+        return self.control("connection", connection)
+
 
 class WebSocketMessages:
     """Messages as text, one ASGI event each; for servers whose transport is out of reach."""
 
     name: Final = "websocket-messages"
     transport: Final = "websocket"
+    may_be_held_back: Final = False
 
     def __init__(self, text: EventText) -> None:
         self._text = text
@@ -134,6 +139,9 @@ class WebSocketMessages:
     def control(self, type: ControlType, fields: Mapping[str, Any]) -> tuple[bytes, ...]:
         return (control_json(type, fields).encode(),)
 
+    def opening(self, connection: Mapping[str, Any]) -> tuple[bytes, ...]:
+        return self.control("connection", connection)
+
 
 class SSEFrames:
     """The event stream format (WHATWG HTML, 9.2.5). `named` False leaves the `event:` line out.
@@ -142,6 +150,7 @@ class SSEFrames:
     """
 
     transport: Final = "sse"
+    may_be_held_back: Final = True
 
     def __init__(self, text: EventText, named: bool, chunked: bool) -> None:
         self.name = f"sse{'' if named else '-unnamed'}{'-chunked' if chunked else ''}"
@@ -178,9 +187,9 @@ class SSEFrames:
         frame = self._control(type, fields)
         return chunk(frame) if self._chunked else frame
 
-    def opening(self, retry: int, connection: Mapping[str, Any]) -> bytes:
+    def opening(self, connection: Mapping[str, Any]) -> bytes:
         """A comment, so that proxies see a body at once, this client's own `retry:` in ms, then `connection`."""
-        prelude = ServerSentEvent(comment="twinwire", retry=retry, sep="\n").encode()
+        prelude = ServerSentEvent(comment="twinwire", retry=connection["retry"], sep="\n").encode()
         body = prelude + self._control("connection", connection)
         return chunk(body) if self._chunked else body
 

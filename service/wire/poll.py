@@ -7,19 +7,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from service.access.origins import Origins
+from service.access.drain import Drain
+from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
-from service.core.errors import InvalidError, MethodError, TwinwireError
+from service.core.errors import InvalidError, TwinwireError
 from service.core.event import check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
 from service.core.time import parse_rfc3339
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
-from service.stream.hub import StreamHub
-from service.stream.hypercorn import send_last
-from service.wire.request import DisconnectedError, Message, Receive, Request, Scope, Send, respond, respond_problem
+from service.stream.asgi import Message, Receive, Scope, Send
+from service.stream.control import Control
+from service.stream.pipe import Pipes
+from service.wire.frames import Frames
+from service.wire.request import DisconnectedError, Request, respond, respond_problem
 
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 ANSWER_BYTES: Final = 4 << 20
@@ -52,22 +55,36 @@ class Waiter:
 class PollWire:
     """An ASGI application for GET and HEAD on `/api/events`."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, origins: Origins) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        drain: Drain,
+        bus: EventBus,
+        pipes: Pipes,
+        control: Control,
+        frames: Frames,
+        *,
+        send_timeout: float,
+    ) -> None:
+        """`send_timeout` is what a caller has to take its answer, in seconds."""
+        self._gate = gate
+        self._drain = drain
         self._bus = bus
-        self._hub = hub
-        self._origins = origins
+        self._pipes = pipes
+        self._control = control
+        self._encoding = frames.poll
+        self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         head = request.method == "HEAD"
-        cors = self._origins.cors(request.header(b"origin"))
+        cors = self._gate.cors(request)
         try:
-            if request.method not in ("GET", "HEAD"):
-                raise MethodError("events are read with GET", field="method")
+            self._gate.enter(request, Act.READ)
             question = await self._question(request)
-            if head:
+            if head or self._drain.has_begun:
                 question = replace(question, wait=0.0)
-            page, gap = await self._answer(question, receive)
+            page, gap = await self._answer(question, request, receive)
             page, is_cut = _cut(page)
             more = is_cut or await self._more(question.search, page)
         except TwinwireError as error:
@@ -78,7 +95,10 @@ class PollWire:
         headers = [*_HEADERS, *cors]
         body = self._body(page, more, gap)
         del page
-        await respond(partial(_send_within, self._hub.send_timeout, send), 200, headers, body, head=head)
+        await respond(partial(self._send_within, send), 200, headers, body, head=head)
+
+    async def _send_within(self, send: Send, message: Message) -> None:
+        await self._pipes.end(send, message, self._send_timeout)
 
     async def _question(self, request: Request) -> Question:
         """Raises InvalidError naming the parameter."""
@@ -125,14 +145,23 @@ class PollWire:
             return None, Gap(text, "epoch", self._bus.head, self._bus.reading.floor(topics) or None)
         return start.cursor.offset, None
 
-    async def _answer(self, question: Question, receive: Receive) -> tuple[Page, Gap | None]:
-        """The page and its gap; waits if there is neither. Raises DisconnectedError while waiting."""
+    async def _answer(self, question: Question, request: Request, receive: Receive) -> tuple[Page, Gap | None]:
+        """The page and its gap; waits if there is neither.
+
+        Raises DisconnectedError while waiting, OverloadedError if there is no place to wait in.
+        """
         page, gap = await self._search(question)
         if page.rows or gap is not None or not question.wait:
             return page, gap
+        with self._gate.enter(request, Act.WAIT):
+            return await self._wait(question, page, receive)
+
+    async def _wait(self, question: Question, page: Page, receive: Receive) -> tuple[Page, Gap | None]:
+        """The first page that is not empty, or the last one that was, when the time is up or the service goes."""
+        gap: Gap | None = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + question.wait
-        ended = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self._hub.draining.wait())]
+        ended = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self._drain.wait())]
         try:
             while not page.rows and gap is None and loop.time() < deadline and not ended[1].done():
                 await self._park(question.search.topics, page.next, ended, deadline - loop.time())
@@ -176,7 +205,7 @@ class PollWire:
         seconds: float,
     ) -> None:
         """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is."""
-        subscription = self._bus.attach(topics, offset, self._hub.frames.poll)
+        subscription = self._bus.attach(topics, offset, self._encoding)
         woken = asyncio.Event()
         wake = asyncio.create_task(woken.wait())
         try:
@@ -192,12 +221,12 @@ class PollWire:
                 "cursor": self._bus.cursor(page.next),
                 "head": self._bus.cursor(self._bus.head),
                 "more": more,
-                "gap": None if gap is None else self._hub.gap_fields(gap),
+                "gap": None if gap is None else self._control.gap(gap),
             },
             ensure_ascii=False,
             separators=(",", ":"),
         )
-        events = self._hub.frames.poll.page(page.rows)
+        events = self._encoding.page(page.rows)
         return b'{"events":[%b],%b' % (events, rest[1:].encode())
 
 
@@ -209,10 +238,6 @@ def _cut(page: Page) -> tuple[Page, bool]:
         if size > ANSWER_BYTES and count:
             return Page(page.rows[:count], page.rows[count - 1][0]), True
     return page, False
-
-
-async def _send_within(seconds: float, send: Send, message: Message) -> None:
-    await send_last(send, message, seconds)
 
 
 async def _disconnected(receive: Receive) -> None:

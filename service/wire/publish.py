@@ -3,15 +3,15 @@
 import asyncio
 from typing import Final
 
-from service.access.origins import Origins
+from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
-from service.core.errors import DrainingError, ForbiddenError, TwinwireError
+from service.core.errors import TwinwireError
 from service.core.event import Draft, check_key
 from service.core.limits import REQUEST_MAX
 from service.log.base import Receipt
-from service.stream.hub import StreamHub
+from service.stream.asgi import Receive, Scope, Send
 from service.wire.drafts import DraftReader
-from service.wire.request import DisconnectedError, Receive, Request, Scope, Send, read_body, respond, respond_problem
+from service.wire.request import DisconnectedError, Request, read_body, respond, respond_problem
 
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
@@ -19,15 +19,14 @@ _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"
 class PublishWire:
     """An ASGI application for POST on `/api/events`."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, reader: DraftReader, origins: Origins) -> None:
+    def __init__(self, gate: Gate, bus: EventBus, reader: DraftReader) -> None:
+        self._gate = gate
         self._bus = bus
-        self._hub = hub
         self._reader = reader
-        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        cors = self._origins.cors(request.header(b"origin"))
+        cors = self._gate.cors(request)
         try:
             status, body = await self._publish(request, receive)
         except TwinwireError as error:
@@ -39,10 +38,7 @@ class PublishWire:
 
     async def _publish(self, request: Request, receive: Receive) -> tuple[int, bytes]:
         """Raises what its parts raise: nothing is published then."""
-        if self._hub.draining.is_set():
-            raise DrainingError("the service is restarting")
-        if not self._origins.permits(request.header(b"origin"), request.header(b"host")):
-            raise ForbiddenError("pages of this origin may not publish", field="Origin")
+        self._gate.enter(request, Act.CHANGE)
         body = await read_body(request, receive, REQUEST_MAX)
         drafts, single = self._reader.request(request.header(b"content-type"), body)
         if single:

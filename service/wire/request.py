@@ -1,20 +1,18 @@
 """The little of ASGI that the wires need: query, headers, body and a whole response."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from service.bus.start import Start
 from service.core.errors import InvalidError, TooLargeError, TwinwireError
 from service.core.topics import TopicFilter
+from service.stream.asgi import Header, Receive, Scope, Send
 from service.wire.problems import problem_response
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Header = tuple[bytes, bytes]
+TOPICS: Final = "twinwire.topics"
+"""Where a scope holds the filter that its path stands for, if it is an alias of one."""
 
 CURSOR_PARAMETERS: Final = ("after", "lastEventID", "last_event_id", "lastEventId")
 
@@ -34,6 +32,9 @@ class Request:
         self.method: str = scope.get("method", "GET")
         self.path: str = scope["path"]
         self.http_version: str = scope.get("http_version", "1.1")
+        client = scope.get("client")
+        self.address: str | None = client[0] if client else None
+        self._alias: TopicFilter | None = scope.get(TOPICS)
         self._headers: dict[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
         self._query: list[tuple[str, str]] | None = None
         self._query_string: bytes = scope.get("query_string", b"")
@@ -58,7 +59,9 @@ class Request:
         return next((value for key, value in self.query if key == name), None)
 
     def topics(self) -> TopicFilter:
-        """The filter from `topic` parameters; all topics without any. Raises InvalidError."""
+        """What the path stands for, or the filter from `topic` parameters; all topics without. Raises InvalidError."""
+        if self._alias is not None:
+            return self._alias
         patterns = tuple(value for key, value in self.query if key == "topic")
         return TopicFilter(patterns) if patterns else TopicFilter.all()
 

@@ -2,16 +2,15 @@
 
 from typing import Final
 
-from service.access.origins import Origins
-from service.bus.bus import EventBus
+from service.access.gate import Act, Gate, Lease
 from service.bus.start import Start
-from service.core.errors import MethodError, TwinwireError
+from service.core.errors import TwinwireError
 from service.core.topics import TopicFilter
-from service.stream.hub import StreamHub
-from service.stream.hypercorn import LAST_TIMEOUT, TransportPipe, find_response_writer, lighten, send_last
-from service.stream.pipe import BodyPipe, Pipe
-from service.stream.stream import Stream
-from service.wire.request import Receive, Request, Scope, Send, respond, respond_problem
+from service.stream.asgi import Receive, Scope, Send
+from service.stream.opening import Opened, Opening
+from service.stream.pipe import Pipe, Pipes
+from service.wire.frames import Frames
+from service.wire.request import Request, respond, respond_problem
 
 HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
@@ -24,54 +23,41 @@ HEADERS: Final = [
 class SSEWire:
     """An ASGI application for GET and HEAD: one stream a call."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, origins: Origins, direct: bool) -> None:
-        self._bus = bus
-        self._hub = hub
-        self._origins = origins
-        self._direct = direct
+    def __init__(self, gate: Gate, opening: Opening, pipes: Pipes, frames: Frames) -> None:
+        self._gate = gate
+        self._opening = opening
+        self._pipes = pipes
+        self._frames = frames
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, topics: TopicFilter | None = None) -> None:
-        """`topics` overrides the query's."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         head = request.method == "HEAD"
-        cors = self._origins.cors(request.header(b"origin"))
+        cors = self._gate.cors(request)
         try:
-            if request.method not in ("GET", "HEAD"):
-                raise MethodError("a stream is read with GET", field="method")
-            topics = topics or request.topics()
-            named = request.flag("named", True)
-            start = request.start()
-            self._hub.admit()
+            topics, named, start = request.topics(), request.flag("named", True), request.start()
+            lease = self._gate.enter(request, Act.STREAM)
         except TwinwireError as error:
             await respond_problem(send, error, head=head, cors=cors)
             return
-        headers = [*HEADERS, *cors]
-        if head:
-            await respond(send, 200, headers, b"", head=True)
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # HTTP/1.0 has no chunks: there the body ends with the connection (RFC 9112, 6.3).
-        direct = self._direct and request.http_version == "1.1"
-        lighten(scope, send)
-        del request, scope, headers, cors
-        stream, opening = await self._open(send, topics, start, named, direct)
-        del topics, start
-        await stream.run(opening, _Listener(receive))
-        await send_last(send, {"type": "http.response.body", "body": b"", "more_body": False}, LAST_TIMEOUT)
+        with lease:
+            headers = [*HEADERS, *cors]
+            if head:
+                await respond(send, 200, headers, b"", head=True)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            pipe = self._pipes.body(send, request.http_version)
+            self._pipes.lighten(scope, send)
+            del request, scope, headers, cors  # a stream lives for hours: some KiB of its request would, too
+            opened = await self._open(pipe, topics, named, start, lease)
+            del topics, start
+            await opened.stream.run(opened.first, _Listener(receive))
+            await self._pipes.end(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _open(
-        self, send: Send, topics: TopicFilter, start: Start, named: bool, direct: bool
-    ) -> tuple[Stream[bytes], list[bytes]]:
-        """The stream and its first frames."""
-        writer = find_response_writer(send) if direct else None
-        frames = self._hub.frames.sse(named, chunked=writer is not None)
-        pipe: Pipe[bytes] = BodyPipe(send, self._hub.send_timeout) if writer is None else TransportPipe(writer)
-        subscription, gap = await self._bus.subscribe(topics, start, frames)
-        stream = Stream(self._hub, subscription, pipe, frames)
-        retry = self._hub.retry()
-        resumed = start.cursor is not None and gap is None
-        fields = self._hub.connection_fields("sse", topics, subscription.offset, resumed, retry)
-        return stream, stream.opening(frames.opening(retry, fields), gap)
+        self, pipe: Pipe[bytes], topics: TopicFilter, named: bool, start: Start, lease: Lease
+    ) -> Opened[bytes]:
+        encoding = self._frames.sse(named, chunked=pipe.direct)
+        return await self._opening.open(pipe, encoding, topics, start, lease.caller)
 
 
 class _Listener:

@@ -7,32 +7,26 @@ from typing import Any, Final
 
 import msgspec
 
-from service.access.origins import Origins
+from service.access.gate import Act, Gate, Lease
 from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.bus.subscription import Subscription
 from service.core.errors import (
-    ForbiddenError,
     InvalidError,
+    TooLargeError,
     TwinwireError,
     UnsupportedError,
 )
 from service.core.limits import ENVELOPE_MAX
 from service.core.topics import TopicFilter, check_pattern
-from service.stream.hub import StreamHub
-from service.stream.hypercorn import (
-    LAST_TIMEOUT,
-    TransportPipe,
-    find_websocket_writer,
-    harden_websocket,
-    lighten,
-    send_last,
-)
-from service.stream.pipe import MessagePipe, Pipe
-from service.stream.stream import Ending, Stream, StreamEncoding
+from service.stream.asgi import Receive, Scope, Send
+from service.stream.opening import Opened, Opening
+from service.stream.pipe import Pipes
+from service.stream.stream import Ending, Stream
 from service.wire.drafts import DraftReader, explain_decoding
+from service.wire.frames import Frames
 from service.wire.problems import problem
-from service.wire.request import Receive, Request, Scope, Send, refuse_websocket
+from service.wire.request import Request, refuse_websocket
 
 REF_MAX: Final = 128
 """Characters of a `ref` that are sent back."""
@@ -73,55 +67,52 @@ class WebSocketWire:
     """An ASGI application for WebSocket scopes: one connection a call."""
 
     def __init__(
-        self, bus: EventBus, hub: StreamHub, reader: DraftReader, origins: Origins, data_max: int, direct: bool
+        self,
+        gate: Gate,
+        opening: Opening,
+        pipes: Pipes,
+        frames: Frames,
+        bus: EventBus,
+        reader: DraftReader,
+        *,
+        data_max: int,
     ) -> None:
+        self._gate = gate
+        self._opening = opening
+        self._pipes = pipes
+        self._frames = frames
         self._bus = bus
-        self._hub = hub
         self._reader = reader
-        self._origins = origins
         self._message_max = data_max + ENVELOPE_MAX
-        self._direct = direct
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, topics: TopicFilter | None = None) -> None:
-        """`topics` overrides the query's. Refuses before the handshake with a problem and its status."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuses before the handshake with a problem and its status."""
         await receive()  # websocket.connect
         try:
             request = Request(scope)
-            self._hub.admit()
-            if not self._origins.permits(request.header(b"origin"), request.header(b"host")):
-                raise ForbiddenError("pages of this origin may not connect", field="Origin")
-            topics = topics or request.topics()
-            start = request.start()
+            topics, start = request.topics(), request.start()
+            lease = self._gate.enter(request, Act.SOCKET)
         except TwinwireError as error:
             await refuse_websocket(send, error)
             return
-        harden_websocket(send)
-        await send({"type": "websocket.accept"})
-        lighten(scope, send)
-        del request, scope
-        stream, opening = await self._open(send, topics, start)
-        del topics, start
-        session = _Session(stream, self._bus, self._reader, self._message_max, receive)
-        await stream.run(opening, session)
-        if stream.ending is not None:
-            await _close(send, stream.ending)
+        with lease:
+            self._pipes.prepare(send)
+            await send({"type": "websocket.accept"})
+            self._pipes.lighten(scope, send)
+            del request, scope  # a stream lives for hours: some KiB of its request would, too
+            opened = await self._open(send, topics, start, lease)
+            del topics, start
+            session = _Session(opened.stream, self._bus, self._reader, self._message_max, receive)
+            await opened.stream.run(opened.first, session)
+            ending = opened.stream.ending
+            if ending is not None:
+                message = {"type": "websocket.close", "code": ending.code, "reason": ending.reason or ""}
+                await self._pipes.end(send, message)
 
-    async def _open(self, send: Send, topics: TopicFilter, start: Start) -> tuple[Stream[Any], list[Any]]:
-        """The stream and its first frames."""
-        writer = find_websocket_writer(send) if self._direct else None
-        frames = self._hub.frames
-        pipe: Pipe[Any] = MessagePipe(send, self._hub.send_timeout) if writer is None else TransportPipe(writer)
-        encoding: StreamEncoding[Any] = frames.websocket_messages if writer is None else frames.websocket
-        subscription, gap = await self._bus.subscribe(topics, start, encoding)
-        stream = Stream(self._hub, subscription, pipe, encoding)
-        resumed = start.cursor is not None and gap is None
-        fields = self._hub.connection_fields("websocket", topics, subscription.offset, resumed, self._hub.retry())
-        return stream, stream.opening(stream.frame("connection", fields), gap)
-
-
-async def _close(send: Send, ending: Ending) -> None:
-    message = {"type": "websocket.close", "code": ending.code, "reason": ending.reason or ""}
-    await send_last(send, message, LAST_TIMEOUT)
+    async def _open(self, send: Send, topics: TopicFilter, start: Start, lease: Lease) -> Opened[Any]:
+        pipe = self._pipes.messages(send)
+        encoding = self._frames.websocket if pipe.direct else self._frames.websocket_messages
+        return await self._opening.open(pipe, encoding, topics, start, lease.caller)
 
 
 def _short(ref: str | int | float | None) -> str | int | float | None:
@@ -151,7 +142,7 @@ class _Session:
             if text is None:
                 return self._stream.refuse(Ending(None, 1003))
             if len(text) > self._message_max or len(text.encode("utf-8", "replace")) > self._message_max:
-                return self._stream.refuse(Ending(None, 1009))
+                return self._stream.refuse(Ending(None, TooLargeError.close_code))
             await self._handle(text)
             del message, text
         return None

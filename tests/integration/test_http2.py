@@ -12,7 +12,7 @@ import pytest
 from hypercorn.asyncio.worker_context import EventWrapper
 from hypercorn.protocol import h2
 
-from service.stream.hypercorn import close_http2_buffer_fault
+from service.stream.hypercorn.http2 import close_http2_buffer_fault
 from tests.support import api
 from tests.support.clients import open_stream
 from tests.support.http2 import HTTP2Client, open_http2

@@ -174,7 +174,7 @@ async def test_an_event_stream_ends_with_its_last_chunk_and_the_connection_goes_
     with InProcess(tmp_path, loop) as server:
         stream = await open_sse(server.url, f"/api/sse?topic={api.unique('end')}")
         await stream.control("caught_up")
-        asyncio.get_running_loop().call_soon(server.ask, lambda service: service.hub.draining.set())
+        asyncio.get_running_loop().call_soon(server.ask, lambda assembly: assembly.draining.begin())
         loop_of_server = server.ask(lambda service: asyncio.get_running_loop())
         draining = asyncio.run_coroutine_threadsafe(server.assembly.drain(), loop_of_server)
         assert (await stream.control("goodbye")).value["code"] == 1012

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from service.access.caller import Caller
 from service.bus.start import Start
-from service.stream.hub import StreamHub
 from service.stream.pipe import BodyPipe, MessagePipe, Pipe
 from service.stream.stream import Ending, Stream
 from service.wire.poll import PollWire
 from tests.property.model import Session
 from tests.support.eventstream import EventStreamParser
 from tests.support.frames import Frame
+from tests.support.stream_fixtures import House
 
 STREAMS = ("websocket", "websocket-portable", "sse", "sse-portable", "sse-unnamed")
 TRANSPORTS = (*STREAMS, "poll")
@@ -191,17 +192,17 @@ class Connection(Protocol):
 class StreamConnection:
     """A WebSocket or an event stream: the real `Stream` on a pipe of ours."""
 
-    def __init__(self, hub: StreamHub, session: Session, transport: str, start: Start) -> None:
+    def __init__(self, house: House, session: Session, transport: str, start: Start) -> None:
         self.frames: list[Frame] = []
         self.stream: Stream[Any] | None = None
-        self._hub = hub
+        self._house = house
         self._session = session
         self._left = asyncio.Event()
         self.tap, self._pipe, self._encoding = self._parts(transport)
         self.task = asyncio.create_task(self._run(start))
 
     def _parts(self, transport: str) -> tuple[Tap, Pipe[Any], Any]:
-        frames = self._hub.frames
+        frames = self._house.frames
         if transport == "websocket":
             tap = Tap(self._hear, websocket_parser())
             return tap, DirectPipe(tap), frames.websocket
@@ -219,14 +220,9 @@ class StreamConnection:
         self._session.hear(frame)
 
     async def _run(self, start: Start) -> None:
-        hub, topics, encoding = self._hub, self._session.topics, self._encoding
-        subscription, gap = await hub.bus.subscribe(topics, start, encoding)
-        self.stream = stream = Stream(hub, subscription, self._pipe, encoding)
-        resumed = start.cursor is not None and gap is None
-        fields = hub.connection_fields(encoding.transport, topics, subscription.offset, resumed, 1_000)
-        sse = hasattr(encoding, "opening")
-        first = encoding.opening(1_000, fields) if sse else stream.frame("connection", fields)
-        await stream.run(stream.opening(first, gap), self)
+        opened = await self._house.opening.open(self._pipe, self._encoding, self._session.topics, start, Caller())
+        self.stream = opened.stream
+        await opened.stream.run(opened.first, self)
 
     async def listen(self) -> None:
         await self._left.wait()

@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.clock import SystemClock
@@ -28,11 +27,9 @@ from service.core.topics import TopicFilter
 from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
 from service.resources import resource
-from service.stream.hub import StreamHub
-from service.wire.frames import Frames
-from service.wire.poll import PollWire
 from tests.property.clients import FOREVER, TRANSPORTS, Connection, PollConnection, StreamConnection, ask
 from tests.property.model import Model, Session, offset_of
+from tests.support.stream_fixtures import House
 
 DEADLINE = 20.0
 """Seconds in which everything owed must have come; it takes milliseconds."""
@@ -97,8 +94,8 @@ class Delivery(RuleBasedStateMachine):
     async def _open(self) -> None:
         self.log: SQLiteEventLog = await open_log(self.path, clock=self.clock)
         self.bus = EventBus(self.log, self.clock, tail_events=8, tail_bytes=10_000)
-        self.hub = StreamHub(self.bus, Frames(self.bus.epoch), self.clock, heartbeat=25.0, send_timeout=FOREVER)
-        self.poll = PollWire(self.bus, self.hub, Origins([]))
+        self.house = House.of(self.bus, self.clock, heartbeat=25.0, send_timeout=FOREVER)
+        self.poll = self.house.poll()
 
     async def _settle(self) -> None:
         """Until every client that reads has what it is owed. Nothing is awaited but turns of the event loop."""
@@ -185,7 +182,7 @@ class Delivery(RuleBasedStateMachine):
         if transport == "poll":
             connection = PollConnection(self.poll, session, start)
         else:
-            connection = StreamConnection(self.hub, session, transport, Start.parse(start))
+            connection = StreamConnection(self.house, session, transport, Start.parse(start))
         self.connections[session] = connection
         return connection
 
@@ -315,7 +312,7 @@ class Delivery(RuleBasedStateMachine):
         self.run(work())
 
     def _beat(self) -> None:
-        now = self.hub.now()
+        now = self.house.hub.now()
         for _, connection in self._streams():
             if connection.stream is not None:
                 connection.stream.sweep(now)

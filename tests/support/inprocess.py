@@ -44,8 +44,8 @@ class InProcess:
 
     @property
     def assembly(self) -> Assembly:
-        assert self._app.front.assembly is not None
-        return self._app.front.assembly
+        assert self._app.assembly is not None
+        return self._app.assembly
 
     def ask(self, question: Callable[[Assembly], T]) -> T:
         """What `question(assembly)` returns on the server's event loop."""
@@ -62,7 +62,9 @@ class InProcess:
 
     def pipes(self) -> list[str]:
         """The kinds of pipe that the open streams write to."""
-        return self.ask(lambda assembly: sorted(type(stream.pipe).__name__ for stream in assembly.hub._streams))
+        return self.ask(
+            lambda assembly: sorted(type(stream.pipe).__name__ for stream in assembly.hub._streams.values())
+        )
 
     def __enter__(self) -> "InProcess":
         self._thread.start()

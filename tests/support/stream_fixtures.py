@@ -1,14 +1,85 @@
-"""The fixtures that tests of streams and of wires share: a bus in memory, a hub on a manual clock."""
+"""The fixtures that tests of streams and of wires share: a bus in memory, a hub and a gate on a manual clock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from service.access.drain import Drain
+from service.access.gate import Gate
+from service.access.origins import Origins
 from service.bus.bus import EventBus
+from service.core.time import Clock
+from service.stream.control import Control
 from service.stream.hub import StreamHub
+from service.stream.hypercorn.pipes import HypercornPipes
+from service.stream.opening import Opening
+from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
+from service.wire.poll import PollWire
+from service.wire.publish import PublishWire
+from service.wire.sse import SSEWire
+from service.wire.websocket import WebSocketWire
 from tests.support.clock import ManualClock
 from tests.support.wires import memory_bus
+
+
+@dataclass
+class House:
+    """What stands around one bus, wired as the composition root does it, with every part in reach."""
+
+    bus: EventBus
+    clock: Clock
+    drain: Drain
+    gate: Gate
+    hub: StreamHub
+    opening: Opening
+    pipes: HypercornPipes
+    control: Control
+    frames: Frames
+    send_timeout: float
+
+    @classmethod
+    def of(
+        cls,
+        bus: EventBus,
+        clock: Clock,
+        *,
+        heartbeat: float = 20.0,
+        send_timeout: float = 30.0,
+        max_places: int = 0,
+        origins: Sequence[str] = (),
+    ) -> "House":
+        drain, control = Drain(), Control(bus.epoch, heartbeat)
+        hub = StreamHub(control, drain, clock, send_timeout=send_timeout)
+        return cls(
+            bus=bus,
+            clock=clock,
+            drain=drain,
+            gate=Gate(Origins(origins), drain, max_places=max_places),
+            hub=hub,
+            opening=Opening(bus, hub, clock),
+            pipes=HypercornPipes(direct=True, timeout=send_timeout),
+            control=control,
+            frames=Frames(bus.epoch),
+            send_timeout=send_timeout,
+        )
+
+    def websocket(self, data_max: int) -> WebSocketWire:
+        reader = DraftReader(data_max)
+        return WebSocketWire(self.gate, self.opening, self.pipes, self.frames, self.bus, reader, data_max=data_max)
+
+    def sse(self) -> SSEWire:
+        return SSEWire(self.gate, self.opening, self.pipes, self.frames)
+
+    def poll(self) -> PollWire:
+        return PollWire(
+            self.gate, self.drain, self.bus, self.pipes, self.control, self.frames, send_timeout=self.send_timeout
+        )
+
+    def publish(self, data_max: int = 1024, **options: Any) -> PublishWire:
+        return PublishWire(self.gate, self.bus, DraftReader(data_max, **options))
 
 
 @pytest.fixture
@@ -22,8 +93,13 @@ async def bus() -> EventBus:
 
 
 @pytest.fixture
-async def hub(bus: EventBus, clock: ManualClock) -> StreamHub:
-    return StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20.0, send_timeout=30.0)
+async def house(bus: EventBus, clock: ManualClock) -> House:
+    return House.of(bus, clock, origins=("https://app.example",))
+
+
+@pytest.fixture
+def hub(house: House) -> StreamHub:
+    return house.hub
 
 
 @pytest.fixture(autouse=True)

@@ -19,11 +19,9 @@ BELOW = {
     "service.bus": ("service.core", "service.log.base"),
     "service.stream": (
         "service.core",
+        "service.access",
         "service.bus",
         "service.log.base",
-        "service.wire.frames",
-        "service.wire.request",
-        "service.wire.problems",
     ),
     "service.wire": (
         "service.core",
@@ -47,7 +45,7 @@ BELOW = {
     "service.version": (),
     "service.clock": ("service.core",),
     "service.settings": ("service.core",),
-    "service.operations": ("service.core", "service.bus", "service.stream"),
+    "service.operations": ("service.core", "service.access", "service.bus", "service.stream"),
     "service.command.client": ("service.core",),
     "service.assembly": (
         "service.core",

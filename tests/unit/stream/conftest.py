@@ -1,3 +1,3 @@
-from tests.support.stream_fixtures import bus, clock, hub, nothing_is_left_behind
+from tests.support.stream_fixtures import bus, clock, house, hub, nothing_is_left_behind
 
-__all__ = ["bus", "clock", "hub", "nothing_is_left_behind"]
+__all__ = ["bus", "clock", "house", "hub", "nothing_is_left_behind"]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.stream.hypercorn import HIGH_WATER, TransportPipe, find_response_writer, find_websocket_writer, send_last
+from service.stream.hypercorn.inside import find_response_writer, find_websocket_writer
+from service.stream.hypercorn.pipes import HIGH_WATER, TransportPipe, send_last
 from service.stream.pipe import BodyPipe, MessagePipe
 
 

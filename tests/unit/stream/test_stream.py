@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.access.caller import Caller
 from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.bus.subscription import State
@@ -15,15 +16,13 @@ from service.bus.values import Batch
 from service.core.errors import StorageError
 from service.core.topics import TopicFilter
 from service.log.base import Page
-from service.stream.hub import StreamHub
 from service.stream.stream import FAULT, LOST, RESTART, STALLED, Stream
-from service.wire.frames import Frames
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
+from tests.support.stream_fixtures import House
 from tests.support.wires import FakePipe, Silence, drafts, memory_bus, until
 
 T = TopicFilter(("t",))
-OPENING = {"id": "memory-0"}
 BOTH = pytest.mark.parametrize("direct", [True, False], ids=["direct", "portable"])
 
 
@@ -53,14 +52,13 @@ class Running:
 
 @asynccontextmanager
 async def stream_on(
-    hub: StreamHub, direct: bool = True, start: str | None = None, pipe: FakePipe | None = None, topics: TopicFilter = T
+    house: House, direct: bool = True, start: str | None = None, pipe: FakePipe | None = None, topics: TopicFilter = T
 ) -> AsyncIterator[Running]:
-    encoding = hub.frames.websocket_messages
-    subscription, gap = await hub.bus.subscribe(topics, Start.parse(start), encoding)
     pipe = pipe or FakePipe(direct)
-    stream = Stream(hub, subscription, pipe, encoding)
-    listener = Silence()
-    task = asyncio.create_task(stream.run(stream.opening(stream.frame("connection", OPENING), gap), listener))
+    encoding = house.frames.websocket_messages
+    opened = await house.opening.open(pipe, encoding, topics, Start.parse(start), Caller())
+    stream, listener = opened.stream, Silence()
+    task = asyncio.create_task(stream.run(opened.first, listener))
     try:
         yield Running(stream, pipe, listener, task)
     finally:
@@ -73,9 +71,9 @@ async def stream_on(
 
 @BOTH
 async def test_first_connection_then_caught_up_then_events_as_they_come(
-    hub: StreamHub, bus: EventBus, direct: bool
+    house: House, bus: EventBus, direct: bool
 ) -> None:
-    async with stream_on(hub, direct) as running:
+    async with stream_on(house, direct) as running:
         await running.live()
         await bus.publish(drafts(2))
         await bus.publish(drafts(1, "other"))
@@ -84,16 +82,16 @@ async def test_first_connection_then_caught_up_then_events_as_they_come(
         running.listener.leave()
         assert await running.over() == ["connection", "caught_up", "x", "x", "x"]
         assert running.pipe.events == [1, 2, 4]
-        assert (running.stream.ending, len(hub)) == (None, 0)
+        assert (running.stream.ending, len(house.hub)) == (None, 0)
 
 
 @BOTH
 async def test_a_gap_comes_right_after_connection_and_caught_up_counts_the_replay(
-    hub: StreamHub, bus: EventBus, direct: bool
+    house: House, bus: EventBus, direct: bool
 ) -> None:
     await bus.publish(drafts(5))
     await bus.trim(T, 2)
-    async with stream_on(hub, direct, bus.cursor(1)) as running:
+    async with stream_on(house, direct, bus.cursor(1)) as running:
         await running.live()
         assert running.pipe.types == ["connection", "gap", "x", "x", "caught_up"]
         assert running.pipe.frames[-1] == {"type": "caught_up", "id": bus.cursor(5), "replayed": 2}
@@ -101,10 +99,10 @@ async def test_a_gap_comes_right_after_connection_and_caught_up_counts_the_repla
 
 @BOTH
 async def test_a_long_replay_with_a_publisher_at_work_is_complete_and_caught_up_comes_once(
-    hub: StreamHub, bus: EventBus, direct: bool
+    house: House, bus: EventBus, direct: bool
 ) -> None:
     await bus.publish(drafts(3_000))
-    async with stream_on(hub, direct, "earliest") as running:
+    async with stream_on(house, direct, "earliest") as running:
         for _ in range(20):
             await bus.publish(drafts(10))
         await running.live()
@@ -113,19 +111,19 @@ async def test_a_long_replay_with_a_publisher_at_work_is_complete_and_caught_up_
         assert running.pipe.types.count("caught_up") == 1
 
 
-async def test_a_live_stream_on_a_direct_pipe_has_no_task_of_its_own(hub: StreamHub, bus: EventBus) -> None:
+async def test_a_live_stream_on_a_direct_pipe_has_no_task_of_its_own(house: House, bus: EventBus) -> None:
     await bus.publish(drafts(3_000))
     before = asyncio.all_tasks()
-    async with stream_on(hub, True, "earliest") as running:
+    async with stream_on(house, True, "earliest") as running:
         await running.live()
         await until(lambda: asyncio.all_tasks() - before == {running.task})
 
 
 @BOTH
 async def test_a_full_pipe_reads_on_from_its_cursor_and_goes_live_again(
-    hub: StreamHub, bus: EventBus, direct: bool
+    house: House, bus: EventBus, direct: bool
 ) -> None:
-    async with stream_on(hub, direct) as slow, stream_on(hub, direct) as other:
+    async with stream_on(house, direct) as slow, stream_on(house, direct) as other:
         await slow.live()
         await other.live()
         slow.pipe.fill()
@@ -143,10 +141,10 @@ async def test_a_full_pipe_reads_on_from_its_cursor_and_goes_live_again(
 
 
 @BOTH
-async def test_retention_under_a_reader_is_a_gap_in_mid_stream(hub: StreamHub, bus: EventBus, direct: bool) -> None:
+async def test_retention_under_a_reader_is_a_gap_in_mid_stream(house: House, bus: EventBus, direct: bool) -> None:
     await bus.publish(drafts(3_000))
     pipe = FakePipe(direct)
-    async with stream_on(hub, start="earliest", pipe=pipe) as running:
+    async with stream_on(house, start="earliest", pipe=pipe) as running:
         await until(lambda: bool(pipe.events))
         pipe.fill()
         await bus.trim(T, 5)
@@ -162,8 +160,8 @@ async def test_retention_under_a_reader_is_a_gap_in_mid_stream(hub: StreamHub, b
 # Heartbeats
 
 
-async def beats(hub: StreamHub, running: Running) -> list[str]:
-    await hub.sweep()
+async def beats(house: House, running: Running) -> list[str]:
+    await house.hub.sweep()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return [frame["id"] for frame in running.pipe.frames if frame["type"] == "heartbeat"]
@@ -171,62 +169,62 @@ async def beats(hub: StreamHub, running: Running) -> list[str]:
 
 @BOTH
 async def test_a_heartbeat_after_each_silence_and_not_before(
-    hub: StreamHub, bus: EventBus, clock: ManualClock, direct: bool
+    house: House, bus: EventBus, clock: ManualClock, direct: bool
 ) -> None:
-    async with stream_on(hub, direct) as running:
+    async with stream_on(house, direct) as running:
         await running.live()
         clock.advance(19.9)
-        assert await beats(hub, running) == []
+        assert await beats(house, running) == []
         clock.advance(0.1)
-        assert await beats(hub, running) == [bus.cursor(0)]
+        assert await beats(house, running) == [bus.cursor(0)]
         clock.advance(19.9)
-        assert len(await beats(hub, running)) == 1
+        assert len(await beats(house, running)) == 1
         clock.advance(0.1)
-        assert len(await beats(hub, running)) == 2
+        assert len(await beats(house, running)) == 2
 
 
 @BOTH
 async def test_one_trailing_heartbeat_soon_after_a_burst(
-    hub: StreamHub, bus: EventBus, clock: ManualClock, direct: bool
+    house: House, bus: EventBus, clock: ManualClock, direct: bool
 ) -> None:
-    async with stream_on(hub, direct) as running:
+    async with stream_on(house, direct) as running:
         await running.live()
         await bus.publish(drafts(3))
         await until(lambda: len(running.pipe.events) == 3)
         published = clock.monotonic()
-        while not await beats(hub, running):
+        while not await beats(house, running):
             clock.advance(0.5)  # as often as the hub sweeps
         assert clock.monotonic() - published <= 2.0
         clock.advance(19.9)
-        assert await beats(hub, running) == [bus.cursor(3)], "one after a burst, then silence counts again"
+        assert await beats(house, running) == [bus.cursor(3)], "one after a burst, then silence counts again"
 
 
 @BOTH
 async def test_a_heartbeat_carries_the_position_past_what_did_not_match(
-    hub: StreamHub, bus: EventBus, clock: ManualClock, direct: bool
+    house: House, bus: EventBus, clock: ManualClock, direct: bool
 ) -> None:
-    async with stream_on(hub, direct) as running:
+    async with stream_on(house, direct) as running:
         await running.live()
         await bus.publish(drafts(7, "other"))
         clock.advance(20)
-        assert await beats(hub, running) == [bus.cursor(7)]
+        assert await beats(house, running) == [bus.cursor(7)]
 
 
 @BOTH
 async def test_a_long_stretch_without_a_match_has_heartbeats_too(
-    hub: StreamHub, bus: EventBus, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, direct: bool
+    house: House, bus: EventBus, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, direct: bool
 ) -> None:
     """Else the client takes the scan for a dead connection, comes back, and it begins anew."""
 
     async def step(group: Any, after: int) -> Batch[Any]:
         if after in (10, 30):
             clock.advance(20)
-            await hub.sweep()
+            await house.hub.sweep()
         return Batch(None, 0, after + 1)
 
     await bus.publish(drafts(50, "other"))
     monkeypatch.setattr(bus.reading, "page", step)
-    async with stream_on(hub, direct, "memory-0") as running:
+    async with stream_on(house, direct, "memory-0") as running:
         await running.live()
         frames = [(frame["type"], frame["id"]) for frame in running.pipe.frames]
     assert frames == [
@@ -238,12 +236,12 @@ async def test_a_long_stretch_without_a_match_has_heartbeats_too(
 
 
 async def test_streams_at_the_same_place_share_one_heartbeat_frame(
-    hub: StreamHub, bus: EventBus, clock: ManualClock
+    house: House, bus: EventBus, clock: ManualClock
 ) -> None:
-    encoding = hub.frames.websocket_messages
-    assert hub.heartbeat_frame(encoding, 5) is hub.heartbeat_frame(encoding, 5)
-    assert hub.heartbeat_frame(encoding, 6) is not hub.heartbeat_frame(encoding, 5)
-    assert hub.heartbeat_frame(hub.frames.sse(True, False), 5) != hub.heartbeat_frame(encoding, 5)
+    encoding = house.frames.websocket_messages
+    assert house.hub.heartbeat_frame(encoding, 5) is house.hub.heartbeat_frame(encoding, 5)
+    assert house.hub.heartbeat_frame(encoding, 6) is not house.hub.heartbeat_frame(encoding, 5)
+    assert house.hub.heartbeat_frame(house.frames.sse(True, False), 5) != house.hub.heartbeat_frame(encoding, 5)
 
 
 # The end
@@ -251,8 +249,8 @@ async def test_streams_at_the_same_place_share_one_heartbeat_frame(
 
 @BOTH
 @pytest.mark.parametrize("ending", [RESTART, FAULT])
-async def test_ending_a_live_stream_says_goodbye(hub: StreamHub, direct: bool, ending: object) -> None:
-    async with stream_on(hub, direct) as running:
+async def test_ending_a_live_stream_says_goodbye(house: House, direct: bool, ending: object) -> None:
+    async with stream_on(house, direct) as running:
         await running.live()
         running.stream.end(ending)
         running.stream.end(STALLED)
@@ -264,9 +262,9 @@ async def test_ending_a_live_stream_says_goodbye(hub: StreamHub, direct: bool, e
 
 
 @BOTH
-async def test_ending_while_it_replays(hub: StreamHub, bus: EventBus, direct: bool) -> None:
+async def test_ending_while_it_replays(house: House, bus: EventBus, direct: bool) -> None:
     await bus.publish(drafts(3_000))
-    async with stream_on(hub, direct, "earliest") as running:
+    async with stream_on(house, direct, "earliest") as running:
         await until(lambda: bool(running.pipe.events))
         running.stream.end(RESTART)
         types = await running.over()
@@ -275,15 +273,15 @@ async def test_ending_while_it_replays(hub: StreamHub, bus: EventBus, direct: bo
         assert len(running.pipe.events) < 3_000
 
 
-async def test_ending_before_its_first_step(hub: StreamHub) -> None:
-    async with stream_on(hub) as running:
+async def test_ending_before_its_first_step(house: House) -> None:
+    async with stream_on(house) as running:
         running.stream.end(RESTART)
         assert (await running.over())[-1] == "goodbye"
-        assert len(hub) == 0
+        assert len(house.hub) == 0
 
 
-async def test_ending_while_it_waits_in_a_full_pipe(hub: StreamHub, bus: EventBus) -> None:
-    async with stream_on(hub) as running:
+async def test_ending_while_it_waits_in_a_full_pipe(house: House, bus: EventBus) -> None:
+    async with stream_on(house) as running:
         await running.live()
         running.pipe.fill()
         await bus.publish(drafts(1))
@@ -293,30 +291,30 @@ async def test_ending_while_it_waits_in_a_full_pipe(hub: StreamHub, bus: EventBu
 
 
 @BOTH
-async def test_a_cancellation_by_the_server_is_passed_on(hub: StreamHub, direct: bool) -> None:
-    async with stream_on(hub, direct) as running:
+async def test_a_cancellation_by_the_server_is_passed_on(house: House, direct: bool) -> None:
+    async with stream_on(house, direct) as running:
         await running.live()
         running.task.cancel()
         await asyncio.wait([running.task])
         assert running.task.cancelled()
         assert "goodbye" not in running.pipe.types
-        assert len(hub) == 0
+        assert len(house.hub) == 0
 
 
-async def test_a_cancellation_by_the_server_wins_over_our_own(hub: StreamHub) -> None:
-    async with stream_on(hub) as running:
+async def test_a_cancellation_by_the_server_wins_over_our_own(house: House) -> None:
+    async with stream_on(house) as running:
         await running.live()
         running.stream.end(RESTART)
         running.task.cancel()
         await asyncio.wait([running.task])
         assert running.task.cancelled()
-        assert len(hub) == 0
+        assert len(house.hub) == 0
 
 
-async def test_after_our_own_end_the_task_goes_on_uncancelled(hub: StreamHub) -> None:
+async def test_after_our_own_end_the_task_goes_on_uncancelled(house: House) -> None:
     """`run` is followed by the WebSocket close: a cancellation left over would swallow it."""
     steps: list[str] = []
-    async with stream_on(hub) as inner:
+    async with stream_on(house) as inner:
         await inner.live()
 
         async def run_and_close() -> None:
@@ -335,9 +333,9 @@ async def test_after_our_own_end_the_task_goes_on_uncancelled(hub: StreamHub) ->
 
 
 @BOTH
-async def test_a_connection_that_is_gone_ends_without_words(hub: StreamHub, bus: EventBus, direct: bool) -> None:
+async def test_a_connection_that_is_gone_ends_without_words(house: House, bus: EventBus, direct: bool) -> None:
     await bus.publish(drafts(3_000))
-    async with stream_on(hub, direct, "earliest") as running:
+    async with stream_on(house, direct, "earliest") as running:
         await until(lambda: bool(running.pipe.events))
         running.pipe.is_closed = True
         types = await running.over()
@@ -345,31 +343,31 @@ async def test_a_connection_that_is_gone_ends_without_words(hub: StreamHub, bus:
         assert running.stream.ending == LOST
 
 
-async def test_the_sweep_finds_a_connection_that_is_gone(hub: StreamHub) -> None:
-    async with stream_on(hub) as running:
+async def test_the_sweep_finds_a_connection_that_is_gone(house: House) -> None:
+    async with stream_on(house) as running:
         await running.live()
         running.pipe.is_closed = True
-        await hub.sweep()
+        await house.hub.sweep()
         await running.over()
         assert running.stream.ending == LOST
-        assert hub.ended["lost"] == 1
+        assert house.hub.ended["lost"] == 1
 
 
-async def test_a_peer_that_takes_nothing_is_given_up_at_the_deadline(hub: StreamHub, clock: ManualClock) -> None:
-    async with stream_on(hub) as running:
+async def test_a_peer_that_takes_nothing_is_given_up_at_the_deadline(house: House, clock: ManualClock) -> None:
+    async with stream_on(house) as running:
         await running.live()
         running.pipe.stalled = 29.9
-        await hub.sweep()
+        await house.hub.sweep()
         assert not running.pipe.aborted
         running.pipe.stalled = 30.0
-        await hub.sweep()
+        await house.hub.sweep()
         assert running.pipe.aborted
         assert "goodbye" not in await running.over()
         assert running.stream.ending == STALLED
 
 
-async def test_a_portable_send_that_times_out_is_a_stall(hub: StreamHub, bus: EventBus) -> None:
-    async with stream_on(hub, direct=False) as running:
+async def test_a_portable_send_that_times_out_is_a_stall(house: House, bus: EventBus) -> None:
+    async with stream_on(house, direct=False) as running:
         await running.live()
         running.pipe.fault = TimeoutError()
         await bus.publish(drafts(1))
@@ -379,15 +377,15 @@ async def test_a_portable_send_that_times_out_is_a_stall(hub: StreamHub, bus: Ev
 
 @BOTH
 async def test_an_unforeseen_fault_of_the_pump_ends_the_stream_as_a_fault(
-    hub: StreamHub, bus: EventBus, direct: bool
+    house: House, bus: EventBus, direct: bool
 ) -> None:
     await bus.publish(drafts(3_000))
-    async with stream_on(hub, direct, "earliest") as running:
+    async with stream_on(house, direct, "earliest") as running:
         await until(lambda: bool(running.pipe.events) and running.stream._pump_task is not None)
         running.pipe.fault = RuntimeError("broken")
         await asyncio.wait([running.task])
         assert running.stream.ending == FAULT
-        assert len(hub) == 0
+        assert len(house.hub) == 0
 
 
 class BreakingLog(MemoryEventLog):
@@ -408,9 +406,9 @@ async def test_a_log_that_fails_ends_the_stream_with_a_goodbye_and_1011(
 ) -> None:
     log = BreakingLog(ManualClock())
     bus = memory_bus(tail_events=1, log=log)
-    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30)
+    house = House.of(bus, clock)
     await bus.publish(drafts(3_000))
-    async with stream_on(hub, direct, "memory-0") as running:
+    async with stream_on(house, direct, "memory-0") as running:
         if inline:
             log.fault = StorageError("the disk is on fire")  # before its first step
         else:
@@ -421,10 +419,10 @@ async def test_a_log_that_fails_ends_the_stream_with_a_goodbye_and_1011(
         assert not running.task.cancelled()
 
 
-async def test_closing_down_leaves_no_task_behind(hub: StreamHub, bus: EventBus) -> None:
+async def test_closing_down_leaves_no_task_behind(house: House, bus: EventBus) -> None:
     await bus.publish(drafts(3_000))
     before = asyncio.all_tasks()
     for direct in (True, False):
-        async with stream_on(hub, direct, "earliest") as running:
+        async with stream_on(house, direct, "earliest") as running:
             await until(lambda: bool(running.pipe.events))
     assert asyncio.all_tasks() == before

@@ -1,22 +1,3 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
+from tests.support.app_fixtures import app, assembly
 
-import pytest
-
-from service.assembly import Assembly
-from service.settings import Settings
-from service.web.app import TwinwireApp, create_app
-
-
-@pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[TwinwireApp]:
-    """The whole application, started, without a server."""
-    app = create_app(Settings.read({"database": tmp_path / "test.db", "allowed_origins": ("https://app.example",)}))
-    async with app.test_app():
-        yield app
-
-
-@pytest.fixture
-def assembly(app: TwinwireApp) -> Assembly:
-    assert app.front.assembly is not None
-    return app.front.assembly
+__all__ = ["app", "assembly"]

@@ -18,7 +18,7 @@ from service.core.limits import PAGE_DEFAULT, RESERVED_TYPES
 from service.settings import Settings
 from service.web import openapi
 from service.web.app import TwinwireApp, create_app
-from service.web.front import EVENTS, SSE, WEBSOCKET
+from service.wire.front import EVENTS, SSE, WEBSOCKET
 
 Document = dict[str, Any]
 

@@ -27,7 +27,7 @@ METRICS = [
 
 
 async def test_health_is_about_the_process_alone(app: TwinwireApp, assembly: Assembly) -> None:
-    assembly.hub.draining.set()
+    assembly.draining.begin()
     answer = await call(app, "GET", "/api/health")
     assert (answer.status, answer.json()) == (200, {"status": "ok"})
 
@@ -40,7 +40,7 @@ async def test_ready_names_each_check(app: TwinwireApp) -> None:
 
 
 async def test_not_ready_while_draining(app: TwinwireApp, assembly: Assembly) -> None:
-    assembly.hub.draining.set()
+    assembly.draining.begin()
     answer = await call(app, "GET", "/api/ready")
     assert (answer.status, answer.json()["ready"]) == (503, False)
     assert answer.json()["checks"]["draining"] != "ok"

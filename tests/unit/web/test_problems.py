@@ -28,7 +28,7 @@ async def test_a_fault_of_the_service_is_500_and_tells_nothing_of_its_inside(
     def explode() -> None:
         raise RuntimeError("secret inside")
 
-    monkeypatch.setattr(app.front.assembly, "checks", explode)
+    monkeypatch.setattr(app.assembly, "checks", explode)
     answer = await call(app, "GET", "/api/ready")
     answer.problem(500)
     assert b"secret" not in answer.body
@@ -38,7 +38,7 @@ async def test_our_own_errors_keep_their_status_and_headers(app: TwinwireApp, mo
     def refuse() -> None:
         raise UnavailableError("later")
 
-    monkeypatch.setattr(app.front.assembly, "checks", refuse)
+    monkeypatch.setattr(app.assembly, "checks", refuse)
     answer = await call(app, "GET", "/api/ready")
     answer.problem(503)
     assert answer.headers["retry-after"] == "5"

@@ -71,11 +71,12 @@ def test_every_positioned_frame_moves_the_cursor_and_goodbye_does_not(frames: Fr
 
 
 def test_an_sse_stream_opens_with_a_comment_then_retry_then_connection(frames: Frames) -> None:
-    text = frames.sse(True, False).opening(1_234, {"id": "k7f3q2-0"}).decode()
+    text = frames.sse(True, False).opening({"id": "k7f3q2-0", "retry": 1_234}).decode()
     comment, retry, *rest = text.split("\n")
     assert comment.startswith(": ")
     assert retry == "retry: 1234"
-    assert rest == ["", "id: k7f3q2-0", "event: connection", 'data: {"type":"connection","id":"k7f3q2-0"}', "", ""]
+    data = 'data: {"type":"connection","id":"k7f3q2-0","retry":1234}'
+    assert rest == ["", "id: k7f3q2-0", "event: connection", data, "", ""]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -85,7 +86,7 @@ def test_chunked_frames_are_the_plain_ones_in_one_chunk(frames: Frames, named: b
     assert chunked.join([chunked.frame(EVENT), chunked.frame(FIRST)]) == chunk(b"".join(made))
     assert chunked.page([EVENT, FIRST]) == chunk(plain.page([EVENT, FIRST]))
     assert chunked.control("gap", {"id": "a-1"}) == chunk(plain.control("gap", {"id": "a-1"}))
-    assert chunked.opening(500, {"id": "a-1"}) == chunk(plain.opening(500, {"id": "a-1"}))
+    assert chunked.opening({"id": "a-1", "retry": 500}) == chunk(plain.opening({"id": "a-1", "retry": 500}))
 
 
 @pytest.mark.parametrize("payload", [b"a", b"a" * 15, b"a" * 16, b"a" * 70_000])

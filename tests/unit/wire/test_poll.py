@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.core.limits import PAGE_DEFAULT, PAGE_MAX
 from service.core.topics import TopicFilter
-from service.stream.hub import StreamHub
 from service.wire.poll import ANSWER_BYTES, PollWire
+from tests.support.clock import ManualClock
+from tests.support.stream_fixtures import House
 from tests.support.wires import Answer, Exchange, call, drafts, http_scope, until
 
 T = TopicFilter(("t",))
 
 
 @pytest.fixture
-def wire(bus: EventBus, hub: StreamHub) -> PollWire:
-    return PollWire(bus, hub, Origins(["https://app.example"]))
+async def wire(bus: EventBus, house: House) -> PollWire:
+    return house.poll()
 
 
 async def get(wire: PollWire, query: str = "", **headers: str) -> Any:
@@ -184,10 +184,6 @@ async def test_times_are_rfc_3339(wire: PollWire, bus: EventBus, time: str) -> N
     assert ids(await get(wire, f"after=earliest&to={time}")) == []
 
 
-async def test_a_method_that_is_not_get_is_405(wire: PollWire) -> None:
-    (await call(wire, "PUT", "/api/events")).problem(405, "method")
-
-
 async def test_head_has_the_headers_of_get_and_never_waits(wire: PollWire, bus: EventBus) -> None:
     get_answer = await call(wire, "GET", "/api/events", "after=latest")
     head = await call(wire, "HEAD", "/api/events", "after=latest&wait=60")
@@ -248,9 +244,9 @@ async def test_a_cancelled_poll_frees_its_place_and_its_tasks(wire: PollWire, bu
     assert bus.subscriptions()["poll"] == 0
 
 
-async def test_draining_answers_everyone_who_waits(wire: PollWire, bus: EventBus, hub: StreamHub) -> None:
+async def test_draining_answers_everyone_who_waits(wire: PollWire, bus: EventBus, house: House) -> None:
     exchanges = [await parked(wire, bus, "wait=60") for _ in range(5)]
-    hub.draining.set()
+    house.drain.begin()
     answers: list[Answer] = [await exchange.answer() for exchange in exchanges]
     assert [answer.status for answer in answers] == [200] * 5
     assert (await get(wire, "wait=60"))["events"] == [], "nor does a new one wait"
@@ -309,3 +305,17 @@ async def test_waiting_from_a_time_to_come(wire: PollWire, bus: EventBus) -> Non
     exchange = await parked(wire, bus, "topic=t&after=earliest&from=2027-06-01T00:00:00Z&wait=60")
     exchange.disconnect()
     await asyncio.wait_for(exchange.task, 10)
+
+
+async def test_a_poll_holds_a_place_while_it_waits_and_no_longer(bus: EventBus, clock: ManualClock) -> None:
+    house = House.of(bus, clock, max_places=1)
+    wire = house.poll()
+    exchange = await parked(wire, bus, "topic=t&wait=60")
+    assert house.gate.places == 1
+    refused = await call(wire, "GET", "/api/events", "topic=t&wait=60")
+    refused.problem(503)
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await get(wire, "topic=t"))["events"] == [], "who does not wait needs no place"
+    await bus.publish(drafts(1))
+    assert (await exchange.answer()).status == 200
+    assert house.gate.places == 0

@@ -6,29 +6,28 @@ from typing import Any
 
 import pytest
 
-from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.core.errors import OverloadedError, StorageError, StorageFullError
 from service.core.event import Draft
 from service.core.limits import REQUEST_MAX
 from service.log.base import Receipt, Statement
-from service.stream.hub import StreamHub
-from service.wire.drafts import NDJSON, DraftReader
+from service.wire.drafts import NDJSON
 from service.wire.publish import PublishWire
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
+from tests.support.stream_fixtures import House
 from tests.support.wires import Answer, call, http_scope, memory_bus
 
 ONE = b'{"topic":"t","type":"x","data":1}'
 
 
-def wire_of(bus: EventBus, hub: StreamHub, *origins: str) -> PublishWire:
-    return PublishWire(bus, hub, DraftReader(1024), Origins(origins))
+def wire_of(bus: EventBus, *origins: str) -> PublishWire:
+    return House.of(bus, ManualClock(), origins=origins).publish()
 
 
 @pytest.fixture
-def wire(bus: EventBus, hub: StreamHub) -> PublishWire:
-    return wire_of(bus, hub, "https://app.example")
+def wire(house: House) -> PublishWire:
+    return house.publish()
 
 
 async def post(wire: PublishWire, body: bytes = ONE, **headers: str) -> Answer:
@@ -161,8 +160,8 @@ async def test_pages_of_other_origins_may_not_publish(wire: PublishWire, bus: Ev
     assert (allowed.status, allowed.headers["access-control-allow-origin"]) == (201, "https://app.example")
 
 
-async def test_draining_is_503_with_a_time_to_come_back(wire: PublishWire, hub: StreamHub, bus: EventBus) -> None:
-    hub.draining.set()
+async def test_draining_is_503_with_a_time_to_come_back(wire: PublishWire, house: House, bus: EventBus) -> None:
+    house.drain.begin()
     answer = await post(wire)
     answer.problem(503)
     assert int(answer.headers["retry-after"]) > 0
@@ -182,10 +181,8 @@ class FailingLog(MemoryEventLog):
     ("error", "status", "again"),
     [(StorageFullError("full"), 503, True), (OverloadedError("busy"), 503, True), (StorageError("broken"), 500, False)],
 )
-async def test_a_failing_log_is_a_problem_with_its_status(
-    hub: StreamHub, error: Exception, status: int, again: bool
-) -> None:
-    answer = await post(wire_of(memory_bus(log=FailingLog(error)), hub))
+async def test_a_failing_log_is_a_problem_with_its_status(error: Exception, status: int, again: bool) -> None:
+    answer = await post(wire_of(memory_bus(log=FailingLog(error))))
     answer.problem(status)
     assert ("retry-after" in answer.headers) is again
 

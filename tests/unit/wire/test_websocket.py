@@ -7,32 +7,30 @@ from typing import Any
 
 import pytest
 
-from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.core.errors import StorageFullError
 from service.core.event import Draft
 from service.core.limits import ENVELOPE_MAX
 from service.log.base import Receipt, Statement
 from service.stream.hub import StreamHub
-from service.wire.drafts import DraftReader
-from service.wire.frames import Frames
 from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
+from tests.support.stream_fixtures import House
 from tests.support.wires import Socket, drafts, memory_bus, open_sockets, until
 
 DATA_MAX = 1024
 Connect = Callable[..., Awaitable[Socket]]
 
 
-def wire_of(bus: EventBus, hub: StreamHub) -> WebSocketWire:
-    return WebSocketWire(bus, hub, DraftReader(DATA_MAX), Origins([]), data_max=DATA_MAX, direct=True)
+def wire_of(house: House) -> WebSocketWire:
+    return house.websocket(DATA_MAX)
 
 
 @pytest.fixture
-async def connect(bus: EventBus, hub: StreamHub) -> AsyncIterator[Connect]:
+async def connect(house: House) -> AsyncIterator[Connect]:
     """Connects a client and waits until it is live."""
-    wire = wire_of(bus, hub)
+    wire = wire_of(house)
     async with open_sockets() as sockets:
 
         async def connect(query: str = "topic=t", **headers: str) -> Socket:
@@ -65,9 +63,9 @@ async def test_accept_then_connection_then_caught_up(connect: Connect, bus: Even
     [("topic=a//b", {}, 422), ("topic=t", {"Origin": "https://evil.example", "Host": "a"}, 403)],
 )
 async def test_a_refusal_comes_before_the_handshake(
-    bus: EventBus, hub: StreamHub, query: str, headers: dict[str, str], status: int
+    house: House, query: str, headers: dict[str, str], status: int
 ) -> None:
-    socket = Socket().open(wire_of(bus, hub), query, headers)
+    socket = Socket().open(wire_of(house), query, headers)
     await socket.ended()
     start, body = socket.sent
     assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
@@ -76,16 +74,16 @@ async def test_a_refusal_comes_before_the_handshake(
 
 
 async def test_draining_and_a_full_house_are_503_with_retry_after(bus: EventBus, clock: ManualClock) -> None:
-    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30, max_streams=1)
+    house = House.of(bus, clock, max_places=1)
     async with open_sockets() as sockets:
-        sockets.append(first := Socket().open(wire_of(bus, hub)))
+        sockets.append(first := Socket().open(wire_of(house)))
         await first.next("caught_up")
         for _ in range(2):
-            refused = Socket().open(wire_of(bus, hub))
+            refused = Socket().open(wire_of(house))
             await refused.ended()
             assert refused.sent[0]["status"] == 503
             assert b"retry-after" in dict(refused.sent[0]["headers"])
-            hub.draining.set()
+            house.drain.begin()
 
 
 # subscribe, unsubscribe
@@ -230,9 +228,9 @@ class GatedLog(MemoryEventLog):
 async def test_publishes_that_wait_for_their_commit_are_bounded(clock: ManualClock) -> None:
     log = GatedLog()
     bus = memory_bus(log=log)
-    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30)
+    house = House.of(bus, clock)
     async with open_sockets() as sockets:
-        sockets.append(socket := Socket().open(wire_of(bus, hub)))
+        sockets.append(socket := Socket().open(wire_of(house)))
         for ref in range(2 * PUBLISHING_MAX):
             socket.say({"op": "publish", "topic": "t", "type": "x", "data": 1, "ref": ref})
         await until(lambda: log.asked == PUBLISHING_MAX)
@@ -250,9 +248,9 @@ async def test_a_full_disk_is_a_problem_and_the_connection_lives_on(clock: Manua
     log.error = StorageFullError("no space left")
     log.gate.set()
     bus = memory_bus(log=log)
-    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=30)
+    house = House.of(bus, clock)
     async with open_sockets() as sockets:
-        sockets.append(socket := Socket().open(wire_of(bus, hub)))
+        sockets.append(socket := Socket().open(wire_of(house)))
         answer = await problem(socket, {"op": "publish", "topic": "t", "type": "x", "data": 1, "ref": 5})
         assert (answer["status"], answer["ref"]) == (503, 5)
         socket.say({"op": "ping"})
@@ -362,13 +360,13 @@ async def test_a_client_that_leaves_is_not_answered(connect: Connect, hub: Strea
 
 
 async def test_a_peer_that_takes_nothing_is_given_up_after_the_send_timeout(bus: EventBus, clock: ManualClock) -> None:
-    hub = StreamHub(bus, Frames(bus.epoch), clock, heartbeat=20, send_timeout=0.05)
+    house = House.of(bus, clock, send_timeout=0.05)
     async with open_sockets() as sockets:
-        sockets.append(socket := Socket().open(wire_of(bus, hub)))
+        sockets.append(socket := Socket().open(wire_of(house)))
         await socket.next("caught_up")
         socket.gate.clear()
         await bus.publish(drafts(1))
-        await until(lambda: len(hub) == 0)
+        await until(lambda: len(house.hub) == 0)
         socket.gate.set()
         await socket.ended()
         assert socket.close_code == 1013

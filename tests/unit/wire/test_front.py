@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.access.gate import Act
 from service.assembly import Assembly
 from service.web.app import TwinwireApp
 from tests.support.wires import Exchange, Socket, call, drafts, http_scope
@@ -20,7 +21,7 @@ async def test_http_on_the_websocket_url_is_426_with_the_way_that_works(
     assert answer.headers["upgrade"] == "websocket"
     if method != "HEAD":
         assert answer.problem(426)["sse"] == f"{sse}?topic=a%2Fb&after=x-1"
-    assert assembly.hub.refused["no_upgrade"] == 1
+    assert assembly.gate.refused[Act.SOCKET, "no_upgrade"] == 1
     assert b'twinwire_streams_refused_total{reason="no_upgrade"} 1.0' in assembly.metrics.render()
 
 
@@ -36,7 +37,7 @@ async def test_a_405_on_events_names_what_works(app: TwinwireApp, method: str) -
 async def test_a_405_on_a_stream_names_what_works(app: TwinwireApp, method: str, path: str) -> None:
     answer = await call(app, method, path)
     answer.problem(405, "method")
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize("path", ["/api/sse/projects/none", "/api/sse/projects/", "/api/sse/other", "/api/sse/"])

@@ -1,0 +1,37 @@
+"""Whether everybody is being sent away, and when each may come back. One value, shared by all who need to know."""
+
+import asyncio
+import random
+from typing import Final
+
+from service.core.limits import RETRY_MIN_MS
+
+RETURN_MS_PER_STREAM: Final = 10
+RETURN_MS_MAX: Final = 30_000
+"""After a restart, clients come back spread over 10 ms each: 100 connects a second, within 30 s at most."""
+
+
+class Drain:
+    """Begun once, at the end; never taken back."""
+
+    def __init__(self) -> None:
+        self._begun = asyncio.Event()
+        self._crowd = 0  # how many were there when it began: they all come back, also those who left meanwhile
+
+    @property
+    def has_begun(self) -> bool:
+        return self._begun.is_set()
+
+    def begin(self, crowd: int = 0) -> None:
+        """Idempotent: the first crowd counts, unless it was nobody."""
+        self._crowd = self._crowd or crowd
+        self._begun.set()
+
+    async def wait(self) -> None:
+        """Return once it has begun."""
+        await self._begun.wait()
+
+    def return_delay(self, present: int = 0) -> int:
+        """Milliseconds after which one may come back: random, and more with more of them."""
+        spread = min(RETURN_MS_MAX, 2 * RETRY_MIN_MS + RETURN_MS_PER_STREAM * max(self._crowd, present))
+        return random.randint(RETRY_MIN_MS, spread)

@@ -1,0 +1,61 @@
+"""What the service says beside events, as fields of control frames (docs/protocol.md, section 2).
+
+Pure: an epoch and values in, fields out. An encoding makes a frame of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service.bus.values import Gap
+from service.core.cursor import Cursor
+from service.core.time import rfc3339
+from service.core.topics import TopicFilter
+from service.core.words import GoodbyeReason
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """`epoch` is the log's; `heartbeat` is how often one is sent at least, in seconds."""
+
+    epoch: str
+    heartbeat: float
+
+    def cursor(self, offset: int) -> str:
+        return str(Cursor(self.epoch, offset))
+
+    def connection(
+        self, id: str, transport: str, topics: TopicFilter, offset: int, *, head: int, resumed: bool, retry: int
+    ) -> Fields:
+        """The first frame of every stream: who it is, what it is about, and where it stands. `retry` is in ms."""
+        return {
+            "id": self.cursor(offset),
+            "connection": id,
+            "transport": transport,
+            "topics": list(topics.patterns),
+            "head": self.cursor(head),
+            "resumed": resumed,
+            "heartbeat": self.heartbeat,
+            "retry": retry,
+        }
+
+    def gap(self, gap: Gap) -> Fields:
+        return {
+            "requested": gap.requested,
+            "reason": gap.reason,
+            "id": self.cursor(gap.offset),
+            "floor": None if gap.floor is None else self.cursor(gap.floor),
+        }
+
+    def caught_up(self, offset: int, replayed: int) -> Fields:
+        return {"id": self.cursor(offset), "replayed": replayed}
+
+    def beat(self, offset: int, unix_ms: int) -> Fields:
+        """A heartbeat's."""
+        return {"id": self.cursor(offset), "time": rfc3339(unix_ms)}
+
+    def goodbye(self, reason: GoodbyeReason, code: int, retry: int) -> Fields:
+        """`retry` is when to come back, in ms."""
+        return {"reason": reason, "code": code, "retry": retry}

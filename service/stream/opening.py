@@ -1,0 +1,65 @@
+"""How a stream begins, on every wire: find its place in the log, say who it is, and be ready to run.
+
+A wire parses, enters, opens and listens. What differs between wires is handed in: the pipe that its bytes take and the
+encoding that makes them. The rest stands here once.
+"""
+
+import random
+import uuid
+from dataclasses import dataclass
+from typing import Final, Generic
+
+from service.access.caller import Caller
+from service.bus.bus import EventBus
+from service.bus.encoding import P
+from service.bus.start import Start
+from service.core.time import Clock
+from service.core.topics import TopicFilter
+from service.stream.hub import StreamHub
+from service.stream.peer import Peer
+from service.stream.pipe import Pipe
+from service.stream.stream import Stream, StreamEncoding
+
+RETRY_MS: Final = (1_000, 4_000)
+"""Milliseconds, drawn for each stream: the only jitter that an EventSource will ever have."""
+
+
+@dataclass(slots=True)
+class Opened(Generic[P]):
+    """A stream and its first frames, the last one first: `Stream.run` takes them from the end."""
+
+    stream: Stream[P]
+    first: list[P]
+
+
+class Opening:
+    """Makes streams on one bus, to be looked after by one hub."""
+
+    def __init__(self, bus: EventBus, hub: StreamHub, clock: Clock) -> None:
+        self._bus = bus
+        self._hub = hub
+        self._clock = clock
+
+    async def open(
+        self, pipe: Pipe[P], encoding: StreamEncoding[P], topics: TopicFilter, start: Start, caller: Caller
+    ) -> Opened[P]:
+        """Raises what `EventBus.subscribe` raises: then nothing is left open.
+
+        From here on the subscription is the stream's: run it.
+        """
+        subscription, gap = await self._bus.subscribe(topics, start, encoding)
+        peer = Peer(str(uuid.uuid4()), caller, encoding.transport, self._clock.unix_ms())
+        stream = Stream(self._hub, subscription, pipe, encoding, peer)
+        fields = self._hub.control.connection(
+            peer.id,
+            peer.transport,
+            topics,
+            subscription.offset,
+            head=self._bus.head,
+            resumed=start.cursor is not None and gap is None,
+            retry=random.randint(*RETRY_MS),
+        )
+        first = [encoding.opening(fields)]
+        if gap is not None:
+            first.insert(0, encoding.control("gap", self._hub.control.gap(gap)))
+        return Opened(stream, first)

@@ -1,0 +1,134 @@
+"""The front door: streams and publishing go straight to their wires, everything else to the application behind it.
+
+A stream lives for hours and a publish is asked for thousands of times a second; neither needs a framework's
+request around it, and a wire on plain ASGI is free of a framework's time limits, queues and context.
+
+Routes are a table, by kind of scope, method and path. A path below a stream's, such as `/api/ws/projects/42`, is an
+alias: what it stands for is asked of `alias`, and handed to the wire in its scope.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final, Literal
+
+from service.access.gate import Act, Gate
+from service.core.errors import MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
+from service.core.topics import TopicFilter
+from service.stream.asgi import ASGI, Receive, Scope, Send
+from service.wire.request import TOPICS, Request, refuse_websocket, respond, respond_problem
+
+Kind = Literal["http", "websocket"]
+Route = tuple[Kind, str, str]
+"""The scope's type, the method (`GET` for a WebSocket, as in its handshake), and the path."""
+
+Alias = Callable[[str], TopicFilter | None]
+"""The topics that a path below a stream's stands for; None if it is unknown. Raises NotFoundError."""
+
+EVENTS: Final = "/api/events"
+WEBSOCKET: Final = "/api/ws"
+SSE: Final = "/api/sse"
+_STREAMS: Final = (f"{WEBSOCKET}/", f"{SSE}/")
+_PREFLIGHT: Final = [
+    (b"access-control-allow-headers", b"content-type, idempotency-key, last-event-id, authorization"),
+    (b"access-control-max-age", b"3600"),
+]
+
+
+class Doors:
+    """The routes of one service. Methods that a path does not have are answered here, `OPTIONS` among those it has."""
+
+    def __init__(self, gate: Gate, alias: Alias, routes: Mapping[Route, ASGI]) -> None:
+        self._gate = gate
+        self._alias = alias
+        self._routes: dict[Route, ASGI] = {}
+        self._methods: dict[str, list[str]] = {}  # of each path, in the order in which they were added
+        for route, app in routes.items():
+            self.add(route, app)
+
+    def add(self, route: Route, app: ASGI) -> None:
+        """One more route; it beats one that is there."""
+        kind, method, path = route
+        if kind == "http" and route not in self._routes:
+            self._methods.setdefault(path, []).append(method)
+        self._routes[route] = app
+
+    def find(self, scope: Scope) -> ASGI | None:
+        """Who answers; None if it is nobody here. Only chooses: see `FrontDoor`."""
+        path: str = scope["path"]
+        kind: Kind = scope["type"]
+        method: str = scope.get("method", "GET")
+        found = self._routes.get((kind, method, path))
+        if found is not None:
+            return found
+        try:
+            base = next((base for base in _STREAMS if path.startswith(base)), None)
+            if base is not None:
+                return self._below(scope, kind, method, base)
+            if kind == "websocket":
+                raise NotFoundError("there is no such stream")
+            return self._other_method(method, path)
+        except TwinwireError as error:
+            return partial(self._refuse, error)
+
+    def _below(self, scope: Scope, kind: Kind, method: str, base: str) -> ASGI | None:
+        found = self._routes.get((kind, method, base[:-1]))
+        if found is None:
+            return self._other_method(method, base[:-1])
+        if kind == "http" and base == f"{WEBSOCKET}/":
+            return found  # says what is wrong with any of them
+        topics = self._alias(scope["path"].removeprefix(base))
+        if topics is None:
+            raise NotFoundError("there is no such stream")
+        scope[TOPICS] = topics
+        return found
+
+    def _other_method(self, method: str, path: str) -> ASGI | None:
+        methods = self._methods.get(path)
+        if methods is None:
+            return None
+        allowed = ", ".join([*methods, "OPTIONS"])
+        if method == "OPTIONS":
+            return partial(self._preflight, allowed)
+        raise MethodError(f"use {allowed}", field="method", allow=allowed)
+
+    async def upgrade_required(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Something on the way strips `Upgrade`: say so, count it, and name the way that works."""
+        query = scope.get("query_string", b"").decode("latin-1")
+        hint = scope["path"].replace(WEBSOCKET, SSE, 1) + (f"?{query}" if query else "")
+        error = UpgradeRequiredError("this is a WebSocket URL; something on the way may strip Upgrade: try SSE")
+        self._gate.refuse(Act.SOCKET, "no_upgrade", error)
+        cors = self._gate.cors(Request(scope))
+        await respond_problem(send, error, head=scope["method"] == "HEAD", cors=cors, sse=hint)
+
+    async def _refuse(self, error: TwinwireError, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()  # websocket.connect
+            await refuse_websocket(send, error)
+        else:
+            cors = self._gate.cors(Request(scope))
+            await respond_problem(send, error, head=scope["method"] == "HEAD", cors=cors)
+
+    async def _preflight(self, allow: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """What another origin's page may send (Fetch, "CORS-preflight request")."""
+        cors = self._gate.cors(Request(scope))
+        headers = [(b"allow", allow.encode()), *cors]
+        if cors:
+            headers += [(b"access-control-allow-methods", allow.encode()), *_PREFLIGHT]
+        await respond(send, 204, headers, b"")
+
+
+class FrontDoor:
+    """An ASGI application around another. `doors` is None until the lifespan has started.
+
+    Routing only chooses: every coroutine between the server and a wire would keep its frame for as long as the
+    stream lives, so there is none.
+    """
+
+    def __init__(self, inner: ASGI) -> None:
+        self._inner = inner
+        self.doors: Doors | None = None
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if self.doors is None or scope["type"] == "lifespan":
+            return self._inner(scope, receive, send)
+        return (self.doors.find(scope) or self._inner)(scope, receive, send)

@@ -1,0 +1,20 @@
+"""Who asks is a value: it can't be changed after it was let in."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from service.access.caller import EVERYTHING, Caller, Rights
+
+
+def test_without_keys_everybody_may_do_everything() -> None:
+    caller = Caller()
+    assert (caller.subject, caller.expires, caller.address) == (None, None, None)
+    assert caller.rights == EVERYTHING == Rights(("**",), ("**",), admin=True)
+
+
+def test_a_caller_and_its_rights_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Caller().subject = "ada"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        Rights().admin = True  # type: ignore[misc]

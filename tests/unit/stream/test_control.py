@@ -1,0 +1,35 @@
+"""The fields of control frames: what docs/protocol.md, section 2, promises of each."""
+
+import json
+
+from service.bus.values import Gap
+from service.core.topics import TopicFilter
+from service.stream.control import Control
+
+CONTROL = Control("k7f3q2", 20.0)
+
+
+def test_connection_says_who_it_is_what_it_is_about_and_where_it_stands() -> None:
+    fields = CONTROL.connection("id", "sse", TopicFilter(("b", "a/*")), 3, head=9, resumed=True, retry=1_500)
+    assert json.loads(json.dumps(fields)) == {
+        "id": "k7f3q2-3",
+        "connection": "id",
+        "transport": "sse",
+        "topics": ["a/*", "b"],
+        "head": "k7f3q2-9",
+        "resumed": True,
+        "heartbeat": 20.0,
+        "retry": 1_500,
+    }
+
+
+def test_a_gap_names_its_floor_or_none() -> None:
+    asked, floor = {"requested": "k7f3q2-1", "reason": "trimmed", "id": "k7f3q2-5"}, "k7f3q2-4"
+    assert CONTROL.gap(Gap("k7f3q2-1", "trimmed", 5, 4)) == {**asked, "floor": floor}
+    assert CONTROL.gap(Gap("k7f3q2-1", "trimmed", 5, None)) == {**asked, "floor": None}
+
+
+def test_the_others() -> None:
+    assert CONTROL.caught_up(7, 2) == {"id": "k7f3q2-7", "replayed": 2}
+    assert CONTROL.beat(7, 1_001) == {"id": "k7f3q2-7", "time": "1970-01-01T00:00:01.001Z"}
+    assert CONTROL.goodbye("restart", 1012, 700) == {"reason": "restart", "code": 1012, "retry": 700}
