@@ -5,13 +5,14 @@ Pure: an epoch and values in, fields out. An encoding makes a frame of them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from service.bus.encoding import Encoding, P_co
 from service.bus.values import Gap
 from service.core.cursor import Cursor
 from service.core.time import rfc3339
 from service.core.topics import TopicFilter
-from service.core.words import GoodbyeReason
+from service.core.words import ControlType, GoodbyeReason
 
 Fields = Mapping[str, Any]
 
@@ -59,3 +60,17 @@ class Control:
     def goodbye(self, reason: GoodbyeReason, code: int, retry: int) -> Fields:
         """`retry` is when to come back, in ms."""
         return {"reason": reason, "code": code, "retry": retry}
+
+
+class StreamEncoding(Encoding[P_co], Protocol[P_co]):
+    """An encoding that frames control frames too.
+
+    `may_be_held_back`: a proxy on the way may keep the last message until the next one comes, so that a small one
+    has to follow each burst.
+    """
+
+    @property
+    def may_be_held_back(self) -> bool: ...
+    def control(self, type: ControlType, fields: Mapping[str, Any]) -> P_co: ...
+    def opening(self, connection: Mapping[str, Any]) -> P_co:
+        """The first write of a stream: `connection`, and what has to stand before it on this wire."""

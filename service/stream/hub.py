@@ -10,9 +10,10 @@ import structlog
 from service.access.drain import Drain
 from service.bus.encoding import P
 from service.core.time import Clock
-from service.stream.control import Control
+from service.stream.control import Control, StreamEncoding
+from service.stream.ending import FAULT, RESTART, Ending
 from service.stream.peer import Peer
-from service.stream.stream import FAULT, RESTART, Ending, Stream, StreamEncoding
+from service.stream.stream import Stream
 
 SWEEP_INTERVAL: Final = 0.5
 """Seconds between sweeps, so that the heartbeat after a burst comes within two."""

@@ -15,10 +15,11 @@ from service.bus.encoding import P
 from service.bus.start import Start
 from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.stream.control import StreamEncoding
 from service.stream.hub import StreamHub
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
-from service.stream.stream import Stream, StreamEncoding
+from service.stream.stream import Stream
 
 RETRY_MS: Final = (1_000, 4_000)
 """Milliseconds, drawn for each stream: the only jitter that an EventSource will ever have."""

@@ -1,23 +1,50 @@
 """One stream: a subscription, a pipe, and the pump that runs while the subscription is behind.
 
-A live subscriber on a direct pipe has no task of its own beside the one that listens for the client: the fan-out
-writes. The pump exists only while something is to be read from the cursor.
+Rule 1: whoever writes holds the place that it writes from. Live, that is the fan-out, in the step in which it moves
+the cursor; otherwise it is the one task that reads: `run` before it listens, then the pump.
+Rule 2: the first reason to end counts. `ending` is written once, by whoever comes first, and says all that is known.
+Rule 3: whatever happens, `run` closes the subscription, says goodbye if it can be heard, and leaves the registry.
+
+    state         who writes events               direct pipe                      portable pipe
+    opening       `run`: `first`                  pushed, not waited for           sent, waited for
+    catching up   `run` for INLINE_PAGES pages,   as below; live needs no pump     as below; the pump stays for good
+                  then the pump
+    live          the fan-out, in its own step    written to the transport; no     `write` refuses, and `behind`
+                                                  task but the listener's          sets `_wake`, the pump reads a page
+    behind        the pump, from the cursor       began when a write was not       the same pump, between two waits
+                                                  taken; ends once live again
+    ending        `run`: `goodbye`                pushed, then flushed             sent within FLUSH_TIMEOUT
+
+Who runs where, all on one event loop:
+
+- `run` is the connection's own task, the listener in it. It is the only one that `end` cancels, and only while
+  `_listening` names it; `_was_ended` tells our cancellation from the server's, and takes ours back.
+- the pump is a task while there is something to read. It ends itself, or `_stop` ends it.
+- `deliver`, and through it `write` and `_fell_behind`, runs in the fan-out's step; `sweep` in the hub's; neither waits.
+
+What holds at each `await`:
+
+- in `subscription.read`: events may be committed and floors may rise; the subscription answers for both.
+- in `pipe.send`: the cursor is already past what is being sent, and nobody else writes: `_lock` keeps replies and
+  changes of the filter out until the page is handed over, so that a reply's position is where its answer begins.
+- in `listener.listen`: anything may happen; the listener speaks to the client through `reply` and `between_pages`.
+- nowhere between `read` returning None and `go_live`: an event that came in between would be nobody's.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol
 
 import structlog
 
-from service.bus.encoding import Encoding, P, P_co
+from service.bus.encoding import P
 from service.bus.subscription import State, Subscription
 from service.bus.values import Gap
 from service.core.errors import TwinwireError
-from service.core.words import ControlType, GoodbyeReason
-from service.stream.control import Control
+from service.core.words import ControlType
+from service.stream.control import Control, StreamEncoding
+from service.stream.ending import FAULT, LOST, STALLED, Ending
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
 
@@ -31,20 +58,6 @@ INLINE_PAGES: Final = 2
 """Pages that a new stream reads before it starts a task for it: most reconnects have missed less."""
 
 logger = structlog.get_logger(__name__)
-
-
-class StreamEncoding(Encoding[P_co], Protocol[P_co]):
-    """An encoding that frames control frames too.
-
-    `may_be_held_back`: a proxy on the way may keep the last message until the next one comes, so that a small one
-    has to follow each burst.
-    """
-
-    @property
-    def may_be_held_back(self) -> bool: ...
-    def control(self, type: ControlType, fields: Mapping[str, Any]) -> P_co: ...
-    def opening(self, connection: Mapping[str, Any]) -> P_co:
-        """The first write of a stream: `connection`, and what has to stand before it on this wire."""
 
 
 class Listener(Protocol):
@@ -67,20 +80,6 @@ class Registry(Protocol):
     def remove(self, stream: "Stream[Any]") -> None: ...
     def return_delay(self) -> int: ...
     def heartbeat_frame(self, encoding: StreamEncoding[P], offset: int) -> P: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why the server ends a stream: `reason` for `goodbye`, None if nobody listens; `code` of the WebSocket close."""
-
-    reason: GoodbyeReason | None
-    code: int
-
-
-LOST: Final = Ending(None, 1011)
-FAULT: Final = Ending("restart", 1011)
-RESTART: Final = Ending("restart", 1012)
-STALLED: Final = Ending("stalled", 1013)
 
 
 class Stream(Generic[P]):
@@ -110,20 +109,20 @@ class Stream(Generic[P]):
     ) -> None:
         self._hub = hub
         self._encoding = encoding
-        self._lock: asyncio.Lock | None = None
-        self._wake = asyncio.Event() if not pipe.direct else None
-        self._pump_task: asyncio.Task[None] | None = None
-        self._listening: asyncio.Task[Any] | None = None
-        self._caught_up = False
-        self._heartbeat_due = False
-        self._trailing = False
-        self._heard_at = hub.now()
+        self._lock: asyncio.Lock | None = None  # as old as the pump: without one there is nobody to keep out
+        self._wake = asyncio.Event() if not pipe.direct else None  # portable: there is something to read, or to beat
+        self._pump_task: asyncio.Task[None] | None = None  # while it runs
+        self._listening: asyncio.Task[Any] | None = None  # `run`'s task, from its first step until it stops
+        self._caught_up = False  # whether `caught_up` was sent: once in a stream's life, before it is first live
+        self._heartbeat_due = False  # the sweep's wish, for whoever writes next
+        self._trailing = False  # events were sent since the last heartbeat: the last of them may be held back
+        self._heard_at = hub.now()  # when the client was last sent anything, as far as the sweep has seen
+        self._swept = (0, subscription.offset)  # what `_sent` was at the last sweep
         self.peer = peer
         self.subscription = subscription
         self.pipe = pipe
-        self.ending: Ending | None = None
-        self.replayed = 0
-        self._swept = (0, subscription.offset)
+        self.ending: Ending | None = None  # why the server ended it; None after `run`: the client left
+        self.replayed = 0  # events sent from a cursor, for `caught_up` and the sweep
         pipe.on_behind(self._fell_behind)
 
     def frame(self, type: ControlType, fields: Mapping[str, Any]) -> P:

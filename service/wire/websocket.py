@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +9,6 @@ import msgspec
 from service.access.gate import Act, Gate, Lease
 from service.bus.bus import EventBus
 from service.bus.start import Start
-from service.bus.subscription import Subscription
 from service.core.errors import (
     InvalidError,
     TooLargeError,
@@ -20,9 +18,10 @@ from service.core.errors import (
 from service.core.limits import ENVELOPE_MAX
 from service.core.topics import TopicFilter, check_pattern
 from service.stream.asgi import Receive, Scope, Send
+from service.stream.ending import Ending
 from service.stream.opening import Opened, Opening
 from service.stream.pipe import Pipes
-from service.stream.stream import Ending, Stream
+from service.stream.stream import Stream
 from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.frames import Frames
 from service.wire.problems import problem
@@ -115,6 +114,13 @@ class WebSocketWire:
         return await self._opening.open(pipe, encoding, topics, start, lease.caller)
 
 
+def _topics(message: ClientMessage) -> tuple[str, ...]:
+    """Raises InvalidError if none are named."""
+    if not message.topics:
+        raise InvalidError("topics is a list of at least one topic filter", field="topics")
+    return tuple(message.topics)
+
+
 def _short(ref: str | int | float | None) -> str | int | float | None:
     """What is sent back of a `ref`."""
     return ref[:REF_MAX] if isinstance(ref, str) else ref
@@ -142,7 +148,7 @@ class _Session:
             if text is None:
                 return self._stream.refuse(Ending(None, 1003))
             if len(text) > self._message_max or len(text.encode("utf-8", "replace")) > self._message_max:
-                return self._stream.refuse(Ending(None, TooLargeError.close_code))
+                return self._stream.refuse(Ending.of(TooLargeError))
             await self._handle(text)
             del message, text
         return None
@@ -155,43 +161,40 @@ class _Session:
             except (msgspec.DecodeError, RecursionError) as error:
                 message = _referenced(text)
                 raise explain_decoding(error) from error
-            await self._op(message)(message)
+            await self._carry_out(message)
         except TwinwireError as error:
             await self._problem(error, message.ref if message is not None else None)
 
-    def _op(self, message: ClientMessage) -> Callable[[ClientMessage], Awaitable[None]]:
-        ops: dict[str | None, Callable[[ClientMessage], Awaitable[None]]] = {
-            "subscribe": self._subscribe,
-            "unsubscribe": self._unsubscribe,
-            "publish": self._publish,
-            "ping": self._ping,
-            "auth": self._auth,
-        }
-        if message.op is None and message.type == "ping":
-            return self._ping
-        if message.op not in ops:
-            raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
-        return ops[message.op]
+    async def _carry_out(self, message: ClientMessage) -> None:
+        match message.op or message.type:
+            case "subscribe":
+                await self._subscribe(message)
+            case "unsubscribe":
+                await self._unsubscribe(message)
+            case "publish":
+                await self._publish(message)
+            case "ping":
+                await self._stream.reply("pong", {} if message.ref is None else {"ref": _short(message.ref)})
+            case "auth":
+                raise UnsupportedError("this service does not use tokens", field="op")
+            case _:
+                raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
 
     async def _subscribe(self, message: ClientMessage) -> None:
-        await self._change(message, lambda topics, named: topics.plus(named))
+        named = TopicFilter(_topics(message)).patterns
+        async with self._stream.between_pages():
+            await self._change(message, self._stream.subscription.topics.plus(named))
 
     async def _unsubscribe(self, message: ClientMessage) -> None:
-        await self._change(message, lambda topics, named: topics.minus(named))
-
-    async def _change(self, message: ClientMessage, change: Callable[[TopicFilter, list[str]], TopicFilter]) -> None:
-        """Between two pages, so that the reply's position is exactly where the new filter begins."""
-        if not message.topics:
-            raise InvalidError("topics is a list of at least one topic filter", field="topics")
-        named = list(TopicFilter(tuple(message.topics)).patterns) if message.op == "subscribe" else message.topics
-        for topic in named:
-            check_pattern(topic)
-        subscription: Subscription[Any] = self._stream.subscription
+        named = [check_pattern(topic) for topic in _topics(message)]
         async with self._stream.between_pages():
-            topics = change(subscription.topics, named)
-            offset = subscription.change(topics)
-            fields = {"ref": _short(message.ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
-            await self._stream.pipe.send(self._stream.frame("reply", fields))
+            await self._change(message, self._stream.subscription.topics.minus(named))
+
+    async def _change(self, message: ClientMessage, topics: TopicFilter) -> None:
+        """Called between two pages, so that the reply's position is exactly where the new filter begins."""
+        offset = self._stream.subscription.change(topics)
+        fields = {"ref": _short(message.ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
+        await self._stream.pipe.send(self._stream.frame("reply", fields))
 
     async def _publish(self, message: ClientMessage) -> None:
         """The commit is not waited for here, so that publishes of one client share a transaction too."""
@@ -215,12 +218,6 @@ class _Session:
             await self._problem(error, ref)
         except (ConnectionError, TimeoutError):
             return  # the stream notices by itself
-
-    async def _ping(self, message: ClientMessage) -> None:
-        await self._stream.reply("pong", {} if message.ref is None else {"ref": _short(message.ref)})
-
-    async def _auth(self, message: ClientMessage) -> None:
-        raise UnsupportedError("this service does not use tokens", field="op")
 
     async def _problem(self, error: TwinwireError, ref: Any) -> None:
         fields = problem(error)

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from service.access.caller import Caller
 from service.bus.start import Start
+from service.stream.ending import Ending
 from service.stream.pipe import BodyPipe, MessagePipe, Pipe
-from service.stream.stream import Ending, Stream
+from service.stream.stream import Stream
 from service.wire.poll import PollWire
 from tests.property.model import Session
 from tests.support.eventstream import EventStreamParser

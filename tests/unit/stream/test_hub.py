@@ -4,8 +4,8 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from service.bus.bus import EventBus
+from service.stream.ending import FAULT, RESTART
 from service.stream.hub import FAREWELL_BATCH
-from service.stream.stream import FAULT, RESTART
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
 from tests.support.wires import FakePipe

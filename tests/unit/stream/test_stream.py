@@ -16,7 +16,8 @@ from service.bus.values import Batch
 from service.core.errors import StorageError
 from service.core.topics import TopicFilter
 from service.log.base import Page
-from service.stream.stream import FAULT, LOST, RESTART, STALLED, Stream
+from service.stream.ending import FAULT, LOST, RESTART, STALLED
+from service.stream.stream import Stream
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
