@@ -56,8 +56,9 @@ lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.
 	$(call script,lint)
 
 .PHONY: types
-types: $(DEV) ## Check types, strictly.
+types: $(DEV) $(NODE_DEV) ## Check types, strictly, of JavaScript too.
 	@$(BIN)/mypy
+	$(call script,types)
 
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and build results; databases stay.

@@ -11,7 +11,11 @@ export class Backoff {
   /** Attempts since the last reset. */
   attempt = 0;
 
-  /** `base` and `cap` in milliseconds; `random` gives [0, 1). */
+  /**
+   * @param {number} base milliseconds
+   * @param {number} cap milliseconds
+   * @param {() => number} random gives [0, 1)
+   */
   constructor(base, cap, random) {
     this.#base = base;
     this.#cap = cap;

@@ -4,6 +4,11 @@
  * the same minute. All failed together: the server was down, and nothing was learned.
  */
 
+import { FaultKind, Transport } from "./states.js";
+
+/** @import { Environment, FullFault } from "./internal.js" */
+/** @import { KeyValueStorage, TransportName } from "./index.js" */
+
 const UNPRODUCTIVE_MAX = 3;
 const FAILURES_TO_REMEMBER = 2; // one may be a coincidence
 const SAME_MINUTE = 60_000; // ms
@@ -14,28 +19,50 @@ const IDLE_MIN = 2_000; // ms
 const IDLE_LIKENESS = 0.25;
 const PING_SHARE = 0.6; // of the observed idle timeout
 
-/** Faults that say nothing about the transport: we, the server or the machine meant it. */
-const BLAMELESS = new Set(["goodbye", "suspended", "dropped"]);
+/**
+ * Faults that say nothing about the transport: we, the server or the machine meant it.
+ *
+ * @type {ReadonlySet<string>}
+ */
+const BLAMELESS = new Set([FaultKind.GOODBYE, FaultKind.SUSPENDED, FaultKind.DROPPED]);
 const INTENDED_CODES = new Set([1000, 1001, 1008, 1012, 1013]);
 
+/** @param {FullFault} fault */
 function isBlameless(fault) {
-  return BLAMELESS.has(fault.kind) || INTENDED_CODES.has(fault.code) || Boolean(fault.problem);
+  return BLAMELESS.has(fault.kind) || INTENDED_CODES.has(fault.code ?? 0) || Boolean(fault.problem);
 }
 
 export class Chooser {
   #env;
   #memoryKey;
+  /** @type {Set<TransportName>} */
   #demoted = new Set();
+  /** Unproductive connections in a row. @type {Map<TransportName, number>} */
   #streaks = new Map();
+  /**
+   * Since it was productive last; `at`: of the newest.
+   *
+   * @type {Map<TransportName, { count: number, at: number }>}
+   */
   #failures = new Map();
+  /** The one that connected last, while it is. @type {TransportName | null} */
   #current = null;
   #lastIdle = 0;
 
-  /** Milliseconds between pings that keep an idle connection alive; null while no path asks for it. */
+  /**
+   * Milliseconds between pings that keep an idle connection alive; null while no path asks for it.
+   *
+   * @type {number | null}
+   */
   pingEvery = null;
+  /** @type {TransportName | null} */
   remembered = null;
 
-  /** `transports`: allowed ones, best first. `memoryKey`: where a fallback is remembered. */
+  /**
+   * @param {Environment} env
+   * @param {readonly TransportName[]} transports allowed ones, best first
+   * @param {string} memoryKey where a fallback is remembered
+   */
   constructor(env, transports, memoryKey) {
     this.#env = env;
     this.transports = transports;
@@ -49,16 +76,22 @@ export class Chooser {
     return [...good, ...this.transports.filter((name) => this.#demoted.has(name))];
   }
 
-  /** The transports that would be better than `name`. */
+  /**
+   * The transports that would be better than `name`.
+   *
+   * @param {TransportName} name
+   */
   better(name) {
     return this.transports.slice(0, Math.max(this.transports.indexOf(name), 0));
   }
 
+  /** @param {TransportName} name */
   connected(name) {
     this.#current = name;
     this.#remember();
   }
 
+  /** @param {TransportName} name */
   productive(name) {
     this.#streaks.delete(name);
     this.#failures.delete(name);
@@ -66,16 +99,25 @@ export class Chooser {
     if (this.remembered && this.better(this.remembered).includes(name)) this.#forget();
   }
 
-  /** An attempt failed or a connection ended. Nothing is learned while the browser is offline. */
+  /**
+   * An attempt failed or a connection ended. Nothing is learned while the browser is offline.
+   *
+   * @param {{ name: TransportName, connection: object | null, productive: boolean }} link
+   * @param {FullFault} fault
+   */
   ended(link, fault) {
     if (this.#current === link.name && link.connection) this.#current = null;
-    if (link.name === "websocket" && link.connection) this.#learnIdle(fault);
+    if (link.name === Transport.WEBSOCKET && link.connection) this.#learnIdle(fault);
     if (isBlameless(fault) || !this.#env.online()) return;
     const { count = 0 } = this.#failures.get(link.name) ?? {};
     if (!link.productive) this.#failures.set(link.name, { count: count + 1, at: this.#env.now() });
     const streak = link.productive ? 0 : (this.#streaks.get(link.name) ?? 0) + 1;
     this.#streaks.set(link.name, streak);
-    if (fault.kind === "stalled" || fault.kind === "unsupported" || streak >= UNPRODUCTIVE_MAX)
+    if (
+      fault.kind === FaultKind.STALLED ||
+      fault.kind === FaultKind.UNSUPPORTED ||
+      streak >= UNPRODUCTIVE_MAX
+    )
       this.#demote(link.name);
     this.#remember();
   }
@@ -87,6 +129,7 @@ export class Chooser {
     this.#current = null;
   }
 
+  /** @param {TransportName} name */
   #demote(name) {
     this.#streaks.delete(name);
     this.#demoted.add(name);
@@ -94,8 +137,9 @@ export class Chooser {
     if (this.#demoted.size === this.transports.length) this.#demoted.clear();
   }
 
-  #learnIdle({ kind, silence }) {
-    if (kind !== "network" || silence < IDLE_MIN || !this.#env.online()) return;
+  /** @param {FullFault} fault */
+  #learnIdle({ kind, silence = 0 }) {
+    if (kind !== FaultKind.NETWORK || silence < IDLE_MIN || !this.#env.online()) return;
     const like = Math.abs(silence - this.#lastIdle) <= IDLE_LIKENESS * silence;
     if (like) this.pingEvery = Math.min(this.pingEvery ?? Infinity, Math.round(silence * PING_SHARE));
     this.#lastIdle = silence;
@@ -105,6 +149,7 @@ export class Chooser {
 
   #remember() {
     if (this.#current === null || this.#current === this.transports[0]) return;
+    /** @param {TransportName} name */
     const failed = (name) => {
       const { count, at } = this.#failures.get(name) ?? { count: 0, at: 0 };
       return count >= FAILURES_TO_REMEMBER && this.#env.now() - at <= SAME_MINUTE;
@@ -117,9 +162,9 @@ export class Chooser {
 
   #recall() {
     const text = this.#store((memory) => memory.getItem(this.#memoryKey));
-    const { transport, until } = parse(text);
-    const valid = this.transports.includes(transport) && until > this.#env.now();
-    if (!valid || until > this.#env.now() + MEMORY_TIME) return; // from the future: the clock was set back
+    const { transport, until = 0 } = parse(text);
+    if (transport === undefined || !this.transports.includes(transport) || until <= this.#env.now()) return;
+    if (until > this.#env.now() + MEMORY_TIME) return; // from the future: the clock was set back
     this.remembered = transport;
     for (const name of this.better(transport)) this.#demoted.add(name);
   }
@@ -129,6 +174,10 @@ export class Chooser {
     this.#store((memory) => memory.removeItem(this.#memoryKey));
   }
 
+  /**
+   * @template T
+   * @param {(memory: KeyValueStorage) => T} act
+   */
   #store(act) {
     try {
       return this.#env.memory ? act(this.#env.memory) : null;
@@ -138,9 +187,13 @@ export class Chooser {
   }
 }
 
+/**
+ * @param {string | null} text
+ * @returns {{ transport?: TransportName, until?: number }}
+ */
 function parse(text) {
   try {
-    return JSON.parse(text) ?? {};
+    return JSON.parse(text ?? "null") ?? {};
   } catch {
     return {};
   }

@@ -1,13 +1,10 @@
 /**
- * Keeps one stream connected: starts (race), goes on from the cursor when a connection ends (back-off), moves
- * to a better transport in the background (probe), stops when credentials are refused or a retry can't help.
- *
- * `listener` hears what intake.js says, and: state, transport, attempt, fault, retry, connected, frame,
- * ended.
+ * A source with a connection of its own (source.d.ts): starts (race), goes on from the cursor when a
+ * connection ends (back-off), moves to a better transport in the background (probe), stops when credentials
+ * are refused or a retry can't help.
  */
 
 import { Chooser } from "./chooser.js";
-import { isCursor } from "./cursor.js";
 import { TwinwireError, isFinal, isRefusal } from "./errors.js";
 import { Intake } from "./intake.js";
 import { Link } from "./link.js";
@@ -15,8 +12,14 @@ import { Prober } from "./probe.js";
 import { Race } from "./race.js";
 import { Requests } from "./requests.js";
 import { Retry } from "./retry.js";
+import { FaultKind, State, Transport } from "./states.js";
 import { TopicSet } from "./topic-set.js";
 
+/** @import { Context, FullFault, LinkOwner, Start } from "./internal.js" */
+/** @import { ControlFrame, Fault, StreamState, TransportName, WireEvent } from "./index.js" */
+/** @import { InnerSource, RootSource, SourceListener } from "./source.js" */
+
+/** @implements {RootSource} @implements {InnerSource} @implements {LinkOwner} */
 export class Connection {
   #context;
   #listener;
@@ -26,22 +29,29 @@ export class Connection {
   #retry;
   #prober;
   #requests;
+  /** Attempts that run, while there is no connection. @type {Race | null} */
   #race = null;
+  /** The connection that is acted on. @type {Link | null} */
   #link = null;
-  #renewed = false; // a fresh token was asked for since the last productive connection
+  /** A fresh token was asked for since the last productive connection. */
+  #renewed = false;
+  /** Grows with each new beginning: what an older one was waiting for is void. */
   #run = 0;
 
-  state = "connecting";
-  heartbeat = null;
+  role = null;
+  /** @type {StreamState} */ state = State.CONNECTING;
+  /** @type {number | null} */ heartbeat = null;
 
   /**
-   * `context`: env, http, settings, patience, transports, memoryKey. `after`: a cursor, a keyword, or null.
+   * @param {Context} context
+   * @param {Start<readonly string[] | null>} start `after`: a cursor, a keyword, or null
+   * @param {SourceListener} listener
    */
   constructor(context, { topics, after }, listener) {
     const { env, settings } = context;
     this.#context = context;
     this.#listener = listener;
-    this.#after = after ?? null;
+    this.#after = after;
     this.#intake = new Intake(after, listener);
     this.#chooser = new Chooser(env, context.transports, context.memoryKey);
     this.#retry = new Retry(env, settings);
@@ -80,11 +90,16 @@ export class Connection {
       order: this.#chooser.order(),
       hedgeDelay: settings.hedgeDelay,
       launch: (name) => this.#launch(name, false),
-      lost: (fault, all) => this.#lost(fault, all),
+      lost: (fault, all) => {
+        this.#race = null;
+        if (all) this.#chooser.allFailed();
+        this.#recover(fault);
+      },
     });
     this.#race.start();
   }
 
+  /** @type {(name: TransportName, probe: boolean) => Link} */
   #launch(name, probe) {
     const request = { topics: this.topics.asked, after: this.cursor ?? this.#after };
     this.#listener.attempt({ transport: name, after: request.after, probe });
@@ -105,58 +120,52 @@ export class Connection {
 
   // -- what links tell
 
+  /** @type {LinkOwner["linkConnected"]} */
   linkConnected(link, frame) {
-    if (this.#race?.has(link)) return this.#won(link, frame);
+    if (this.#race?.has(link)) return this.#won(link, frame, this.#race.won(link));
     // Beside a working connection only a clean resume is of use.
     if (link === this.#prober.link && !frame.resumed) return this.#prober.failed();
     return undefined;
   }
 
-  #won(link, frame) {
-    const others = this.#race.won(link);
+  /** @type {(link: Link, frame: ControlFrame, others: Link[]) => void} */
+  #won(link, frame, others) {
     this.#race = null;
     this.#adopt(link, "connected");
     this.#listener.frame(frame, link.name);
     this.#listener.connected(frame);
     this.#intake.begin(link.request.after, frame);
-    this.#setState("replaying");
+    this.#setState(State.REPLAYING);
     this.topics.connected(this.cursor);
-    this.#keepTrying(others);
+    if (this.#link === null) return others.forEach((other) => other.close()); // closed by a listener
+    const patient = this.#chooser.remembered !== null;
+    return this.#prober.inherit(others, this.#chooser.better(this.#link.name), patient);
   }
 
-  /**
-   * A better transport that is still trying goes on as a probe, if it asked for a cursor: then it can miss
-   * nothing.
-   */
-  #keepTrying(others) {
-    // A listener may have closed the stream.
-    if (this.#link === null) return others.forEach((link) => link.close());
-    const better = this.#chooser.better(this.#link.name);
-    const next = others.find((link) => better.includes(link.name) && isCursor(link.request.after));
-    for (const link of others) if (link !== next) link.close();
-    if (next) return this.#prober.take(next);
-    return this.#prober.begin(this.#chooser.remembered !== null);
-  }
-
+  /** @type {(link: Link, reason: string) => void} */
   #adopt(link, reason) {
     this.#link = link;
-    this.heartbeat = link.connection.heartbeat ?? null;
-    if (link.name === "websocket" && this.#chooser.pingEvery) link.keepAlive(this.#chooser.pingEvery);
+    const heartbeat = link.connection?.heartbeat;
+    this.heartbeat = typeof heartbeat === "number" ? heartbeat : null;
+    if (link.name === Transport.WEBSOCKET && this.#chooser.pingEvery) link.keepAlive(this.#chooser.pingEvery);
     this.#chooser.connected(link.name);
     this.#listener.transport(link.name, reason);
   }
 
+  /** @type {LinkOwner["linkFrame"]} */
   linkFrame(link, frame) {
     const spare = link === this.#prober.link;
     if (link !== this.#link && !spare) return;
     this.#listener.frame(frame, link.name);
     if (frame.topic !== undefined) this.#event(link, frame, spare);
-    else if (frame.type === "gap") this.#gap(frame, spare);
+    else if (frame.type === "gap" && spare) this.#prober.failed();
+    else if (frame.type === "gap") this.#intake.gap(/** @type {any} */ (frame));
     else if (frame.type === "heartbeat") this.#intake.position(frame.id);
     else if (frame.type === "caught_up") this.#caughtUp(frame, spare);
     else if (!spare) this.#requests.frame(frame);
   }
 
+  /** @type {(link: Link, event: WireEvent, spare: boolean) => void} */
   #event(link, event, spare) {
     if (!spare) this.#retry.reset();
     if (this.#intake.event(event, { spare, overlap: this.#prober.link !== null })) return;
@@ -164,17 +173,14 @@ export class Connection {
     else this.restart("anomaly");
   }
 
-  #gap(frame, spare) {
-    if (spare) this.#prober.failed();
-    else this.#intake.gap(frame);
-  }
-
+  /** @type {(frame: ControlFrame, spare: boolean) => void} */
   #caughtUp(frame, spare) {
     this.#intake.position(frame.id);
     if (spare) this.#promote();
-    else this.#setState("live");
+    else this.#setState(State.LIVE);
   }
 
+  /** @type {LinkOwner["linkProductive"]} */
   linkProductive(link) {
     this.#chooser.productive(link.name);
     if (link !== this.#link) return this.#promote();
@@ -191,10 +197,11 @@ export class Connection {
     this.#requests.abandon();
     this.#adopt(link, "better");
     old?.close();
-    this.#setState("live");
+    this.#setState(State.LIVE);
     this.#prober.begin(false);
   }
 
+  /** @type {LinkOwner["linkEnded"]} */
   linkEnded(link, fault) {
     const probe = link === this.#prober.link;
     this.#chooser.ended(link, fault);
@@ -204,6 +211,7 @@ export class Connection {
     else if (link === this.#link) this.#broken(fault);
   }
 
+  /** @type {(fault: FullFault) => void} */
   #broken(fault) {
     this.#link = null;
     this.#requests.abandon();
@@ -211,7 +219,7 @@ export class Connection {
     if (spare?.connection && !isRefusal(fault) && fault.retryAfter === undefined) {
       this.#prober.release(); // it has been feeding the reader all along
       this.#adopt(spare, fault.kind);
-      this.#setState(spare.caughtUp ? "live" : "replaying");
+      this.#setState(spare.caughtUp ? State.LIVE : State.REPLAYING);
       return this.#prober.begin(false);
     }
     this.#prober.cancel();
@@ -219,45 +227,42 @@ export class Connection {
     return this.#recover(fault);
   }
 
-  #lost(fault, all) {
-    this.#race = null;
-    if (all) this.#chooser.allFailed();
-    this.#recover(fault);
-  }
-
   // -- after the end of a connection, or of a round of attempts
 
+  /** @type {(fault: FullFault) => void} */
   #recover(fault) {
-    if (this.state === "closed") return undefined; // by a listener that heard of the fault
-    if (isRefusal(fault)) return this.#refused(fault);
-    if (isFinal(fault)) return this.#finish(TwinwireError.fromProblem(fault.problem, fault.status));
+    if (this.state === State.CLOSED) return undefined; // by a listener that heard of the fault
+    if (isRefusal(fault)) return void this.#refused();
+    if (isFinal(fault)) return this.#finish(TwinwireError.fromProblem(fault.problem, fault.status ?? 0));
     if (this.#retry.exhausted) return this.#finish(fault);
     const plan = this.#retry.plan(fault, () => this.#begin());
-    this.#setState(this.#context.env.online() ? "reconnecting" : "offline");
+    this.#setState(this.#context.env.online() ? State.RECONNECTING : State.OFFLINE);
     return this.#listener.retry(plan);
   }
 
   async #refused() {
     this.#halt();
-    this.#setState(this.cursor === null ? "connecting" : "reconnecting");
+    this.#setState(this.cursor === null ? State.CONNECTING : State.RECONNECTING);
     const run = this.#run;
     const again = !this.#renewed && (await this.#context.http.auth.renew());
     if (run !== this.#run) return;
     this.#renewed = true;
     if (again) this.#begin();
-    else this.#setState("unauthorized");
+    else this.#setState(State.UNAUTHORIZED);
   }
 
+  /** @type {(error: TwinwireError | Fault | null) => void} */
   #finish(error) {
     this.#halt();
     this.#listener.transport(null, "closed");
-    this.#setState("closed");
+    this.#setState(State.CLOSED);
     this.topics.closed();
     this.#listener.ended(error);
   }
 
+  /** @type {(state: StreamState) => void} */
   #setState(state) {
-    if (this.state === state || this.state === "closed") return;
+    if (this.state === state || this.state === State.CLOSED) return;
     this.state = state;
     this.#listener.state(state);
   }
@@ -266,13 +271,13 @@ export class Connection {
 
   /**
    * Connects again from the cursor, without delay: planned, so that `replaying` tells it better than
-   * `reconnecting`.
+   * `reconnecting`. @type {(reason: string) => void}
    */
   restart(reason) {
-    if (this.state === "closed") return;
+    if (this.state === State.CLOSED) return;
     this.#halt();
     this.#listener.transport(null, reason);
-    this.#setState(this.cursor === null ? "connecting" : "replaying");
+    this.#setState(this.cursor === null ? State.CONNECTING : State.REPLAYING);
     this.#begin();
   }
 
@@ -290,42 +295,46 @@ export class Connection {
   }
 
   drop() {
-    this.#link?.end({ kind: "dropped", detail: "dropped on purpose" });
+    this.#link?.end({ kind: FaultKind.DROPPED, detail: "dropped on purpose" });
   }
 
-  /** A client message over the WebSocket. Rejects with UnansweredError if there is none. */
+  /** Rejects with UnansweredError if there is no WebSocket. @type {RootSource["request"]} */
   request(message) {
     return this.#requests.send(this.#link, message);
   }
 
+  /** @type {RootSource["subscribe"]} */
   subscribe(topics) {
     return this.topics.add(topics);
   }
 
+  /** @type {RootSource["unsubscribe"]} */
   unsubscribe(topics) {
     return this.topics.remove(topics);
   }
 
   /** The browser says that the network is gone; a connection that still works says otherwise. */
   offline() {
-    if (this.#retry.waiting) this.#setState("offline");
+    if (this.#retry.waiting) this.#setState(State.OFFLINE);
   }
+
+  rest() {}
 
   close() {
-    if (this.state !== "closed") this.#finish(null);
+    if (this.state !== State.CLOSED) this.#finish(null);
   }
 
-  /** Ends without a word to the listener: somebody else carries the stream on. */
   quit() {
     this.#halt();
-    this.state = "closed";
+    this.state = State.CLOSED;
     this.topics.closed();
   }
 
   /** What a change of topics needs of the connection; see topic-set.js. */
   #carrier() {
     return {
-      speaks: () => this.#link?.name === "websocket",
+      speaks: () => this.#link?.name === Transport.WEBSOCKET,
+      /** @param {object} message */
       ask: (message) => {
         this.#intake.topicsChanged();
         this.#prober.cancel(); // it asked for the old topics

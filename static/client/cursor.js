@@ -2,7 +2,12 @@
 
 const CURSOR = /^([a-z0-9]{1,32})-(0|[1-9][0-9]{0,18})$/;
 
-/** Whether `text` is a cursor; the keywords `earliest` and `latest` are not. */
+/**
+ * Whether `text` is a cursor; the keywords `earliest` and `latest` are not.
+ *
+ * @param {unknown} text
+ * @returns {text is string}
+ */
 export function isCursor(text) {
   return typeof text === "string" && CURSOR.test(text);
 }
@@ -12,10 +17,13 @@ export function isCursor(text) {
  *
  * Offsets go up to 2^63 - 1, beyond what a number holds: digits without leading zeros compare by length, then
  * as text.
+ *
+ * @param {unknown} a
+ * @param {unknown} b
  */
 export function compareCursors(a, b) {
-  if (a === b) return isCursor(a) ? 0 : null;
   if (!isCursor(a) || !isCursor(b)) return null;
+  if (a === b) return 0;
   const [epochA, offsetA] = a.split("-");
   const [epochB, offsetB] = b.split("-");
   if (epochA !== epochB) return null;
@@ -23,13 +31,23 @@ export function compareCursors(a, b) {
   return offsetA < offsetB ? -1 : 1;
 }
 
-/** Whether `a` lies after `b` in the same epoch. */
+/**
+ * Whether `a` lies after `b` in the same epoch.
+ *
+ * @param {unknown} a
+ * @param {unknown} b
+ */
 export function isAfter(a, b) {
   const order = compareCursors(a, b);
   return order !== null && order > 0;
 }
 
-/** Whether `a` lies at or before `b` in the same epoch. */
+/**
+ * Whether `a` lies at or before `b` in the same epoch.
+ *
+ * @param {unknown} a
+ * @param {unknown} b
+ */
 export function isCovered(a, b) {
   const order = compareCursors(a, b);
   return order !== null && order <= 0;

@@ -1,8 +1,16 @@
 /** The platform and the settings: each option beside its default. The only module that touches a global. */
 
 import { TwinwireError } from "./errors.js";
+import { Transport } from "./states.js";
 
-/** Milliseconds, counts and seconds as index.d.ts says; each can be set through `connect`. */
+/** @import { Environment, Settings } from "./internal.js" */
+/** @import { ConnectOptions, TransportName } from "./index.js" */
+
+/**
+ * Milliseconds, counts and seconds as index.d.ts says; each can be set through `connect`.
+ *
+ * @type {Readonly<Settings>}
+ */
 export const DEFAULTS = Object.freeze({
   maxRetries: Infinity,
   backoffBase: 1_000,
@@ -17,9 +25,15 @@ export const DEFAULTS = Object.freeze({
   iteratorLimit: 10_000,
 });
 
-const TRANSPORT_NAMES = ["websocket", "sse", "poll", "eventsource"];
+const TRANSPORT_NAMES = Object.values(Transport);
+const DEFAULT_TRANSPORTS = [Transport.WEBSOCKET, Transport.SSE, Transport.POLL];
 
-/** What `read` gives, or null: browsers throw from the mere access to storage when cookies are blocked. */
+/**
+ * What `read` gives, or null: browsers throw from the mere access to storage when cookies are blocked.
+ *
+ * @template T
+ * @param {() => T} read
+ */
 function guarded(read) {
   try {
     return read() ?? null;
@@ -28,21 +42,18 @@ function guarded(read) {
   }
 }
 
-function bound(owner, name) {
-  const value = guarded(() => owner[name]);
-  return typeof value === "function" ? value.bind(owner) : null;
-}
-
+/** @returns {Omit<Environment, "visible" | "online">} */
 function defaults() {
   const page = globalThis;
+  const fetch = guarded(() => page.fetch);
   return {
-    fetch: bound(page, "fetch"),
+    fetch: fetch && fetch.bind(page),
     WebSocket: guarded(() => page.WebSocket),
     EventSource: guarded(() => page.EventSource),
     BroadcastChannel: guarded(() => page.BroadcastChannel),
     locks: guarded(() => page.navigator.locks),
     setTimeout: (fn, ms) => page.setTimeout(fn, ms),
-    clearTimeout: (timer) => page.clearTimeout(timer),
+    clearTimeout: (timer) => page.clearTimeout(/** @type {number} */ (timer)),
     now: () => Date.now(),
     random: () => Math.random(),
     storage: guarded(() => page.sessionStorage),
@@ -53,7 +64,11 @@ function defaults() {
   };
 }
 
-/** The service's root as a URL that ends with a slash; `ws:` and `wss:` are taken as `http:` and `https:`. */
+/**
+ * The service's root as a URL that ends with a slash; `ws:` and `wss:` are taken as `http:` and `https:`.
+ *
+ * @param {string | URL} [option]
+ */
 export function baseUrl(option) {
   const page = guarded(() => globalThis.document.baseURI) ?? undefined;
   const url = option ? new URL(String(option), page) : new URL("../", import.meta.url);
@@ -64,7 +79,11 @@ export function baseUrl(option) {
   return url;
 }
 
-/** Whether `fetch` hands out a body as it arrives: without that, SSE needs EventSource. */
+/**
+ * Whether `fetch` hands out a body as it arrives: without that, SSE needs EventSource.
+ *
+ * @param {Environment} env
+ */
 function canStream(env) {
   return (
     Boolean(env.fetch) && typeof globalThis.ReadableStream === "function" && typeof TextDecoder === "function"
@@ -74,42 +93,75 @@ function canStream(env) {
 /**
  * Transports that can't carry a token: a browser sets no header on them, and a token in a URL ends up in logs
  * and histories (RFC 9700, 4.3.2).
+ *
+ * @type {ReadonlySet<string>}
  */
-const TOKENLESS = new Set(["websocket", "eventsource"]);
+const TOKENLESS = new Set([Transport.WEBSOCKET, Transport.EVENTSOURCE]);
+
+/**
+ * @param {Environment} env
+ * @param {TransportName} name
+ */
+function isPresent(env, name) {
+  if (name === Transport.WEBSOCKET) return Boolean(env.WebSocket);
+  return name === Transport.EVENTSOURCE ? Boolean(env.EventSource) : Boolean(env.fetch);
+}
 
 /**
  * The transports that this platform has, best first; with a token, those that can carry it. Throws
  * TwinwireError for a name that does not exist, and if none is left.
+ *
+ * @param {Environment} env
+ * @param {readonly TransportName[]} [wanted]
+ * @param {boolean} withToken
  */
 export function usableTransports(env, wanted, withToken = false) {
   for (const name of wanted ?? []) {
     if (!TRANSPORT_NAMES.includes(name)) throw new TwinwireError(`no such transport: ${name}`, 422);
   }
   const streams = canStream(env);
-  const present = (wanted ?? ["websocket", "sse", "poll"])
-    .map((name) => (name === "sse" && !streams ? "eventsource" : name))
-    .filter((name) => {
-      if (name === "websocket") return Boolean(env.WebSocket);
-      return name === "eventsource" ? Boolean(env.EventSource) : Boolean(env.fetch);
-    });
+  const present = (wanted ?? DEFAULT_TRANSPORTS)
+    .map((name) => (name === Transport.SSE && !streams ? Transport.EVENTSOURCE : name))
+    .filter((name) => isPresent(env, name));
   if (present.length === 0) throw new TwinwireError("this platform has none of the wanted transports");
   const usable = present.filter((name) => !withToken || !TOKENLESS.has(name));
   if (usable.length === 0) throw new TwinwireError(`a token can't travel over ${present.join(" or ")}`, 422);
   return [...new Set(usable)];
 }
 
-/** The platform for one stream: the options that name a piece of it, else the global. */
-export function environment(options) {
-  const env = defaults();
-  for (const name of Object.keys(env)) if (options[name] !== undefined) env[name] = options[name];
-  env.visible = () => guarded(() => env.visibility.visibilityState) !== "hidden";
-  env.online = () => guarded(() => env.network.onLine) !== false;
-  return env;
+/**
+ * `usual` with what `options` say otherwise; null says "as if it were missing".
+ *
+ * @template {object} T
+ * @param {T} usual
+ * @param {ConnectOptions} options
+ * @returns {T}
+ */
+function chosen(usual, options) {
+  const named = Object.entries(options).filter(([name, value]) => name in usual && value !== undefined);
+  return { ...usual, ...Object.fromEntries(named) };
 }
 
-/** The numbers for one stream. */
+/**
+ * The platform for one stream: the options that name a piece of it, else the global.
+ *
+ * @param {ConnectOptions} options
+ * @returns {Environment}
+ */
+export function environment(options) {
+  const env = chosen(defaults(), options);
+  return {
+    ...env,
+    visible: () => guarded(() => env.visibility?.visibilityState) !== "hidden",
+    online: () => guarded(() => env.network?.onLine) !== false,
+  };
+}
+
+/**
+ * The numbers for one stream.
+ *
+ * @param {ConnectOptions} options
+ */
 export function settings(options) {
-  const chosen = { ...DEFAULTS };
-  for (const name of Object.keys(DEFAULTS)) if (options[name] !== undefined) chosen[name] = options[name];
-  return chosen;
+  return chosen(DEFAULTS, options);
 }

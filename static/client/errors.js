@@ -3,11 +3,28 @@
  * index.d.ts.
  */
 
+/** @import { FullFault } from "./internal.js" */
+/** @import { Problem } from "./index.js" */
+
 /** Milliseconds; a longer Retry-After is taken as ten minutes: a page must come back some time. */
 const ORDERED_MAX = 600_000;
 
 /** A refused or failed request; `status` 0 if the server never answered. */
 export class TwinwireError extends Error {
+  /** Milliseconds that the server asked to wait. @type {number | undefined} */
+  retryAfter;
+  /**
+   * Whether another try may be answered otherwise; undefined where nobody has asked.
+   *
+   * @type {boolean | undefined}
+   */
+  passing;
+
+  /**
+   * @param {string} message
+   * @param {number} status
+   * @param {Problem | null} problem
+   */
   constructor(message, status = 0, problem = null) {
     super(message);
     this.name = "TwinwireError";
@@ -15,7 +32,11 @@ export class TwinwireError extends Error {
     this.problem = problem;
   }
 
-  static fromProblem(problem, status = problem?.status ?? 0) {
+  /**
+   * @param {Problem | null | undefined} problem
+   * @param {number} status
+   */
+  static fromProblem(problem, status) {
     const text = problem?.detail ?? problem?.title ?? `the server answered ${status}`;
     return new TwinwireError(text, status, problem ?? null);
   }
@@ -23,6 +44,10 @@ export class TwinwireError extends Error {
 
 /** An async iterator fell too far behind; everything after `cursor` is still in the log. */
 export class OverrunError extends Error {
+  /**
+   * @param {string} cursor
+   * @param {number} limit
+   */
   constructor(cursor, limit) {
     super(`the reader is more than ${limit} events behind; connect again with after: "${cursor}"`);
     this.name = "OverrunError";
@@ -33,6 +58,8 @@ export class OverrunError extends Error {
 /**
  * The credentials were refused, visibly (401, 403) or as the server says it on a stream (1008, goodbye
  * `auth`).
+ *
+ * @param {Pick<FullFault, "status" | "code" | "reason">} fault
  */
 export function isRefusal(fault) {
   return fault.status === 401 || fault.status === 403 || fault.code === 1008 || fault.reason === "auth";
@@ -41,22 +68,40 @@ export function isRefusal(fault) {
 /**
  * No retry can change the answer: a client error that the service itself explained (RFC 9457). The same
  * status without a problem body comes from something in between, and passes.
+ *
+ * @param {FullFault} fault
  */
-export function isFinal(fault) {
+export function isFinal({ problem, status = 0 }) {
   const passing = [401, 403, 408, 425, 429];
-  return (
-    Boolean(fault.problem) && fault.status >= 400 && fault.status < 500 && !passing.includes(fault.status)
-  );
+  return Boolean(problem) && status >= 400 && status < 500 && !passing.includes(status);
 }
 
-/** Retry-After (RFC 9110, 10.2.3: seconds or a date) in milliseconds; undefined if there is none. */
+/**
+ * Retry-After (RFC 9110, 10.2.3: seconds or a date) in milliseconds; undefined if there is none.
+ *
+ * @param {string | null} text
+ * @param {number} now
+ */
 export function retryAfter(text, now) {
   if (!text) return undefined;
   const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isNaN(ms) ? undefined : boundedDelay(ms);
 }
 
-/** A delay that the server ordered, in milliseconds, within sane bounds; undefined if it is not a number. */
+/**
+ * A delay that the server ordered, in milliseconds, within sane bounds; undefined if it is not a number.
+ *
+ * @param {unknown} ms
+ */
 export function boundedDelay(ms) {
   return typeof ms === "number" && Number.isFinite(ms) ? Math.min(Math.max(ms, 0), ORDERED_MAX) : undefined;
+}
+
+/**
+ * What was thrown, in words: platforms throw what they like.
+ *
+ * @param {unknown} error
+ */
+export function reasonOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }

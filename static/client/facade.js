@@ -2,69 +2,112 @@
 
 import { Emitter } from "./emitter.js";
 import { TwinwireError } from "./errors.js";
+import { State } from "./states.js";
 import { Stream } from "./stream.js";
 import { readTopics } from "./topics.js";
 
+/** @import { ConnectOptions, GapFrame, Fault, StreamState, WireEvent } from "./index.js" */
+/** @import { Listener } from "./emitter.js" */
+
 const noop = () => {};
 
-/** A topic on which the page can also publish: no filter. Throws TwinwireError 422. */
+/**
+ * A topic on which the page can also publish: no filter. Throws TwinwireError 422.
+ *
+ * @param {string} text
+ */
 function oneTopic(text) {
   readTopics(text);
   if (text.includes("*")) throw new TwinwireError(`not one topic: ${text}`, 422, { field: "topic" });
   return text;
 }
 
-/** `prefix` stands before each name of a topic; `defaults` are the options of every `connect`. */
+/**
+ * Tells the three functions of `connect` what the stream does.
+ *
+ * @param {Stream} stream
+ * @param {(message: WireEvent<any, any> | GapFrame) => void} onMessage
+ * @param {(fault: Fault | TwinwireError) => void} onError
+ * @param {(connected: boolean, state: StreamState) => void} onConnectionChange
+ */
+function watch(stream, onMessage, onError, onConnectionChange) {
+  stream.on("*", onMessage);
+  stream.on(":fault", (fault) => {
+    if (!fault.probe) onError(fault);
+  });
+  stream.on(":close", ({ error }) => {
+    if (error) onError(error);
+  });
+  let connected = false;
+  stream.on(":state", ({ state }) => {
+    const now = state === State.LIVE;
+    if (now === connected && state !== State.CLOSED && state !== State.UNAUTHORIZED) return;
+    connected = now;
+    onConnectionChange(connected, state);
+  });
+}
+
+/**
+ * `prefix` stands before each name of a topic; `defaults` are the options of every `connect`.
+ *
+ * @param {ConnectOptions & { prefix?: string }} options
+ */
 export function createFacade({ prefix = "", ...defaults } = {}) {
   const emitter = new Emitter();
-  const relayed = new Map(); // names that the page listens to, with the way to stop the relay from the stream
+  /** Names that the page listens to. @type {Set<string>} */
+  const relayed = new Set();
+  /** @type {Stream | null} */
   let stream = null;
-  let topic = null;
+  let topic = "";
 
-  const relay = (name) =>
-    relayed.set(name, stream ? stream.on(name, (detail) => emitter.emit(name, detail)) : noop);
+  /** @param {string} name */
+  const relay = (name) => void stream?.on(name, (detail) => emitter.emit(name, detail));
 
   function disconnect() {
     stream?.close();
     stream = null;
   }
 
+  /**
+   * @param {string | number} name
+   * @param {Parameters<typeof watch>[1]} onMessage
+   * @param {Parameters<typeof watch>[2]} onError
+   * @param {Parameters<typeof watch>[3]} onConnectionChange
+   * @param {ConnectOptions} options
+   */
   function connect(name, onMessage = noop, onError = noop, onConnectionChange = noop, options = {}) {
     topic = oneTopic(`${prefix}${name}`);
     disconnect();
     stream = new Stream({ ...defaults, ...options, topics: options.topics ?? topic });
-    stream.on("*", onMessage);
-    stream.on(":fault", (fault) => {
-      if (!fault.probe) onError(fault);
-    });
-    stream.on(":close", ({ error }) => {
-      if (error) onError(error);
-    });
-    let connected = false;
-    stream.on(":state", ({ state }) => {
-      const now = state === "live";
-      if (now === connected && state !== "closed" && state !== "unauthorized") return;
-      connected = now;
-      onConnectionChange(connected, state);
-    });
-    for (const heard of relayed.keys()) relay(heard);
+    watch(stream, onMessage, onError, onConnectionChange);
+    for (const heard of relayed) relay(heard);
     return stream;
   }
 
   return {
     connect,
     disconnect,
+    /**
+     * @param {string} type
+     * @param {Listener} fn
+     */
     on(type, fn) {
       const off = emitter.on(type, fn);
       if (!relayed.has(type)) relay(type);
+      relayed.add(type);
       return off;
     },
+    /**
+     * @param {string} type
+     * @param {Listener} [fn]
+     */
     off: (type, fn) => emitter.off(type, fn),
+    /** @param {{ op?: string, type?: string, [field: string]: unknown }} message */
     async send(message) {
       if (stream === null) throw new Error("connect() first");
       const draft = message.op === undefined && message.type !== "ping";
-      return draft ? stream.publish({ topic, ...message }) : stream.send(message);
+      return stream.send(draft ? { topic, ...message } : message);
     },
-    isConnected: () => stream !== null && stream.state === "live",
+    isConnected: () => stream?.state === State.LIVE,
   };
 }

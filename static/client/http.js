@@ -3,17 +3,40 @@
  * headers.
  */
 
-import { TwinwireError, isRefusal, retryAfter } from "./errors.js";
+import { TwinwireError, isRefusal, reasonOf, retryAfter } from "./errors.js";
+import { FaultKind, Transport } from "./states.js";
+
+/** @import { Environment, EventPage, FullFault } from "./internal.js" */
+/** @import { Problem, TransportName } from "./index.js" */
+
+/**
+ * One request of `Http`: what it asks, the media type that it must get, and how that is read.
+ *
+ * @typedef {object} Question
+ * @property {string | URL} url
+ * @property {string} media
+ * @property {(response: Response) => Promise<any>} read
+ * @property {Record<string, string>} headers
+ * @property {number} timeout milliseconds
+ * @property {RequestInit} init
+ * @property {AbortSignal} [signal]
+ */
 
 const REQUEST_TIMEOUT = 15_000; // ms; for publishing and history; a long poll brings its own
 
 /** The bearer token of one stream, and the way to a fresh one. */
 export class Auth {
   #getToken;
+  /** @type {Promise<boolean> | null} */
   #pending = null;
 
+  /** @type {string | null} */
   token;
 
+  /**
+   * @param {string | null} [token]
+   * @param {() => string | null | Promise<string | null>} [getToken]
+   */
   constructor(token, getToken) {
     this.token = token ?? null;
     this.#getToken = getToken ?? null;
@@ -25,9 +48,10 @@ export class Auth {
 
   /** Asks for a token; several askers at once share one question. Whether there is one. */
   async renew() {
-    if (!this.#getToken) return false;
+    const ask = this.#getToken;
+    if (!ask) return false;
     this.#pending ??= Promise.resolve()
-      .then(() => this.#getToken())
+      .then(() => ask())
       .then((token) => {
         this.token = token ?? null;
         return this.token !== null;
@@ -40,19 +64,31 @@ export class Auth {
   }
 }
 
+/**
+ * @param {Response} response
+ * @returns {Promise<Problem | null>}
+ */
 async function problemOf(response) {
   const media = response.headers.get("content-type") ?? "";
   if (!media.startsWith("application/problem+json")) return null;
   return response.json().catch(() => null);
 }
 
-/** The fault in a response that is not what was asked for; null if it is a 2xx of the media type. */
+/**
+ * The fault in a response that is not what was asked for; null if it is a 2xx of the media type.
+ *
+ * @param {Response} response
+ * @param {string} media
+ * @param {TransportName} transport
+ * @param {number} now
+ * @returns {Promise<FullFault | null>}
+ */
 export async function responseFault(response, media, transport, now) {
   if (response.ok) {
     const got = response.headers.get("content-type") ?? "";
     if (got.startsWith(media)) return null;
     return {
-      kind: "media",
+      kind: FaultKind.MEDIA,
       transport,
       status: response.status,
       detail: `${got || "no media type"} instead of ${media}`,
@@ -60,7 +96,7 @@ export async function responseFault(response, media, transport, now) {
   }
   const problem = await problemOf(response);
   return {
-    kind: "http",
+    kind: FaultKind.HTTP,
     transport,
     status: response.status,
     problem,
@@ -69,11 +105,33 @@ export async function responseFault(response, media, transport, now) {
   };
 }
 
+/**
+ * The query's `topic` parameters.
+ *
+ * @param {readonly string[]} topics
+ * @returns {[string, string][]}
+ */
+export const topicPairs = (topics) => topics.map((topic) => ["topic", topic]);
+
+/** @param {FullFault} fault */
+function refusal({ kind, status = 0, problem = null, detail = "no answer", retryAfter: delay }) {
+  const error = new TwinwireError(detail, kind === FaultKind.HTTP ? status : 0, problem);
+  error.retryAfter = delay;
+  error.passing = problem === null || status === 429 || status >= 500;
+  return error;
+}
+
 export class Http {
   #env;
   #base;
   #credentials;
 
+  /**
+   * @param {Environment} env
+   * @param {URL} base
+   * @param {Auth} auth
+   * @param {RequestCredentials} credentials
+   */
   constructor(env, base, auth, credentials = "same-origin") {
     this.#env = env;
     this.#base = base;
@@ -81,7 +139,12 @@ export class Http {
     this.auth = auth;
   }
 
-  /** `path` under the base URL; `params` as pairs, those without a value left out. */
+  /**
+   * `path` under the base URL; `params` as pairs, those without a value left out.
+   *
+   * @param {string} path
+   * @param {readonly (readonly [string, unknown])[]} params
+   */
   url(path, params = []) {
     const url = new URL(path, this.#base);
     for (const [name, value] of params) {
@@ -94,24 +157,30 @@ export class Http {
     return this.#credentials === "include";
   }
 
-  /** The `init` of a fetch that carries the token. */
+  /**
+   * The `init` of a fetch that carries the token.
+   *
+   * @param {Record<string, string>} headers
+   * @param {RequestInit} more
+   * @returns {RequestInit}
+   */
   init(headers = {}, more = {}) {
     const token = this.auth.token;
-    const authorization = token === null ? {} : { Authorization: `Bearer ${token}` };
-    return {
-      ...more,
-      credentials: this.#credentials,
-      cache: "no-store",
-      headers: { ...headers, ...authorization },
-    };
+    const all = token === null ? headers : { ...headers, Authorization: `Bearer ${token}` };
+    return { ...more, credentials: this.#credentials, cache: "no-store", headers: all };
   }
 
   /**
    * A JSON answer, null for 204. After 401 or 403 it asks for a fresh token once. Throws TwinwireError, with
    * status 0 if no answer came from the service. `keepalive`: the request outlives the page.
+   *
+   * @param {string | URL} url
+   * @param {{ method?: string, body?: string, keepalive?: boolean, timeout?: number }} options
    */
   json(url, { method = "GET", body, keepalive = false, timeout = REQUEST_TIMEOUT } = {}) {
+    /** @type {Record<string, string>} */
     const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+    /** @param {Response} response */
     const read = (response) => response.json();
     return this.#answer({
       url,
@@ -123,23 +192,32 @@ export class Http {
     });
   }
 
-  /** A text. As `json`; `signal` lets go of it. */
+  /**
+   * A text. As `json`; `signal` lets go of it.
+   *
+   * @param {string | URL} url
+   * @param {{ signal?: AbortSignal, timeout?: number }} options
+   * @returns {Promise<string>}
+   */
   text(url, { signal, timeout = REQUEST_TIMEOUT } = {}) {
+    /** @param {Response} response */
     const read = (response) => response.text();
     return this.#answer({ url, media: "text/plain", read, headers: {}, timeout, init: {}, signal });
   }
 
-  async #answer(request) {
-    const first = await this.#once(request);
+  /** @param {Question} question */
+  async #answer(question) {
+    const first = await this.#once(question);
     const refused = first.fault && isRefusal(first.fault);
-    const { fault, body } = refused && (await this.auth.renew()) ? await this.#once(request) : first;
-    if (!fault) return body;
-    const error = new TwinwireError(fault.detail, fault.kind === "http" ? fault.status : 0, fault.problem);
-    error.retryAfter = fault.retryAfter;
-    error.passing = !fault.problem || fault.status === 429 || fault.status >= 500;
-    throw error;
+    const { fault, body } = refused && (await this.auth.renew()) ? await this.#once(question) : first;
+    if (fault) throw refusal(fault);
+    return body;
   }
 
+  /**
+   * @param {Question} question
+   * @returns {Promise<{ fault?: FullFault, body?: any }>}
+   */
   async #once({ url, media, read, headers, timeout, init, signal }) {
     const abort = new AbortController();
     const letGo = () => abort.abort();
@@ -148,24 +226,28 @@ export class Http {
     try {
       signal?.throwIfAborted();
       const asked = this.init({ Accept: media, ...headers }, { ...init, signal: abort.signal });
+      if (!this.#env.fetch) throw new TypeError("there is no fetch");
       const response = await this.#env.fetch(String(url), asked);
       if (response.status === 204) return { body: null };
-      const fault = await responseFault(response, media, "poll", this.#env.now());
+      const fault = await responseFault(response, media, Transport.POLL, this.#env.now());
       return fault ? { fault } : { body: await read(response) };
     } catch (error) {
-      return { fault: { kind: "network", transport: "poll", detail: String(error?.message ?? error) } };
+      return { fault: { kind: FaultKind.NETWORK, transport: Transport.POLL, detail: reasonOf(error) } };
     } finally {
       this.#env.clearTimeout(timer);
       signal?.removeEventListener("abort", letGo);
     }
   }
 
-  /** One page of history (docs/protocol.md, section 4). Throws TwinwireError. */
+  /**
+   * One page of history (docs/protocol.md, section 4). Throws TwinwireError.
+   *
+   * @param {{ topics?: readonly string[] | null, [parameter: string]: unknown }} query
+   * @returns {Promise<EventPage>}
+   */
   history({ topics = null, ...query } = {}) {
-    const pairs = [
-      ...(topics ?? []).map((topic) => ["topic", topic]),
-      ...Object.entries({ wait: 0, ...query }),
-    ];
+    /** @type {[string, unknown][]} */
+    const pairs = [...topicPairs(topics ?? []), ...Object.entries({ wait: 0, ...query })];
     return this.json(this.url("api/events", pairs));
   }
 }

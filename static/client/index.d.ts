@@ -26,17 +26,28 @@ export type StreamState =
   "connecting" | "replaying" | "live" | "reconnecting" | "offline" | "unauthorized" | "closed";
 
 /** An event as it stands in the log (docs/protocol.md, section 1). */
-export interface WireEvent<T = unknown> {
+export interface WireEvent<T = unknown, Type extends string = string> {
   /** The cursor after this event. */
   readonly id: Cursor;
   readonly topic: string;
-  readonly type: string;
+  readonly type: Type;
   /** RFC 3339, UTC, milliseconds. */
   readonly time: string;
   /** The cursor of the event before this one on the same topic; null for the topic's first. */
   readonly prev: Cursor | null;
   readonly data: T;
 }
+
+/**
+ * What the page knows of its events: `data` by event type, `{ log: { message: string } }`. Without it `data`
+ * is `any`. It is a promise of the page's, about who may publish on its topics; nothing checks it as it runs.
+ */
+export type Events = Record<string, any>;
+
+/** One of `E`, told apart by `type`. */
+export type EventOf<E extends object = Events> = {
+  [Type in keyof E & string]: WireEvent<E[Type], Type>;
+}[keyof E & string];
 
 /** What could not be delivered. It has no `topic`: that tells it from an event. */
 export interface GapFrame {
@@ -96,13 +107,22 @@ export interface Fault {
   readonly detail?: string;
 }
 
+/** A problem document (RFC 9457). */
+export interface Problem {
+  readonly title?: string;
+  readonly detail?: string;
+  readonly field?: string;
+  readonly [field: string]: unknown;
+}
+
 /**
  * A refused request; `status` and `problem` as the server gave them (RFC 9457), status 0 if it never
  * answered.
  */
 export class TwinwireError extends Error {
   readonly status: number;
-  readonly problem: { title?: string; detail?: string; field?: string; [field: string]: unknown } | null;
+  readonly problem: Problem | null;
+  constructor(message: string, status?: number, problem?: Problem | null);
 }
 
 /**
@@ -110,6 +130,7 @@ export class TwinwireError extends Error {
  */
 export class OverrunError extends Error {
   readonly cursor: Cursor;
+  constructor(cursor: Cursor, limit: number);
 }
 
 export interface StreamStats {
@@ -247,9 +268,9 @@ export interface ConnectOptions {
   network?: { readonly onLine: boolean } | null;
 }
 
-type Off = () => void;
+export type Off = () => void;
 
-export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
+export interface Stream<E extends object = Events> extends AsyncIterable<EventOf<E> | GapFrame> {
   readonly state: StreamState;
   /**
    * The last event that was handled, or a later position without events of ours; null before the first
@@ -267,13 +288,13 @@ export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
   /** Calls `fn` for each event of `type`; `*` for every event and every gap. Returns the way to undo it. */
   on<K extends keyof StreamNotices>(notice: K, fn: (detail: StreamNotices[K]) => void): Off;
   on(type: "gap", fn: (gap: GapFrame) => void): Off;
-  on(type: "*", fn: (message: WireEvent<any> | GapFrame) => void): Off;
-  on<T = any>(type: string, fn: (event: WireEvent<T>) => void): Off;
+  on(type: "*", fn: (message: EventOf<E> | GapFrame) => void): Off;
+  on<Type extends keyof E & string>(type: Type, fn: (event: WireEvent<E[Type], Type>) => void): Off;
   /** As `on`, for the next one only. */
   once<K extends keyof StreamNotices>(notice: K, fn: (detail: StreamNotices[K]) => void): Off;
   once(type: "gap", fn: (gap: GapFrame) => void): Off;
-  once(type: "*", fn: (message: WireEvent<any> | GapFrame) => void): Off;
-  once<T = any>(type: string, fn: (event: WireEvent<T>) => void): Off;
+  once(type: "*", fn: (message: EventOf<E> | GapFrame) => void): Off;
+  once<Type extends keyof E & string>(type: Type, fn: (event: WireEvent<E[Type], Type>) => void): Off;
   /** Without `fn`: all listeners of `type`. */
   off(type: string, fn?: (detail: any) => void): void;
 
@@ -284,8 +305,8 @@ export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
   publish(draft: Draft): Promise<{ id: Cursor }>;
   publish(drafts: readonly Draft[]): Promise<{ ids: Cursor[] }>;
   /**
-   * A client message of docs/protocol.md, section 4 (`{op: "ping"}`), or a draft. Resolves with the reply; rejects
-   * with a TwinwireError if it was refused, or can't be sent without a WebSocket.
+   * A client message of docs/protocol.md, section 4 (`{op: "ping"}`), or a draft. Resolves with the reply;
+   * rejects with a TwinwireError if it was refused, or can't be sent without a WebSocket.
    */
   send(message: { op?: string; type?: string; [field: string]: unknown }): Promise<Record<string, unknown>>;
   /**
@@ -307,7 +328,7 @@ export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
     to?: string;
     limit?: number;
   }): Promise<{
-    events: WireEvent<any>[];
+    events: EventOf<E>[];
     cursor: Cursor;
     head: Cursor;
     more: boolean;
@@ -330,23 +351,26 @@ export interface Stream extends AsyncIterable<WireEvent | GapFrame> {
  * Opens a stream. Nothing is thrown for a server that is down: it is tried again. A TwinwireError (422) or a
  * TypeError is thrown for options that can't be meant.
  */
-export function connect(options?: ConnectOptions): Stream;
+export function connect<E extends object = Events>(options?: ConnectOptions): Stream<E>;
 /** One connection and a handful of functions, for a page that watches one topic at a time. */
-export interface Facade {
+export interface Facade<E extends object = Events> {
   /**
-   * Opens a stream on the topic `prefix + name`, in place of the one before. Throws TwinwireError (422) if that
-   * is not one topic.
+   * Opens a stream on the topic `prefix + name`, in place of the one before. Throws TwinwireError (422) if
+   * that is not one topic.
    */
   connect(
     name: string | number,
-    onMessage?: (message: WireEvent<any> | GapFrame) => void,
+    onMessage?: (message: EventOf<E> | GapFrame) => void,
     onError?: (fault: Fault | TwinwireError) => void,
     onConnectionChange?: (connected: boolean, state: StreamState) => void,
     options?: ConnectOptions,
-  ): Stream;
+  ): Stream<E>;
   disconnect(): void;
   /** Listeners stay when the connection is replaced, and may be added before it exists. */
-  on(type: string, fn: (detail: any) => void): Off;
+  on<K extends keyof StreamNotices>(notice: K, fn: (detail: StreamNotices[K]) => void): Off;
+  on(type: "gap", fn: (gap: GapFrame) => void): Off;
+  on(type: "*", fn: (message: EventOf<E> | GapFrame) => void): Off;
+  on<Type extends keyof E & string>(type: Type, fn: (event: WireEvent<E[Type], Type>) => void): Off;
   off(type: string, fn?: (detail: any) => void): void;
   /** `{type, data}` is published on the topic; `{op}` and `{type: "ping"}` are client messages. */
   send(message: { op?: string; type?: string; [field: string]: unknown }): Promise<Record<string, unknown>>;
@@ -354,7 +378,9 @@ export interface Facade {
 }
 
 /** A façade; `prefix` (`projects/`) stands before each name, the rest are the options of every `connect`. */
-export function createFacade(options?: ConnectOptions & { prefix?: string }): Facade;
+export function createFacade<E extends object = Events>(
+  options?: ConnectOptions & { prefix?: string },
+): Facade<E>;
 
 /** Less than 0, 0 or more than 0, as `a` lies before, at or after `b`; null if they are not of one epoch. */
 export function compareCursors(a: Cursor, b: Cursor): number | null;

@@ -4,28 +4,45 @@
 
 import { OverrunError } from "./errors.js";
 
+/** @import { GapFrame, WireEvent } from "./index.js" */
+/** @typedef {WireEvent<any, any> | GapFrame} Message */
+/** @typedef {IteratorResult<Message, undefined>} Result */
+/** @typedef {{ resolve(result: Result): void, reject(error: Error): void }} Asking */
+
+/** @implements {AsyncIterableIterator<Message, undefined>} */
 export class MessageIterator {
   #limit;
   #leave;
+  /** @type {Message[]} */
   #queue = [];
+  /** Calls of `next` that wait. @type {Asking[]} */
   #asking = [];
+  /** `error` is told once. @type {{ error: Error | null } | null} */
   #end = null;
 
-  /** `limit`: events that may wait; `leave(iterator)` is called when the reader stops. */
+  /**
+   * @param {number} limit events that may wait
+   * @param {(iterator: MessageIterator) => void} leave called when the reader stops
+   */
   constructor(limit, leave) {
     this.#limit = limit;
     this.#leave = leave;
   }
 
+  /** @param {Message} message */
   push(message) {
     if (this.#end) return;
     const asking = this.#asking.shift();
     if (asking) asking.resolve({ value: message, done: false });
     else if (this.#queue.length < this.#limit) this.#queue.push(message);
-    else this.end(new OverrunError(this.#queue.at(-1).id, this.#limit));
+    else this.end(new OverrunError(this.#queue[this.#queue.length - 1].id, this.#limit));
   }
 
-  /** No more messages; what is queued is still handed out. `error` is then thrown. */
+  /**
+   * No more messages; what is queued is still handed out. `error` is then thrown.
+   *
+   * @param {Error | null} error
+   */
   end(error) {
     if (this.#end) return;
     this.#end = { error };
@@ -33,16 +50,17 @@ export class MessageIterator {
     for (const asking of this.#asking.splice(0)) this.#finish(asking);
   }
 
+  /** @returns {Promise<Result>} */
   next() {
     return new Promise((resolve, reject) => {
-      const asking = { resolve, reject };
-      if (this.#queue.length > 0) {
-        resolve({ value: this.#queue.shift(), done: false });
-      } else if (this.#end) this.#finish(asking);
-      else this.#asking.push(asking);
+      const message = this.#queue.shift();
+      if (message !== undefined) resolve({ value: message, done: false });
+      else if (this.#end) this.#finish({ resolve, reject });
+      else this.#asking.push({ resolve, reject });
     });
   }
 
+  /** @returns {Promise<Result>} */
   return() {
     this.#queue = [];
     this.end(null);
@@ -53,8 +71,9 @@ export class MessageIterator {
     return this;
   }
 
+  /** @param {Asking} asking */
   #finish({ resolve, reject }) {
-    const { error } = this.#end;
+    const error = this.#end?.error;
     this.#end = { error: null };
     if (error) reject(error);
     else resolve({ value: undefined, done: true });

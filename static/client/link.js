@@ -6,12 +6,18 @@
  */
 
 import { isCursor } from "./cursor.js";
-import { boundedDelay } from "./errors.js";
+import { boundedDelay, reasonOf } from "./errors.js";
+import { FaultKind } from "./states.js";
 import { openEventSource } from "./transports/eventsource.js";
 import { openPoll } from "./transports/poll.js";
 import { openSse } from "./transports/sse.js";
 import { openWebSocket } from "./transports/websocket.js";
 
+/** @import { Context, Frame, LinkOwner, StreamRequest, Timer } from "./internal.js" */
+/** @import { Wire, WireFault, WireListener } from "./internal.js" */
+/** @import { ControlFrame, TransportName, WireEvent } from "./index.js" */
+
+/** @type {Record<TransportName, (context: Context, request: StreamRequest, link: Link) => Wire>} */
 const OPENERS = { websocket: openWebSocket, sse: openSse, poll: openPoll, eventsource: openEventSource };
 
 /** Heartbeats of silence after which a connection is stalled. */
@@ -26,21 +32,31 @@ const SLEPT = 5_000;
 /** Milliseconds a doubtful connection has to answer a ping. */
 const PING_TIMEOUT = 4_000;
 
+/** @implements {WireListener} */
 export class Link {
   #context;
   #owner;
+  /** @type {Wire | null} */
   #wire = null;
+  /** By purpose. @type {Record<string, Timer | null>} */
   #timers = {};
+  /** Milliseconds; null while the server has named no heartbeat. @type {number | null} */
   #stallAfter = null;
   #lastByte = 0;
 
-  /** The connection frame; null before it came. */
+  /** The connection frame; null before it came. @type {ControlFrame | null} */
   connection = null;
   caughtUp = false;
   productive = false;
   ended = false;
   events = 0;
 
+  /**
+   * @param {Context} context
+   * @param {TransportName} name
+   * @param {StreamRequest} request
+   * @param {LinkOwner} owner
+   */
   constructor(context, name, request, owner) {
     this.#context = context;
     this.#owner = owner;
@@ -59,17 +75,23 @@ export class Link {
 
   open() {
     const { connectTimeout } = this.#context.settings;
-    this.#arm("start", connectTimeout, () => this.end({ kind: "timeout", detail: "no handshake in time" }));
+    this.#arm("start", connectTimeout, () =>
+      this.end({ kind: FaultKind.TIMEOUT, detail: "no handshake in time" }),
+    );
     try {
       this.#wire = OPENERS[this.name](this.#context, this.request, this);
       if (this.ended) this.#wire.close();
     } catch (error) {
-      this.end({ kind: "unsupported", detail: String(error?.message ?? error) });
+      this.end({ kind: FaultKind.UNSUPPORTED, detail: reasonOf(error) });
     }
     return this;
   }
 
-  /** Sends text; false if this transport can't, or not now. */
+  /**
+   * Sends text; false if this transport can't, or not now.
+   *
+   * @param {string} text
+   */
   send(text) {
     return !this.ended && this.#wire?.send !== undefined && this.#wire.send(text);
   }
@@ -81,7 +103,11 @@ export class Link {
     this.#wire?.close();
   }
 
-  /** Ends with a fault, as if the other side had: also the transports' way to say that it did. */
+  /**
+   * Ends with a fault, as if the other side had: also the transports' way to say that it did.
+   *
+   * @param {WireFault} fault
+   */
   end(fault) {
     if (this.ended) return;
     const silence = this.silence; // for an idle timeout on the path, before anything changes it
@@ -95,7 +121,7 @@ export class Link {
     if (this.ended || this.connection) return;
     const { frameTimeout } = this.#context.settings;
     this.#arm("start", frameTimeout, () =>
-      this.end({ kind: "timeout", detail: "opened, but no connection frame" }),
+      this.end({ kind: FaultKind.TIMEOUT, detail: "opened, but no connection frame" }),
     );
   }
 
@@ -104,7 +130,7 @@ export class Link {
     if (this.#timers.doubt) this.#disarm("doubt");
   }
 
-  /** Takes a frame as text; false if it is not one. */
+  /** Takes a frame as text; false if it is not one. @param {string} text */
   text(text) {
     let frame;
     try {
@@ -117,6 +143,7 @@ export class Link {
     return true;
   }
 
+  /** @param {Frame} frame */
   frame(frame) {
     if (this.ended) return;
     this.bytes();
@@ -129,40 +156,43 @@ export class Link {
     }
   }
 
+  /** @param {Frame} frame */
   #first(frame) {
     if (frame.topic !== undefined || frame.type !== "connection") {
-      return this.end({ kind: "protocol", detail: "the first frame is not a connection frame" });
+      return this.end({ kind: FaultKind.PROTOCOL, detail: "the first frame is not a connection frame" });
     }
     this.connection = frame;
     this.#disarm("start");
     this.#arm("proving", PROVING_TIME, () => this.#prove());
     this.#arm("productive", this.#context.settings.productiveAfter, () => this.#proved());
-    if (frame.heartbeat > 0) {
-      this.#stallAfter = frame.heartbeat * 1_000 * STALL_HEARTBEATS;
-      this.#watch();
-    }
+    const { heartbeat } = frame;
+    if (typeof heartbeat === "number" && heartbeat > 0) this.#watch(heartbeat * 1_000 * STALL_HEARTBEATS);
     return this.#owner.linkConnected(this, frame);
   }
 
   /**
    * An event has a topic and a cursor. A topic without one marks an event that is in no log, which a later
    * server may send: it proves nothing and moves nothing (docs/protocol.md, section 2).
+   *
+   * @param {WireEvent} event
    */
   #event(event) {
     if (event.id === undefined || event.id === null) return;
-    if (!isCursor(event.id)) return void this.end({ kind: "protocol", detail: "an event's id is no cursor" });
+    if (!isCursor(event.id))
+      return void this.end({ kind: FaultKind.PROTOCOL, detail: "an event's id is no cursor" });
     this.events += 1;
     this.#owner.linkFrame(this, event);
     if (this.events === 1 && !this.#timers.proving) this.#prove();
   }
 
+  /** @param {ControlFrame} frame */
   #goodbye(frame) {
     this.#owner.linkFrame(this, frame);
     const { reason, code, retry } = frame;
     this.end({
-      kind: "goodbye",
-      reason,
-      code,
+      kind: FaultKind.GOODBYE,
+      reason: typeof reason === "string" ? reason : undefined,
+      code: typeof code === "number" ? code : undefined,
       retryAfter: boundedDelay(retry),
       detail: `goodbye: ${reason}`,
     });
@@ -183,35 +213,44 @@ export class Link {
 
   // -- silence
 
-  #watch() {
-    const due = this.#lastByte + this.#stallAfter;
-    this.#arm("stall", Math.max(due - this.#env.now(), 0), () => this.#judge(due));
+  /** @param {number} stallAfter milliseconds of silence */
+  #watch(stallAfter) {
+    this.#stallAfter = stallAfter;
+    const due = this.#lastByte + stallAfter;
+    this.#arm("stall", Math.max(due - this.#env.now(), 0), () => this.#judge(due, stallAfter));
   }
 
-  #judge(due) {
-    if (this.silence < this.#stallAfter) return this.#watch();
+  /**
+   * @param {number} due when the timer should have fired
+   * @param {number} stallAfter
+   */
+  #judge(due, stallAfter) {
+    if (this.silence < stallAfter) return this.#watch(stallAfter);
     if (!this.#env.visible()) {
       this.#lastByte = this.#env.now(); // timers of a hidden tab are no clock; ask again
-      return this.#watch();
+      return this.#watch(stallAfter);
     }
-    if (this.#env.now() > due + SLEPT) return this.end({ kind: "suspended", detail: "the machine slept" });
-    return this.end({ kind: "stalled", detail: `no byte for ${Math.round(this.silence / 1_000)} s` });
+    if (this.#env.now() > due + SLEPT)
+      return this.end({ kind: FaultKind.SUSPENDED, detail: "the machine slept" });
+    return this.end({ kind: FaultKind.STALLED, detail: `no byte for ${Math.round(this.silence / 1_000)} s` });
   }
 
   /** The tab is shown again, or the network came back: find out soon whether this connection still lives. */
   verify() {
     if (this.ended || !this.connection || this.#stallAfter === null) return;
     const slept = this.silence > this.#stallAfter;
-    if (slept) return this.end({ kind: "suspended", detail: "silent since the tab was hidden" });
+    if (slept) return this.end({ kind: FaultKind.SUSPENDED, detail: "silent since the tab was hidden" });
     if (!this.ping() || this.#timers.doubt) return;
-    this.#arm("doubt", PING_TIMEOUT, () => this.end({ kind: "suspended", detail: "no answer to a ping" }));
+    this.#arm("doubt", PING_TIMEOUT, () =>
+      this.end({ kind: FaultKind.SUSPENDED, detail: "no answer to a ping" }),
+    );
   }
 
   ping() {
     return this.connection !== null && this.send('{"op":"ping"}');
   }
 
-  /** Pings every `ms` of milliseconds, for a path that cuts idle connections. */
+  /** Pings every `ms` of milliseconds, for a path that cuts idle connections. @param {number} ms */
   keepAlive(ms) {
     this.#arm("keep", ms, () => {
       this.ping();
@@ -219,6 +258,11 @@ export class Link {
     });
   }
 
+  /**
+   * @param {string} name
+   * @param {number} ms
+   * @param {() => void} fn
+   */
   #arm(name, ms, fn) {
     this.#disarm(name);
     this.#timers[name] = this.#env.setTimeout(() => {
@@ -227,6 +271,7 @@ export class Link {
     }, ms);
   }
 
+  /** @param {string} name */
   #disarm(name) {
     if (this.#timers[name]) this.#env.clearTimeout(this.#timers[name]);
     this.#timers[name] = null;

@@ -4,6 +4,12 @@
  * the reader, which drops what came already; if it dies, nothing was lost.
  */
 
+import { isCursor } from "./cursor.js";
+
+/** @import { Environment, Timer } from "./internal.js" */
+/** @import { TransportName } from "./index.js" */
+/** @import { Link } from "./link.js" */
+
 const SOON = 3_000; // ms; the first failure may have been a coincidence
 const SLOWEST = 20; // times the interval
 
@@ -12,13 +18,19 @@ export class Prober {
   #interval;
   #targets;
   #launch;
+  /** @type {Timer | null} */
   #timer = null;
   #count = 0;
 
-  /** The connection that is being tried; null while none is. */
+  /** The connection that is being tried; null while none is. @type {Link | null} */
   link = null;
 
-  /** `targets()`: the better transports; `launch(name)` gives a link to open. `interval` in milliseconds. */
+  /**
+   * `targets()`: the better transports; `launch(name)` gives a link to open. `interval` in milliseconds.
+   *
+   * @param {Environment} env
+   * @param {{ interval: number, targets(): TransportName[], launch(name: TransportName): Link }} how
+   */
   constructor(env, { interval, targets, launch }) {
     this.#env = env;
     this.#interval = interval;
@@ -26,7 +38,11 @@ export class Prober {
     this.#launch = launch;
   }
 
-  /** Begins to look, first soon (`patient`: after one interval), then less and less often. */
+  /**
+   * Begins to look, first soon (`patient`: after one interval), then less and less often.
+   *
+   * @param {boolean} patient
+   */
   begin(patient) {
     this.cancel();
     this.#count = patient ? 1 : 0;
@@ -40,10 +56,20 @@ export class Prober {
     this.#try();
   }
 
-  /** A link that is already on its way, from the start's race. */
-  take(link) {
+  /**
+   * Of the links that lost the start's race, a better one goes on as the probe, if it asked for a cursor:
+   * then it can miss nothing. The rest are let go.
+   *
+   * @param {Link[]} others
+   * @param {TransportName[]} better
+   * @param {boolean} patient
+   */
+  inherit(others, better, patient) {
+    const next = others.find((link) => better.includes(link.name) && isCursor(link.request.after));
+    for (const link of others) if (link !== next) link.close();
+    if (next === undefined) return this.begin(patient);
     this.cancel();
-    this.link = link;
+    this.link = next;
   }
 
   /** The tried link is no use; another try follows. */
@@ -53,12 +79,10 @@ export class Prober {
     this.#schedule();
   }
 
-  /** The tried link, which is the caller's now. */
+  /** Lets go of the tried link, which is the caller's now. */
   release() {
-    const link = this.link;
     this.link = null;
     this.cancel();
-    return link;
   }
 
   cancel() {

@@ -7,13 +7,20 @@ import { Backoff } from "./backoff.js";
 import { TwinwireError, isRefusal } from "./errors.js";
 import { UnansweredError } from "./requests.js";
 
+/** @import { Environment, Settings } from "./internal.js" */
+/** @import { Draft } from "./index.js" */
+/** @import { Http } from "./http.js" */
+/** @import { Reply } from "./source.js" */
+
 const SOCKET_MAX = 60 * 1024; // bytes; a WebSocket message over the server's limit would cost the connection
 const PASSING = [408, 425, 429];
 
+/** @param {string} text */
 function byteLength(text) {
   return text.length > SOCKET_MAX ? text.length : new TextEncoder().encode(text).length;
 }
 
+/** @param {TwinwireError} error */
 function isPassing(error) {
   if (error instanceof UnansweredError || error.status === 0 || error.status >= 500) return true;
   return PASSING.includes(error.status) || (error.passing === true && !isRefusal(error));
@@ -26,7 +33,14 @@ export class Publisher {
   #request;
   #count = 0;
 
-  /** `request(message)` sends a client message over the WebSocket, or rejects with UnansweredError. */
+  /**
+   * `request(message)` sends a client message over the WebSocket, or rejects with UnansweredError.
+   *
+   * @param {Environment} env
+   * @param {Http} http
+   * @param {Settings} settings
+   * @param {(message: object) => Promise<Reply>} request
+   */
   constructor(env, http, settings, request) {
     this.#env = env;
     this.#http = http;
@@ -34,16 +48,22 @@ export class Publisher {
     this.#request = request;
   }
 
-  /** Publishes a draft or an array of drafts. Resolves with `{id}` or `{ids}`, after the commit. */
+  /**
+   * Publishes a draft or an array of drafts. Resolves with `{id}` or `{ids}`, after the commit.
+   *
+   * @param {Draft | readonly Draft[]} drafts
+   * @returns {Promise<any>}
+   */
   publish(drafts) {
     if (Array.isArray(drafts)) {
       const keyed = drafts.map((draft) => this.#keyed(draft));
       return this.#persist(() => this.#post(keyed));
     }
-    const keyed = this.#keyed(drafts);
+    const keyed = this.#keyed(/** @type {Draft} */ (drafts));
     return this.#persist(() => this.#one(keyed));
   }
 
+  /** @param {Draft} draft */
   #keyed({ topic, type, data = null, key }) {
     return { topic, type, data, key: key ?? this.#draw() };
   }
@@ -54,6 +74,11 @@ export class Publisher {
     return `${this.#env.now().toString(36)}-${part()}-${part()}-${this.#count.toString(36)}`;
   }
 
+  /**
+   * @template T
+   * @param {() => Promise<T>} act
+   * @returns {Promise<T>}
+   */
   async #persist(act) {
     const { backoffBase, backoffCap, publishTimeout } = this.#settings;
     const backoff = new Backoff(backoffBase, backoffCap, this.#env.random);
@@ -62,14 +87,19 @@ export class Publisher {
       try {
         return await act();
       } catch (error) {
+        if (!(error instanceof TwinwireError)) throw error;
         const delay = error.retryAfter ?? backoff.next();
         if (!isPassing(error) || this.#env.now() + delay > deadline) throw error;
-        await new Promise((resolve) => this.#env.setTimeout(resolve, delay));
+        await new Promise((resolve) => this.#env.setTimeout(() => resolve(undefined), delay));
       }
     }
   }
 
-  /** One draft: over the WebSocket if there is one, else, or if it gives no answer, with POST. */
+  /**
+   * One draft: over the WebSocket if there is one, else, or if it gives no answer, with POST.
+   *
+   * @param {Draft} draft
+   */
   async #one(draft) {
     const message = { op: "publish", ...draft };
     if (byteLength(JSON.stringify(message)) <= SOCKET_MAX) {
@@ -83,7 +113,8 @@ export class Publisher {
     return this.#post(draft);
   }
 
-  #post(body) {
+  /** @param {Draft | Draft[]} body */
+  async #post(body) {
     if (!this.#env.fetch) throw new TwinwireError("not connected, and there is no fetch");
     return this.#http.json(this.#http.url("api/events"), { method: "POST", body: JSON.stringify(body) });
   }

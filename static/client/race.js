@@ -5,8 +5,14 @@
 
 import { isFinal, isRefusal } from "./errors.js";
 
+/** @import { Environment, FullFault, Timer } from "./internal.js" */
+/** @import { TransportName } from "./index.js" */
+/** @import { Link } from "./link.js" */
+
 /**
  * The fault that decides what to do: a refusal before a final answer before an ordered delay before the rest.
+ *
+ * @param {FullFault[]} faults at least one
  */
 function tellingFault(faults) {
   return (
@@ -17,7 +23,7 @@ function tellingFault(faults) {
   );
 }
 
-/** The service itself has answered: another transport would hear the same. */
+/** The service itself has answered: another transport would hear the same. @param {FullFault} fault */
 function isAnswer(fault) {
   return isRefusal(fault) || isFinal(fault) || fault.retryAfter !== undefined;
 }
@@ -28,13 +34,23 @@ export class Race {
   #waiting;
   #launch;
   #lost;
+  /** @type {Set<Link>} */
   #running = new Set();
+  /** @type {FullFault[]} */
   #faults = [];
+  /** @type {Timer | null} */
   #timer = null;
 
   /**
    * `launch(name)` opens a link; `lost(fault, all)` if none connects, `all` telling whether every one was
-   * tried.
+   * tried. `order` is not empty; `hedgeDelay` in milliseconds.
+   *
+   * @param {Environment} env
+   * @param {object} how
+   * @param {readonly TransportName[]} how.order
+   * @param {number} how.hedgeDelay
+   * @param {(name: TransportName) => Link} how.launch
+   * @param {(fault: FullFault, all: boolean) => void} how.lost
    */
   constructor(env, { order, hedgeDelay, launch, lost }) {
     this.#env = env;
@@ -48,11 +64,16 @@ export class Race {
     this.#next();
   }
 
+  /** @param {Link} link */
   has(link) {
     return this.#running.has(link);
   }
 
-  /** `link` has connected. Returns the others that are still trying; they are the caller's now. */
+  /**
+   * `link` has connected. Returns the others that are still trying; they are the caller's now.
+   *
+   * @param {Link} link
+   */
   won(link) {
     this.#stop();
     this.#running.delete(link);
@@ -61,6 +82,10 @@ export class Race {
     return others;
   }
 
+  /**
+   * @param {Link} link
+   * @param {FullFault} fault
+   */
   ended(link, fault) {
     this.#running.delete(link);
     this.#faults.push(fault);
@@ -75,6 +100,7 @@ export class Race {
     this.#running.clear();
   }
 
+  /** @param {boolean} all */
   #lose(all) {
     this.cancel();
     this.#lost(tellingFault(this.#faults), all);
@@ -83,6 +109,7 @@ export class Race {
   #next() {
     this.#stop();
     const name = this.#waiting.shift();
+    if (name === undefined) return;
     if (this.#waiting.length > 0) this.#timer = this.#env.setTimeout(() => this.#next(), this.#hedgeDelay);
     const link = this.#launch(name);
     this.#running.add(link);

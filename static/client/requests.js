@@ -3,6 +3,19 @@
 import { TwinwireError } from "./errors.js";
 
 const REPLY_TIMEOUT = 10_000; // ms
+/** @import { Environment, Timer } from "./internal.js" */
+/** @import { ControlFrame } from "./index.js" */
+/** @import { Link } from "./link.js" */
+/** @import { Reply } from "./source.js" */
+
+/**
+ * @typedef {object} Pending
+ * @property {(reply: Reply) => void} resolve
+ * @property {(error: TwinwireError) => void} reject
+ * @property {(reply: Reply) => void} taken
+ * @property {Timer} timer
+ */
+
 /** Frames that answer a message. Any other type with a `ref` is not ours to understand. */
 const ANSWERS = new Set(["reply", "pong", "problem"]);
 const PENDING_MAX = 1_000; // a page that publishes faster than the server commits has to wait for replies
@@ -12,9 +25,11 @@ export class UnansweredError extends TwinwireError {}
 
 export class Requests {
   #env;
+  /** By `ref`. @type {Map<unknown, Pending>} */
   #pending = new Map();
   #count = 0;
 
+  /** @param {Environment} env */
   constructor(env) {
     this.#env = env;
   }
@@ -22,6 +37,11 @@ export class Requests {
   /**
    * Sends `message` over `link`. Resolves with the reply, rejects with the problem, or with UnansweredError.
    * `taken` runs with the reply at once, before any later frame is read.
+   *
+   * @param {Link | null} link
+   * @param {object} message
+   * @param {(reply: Reply) => void} taken
+   * @returns {Promise<Reply>}
    */
   send(link, message, taken = () => {}) {
     if (this.#pending.size >= PENDING_MAX)
@@ -37,12 +57,13 @@ export class Requests {
     });
   }
 
-  /** Takes a reply, a pong or a problem; ignores the rest. */
+  /** Takes a reply, a pong or a problem; ignores the rest. @param {ControlFrame} frame */
   frame(frame) {
     if (!ANSWERS.has(frame.type)) return;
     const pending = this.#settle(frame.ref);
     if (!pending) return;
-    if (frame.type === "problem") return pending.reject(TwinwireError.fromProblem(frame, frame.status));
+    if (frame.type === "problem")
+      return pending.reject(TwinwireError.fromProblem(frame, Number(frame.status ?? 0)));
     pending.taken(frame);
     pending.resolve(frame);
   }
@@ -50,9 +71,10 @@ export class Requests {
   /** The connection is gone. */
   abandon() {
     for (const ref of [...this.#pending.keys()])
-      this.#settle(ref).reject(new UnansweredError("the connection ended"));
+      this.#settle(ref)?.reject(new UnansweredError("the connection ended"));
   }
 
+  /** @param {unknown} ref */
   #settle(ref) {
     const pending = this.#pending.get(ref);
     if (!pending) return undefined;

@@ -1,14 +1,22 @@
 /** When the next attempt is made, and the timer until then. */
 
 import { Backoff } from "./backoff.js";
+import { FaultKind } from "./states.js";
+
+/** @import { Environment, FullFault, Settings, Timer } from "./internal.js" */
 
 export class Retry {
   #env;
   #settings;
   #backoff;
+  /** @type {Timer | null} */
   #timer = null;
   #ordered = false;
 
+  /**
+   * @param {Environment} env
+   * @param {Settings} settings
+   */
   constructor(env, settings) {
     this.#env = env;
     this.#settings = settings;
@@ -29,7 +37,12 @@ export class Retry {
     return this.#backoff.attempt >= this.#settings.maxRetries;
   }
 
-  /** Calls `act` after the delay that `fault` asks for. Returns `{attempt, delay, ordered}`, milliseconds. */
+  /**
+   * Calls `act` after the delay that `fault` asks for. Returns `{attempt, delay, ordered}`, milliseconds.
+   *
+   * @param {FullFault} fault
+   * @param {() => void} act
+   */
   plan(fault, act) {
     this.cancel();
     const delay = this.#delay(fault, this.#backoff.next());
@@ -41,10 +54,14 @@ export class Retry {
     return { attempt: this.#backoff.attempt, delay, ordered: this.#ordered };
   }
 
+  /**
+   * @param {FullFault} fault
+   * @param {number} jitter
+   */
   #delay(fault, jitter) {
     if (fault.retryAfter !== undefined) return fault.retryAfter;
     if (!this.#env.online()) return this.#settings.backoffCap; // the `online` event comes before
-    return fault.kind === "suspended" ? 0 : jitter;
+    return fault.kind === FaultKind.SUSPENDED ? 0 : jitter;
   }
 
   cancel() {

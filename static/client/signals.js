@@ -1,10 +1,18 @@
 /** What the page says about itself: shown, hidden, put aside, online, offline. */
 
-/** Listens until the returned function is called. `act`: wake(), offline(), rest(). */
+/** @import { Environment } from "./internal.js" */
+
+/**
+ * Listens until the returned function is called.
+ *
+ * @param {Environment} env
+ * @param {{ wake(): void, offline(): void, rest(): void }} act
+ */
 export function watchPage(env, act) {
   const shown = () => {
     if (env.visible()) act.wake();
   };
+  /** @type {[EventTarget | null, string, () => void][]} */
   const heard = [
     [env.page, "online", act.wake],
     [env.page, "offline", act.offline],

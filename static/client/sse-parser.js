@@ -6,7 +6,12 @@
 /** Characters of one unfinished event; frames are 64 KiB by default, so more is not ours. */
 const PENDING_MAX = 4 * 1024 * 1024;
 
-/** Where the next line ends, from `from` on; -1 if it does not. One look for CR serves all lines up to it. */
+/**
+ * Where the next line ends, from `from` on; -1 if it does not. One look for CR serves all lines up to it.
+ *
+ * @param {string} text
+ * @returns {(from: number) => number}
+ */
 function lineEnds(text) {
   let cr = -2;
   return (from) => {
@@ -21,6 +26,7 @@ export class EventStreamParser {
   #decoder = new TextDecoder("utf-8"); // drops a leading BOM and replaces malformed bytes, as 9.2.6 asks
   #rest = "";
   #afterCr = false;
+  /** Lines of the event that is coming in. @type {string[]} */
   #data = [];
   #size = 0;
   #type = "";
@@ -28,13 +34,22 @@ export class EventStreamParser {
   #dispatch;
   #retry;
 
-  /** `dispatch({type, data, id})` for each event; `retry(ms)` for each `retry:` field. */
+  /**
+   * `dispatch` gets each event, `retry` the milliseconds of each `retry:` field.
+   *
+   * @param {(event: { type: string, data: string, id: string }) => void} dispatch
+   * @param {(ms: number) => void} retry
+   */
   constructor(dispatch, retry = () => {}) {
     this.#dispatch = dispatch;
     this.#retry = retry;
   }
 
-  /** Takes the next bytes. Throws RangeError when one event outgrows every sane bound. */
+  /**
+   * Takes the next bytes. Throws RangeError when one event outgrows every sane bound.
+   *
+   * @param {Uint8Array} bytes
+   */
   feed(bytes) {
     let text = this.#decoder.decode(bytes, { stream: true });
     if (text === "") return;
@@ -46,6 +61,10 @@ export class EventStreamParser {
       throw new RangeError("an event of the stream is too large");
   }
 
+  /**
+   * @param {string} text
+   * @param {number} scanned characters in which there is no line end
+   */
   #lines(text, scanned) {
     const lineEnd = lineEnds(text);
     let start = 0;
@@ -60,6 +79,7 @@ export class EventStreamParser {
     this.#rest = text.slice(start);
   }
 
+  /** @param {string} line */
   #line(line) {
     if (line === "") return this.#end();
     const colon = line.indexOf(":");
@@ -69,6 +89,10 @@ export class EventStreamParser {
     return this.#field(name, colon < 0 ? "" : line.slice(colon + skip));
   }
 
+  /**
+   * @param {string} name
+   * @param {string} value
+   */
   #field(name, value) {
     if (name === "data") {
       this.#data.push(value);

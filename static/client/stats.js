@@ -1,5 +1,7 @@
 /** The figures of one stream, for the page's indicator and the wire lab. Units are in index.d.ts. */
 
+/** @import { WireEvent } from "./index.js" */
+
 export class Stats {
   received = 0;
   duplicates = 0;
@@ -7,12 +9,20 @@ export class Stats {
   replayed = 0;
   gaps = 0;
   anomalies = 0;
+  /** @type {number | null} */
   latency = null;
   reconnects = 0;
   switches = 0;
+  /** @type {number | null} */
   lastEventAt = null;
 
-  /** An event was handed over at `now`; `live`: not from a replay. */
+  /**
+   * An event was handed over at `now`; `live`: not from a replay.
+   *
+   * @param {WireEvent} event
+   * @param {number} now
+   * @param {boolean} live
+   */
   event(event, now, live) {
     this.received += 1;
     this.lastEventAt = now;
@@ -20,6 +30,7 @@ export class Stats {
     else this.replayed += 1;
   }
 
+  /** @param {boolean} overlap */
   duplicate(overlap) {
     this.duplicates += 1;
     if (overlap) this.overlap += 1;

@@ -12,14 +12,29 @@ import { Auth, Http } from "./http.js";
 import { MessageIterator } from "./iterator.js";
 import { Publisher } from "./publisher.js";
 import { watchPage } from "./signals.js";
+import { State } from "./states.js";
 import { Stats } from "./stats.js";
 import { CursorStore } from "./store.js";
 import { digest, Tabs } from "./tabs/tabs.js";
 import { readTopics, topicMatcher } from "./topics.js";
 
-const LOST = ["reconnecting", "offline"];
+/** @import { Environment } from "./internal.js" */
+/** @import { ConnectOptions, Cursor, Draft, Fault, GapFrame } from "./index.js" */
+/** @import { StreamNotices, StreamState, TransportName, WireEvent } from "./index.js" */
+/** @import { RootSource, SourceListener } from "./source.js" */
+/** @import { Listener } from "./emitter.js" */
 
-/** Whether this stream shares its connection, and the name of its group; null if it has one of its own. */
+/** @type {(state: StreamState) => boolean} */
+const isLost = (state) => state === State.RECONNECTING || state === State.OFFLINE;
+
+/**
+ * Whether this stream shares its connection, and the name of its group; null if it has one of its own.
+ *
+ * @param {Environment} env
+ * @param {URL} base
+ * @param {readonly TransportName[]} transports
+ * @param {ConnectOptions} options
+ */
 function groupName(env, base, transports, { tabs = true, token, getToken }) {
   if (!tabs || !env.locks || !env.BroadcastChannel || !env.fetch) return null;
   // With rotating tokens only the page knows which tabs belong to one user: nobody gets to see another one's
@@ -34,6 +49,7 @@ export class Stream {
   #settings;
   #http;
   #emitter = new Emitter();
+  /** @type {Set<MessageIterator>} */
   #iterators = new Set();
   #stats = new Stats();
   #store;
@@ -42,11 +58,16 @@ export class Stream {
   #unwatch;
   #topics;
   #matches;
-  #state = "connecting";
+  /** @type {StreamState} */
+  #state = State.CONNECTING;
+  /** @type {TransportName | null} */
   #transport = null;
+  /** @type {TransportName | null} */
   #lastTransport = null;
+  /** Why it ended. @type {TwinwireError | Fault | null} */
   #error = null;
 
+  /** @param {ConnectOptions} options */
   constructor(options = {}) {
     this.#env = environment(options);
     this.#settings = settings(options);
@@ -58,17 +79,19 @@ export class Stream {
     this.#http = new Http(this.#env, base, auth, options.credentials);
     this.#store = new CursorStore(this.#env, options.cursorKey ?? null);
     this.#source = this.#open(options, base, transports);
-    const request = (message) => this.#source.request(message);
-    this.#publisher = new Publisher(this.#env, this.#http, this.#settings, request);
+    this.#publisher = new Publisher(this.#env, this.#http, this.#settings, (message) =>
+      this.#source.request(message),
+    );
     this.#unwatch = watchPage(this.#env, {
       wake: () => this.#source.wake(),
       offline: () => this.#source.offline(),
       rest: () => this.#rest(),
     });
     // The page adds its listeners first.
-    Promise.resolve().then(() => this.#state !== "closed" && this.#source.start());
+    Promise.resolve().then(() => this.#state !== State.CLOSED && this.#source.start());
   }
 
+  /** @type {(options: ConnectOptions, base: URL, transports: TransportName[]) => RootSource} */
   #open(options, base, transports) {
     const context = {
       env: this.#env,
@@ -82,10 +105,10 @@ export class Stream {
     // `latest`.
     const after = isCursor(options.after) ? options.after : (this.#store.load() ?? options.after ?? null);
     const name = groupName(this.#env, base, transports, options);
-    const start = { topics: this.#topics, after, name };
+    const start = { topics: this.#topics, after };
     return name === null
       ? new Connection(context, start, this.#listener())
-      : new Tabs(context, start, this.#listener());
+      : new Tabs(context, start, this.#listener(), name);
   }
 
   get state() {
@@ -109,7 +132,7 @@ export class Stream {
   }
 
   get role() {
-    return this.#source.role ?? null;
+    return this.#source.role;
   }
 
   get heartbeat() {
@@ -118,7 +141,9 @@ export class Stream {
 
   // -- from the source
 
+  /** @returns {SourceListener} */
   #listener() {
+    /** @type {(name: string) => (detail: object) => void} */
     const notice = (name) => (detail) => this.#emitter.emit(name, detail);
     return {
       state: (state) => this.#setState(state),
@@ -138,14 +163,16 @@ export class Stream {
     };
   }
 
+  /** @param {StreamState} state */
   #setState(state) {
     const previous = this.#state;
     if (state === previous) return;
     this.#state = state;
-    if (LOST.includes(previous) && (state === "replaying" || state === "live")) this.#stats.reconnects += 1;
+    if (isLost(previous) && (state === State.REPLAYING || state === State.LIVE)) this.#stats.reconnects += 1;
     this.#emitter.emit(":state", { state, previous });
   }
 
+  /** @type {(transport: TransportName | null, reason: string) => void} */
   #setTransport(transport, reason) {
     const previous = this.#transport;
     if (transport === previous) return;
@@ -156,36 +183,42 @@ export class Stream {
     this.#emitter.emit(":transport", { transport, previous, reason });
   }
 
+  /** @param {WireEvent} event */
   #event(event) {
     this.#store.save(event.id);
     if (!this.#matches(event.topic)) return;
-    this.#stats.event(event, this.#env.now(), this.#state === "live");
+    this.#stats.event(event, this.#env.now(), this.#state === State.LIVE);
     this.#emitter.emit(event.type, event);
     this.#message(event);
   }
 
+  /** @param {GapFrame} gap */
   #gap(gap) {
     this.#stats.gaps += 1;
     this.#emitter.emit("gap", gap);
     this.#message(gap);
   }
 
+  /** @param {WireEvent | GapFrame} message */
   #message(message) {
     this.#emitter.emit("*", message);
     for (const iterator of this.#iterators) iterator.push(message);
   }
 
+  /** @param {Cursor | null} cursor */
   #moved(cursor) {
     if (cursor === null) return;
     this.#store.save(cursor);
     this.#emitter.emit(":cursor", { cursor });
   }
 
+  /** @param {StreamNotices[":anomaly"]} detail */
   #anomaly(detail) {
     if (detail.repaired === null) this.#stats.anomalies += 1;
     this.#emitter.emit(":anomaly", detail);
   }
 
+  /** @param {TwinwireError | Fault | null} error */
   #ended(error) {
     this.#error = error;
     this.#unwatch();
@@ -196,19 +229,22 @@ export class Stream {
 
   #rest() {
     this.#store.flush();
-    this.#source.rest?.();
+    this.#source.rest();
   }
 
   // -- for the page
 
+  /** @type {(type: string, fn: Listener) => () => void} */
   on(type, fn) {
     return this.#emitter.on(type, fn);
   }
 
+  /** @type {(type: string, fn: Listener) => () => void} */
   once(type, fn) {
     return this.#emitter.once(type, fn);
   }
 
+  /** @type {(type: string, fn?: Listener) => void} */
   off(type, fn) {
     this.#emitter.off(type, fn);
   }
@@ -217,53 +253,63 @@ export class Stream {
     const iterator = new MessageIterator(this.#settings.iteratorLimit, (done) =>
       this.#iterators.delete(done),
     );
-    if (this.#state === "closed") iterator.end(this.#error && this.#reason());
+    if (this.#state === State.CLOSED) iterator.end(this.#error && this.#reason());
     else this.#iterators.add(iterator);
     return iterator;
   }
 
+  /** @type {(drafts: Draft | readonly Draft[]) => Promise<any>} */
   publish(drafts) {
     return this.#publisher.publish(drafts);
   }
 
+  /**
+   * @type {(message: { op?: string, type?: string, topics?: any, [more: string]: unknown }) => Promise<any>}
+   */
   async send(message) {
-    const { op, type, topic } = message;
-    if (op === "publish" || (op === undefined && topic !== undefined)) return this.publish(message);
-    if (op === "subscribe") return this.subscribe(message.topics);
-    if (op === "unsubscribe") return this.unsubscribe(message.topics);
+    const { op, type, topic, topics } = message;
+    if (op === "publish" || (op === undefined && topic !== undefined))
+      return this.publish(/** @type {any} */ (message));
+    if (op === "subscribe") return this.subscribe(topics);
+    if (op === "unsubscribe") return this.unsubscribe(topics);
     return this.#source.request(op === undefined && type === "ping" ? { op: "ping" } : message);
   }
 
+  /** @type {(topics: string | readonly string[]) => Promise<{ id: Cursor | null }>} */
   async subscribe(topics) {
     const added = readTopics(topics);
-    if (this.#topics === null) return { id: this.cursor };
+    if (this.#topics === null || added === null) return { id: this.cursor };
     this.#setTopics([...new Set([...this.#topics, ...added])]);
     const { id } = await this.#source.subscribe(added);
     return { id: id ?? this.cursor };
   }
 
+  /** @type {(topics: string | readonly string[]) => Promise<{ id: Cursor | null }>} */
   async unsubscribe(topics) {
-    const removed = readTopics(topics);
+    const removed = readTopics(topics) ?? [];
     if (this.#topics === null) throw new TwinwireError("a stream over all topics has none to take away", 422);
     this.#setTopics(this.#topics.filter((topic) => !removed.includes(topic)));
     const { id } = await this.#source.unsubscribe(removed);
     return { id: id ?? this.cursor };
   }
 
+  /** @param {string[]} topics */
   #setTopics(topics) {
     this.#topics = topics;
     this.#matches = topicMatcher(topics);
   }
 
+  /** @param {{ topics?: string | readonly string[], [parameter: string]: unknown }} query */
   history({ topics, ...query } = {}) {
     return this.#http.history({ topics: topics === undefined ? this.#topics : readTopics(topics), ...query });
   }
 
+  /** @returns {Promise<void>} */
   ready() {
     return new Promise((resolve, reject) => {
       const settle = () => {
-        if (this.#state === "live") resolve();
-        else if (this.#state === "closed" || this.#state === "unauthorized") reject(this.#reason());
+        if (this.#state === State.LIVE) resolve();
+        else if (this.#state === State.CLOSED || this.#state === State.UNAUTHORIZED) reject(this.#reason());
         else return;
         off();
       };
@@ -274,7 +320,7 @@ export class Stream {
 
   #reason() {
     if (this.#error instanceof Error) return this.#error;
-    const status = this.#state === "unauthorized" ? 401 : 0;
+    const status = this.#state === State.UNAUTHORIZED ? 401 : 0;
     return new TwinwireError(this.#error?.detail ?? `the stream is ${this.#state}`, status);
   }
 
@@ -289,4 +335,14 @@ export class Stream {
   close() {
     this.#source.close();
   }
+}
+
+/**
+ * Opens a stream. A topic alone is a mistake that would otherwise mean another stream than was asked for.
+ *
+ * @param {ConnectOptions} options
+ */
+export function connect(options = {}) {
+  if (typeof options === "object" && options !== null) return new Stream(options);
+  throw new TypeError(`connect takes options: connect({ topics: ${JSON.stringify(options)} })`);
 }

@@ -7,17 +7,30 @@
 import { TwinwireError } from "./errors.js";
 import { UnansweredError } from "./requests.js";
 
+/** @import { Position, Reply } from "./source.js" */
+
+/**
+ * @typedef {object} Carrier
+ * @property {() => boolean} speaks whether messages can be sent
+ * @property {(message: object) => Promise<Reply>} ask
+ * @property {() => void} renew connects anew
+ */
+
 /** Asked for when no topic is left: a request without a topic would mean all of them. */
 const NO_TOPIC = "~";
 
 export class TopicSet {
   #carrier;
+  /** @type {Set<{ resolve(position: Position): void, reject(error: TwinwireError): void }>} */
   #waiting = new Set();
 
-  /** Patterns; null for all topics. */
+  /** Patterns; null for all topics. @type {readonly string[] | null} */
   list;
 
-  /** `carrier`: speaks(), whether messages can be sent; ask(message); renew(), which connects anew. */
+  /**
+   * @param {readonly string[] | null} list
+   * @param {Carrier} carrier
+   */
   constructor(list, carrier) {
     this.list = list;
     this.#carrier = carrier;
@@ -32,18 +45,22 @@ export class TopicSet {
   /**
    * Resolves with `{id}`: the position from which the new topics are covered. Rejects if the server refuses
    * them.
+   *
+   * @param {readonly string[]} topics
+   * @returns {Promise<Position>}
    */
   async add(topics) {
-    const added = this.list === null ? [] : topics.filter((topic) => !this.list.includes(topic));
-    if (added.length === 0) return { id: null };
-    this.list = [...this.list, ...added];
+    const list = this.list;
+    const added = topics.filter((topic) => list !== null && !list.includes(topic));
+    if (list === null || added.length === 0) return { id: null };
+    this.list = [...list, ...added];
     if (!this.#carrier.speaks()) return this.#renew();
     try {
-      const { id } = await this.#carrier.ask({ op: "subscribe", topics: added });
+      const { id = null } = await this.#carrier.ask({ op: "subscribe", topics: added });
       return { id };
     } catch (error) {
       if (error instanceof UnansweredError) return this.#renew();
-      this.list = this.list.filter((topic) => !added.includes(topic));
+      this.list = (this.list ?? []).filter((topic) => !added.includes(topic));
       throw error;
     }
   }
@@ -51,14 +68,18 @@ export class TopicSet {
   /**
    * Resolves with `{id}`. Without a WebSocket the next connection leaves them out; the stream filters until
    * then.
+   *
+   * @param {readonly string[]} topics
+   * @returns {Promise<Position>}
    */
   async remove(topics) {
-    const removed = (this.list ?? []).filter((topic) => topics.includes(topic));
+    const list = this.list ?? [];
+    const removed = list.filter((topic) => topics.includes(topic));
     if (removed.length === 0) return { id: null };
-    this.list = this.list.filter((topic) => !removed.includes(topic));
+    this.list = list.filter((topic) => !removed.includes(topic));
     if (!this.#carrier.speaks()) return { id: null };
     try {
-      const { id } = await this.#carrier.ask({ op: "unsubscribe", topics: removed });
+      const { id = null } = await this.#carrier.ask({ op: "unsubscribe", topics: removed });
       return { id };
     } catch (error) {
       if (error instanceof UnansweredError) return { id: null };
@@ -66,7 +87,7 @@ export class TopicSet {
     }
   }
 
-  /** A connection that asked for all of `list` stands at `cursor`. */
+  /** A connection that asked for all of `list` stands at `cursor`. @param {string | null} cursor */
   connected(cursor) {
     for (const { resolve } of this.#waiting) resolve({ id: cursor });
     this.#waiting.clear();
@@ -77,6 +98,7 @@ export class TopicSet {
     this.#waiting.clear();
   }
 
+  /** @returns {Promise<Position>} */
   #renew() {
     return new Promise((resolve, reject) => {
       this.#waiting.add({ resolve, reject });

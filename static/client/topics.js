@@ -10,18 +10,23 @@ const PATTERN = new RegExp(`^(?:(?:${SEGMENT}|\\*)/)*(?:${SEGMENT}|\\*|\\*\\*)$`
 /**
  * Topics as an array without repeats; null for "all". Throws TwinwireError 422 for what the server would
  * refuse.
+ *
+ * @param {unknown} topics text, or several of them
+ * @returns {string[] | null}
  */
 export function readTopics(topics) {
   if (topics === undefined || topics === null) return null;
-  const list = [...new Set(typeof topics === "string" ? [topics] : topics)];
-  for (const topic of list) {
-    if (typeof topic !== "string" || topic.length > TOPIC_MAX || !PATTERN.test(topic)) {
-      throw new TwinwireError(`not a topic or filter: ${String(topic)}`, 422, { field: "topic" });
-    }
-  }
-  return list;
+  const list = new Set(typeof topics === "string" ? [topics] : /** @type {Iterable<unknown>} */ (topics));
+  return [...list].map(readTopic);
 }
 
+/** @param {unknown} topic */
+function readTopic(topic) {
+  if (typeof topic === "string" && topic.length <= TOPIC_MAX && PATTERN.test(topic)) return topic;
+  throw new TwinwireError(`not a topic or filter: ${String(topic)}`, 422, { field: "topic" });
+}
+
+/** @param {string} pattern */
 function compile(pattern) {
   const segments = pattern
     .split("/")
@@ -29,12 +34,18 @@ function compile(pattern) {
   return new RegExp(`^${segments.join("/")}$`);
 }
 
-/** A function that tells whether a topic matches one of `patterns`; null matches everything. */
+/**
+ * A function that tells whether a topic matches one of `patterns`; null matches everything.
+ *
+ * @param {readonly string[] | null} patterns
+ * @returns {(topic: string) => boolean}
+ */
 export function topicMatcher(patterns) {
   if (patterns === null || patterns.includes("**")) return () => true;
   const exact = new Set(patterns.filter((pattern) => !pattern.includes("*")));
   const wild = patterns.filter((pattern) => pattern.includes("*")).map(compile);
   if (wild.length === 0) return (topic) => exact.has(topic);
+  /** @type {Map<string, boolean>} */
   const memo = new Map();
   return (topic) => {
     let answer = memo.get(topic);

@@ -9,14 +9,21 @@
 import { Backoff } from "../backoff.js";
 import { isCovered } from "../cursor.js";
 import { Intake } from "../intake.js";
+import { TwinwireError, reasonOf } from "../errors.js";
 import { UnansweredError } from "../requests.js";
+import { FaultKind, State, Transport } from "../states.js";
+import { Tail } from "./tail.js";
 
-const TAIL_MAX = 2_000; // events kept while catching up; older ones are read from the history anyway
+/** @import { Context, Frames, Hello, Start, TabMessage, TabPort, Timer, Wish } from "../internal.js" */
+/** @import { Cursor, StreamState, TransportName, WireEvent } from "../index.js" */
+/** @import { InnerSource, Source, SourceListener } from "../source.js" */
+
 const PAGE = 1_000; // events
 const SILENCE = 2.5; // heartbeats
 const REJOIN = 5_000; // ms; a message may have been lost, but an answer may also take a while
 const HEARTBEAT = 30; // s, if the leader names none (it polls)
 
+/** @implements {InnerSource} */
 export class Follower {
   #context;
   #id;
@@ -24,21 +31,33 @@ export class Follower {
   #port;
   #after;
   #intake;
+  /** The topics that this tab's events are of. @type {readonly string[]} */
   #active;
+  /** @type {Wish[]} */
   #pending = [];
-  #leader = null; // its last hello
-  #tail = [];
-  #tailSize = 0;
+  /** The leader's last hello. @type {Hello | null} */
+  #leader = null;
+  /** What the leader told while this tab catches up. */
+  #tail = new Tail();
   #catching = false;
+  /** Ends the pause between two pages. @type {(() => void) | null} */
   #wakeUp = null;
+  /** Until the leader has been silent for too long. @type {Timer | null} */
   #watch = null;
+  /** Until this tab does a hidden leader's waiting. @type {Timer | null} */
   #nudge = null;
   #joinedAt = 0;
   #backoff;
   #stopped = true;
 
-  state = "connecting";
+  /** @type {StreamState} */ state = State.CONNECTING;
 
+  /**
+   * @param {Context} context
+   * @param {Start & { id: string }} start
+   * @param {SourceListener} listener
+   * @param {TabPort} port
+   */
   constructor(context, { topics, after, id }, listener, port) {
     this.#context = context;
     this.#id = id;
@@ -88,6 +107,7 @@ export class Follower {
 
   // -- from the leader
 
+  /** @param {TabMessage} message */
   hear(message) {
     if (this.#stopped) return;
     if (message.kind === "hello") this.#hello(message);
@@ -95,6 +115,7 @@ export class Follower {
     else if (message.kind === "refused" && message.to === this.#id) this.#port.refused();
   }
 
+  /** @param {Hello} message */
   #hello(message) {
     this.#expect();
     const other = this.#leader?.tab !== message.tab;
@@ -108,11 +129,13 @@ export class Follower {
     this.#show();
   }
 
+  /** @param {readonly string[]} topics */
   #covers(topics) {
     const covered = this.#leader?.topics ?? [];
     return covered.includes("**") || topics.every((topic) => covered.includes(topic));
   }
 
+  /** @param {Hello} message */
   #settlePending(message) {
     for (const pending of this.#pending.filter(({ topics }) => this.#covers(topics))) {
       this.#pending.splice(this.#pending.indexOf(pending), 1);
@@ -122,25 +145,22 @@ export class Follower {
     }
   }
 
-  /** Is this tab's cursor where the leader goes on, or beyond? */
+  /** Is this tab's cursor where the leader goes on, or beyond? @param {Cursor | null} position */
   #meets(position) {
     return this.cursor !== null && isCovered(position, this.cursor);
   }
 
+  /** @param {Cursor} position */
   #meet(position) {
     if (this.#catching || this.#meets(position)) return;
-    const fromNow = this.cursor === null && this.#after !== "earliest" && !this.#asksHistory();
+    // A malformed `after` is for the server to judge: it says `gap`.
+    const fromNow = this.cursor === null && (this.#after === null || this.#after === "latest");
     if (!fromNow) return void this.#catchUp();
-    this.#tail = [];
-    this.#tailSize = 0;
+    this.#tail.clear();
     this.#intake.begin(null, { id: position });
   }
 
-  /** A malformed `after` is for the server to judge: it says `gap`. */
-  #asksHistory() {
-    return this.#after !== null && this.#after !== "latest";
-  }
-
+  /** @param {Frames} message */
   #frames(message) {
     this.#expect();
     if (this.#leader?.tab !== message.tab) return this.#rejoin(); // its hello was lost
@@ -149,20 +169,15 @@ export class Follower {
       if (!this.#take(message)) this.#catchUp();
       return;
     }
-    this.#keep(message);
+    this.#tail.push(message);
     this.#meet(message.from ?? message.to);
   }
 
+  /** @param {Frames} message */
   #take({ events, to }) {
-    const sound = events.every((event) => this.#deliver(event, this.transport));
+    const sound = events.every((event) => this.#deliver(event, this.transport ?? Transport.POLL));
     if (sound) this.#intake.position(to);
     return sound;
-  }
-
-  #keep(message) {
-    this.#tail.push(message);
-    this.#tailSize += message.events.length + 1;
-    while (this.#tailSize > TAIL_MAX) this.#tailSize -= this.#tail.shift().events.length + 1;
   }
 
   // -- from the history
@@ -170,7 +185,7 @@ export class Follower {
   async #catchUp() {
     if (this.#catching || this.#stopped) return;
     this.#catching = true;
-    this.#listener.connected({ type: "connection", id: this.cursor });
+    this.#listener.connected({ type: "connection", id: this.cursor ?? undefined });
     this.#show();
     do {
       const progress = await this.#page();
@@ -187,28 +202,29 @@ export class Follower {
       const page = await this.#context.http.history({ topics: this.#active, after, limit: PAGE });
       if (this.#stopped) return false;
       this.#intake.begin(after, { id: after === "earliest" ? null : page.cursor, head: page.head });
-      if (page.gap) this.#intake.gap({ type: "gap", ...page.gap });
+      if (page.gap) this.#intake.gap({ ...page.gap, type: "gap" });
       this.#backoff.reset();
       // A history that proves a loss is asked again once; the second time the reader lets it pass, and says
       // so.
-      if (!page.events.every((event) => this.#deliver(event, "poll"))) return true;
+      if (!page.events.every((event) => this.#deliver(event, Transport.POLL))) return true;
       this.#intake.position(page.cursor);
     } catch (error) {
-      this.#listener.fault(
-        { kind: "network", transport: "poll", status: error.status, detail: error.message },
-        false,
-      );
+      const status = error instanceof TwinwireError ? error.status : undefined;
+      const fault = { kind: FaultKind.NETWORK, transport: Transport.POLL, status, detail: reasonOf(error) };
+      this.#listener.fault(fault, false);
     }
     return this.cursor !== before;
   }
 
   /** False if the chain is broken, or this tab has another part by now. */
+  /** @type {(event: WireEvent, transport: TransportName) => boolean} */
   #deliver(event, transport) {
     if (this.#stopped) return false;
     this.#listener.frame(event, transport);
     return this.#intake.event(event, { spare: false, overlap: true });
   }
 
+  /** @returns {Promise<void>} */
   #pause() {
     this.join(); // the leader's position may be old
     return new Promise((resolve) => {
@@ -222,20 +238,18 @@ export class Follower {
 
   /** Does the cursor meet what the leader told first since the catching up began? */
   #meetsLeader() {
-    const first = this.#tail[0];
-    const from = first ? (first.from ?? first.to) : this.#leader?.position;
-    return this.#meets(from);
+    const { first } = this.#tail;
+    return this.#meets(first ? (first.from ?? first.to) : (this.#leader?.position ?? null));
   }
 
   /** Joins the leader's messages if the cursor has met them; no `await` between the check and the switch. */
   #joinTail() {
     while (this.#meetsLeader()) {
-      if (this.#tail.length === 0) {
+      const message = this.#tail.shift();
+      if (message === undefined) {
         this.#catching = false;
         return true;
       }
-      const message = this.#tail.shift();
-      this.#tailSize -= message.events.length + 1;
       if (!this.#take(message)) return false;
     }
     return false;
@@ -244,10 +258,10 @@ export class Follower {
   // -- the state
 
   #show() {
-    const leading = this.#leader?.state ?? "connecting";
-    const behind = leading === "live" && (this.#catching || this.cursor === null);
-    const state = behind ? "replaying" : leading;
-    if (state === this.state || state === "closed") return;
+    const leading = this.#leader?.state ?? State.CONNECTING;
+    const behind = leading === State.LIVE && (this.#catching || this.cursor === null);
+    const state = behind ? State.REPLAYING : leading;
+    if (state === this.state || state === State.CLOSED) return;
     this.state = state;
     this.#listener.state(state);
     this.#urge();
@@ -257,7 +271,7 @@ export class Follower {
   #urge() {
     const { env } = this.#context;
     env.clearTimeout(this.#nudge);
-    if (this.state !== "reconnecting" || this.#stopped) return;
+    if (this.state !== State.RECONNECTING || this.#stopped) return;
     this.#nudge = env.setTimeout(() => {
       if (env.visible()) this.#port.post({ kind: "wake", tab: this.#id });
       this.#urge();
@@ -277,6 +291,7 @@ export class Follower {
 
   // -- what the page asks
 
+  /** @type {Source["subscribe"]} */
   subscribe(topics) {
     if (this.#covers(topics)) {
       this.#active = [...new Set([...this.#active, ...topics])];
@@ -289,19 +304,26 @@ export class Follower {
     });
   }
 
+  /** @type {Source["unsubscribe"]} */
   async unsubscribe(topics) {
     this.#active = this.#active.filter((topic) => !topics.includes(topic));
     this.join();
     return { id: this.cursor };
   }
 
+  /** @type {Source["request"]} */
   request() {
     return Promise.reject(new UnansweredError("the connection is in another tab"));
   }
 
-  /** This tab has a connection now, which asks for what it waited for. */
+  /** This tab has a connection now, which asks for what it waited for. @param {Source} connection */
   handOver(connection) {
     for (const { resolve } of this.#pending.splice(0)) resolve({ id: connection.cursor });
+  }
+
+  /** Nobody will carry the stream on. */
+  abandon() {
+    for (const { reject } of this.#pending.splice(0)) reject(new TwinwireError("the stream is closed"));
   }
 
   reconnect() {
@@ -315,10 +337,9 @@ export class Follower {
   }
 
   offline() {}
-
   drop() {}
 
-  stop() {
+  quit() {
     this.#stopped = true;
     this.#context.env.clearTimeout(this.#watch);
     this.#context.env.clearTimeout(this.#nudge);

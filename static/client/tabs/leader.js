@@ -13,28 +13,48 @@
 
 import { Connection } from "../connection.js";
 import { TwinwireError } from "../errors.js";
+import { State } from "../states.js";
 
 const SETTLE_TIME = 10_000; // ms; by then every living tab has told a new leader its topics
 const TOPICS_MAX = 100; // filters of one stream (docs/protocol.md, section 1, as the service bounds it)
 const BATCH_MAX = 500; // events in one message
 
+/** @import { Context, Start, TabMessage, TabPort, Timer } from "../internal.js" */
+/** @import { WireEvent } from "../index.js" */
+/** @import { InnerSource, Source, SourceListener } from "../source.js" */
+
+/** @implements {InnerSource} */
 export class Leader {
   #context;
   #id;
   #port;
   #connection;
   #own;
+  /** The topics of each other tab that lives. @type {Map<string, readonly string[]>} */
   #roster = new Map();
+  /** The topics that the connection has asked for. @type {Set<string>} */
   #covered;
+  /** The end of the queue of changes to `#covered`. @type {Promise<unknown>} */
   #covering = Promise.resolve();
+  /** Where the next `frames` begins. @type {string | null} */
   #from = null;
+  /** Where it ends; null: there is none yet. @type {string | null} */
   #to = null;
+  /** @type {WireEvent[]} */
   #events = [];
   #flushing = false;
+  /** Until all tabs must have told their topics. @type {Timer | null} */
   #settle = null;
   #watches = new AbortController();
   #stopped = false;
 
+  /**
+   * @param {Context} context
+   * @param {Start<{ own: readonly string[], known: readonly string[] }> & { id: string }} start `own`: of
+   *   this tab, `known`: of all, as the last leader said
+   * @param {SourceListener} listener
+   * @param {TabPort} port
+   */
   constructor(context, { topics, after, id }, listener, port) {
     this.#context = context;
     this.#id = id;
@@ -72,35 +92,44 @@ export class Leader {
     this.#settle = this.#context.env.setTimeout(() => this.#prune(), SETTLE_TIME);
   }
 
-  /** Passes everything on to this tab's stream, and what the others need to the channel. */
+  /**
+   * Passes everything on to this tab's stream, and what the others need to the channel.
+   *
+   * @param {SourceListener} listener
+   * @returns {SourceListener}
+   */
   #relay(listener) {
-    const relay = Object.create(listener);
-    relay.event = (event, before) => {
-      this.#queue(before, event.id, event);
-      listener.event(event, before);
-    };
-    relay.moved = (before, cursor) => {
-      this.#queue(before, cursor, null);
-      listener.moved(before, cursor);
-    };
-    relay.frame = (frame, name) => {
-      listener.frame(frame, name);
-      if (frame.type === "heartbeat" && frame.topic === undefined) this.#hello();
-    };
-    for (const name of ["state", "transport"]) {
-      relay[name] = (...args) => {
-        listener[name](...args);
+    return {
+      ...listener,
+      event: (event, before) => {
+        this.#queue(before, event.id, event);
+        listener.event(event, before);
+      },
+      moved: (before, cursor) => {
+        this.#queue(before, cursor, null);
+        listener.moved(before, cursor);
+      },
+      frame: (frame, name) => {
+        listener.frame(frame, name);
+        if (frame.type === "heartbeat" && frame.topic === undefined) this.#hello();
+      },
+      state: (state) => {
+        listener.state(state);
         this.#hello();
-      };
-    }
-    relay.ended = (error) => {
-      if (!this.#stopped) this.#port.ended(error);
+      },
+      transport: (name, reason) => {
+        listener.transport(name, reason);
+        this.#hello();
+      },
+      ended: (error) => {
+        if (!this.#stopped) this.#port.ended(error);
+      },
     };
-    return relay;
   }
 
   // -- to the others
 
+  /** @type {(from: string | null, to: string | null, event: WireEvent | null) => void} */
   #queue(from, to, event) {
     if (this.#events.length === 0 && this.#to === null) this.#from = from;
     this.#to = to;
@@ -108,16 +137,16 @@ export class Leader {
     if (this.#events.length >= BATCH_MAX) return this.#flush();
     if (this.#flushing) return undefined;
     this.#flushing = true;
-    return Promise.resolve().then(() => this.#flush());
+    return void Promise.resolve().then(() => this.#flush());
   }
 
   #flush() {
     this.#flushing = false;
     if (this.#to === null || this.#stopped) return;
-    const message = { kind: "frames", tab: this.#id, from: this.#from, to: this.#to, events: this.#events };
+    const [to, events] = [this.#to, this.#events];
     this.#to = null;
     this.#events = [];
-    this.#port.post(message);
+    this.#port.post({ kind: "frames", tab: this.#id, from: this.#from, to, events });
   }
 
   #hello() {
@@ -136,13 +165,15 @@ export class Leader {
 
   // -- from the others
 
+  /** @param {TabMessage} message */
   hear(message) {
     if (message.kind === "join") this.#joined(message);
     else if (message.kind === "leave") this.#gone(message.tab);
     else if (message.kind === "wake") this.#connection.wake();
-    else if (message.kind === "reconnect" && this.state !== "live") this.#connection.reconnect();
+    else if (message.kind === "reconnect" && this.state !== State.LIVE) this.#connection.reconnect();
   }
 
+  /** @param {{ tab: string, topics: readonly string[] }} message */
   #joined({ tab, topics }) {
     if (!this.#roster.has(tab)) this.#watch(tab);
     this.#roster.set(tab, topics);
@@ -152,28 +183,43 @@ export class Leader {
     );
   }
 
-  #refuse(tab, { status }) {
+  /**
+   * @param {string} tab
+   * @param {unknown} error
+   */
+  #refuse(tab, error) {
+    const status = error instanceof TwinwireError ? error.status : 0;
     if (status && !this.#stopped) this.#port.post({ kind: "refused", tab: this.#id, to: tab });
   }
 
-  /** Every tab holds a lock of its own while it lives: to be granted it is to know that the tab has gone. */
+  /**
+   * Every tab holds a lock of its own while it lives: to be granted it is to know that the tab has gone.
+   *
+   * @param {string} tab
+   */
   #watch(tab) {
     const name = `${this.#port.name}:tab:${tab}`;
     const granted = () => this.#gone(tab);
-    this.#context.env.locks.request(name, { signal: this.#watches.signal }, granted).catch(() => {});
+    this.#context.env.locks?.request(name, { signal: this.#watches.signal }, granted).catch(() => {});
   }
 
+  /** @param {string} tab */
   #gone(tab) {
     if (this.#roster.delete(tab) && this.#settle === null) this.#prune();
   }
 
-  /** One change of topics after the other: a topic counts as covered only when the server has said so. */
+  /**
+   * One change of topics after the other: a topic counts as covered only when the server has said so.
+   *
+   * @type {Source["subscribe"]}
+   */
   #cover(topics) {
     const covering = this.#covering.then(() => this.#coverNow(topics));
     this.#covering = covering.catch(() => {});
     return covering;
   }
 
+  /** @type {Source["subscribe"]} */
   async #coverNow(topics) {
     const missing = topics.filter((topic) => !this.#covered.has(topic));
     if (missing.length === 0) return { id: this.cursor };
@@ -197,6 +243,7 @@ export class Leader {
 
   // -- what this tab's page asks
 
+  /** @type {Source["subscribe"]} */
   async subscribe(topics) {
     this.#own = [...new Set([...this.#own, ...topics])];
     const answer = await this.#cover(topics);
@@ -204,12 +251,14 @@ export class Leader {
     return answer;
   }
 
+  /** @type {Source["unsubscribe"]} */
   async unsubscribe(topics) {
     this.#own = this.#own.filter((topic) => !topics.includes(topic));
     if (this.#settle === null) this.#prune();
     return { id: this.cursor };
   }
 
+  /** @type {Source["request"]} */
   request(message) {
     return this.#connection.request(message);
   }
@@ -233,7 +282,7 @@ export class Leader {
   /** The others hear of it from the lock. */
   leave() {}
 
-  stop() {
+  quit() {
     if (this.#stopped) return;
     this.#flush();
     this.#stopped = true;

@@ -5,86 +5,132 @@
  * cursors of their own, and read from the history what the channel can't give them. So nothing depends on a
  * message of the channel arriving.
  *
- * It has the face of a Connection.
+ * A source (source.d.ts) made of one that changes: a Follower, a Leader, or, where the tabs can't share, a
+ * Connection of this tab's own.
  */
 
 import { Connection } from "../connection.js";
+import { Role, State } from "../states.js";
 import { Follower } from "./follower.js";
 import { Leader } from "./leader.js";
+
+/** @import { Context, Start, TabMessage, TabPort, Timer } from "../internal.js" */
+/** @import { TwinwireError } from "../errors.js" */
+/** @import { Fault, StreamState } from "../index.js" */
+/** @import { RootSource, Source, SourceListener } from "../source.js" */
 
 const VERSION = 1; // of the messages; tabs of another version are not heard
 const ANSWER_TIME = 2_000; // ms a leader has to answer before its lock is taken away
 
-/** A short name for a secret: tabs with another token are another group. FNV-1a, 32 bits. */
+/**
+ * A short name for a secret: tabs with another token are another group. FNV-1a, 32 bits.
+ *
+ * @param {string} text
+ */
 export function digest(text) {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0).toString(36);
 }
 
+/** @implements {RootSource} */
 export class Tabs {
   #context;
   #name;
   #listener;
+  /**
+   * null while this tab takes no part: before the start, at rest, apart, at the end.
+   *
+   * @type {BroadcastChannel | null}
+   */
   #channel = null;
-  #side = null;
+  /** What brings the events. @type {Follower | Leader | Connection} */
+  #side;
   #after;
-  #topics;
+  /** The topics of all tabs, as the leader said last. @type {readonly string[]} */
   #known = [];
-  #free = []; // ends the locks that this tab holds or waits for
+  /** End the locks that this tab holds or waits for. @type {(() => void)[]} */
+  #free = [];
+  /** Until a leader that was asked must have answered. @type {Timer | null} */
   #asked = null;
   #closed = false;
 
+  /** @type {RootSource["role"]} */
   role = null;
 
-  constructor(context, { topics, after, name }, listener) {
+  /**
+   * @param {Context} context
+   * @param {Start<readonly string[] | null>} start
+   * @param {SourceListener} listener
+   * @param {string} name of the group; its locks and its channel are called so
+   */
+  constructor(context, { topics, after }, listener, name) {
     this.#context = context;
     this.#name = name;
     this.#listener = listener;
-    this.#after = after ?? null;
-    this.#topics = topics ?? ["**"];
+    this.#after = after;
     this.id = `${context.env.now().toString(36)}${Math.floor(context.env.random() * 2 ** 48).toString(36)}`;
+    this.#side = this.#follower(topics ?? ["**"]);
   }
 
+  /** @returns {StreamState} */
   get state() {
-    return this.#closed ? "closed" : (this.#side?.state ?? "connecting");
+    return this.#closed ? State.CLOSED : this.#side.state;
   }
 
   get cursor() {
-    return this.#side?.cursor ?? null;
+    return this.#side.cursor;
   }
 
   get transport() {
-    return this.#side?.transport ?? null;
+    return this.#side.transport;
   }
 
   get heartbeat() {
-    return this.#side?.heartbeat ?? null;
+    return this.#side.heartbeat;
+  }
+
+  /** A follower from where this tab stands, which does nothing yet. @param {readonly string[]} topics */
+  #follower(topics) {
+    const start = { topics, after: this.#position(), id: this.id };
+    return new Follower(this.#context, start, this.#listener, this.#port());
   }
 
   start() {
     const { BroadcastChannel } = this.#context.env;
+    if (BroadcastChannel === null) throw new TypeError("there is no BroadcastChannel");
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
-    this.#step();
+    this.#become(Role.FOLLOWER);
     this.#side.start();
     this.#hold(`${this.#name}:tab:${this.id}`, () => {
       this.#stand(false);
-      if (this.role === "follower" && this.#channel !== null) this.#side.join();
+      if (this.#side instanceof Follower && this.#channel !== null) this.#side.join();
     });
   }
 
   // -- the election
 
-  /** Waits for the lock that makes a leader; `steal` takes it from one that does not answer. */
+  /**
+   * Waits for the lock that makes a leader; `steal` takes it from one that does not answer.
+   *
+   * @param {boolean} steal
+   */
   #stand(steal) {
     this.#hold(this.#name, () => this.#lead(), { steal, lost: () => this.#deposed() });
   }
 
-  /** Holds a lock, once granted, until `#release`. */
+  /**
+   * Holds a lock, once granted, until `#release`.
+   *
+   * @param {string} name
+   * @param {() => void} granted
+   * @param {{ steal?: boolean, lost?: () => void }} options
+   */
   #hold(name, granted, { steal = false, lost = () => {} } = {}) {
     const { locks } = this.#context.env;
     const abort = new AbortController();
+    /** @returns {Promise<void>} */
     const held = () =>
       new Promise((resolve) => {
         this.#free.push(resolve);
@@ -92,7 +138,7 @@ export class Tabs {
       });
     const options = steal ? { steal: true } : { signal: abort.signal };
     this.#free.push(() => abort.abort());
-    locks.request(name, options, held).catch(() => {
+    locks?.request(name, options, held).catch(() => {
       if (!this.#closed && !abort.signal.aborted) lost();
     });
   }
@@ -102,33 +148,22 @@ export class Tabs {
   }
 
   #lead() {
-    if (this.#closed || this.role === "leader") return;
     const follower = this.#side;
-    follower.stop();
+    if (this.#closed || !(follower instanceof Follower)) return;
+    follower.quit();
     const topics = { own: follower.topics, known: this.#known };
-    this.#side = new Leader(
-      this.#context,
-      { topics, after: this.#position(), id: this.id },
-      this.#listener,
-      this.#port(),
-    );
-    this.#become("leader");
+    const start = { topics, after: this.#position(), id: this.id };
+    this.#side = new Leader(this.#context, start, this.#listener, this.#port());
+    this.#become(Role.LEADER);
     this.#side.start();
     follower.handOver(this.#side);
   }
 
-  /** Takes the part of a follower, from where this tab stands; `start` puts it to work. */
-  #step() {
-    const topics = this.#side?.topics ?? this.#topics;
-    const start = { topics, after: this.#position(), id: this.id };
-    this.#side = new Follower(this.#context, start, this.#listener, this.#port());
-    this.#become("follower");
-  }
-
   #position() {
-    return this.#side?.cursor ?? this.#after;
+    return this.#side?.cursor ?? this.#after; // there is none yet while the first one is made
   }
 
+  /** @param {RootSource["role"]} role */
   #become(role) {
     if (this.role === role) return;
     this.role = role;
@@ -137,21 +172,24 @@ export class Tabs {
 
   /** Another tab took the lock from this one, which was too slow: it goes on as a follower. */
   #deposed() {
-    if (this.role !== "leader") return;
-    this.#side.stop();
-    this.#step();
-    this.#side.start();
+    if (!(this.#side instanceof Leader)) return;
+    this.#side.quit();
+    const follower = this.#follower(this.#side.topics);
+    this.#side = follower;
+    this.#become(Role.FOLLOWER);
+    follower.start();
     this.#stand(false);
-    this.#side.join();
+    follower.join();
   }
 
   // -- the channel
 
+  /** @returns {TabPort} */
   #port() {
     return {
       name: this.#name,
       post: (message) => {
-        if (!this.#closed) this.#channel.postMessage({ v: VERSION, ...message });
+        if (!this.#closed) this.#channel?.postMessage({ v: VERSION, ...message });
       },
       silent: () => this.#doubt(),
       refused: () => this.#separate(),
@@ -159,6 +197,7 @@ export class Tabs {
     };
   }
 
+  /** @param {TabMessage & { v: number } | null} message */
   #hear(message) {
     if (this.#closed || message?.v !== VERSION || message.tab === undefined) return;
     if (message.kind === "hello") {
@@ -166,15 +205,15 @@ export class Tabs {
       this.#context.env.clearTimeout(this.#asked);
       this.#asked = null;
     }
-    this.#side.hear(message);
+    if (!(this.#side instanceof Connection)) this.#side.hear(message);
   }
 
   /** The leader was silent for too long: ask it, and if it does not answer, take over. */
   #doubt() {
-    if (this.#asked !== null || this.role !== "follower") return;
+    if (this.#asked !== null || !(this.#side instanceof Follower)) return;
     this.#asked = this.#context.env.setTimeout(() => {
       this.#asked = null;
-      if (!this.#closed && this.role === "follower") this.#stand(true);
+      if (!this.#closed && this.#side instanceof Follower) this.#stand(true);
     }, ANSWER_TIME);
     this.#side.join();
   }
@@ -183,8 +222,9 @@ export class Tabs {
    * The shared connection can't carry this tab's topics: one of its own tells what is wrong, or carries them.
    */
   #separate() {
-    const start = { topics: this.#side.topics, after: this.#position() };
     const follower = this.#side;
+    if (!(follower instanceof Follower)) return;
+    const start = { topics: follower.topics, after: this.#position() };
     follower.leave();
     this.#retire();
     this.#side = new Connection(this.#context, start, this.#listener);
@@ -195,14 +235,17 @@ export class Tabs {
 
   // -- what the page asks
 
+  /** @type {Source["request"]} */
   request(message) {
     return this.#side.request(message);
   }
 
+  /** @type {Source["subscribe"]} */
   subscribe(topics) {
     return this.#side.subscribe(topics);
   }
 
+  /** @type {Source["unsubscribe"]} */
   unsubscribe(topics) {
     return this.#side.unsubscribe(topics);
   }
@@ -213,12 +256,12 @@ export class Tabs {
 
   wake() {
     if (this.#closed) return;
-    if (this.#channel === null && this.role === "follower") this.start();
+    if (this.#channel === null && this.role === Role.FOLLOWER) this.start();
     else this.#side.wake();
   }
 
   offline() {
-    this.#side?.offline();
+    this.#side.offline();
   }
 
   drop() {
@@ -227,35 +270,37 @@ export class Tabs {
 
   /** The page is hidden for good, or put aside (bfcache): another tab leads. `wake` comes back. */
   rest() {
-    if (this.#closed || this.#channel === null) return;
+    if (this.#closed || this.#channel === null || this.#side instanceof Connection) return;
     this.#side.leave();
     this.#retire();
-    this.#step();
+    this.#side = this.#follower(this.#side.topics);
+    this.#become(Role.FOLLOWER);
   }
 
   #retire() {
-    this.#side.stop();
+    this.#side.quit();
     this.#context.env.clearTimeout(this.#asked);
     this.#asked = null;
-    this.#channel.onmessage = null;
-    this.#channel.close();
+    if (this.#channel !== null) this.#channel.onmessage = null;
+    this.#channel?.close();
     this.#channel = null;
     this.#release();
   }
 
   close() {
-    if (!this.#closed) this.#finish(null);
+    if (this.#side instanceof Connection) this.#side.close();
+    else this.#finish(null);
   }
 
+  /** @param {TwinwireError | Fault | null} error */
   #finish(error) {
     if (this.#closed) return;
-    if (this.#channel !== null) {
-      this.#side.leave();
-      this.#retire();
-    } else if (this.role === null) this.#side?.quit();
+    if (!(this.#side instanceof Connection)) this.#side.leave();
+    this.#retire();
+    if (this.#side instanceof Follower) this.#side.abandon();
     this.#closed = true;
     this.#listener.transport(null, "closed");
-    this.#listener.state("closed");
+    this.#listener.state(State.CLOSED);
     this.#listener.ended(error);
   }
 }

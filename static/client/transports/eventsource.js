@@ -3,10 +3,23 @@
  * end is a network fault; its own reconnect (old URL, no back-off, fatal on any non-200) is never used.
  */
 
-/** Opens it; tells `link`. Returns `{close}`. */
+import { topicPairs } from "../http.js";
+import { FaultKind } from "../states.js";
+
+/** @import { Context, StreamRequest, Wire, WireFault, WireListener } from "../internal.js" */
+
+/**
+ * Opens it; tells `link`.
+ *
+ * @param {Context} context
+ * @param {StreamRequest} request
+ * @param {WireListener} link
+ * @returns {Wire}
+ */
 export function openEventSource({ env, http }, request, link) {
+  if (!env.EventSource) throw new TypeError("there is no EventSource");
   const url = http.url("api/sse", [
-    ...request.topics.map((topic) => ["topic", topic]),
+    ...topicPairs(request.topics),
     ["after", request.after],
     ["named", 0], // everything, control frames too, arrives as `message`
   ]);
@@ -17,15 +30,17 @@ export function openEventSource({ env, http }, request, link) {
     source.onopen = source.onmessage = source.onerror = null;
     source.close();
   };
+  /** @param {WireFault} fault */
   const end = (fault) => {
     if (!open) return;
     close();
     link.end(fault);
   };
   source.onopen = () => link.opened();
-  source.onerror = () => end({ kind: "network", detail: "EventSource gave up, and does not say why" });
+  source.onerror = () =>
+    end({ kind: FaultKind.NETWORK, detail: "EventSource gave up, and does not say why" });
   source.onmessage = ({ data }) => {
-    if (!link.text(data)) end({ kind: "protocol", detail: "an event is not a frame" });
+    if (!link.text(data)) end({ kind: FaultKind.PROTOCOL, detail: "an event is not a frame" });
   };
   return { close };
 }

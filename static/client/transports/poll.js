@@ -7,14 +7,27 @@
  */
 
 import { isCursor } from "../cursor.js";
-import { responseFault } from "../http.js";
+import { reasonOf } from "../errors.js";
+import { responseFault, topicPairs } from "../http.js";
+import { FaultKind, Transport } from "../states.js";
+
+/** @import { Context, EventPage, Frame, StreamRequest } from "../internal.js" */
+/** @import { Wire, WireFault, WireListener } from "../internal.js" */
+/** @typedef {{ fault: WireFault, page?: undefined } | { fault?: undefined, page: EventPage }} Answer */
 
 const PAGE = 500;
 const GRACE = 10_000; // ms beyond the wait, after which a request is stalled
 const EMPTY_PAUSE = 1_000; // ms; a draining server answers at once with nothing
 const WAIT_MIN = 1; // s
 
-/** Opens it; tells `link`. Returns `{close}`. */
+/**
+ * Opens it; tells `link`.
+ *
+ * @param {Context} context
+ * @param {StreamRequest} request
+ * @param {WireListener} link
+ * @returns {Wire}
+ */
 export function openPoll(context, request, link) {
   const poll = new Poll(context, request, link);
   poll.run();
@@ -22,28 +35,41 @@ export function openPoll(context, request, link) {
 }
 
 class Poll {
+  #context;
+  #request;
+  #link;
   #open = true;
+  /** Of the request that runs. @type {AbortController | null} */
   #abort = null;
+  /** Ends the pause, if there is one. @type {(() => void) | null} */
   #pause = null;
   #connected = false;
   #live = false;
   #after;
 
-  constructor({ env, http, settings, patience }, request, link) {
-    Object.assign(this, { env, http, settings, patience, request, link });
+  /**
+   * @param {Context} context
+   * @param {StreamRequest} request
+   * @param {WireListener} link
+   */
+  constructor(context, request, link) {
+    this.#context = context;
+    this.#request = request;
+    this.#link = link;
     this.#after = request.after;
   }
 
   async run() {
+    const { env, settings, patience } = this.#context;
     while (this.#open) {
-      const started = this.env.now();
-      const wait = this.#live ? Math.min(this.settings.pollWait, this.patience.seconds) : 0;
-      const answer = await this.#ask(wait);
+      const started = env.now();
+      const wait = this.#live ? Math.min(settings.pollWait, patience.seconds) : 0;
+      const { fault, page } = await this.#ask(wait);
       if (!this.#open) return;
-      if (answer.fault) return this.#end(answer.fault, this.env.now() - started, wait);
-      this.#take(answer.body);
-      const idle = answer.body.events.length === 0 && this.#live && wait > 0;
-      if (this.#open && idle && this.env.now() - started < EMPTY_PAUSE) await this.#rest();
+      if (fault) return this.#end(fault, env.now() - started, wait);
+      this.#take(page);
+      const idle = page.events.length === 0 && this.#live && wait > 0;
+      if (this.#open && idle && env.now() - started < EMPTY_PAUSE) await this.#rest();
     }
   }
 
@@ -53,61 +79,81 @@ class Poll {
     this.#pause?.();
   }
 
+  /**
+   * @param {WireFault} fault
+   * @param {number} elapsed milliseconds
+   * @param {number} wait seconds
+   */
   #end(fault, elapsed, wait) {
-    const cutWhileWaiting = fault.kind === "network" && wait > WAIT_MIN && elapsed > 1_000;
+    const { patience } = this.#context;
+    const cutWhileWaiting = fault.kind === FaultKind.NETWORK && wait > WAIT_MIN && elapsed > 1_000;
     if (cutWhileWaiting)
-      this.patience.seconds = Math.max(WAIT_MIN, Math.floor(Math.min(wait, elapsed / 1_000) / 2));
+      patience.seconds = Math.max(WAIT_MIN, Math.floor(Math.min(wait, elapsed / 1_000) / 2));
     this.close();
-    this.link.end(fault);
+    this.#link.end(fault);
   }
 
+  /** @returns {Promise<void>} */
   #rest() {
+    const { env } = this.#context;
     return new Promise((resolve) => {
-      const timer = this.env.setTimeout(resolve, EMPTY_PAUSE);
+      const timer = env.setTimeout(resolve, EMPTY_PAUSE);
       this.#pause = () => {
-        this.env.clearTimeout(timer);
+        env.clearTimeout(timer);
         resolve();
       };
     });
   }
 
+  /**
+   * @param {number} wait seconds
+   * @returns {Promise<Answer>}
+   */
   async #ask(wait) {
-    const url = this.http.url("api/events", [
-      ...this.request.topics.map((topic) => ["topic", topic]),
+    const { env, http } = this.#context;
+    const url = http.url("api/events", [
+      ...topicPairs(this.#request.topics),
       ["after", this.#after],
       ["wait", wait],
       ["limit", PAGE],
     ]);
-    this.#abort = new AbortController();
+    const abort = new AbortController();
+    this.#abort = abort;
     let stalled = false;
-    const timer = this.env.setTimeout(
+    const timer = env.setTimeout(
       () => {
         stalled = true;
-        this.#abort.abort();
+        abort.abort();
       },
       wait * 1_000 + GRACE,
     );
     try {
-      const init = this.http.init({ Accept: "application/json" }, { signal: this.#abort.signal });
-      const response = await this.env.fetch(String(url), init);
-      const fault = await responseFault(response, "application/json", "poll", this.env.now());
+      if (!env.fetch) throw new TypeError("there is no fetch");
+      const init = http.init({ Accept: "application/json" }, { signal: abort.signal });
+      const response = await env.fetch(String(url), init);
+      const fault = await responseFault(response, "application/json", Transport.POLL, env.now());
       return fault ? { fault } : this.#check(await response.json());
     } catch (error) {
-      const kind = stalled ? "stalled" : error instanceof SyntaxError ? "protocol" : "network";
-      return { fault: { kind, detail: String(error?.message ?? error) } };
+      const cut = error instanceof SyntaxError ? FaultKind.PROTOCOL : FaultKind.NETWORK;
+      return { fault: { kind: stalled ? FaultKind.STALLED : cut, detail: reasonOf(error) } };
     } finally {
-      this.env.clearTimeout(timer);
+      env.clearTimeout(timer);
     }
   }
 
-  #check(body) {
-    const sound = Array.isArray(body?.events) && isCursor(body.cursor);
-    return sound ? { body } : { fault: { kind: "protocol", detail: "not a page of events" } };
+  /**
+   * @param {any} page
+   * @returns {Answer}
+   */
+  #check(page) {
+    const sound = Array.isArray(page?.events) && isCursor(page.cursor);
+    return sound ? { page } : { fault: { kind: FaultKind.PROTOCOL, detail: "not a page of events" } };
   }
 
+  /** @param {EventPage} page */
   #take(page) {
     if (!this.#connected) this.#connect(page);
-    if (page.gap) this.#tell({ type: "gap", ...page.gap });
+    if (page.gap) this.#tell({ ...page.gap, type: "gap" });
     for (const event of page.events) this.#tell(event);
     this.#after = page.cursor;
     if (!this.#live && !page.more) {
@@ -116,23 +162,25 @@ class Poll {
     } else this.#tell({ type: "heartbeat", id: page.cursor });
   }
 
+  /** @param {EventPage} page */
   #connect(page) {
     this.#connected = true;
     const asked = isCursor(this.#after);
-    this.link.opened();
+    this.#link.opened();
     this.#tell({
       type: "connection",
       // Where this stream goes on from: for `earliest` the events themselves say it.
-      id: asked ? this.#after : this.#after === "earliest" ? null : page.cursor,
-      transport: "poll",
-      topics: this.request.topics,
+      id: isCursor(this.#after) ? this.#after : this.#after === "earliest" ? undefined : page.cursor,
+      transport: Transport.POLL,
+      topics: this.#request.topics,
       head: page.head,
       resumed: asked && !page.gap,
       heartbeat: null, // no bytes between the answers: each request watches its own time
     });
   }
 
+  /** @param {Frame} frame */
   #tell(frame) {
-    if (this.#open) this.link.frame(frame);
+    if (this.#open) this.#link.frame(frame);
   }
 }

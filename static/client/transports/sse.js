@@ -3,43 +3,67 @@
  * token in a header, survives a 502 during a deploy, and leaves the reconnect to us.
  */
 
-import { responseFault } from "../http.js";
+import { reasonOf } from "../errors.js";
+import { responseFault, topicPairs } from "../http.js";
 import { EventStreamParser } from "../sse-parser.js";
+import { FaultKind, Transport } from "../states.js";
 
-/** Opens it; tells `link`. Returns `{close}`. */
+/** @import { Context, Environment, StreamRequest, Wire, WireFault, WireListener } from "../internal.js" */
+
+/**
+ * Opens it; tells `link`.
+ *
+ * @param {Context} context
+ * @param {StreamRequest} request
+ * @param {WireListener} link
+ * @returns {Wire}
+ */
 export function openSse({ env, http }, request, link) {
   const abort = new AbortController();
-  const url = http.url("api/sse", [
-    ...request.topics.map((topic) => ["topic", topic]),
-    ["after", request.after],
-  ]);
+  const url = http.url("api/sse", [...topicPairs(request.topics), ["after", request.after]]);
   const init = http.init({ Accept: "text/event-stream" }, { signal: abort.signal });
   let open = true;
   const close = () => {
     open = false;
     abort.abort();
   };
+  /** @param {WireFault} fault */
   const end = (fault) => {
     if (!open) return;
     close();
     link.end(fault);
   };
   read(env, String(url), init, link, () => open)
-    .then((fault) => end(fault ?? { kind: "network", detail: "the stream ended" }))
-    .catch((error) => end({ kind: "network", detail: String(error?.message ?? error) }));
+    .then((fault) => end(fault ?? { kind: FaultKind.NETWORK, detail: "the stream ended" }))
+    .catch((error) => end({ kind: FaultKind.NETWORK, detail: reasonOf(error) }));
   return { close };
 }
 
+/**
+ * @param {Environment} env
+ * @param {string} url
+ * @param {RequestInit} init
+ * @param {WireListener} link
+ * @param {() => boolean} isOpen
+ * @returns {Promise<WireFault | null>}
+ */
 async function read(env, url, init, link, isOpen) {
+  if (!env.fetch) throw new TypeError("there is no fetch");
   const response = await env.fetch(url, init);
-  const fault = await responseFault(response, "text/event-stream", "sse", env.now());
+  const fault = await responseFault(response, "text/event-stream", Transport.SSE, env.now());
   if (fault) return fault;
   if (typeof response.body?.getReader !== "function")
-    return { kind: "unsupported", detail: "fetch does not stream" };
+    return { kind: FaultKind.UNSUPPORTED, detail: "fetch does not stream" };
   link.opened();
   return pump(response.body.getReader(), link, isOpen);
 }
 
+/**
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @param {WireListener} link
+ * @param {() => boolean} isOpen
+ * @returns {Promise<WireFault | null>}
+ */
 async function pump(reader, link, isOpen) {
   let sound = true;
   const parser = new EventStreamParser(({ data }) => {
@@ -52,9 +76,9 @@ async function pump(reader, link, isOpen) {
     try {
       parser.feed(value);
     } catch (error) {
-      return { kind: "protocol", detail: error.message };
+      return { kind: FaultKind.PROTOCOL, detail: reasonOf(error) };
     }
-    if (!sound) return { kind: "protocol", detail: "an event is not a frame" };
+    if (!sound) return { kind: FaultKind.PROTOCOL, detail: "an event is not a frame" };
   }
   return null;
 }

@@ -2,15 +2,26 @@
  * WebSocket: one text message is one frame. Opened proves nothing; the link waits for the connection frame.
  */
 
-/** Opens it; tells `link`. Returns `{send, close}`. */
+import { topicPairs } from "../http.js";
+import { FaultKind } from "../states.js";
+
+/** @import { Context, StreamRequest, Wire, WireFault, WireListener } from "../internal.js" */
+
+/**
+ * Opens it; tells `link`.
+ *
+ * @param {Context} context
+ * @param {StreamRequest} request
+ * @param {WireListener} link
+ * @returns {Wire}
+ */
 export function openWebSocket({ env, http }, request, link) {
-  const url = http.url("api/ws", [
-    ...request.topics.map((topic) => ["topic", topic]),
-    ["after", request.after],
-  ]);
+  if (!env.WebSocket) throw new TypeError("there is no WebSocket");
+  const url = http.url("api/ws", [...topicPairs(request.topics), ["after", request.after]]);
   url.protocol = url.protocol.replace(/^http/, "ws");
   const socket = new env.WebSocket(String(url));
   let open = true;
+  /** @param {WireFault | null} fault null: we let go of it */
   const end = (fault) => {
     if (!open) return;
     open = false;
@@ -26,7 +37,7 @@ export function openWebSocket({ env, http }, request, link) {
   socket.onerror = () => {}; // tells nothing; close follows
   socket.onclose = ({ code, reason }) => end(closeFault(code, reason));
   socket.onmessage = ({ data }) => {
-    if (!link.text(data)) end({ kind: "protocol", detail: "a message is not a frame" });
+    if (!link.text(data)) end({ kind: FaultKind.PROTOCOL, detail: "a message is not a frame" });
   };
   return {
     send(text) {
@@ -38,7 +49,13 @@ export function openWebSocket({ env, http }, request, link) {
   };
 }
 
+/**
+ * @param {number | undefined} code
+ * @param {string} reason
+ * @returns {WireFault}
+ */
 function closeFault(code, reason) {
-  if (code === 1006 || code === undefined) return { kind: "network", code, detail: "cut, or never opened" };
-  return { kind: "closed", code, detail: reason || `closed with ${code}` };
+  if (code === 1006 || code === undefined)
+    return { kind: FaultKind.NETWORK, code, detail: "cut, or never opened" };
+  return { kind: FaultKind.CLOSED, code, detail: reason || `closed with ${code}` };
 }

@@ -1,0 +1,180 @@
+/** The shapes that modules of the client hand to each other. Nothing here is public. */
+
+import type { TwinwireError } from "./errors.js";
+import type { Http } from "./http.js";
+import type {
+  ConnectOptions,
+  ControlFrame,
+  Cursor,
+  Fault,
+  GapFrame,
+  KeyValueStorage,
+  Problem,
+  StreamState,
+  TransportName,
+  WireEvent,
+} from "./index.js";
+import type { Link } from "./link.js";
+import type { Position } from "./source.js";
+
+/** What a timer is differs from platform to platform; it is only ever handed back. */
+export type Timer = unknown;
+
+/** The platform of one stream: what `connect` was given, else the globals; null where there is none. */
+export interface Environment {
+  fetch: typeof fetch | null;
+  WebSocket: NonNullable<ConnectOptions["WebSocket"]> | null;
+  EventSource: NonNullable<ConnectOptions["EventSource"]> | null;
+  BroadcastChannel: NonNullable<ConnectOptions["BroadcastChannel"]> | null;
+  locks: LockManager | null;
+  setTimeout(fn: () => void, ms: number): Timer;
+  clearTimeout(timer: Timer): void;
+  now(): number;
+  random(): number;
+  storage: KeyValueStorage | null;
+  memory: KeyValueStorage | null;
+  visibility: NonNullable<ConnectOptions["visibility"]> | null;
+  page: EventTarget | null;
+  network: { readonly onLine: boolean } | null;
+  visible(): boolean;
+  online(): boolean;
+}
+
+/** The numbers of one stream, in the units of ConnectOptions. */
+export interface Settings {
+  maxRetries: number;
+  backoffBase: number;
+  backoffCap: number;
+  connectTimeout: number;
+  frameTimeout: number;
+  hedgeDelay: number;
+  productiveAfter: number;
+  probeInterval: number;
+  pollWait: number;
+  publishTimeout: number;
+  iteratorLimit: number;
+}
+
+/** What all connections of one stream share. */
+export interface Context {
+  readonly env: Environment;
+  readonly settings: Settings;
+  readonly http: Http;
+  /** Allowed and usable ones, best first. */
+  readonly transports: readonly TransportName[];
+  /** Where a fallback is remembered. */
+  readonly memoryKey: string;
+  /** Seconds that a long poll waits, as the path has taught; see transports/poll.js. */
+  readonly patience: { seconds: number };
+}
+
+/** What one connection asks for. No topic: all of them. */
+export interface StreamRequest {
+  readonly topics: readonly string[];
+  /** A cursor, `earliest`, `latest`, or null for `latest`. */
+  readonly after: string | null;
+}
+
+export type Frame = WireEvent | ControlFrame;
+
+/** A fault as those who decide see it. */
+export interface FullFault extends Fault {
+  /** What the service itself said (RFC 9457). */
+  readonly problem?: Problem | null;
+  /** Milliseconds without a byte, when the connection ended. */
+  readonly silence?: number;
+}
+
+/** A fault as a transport tells it. */
+export type WireFault = Omit<FullFault, "transport"> & { readonly transport?: TransportName };
+
+/** One open transport. */
+export interface Wire {
+  /** Sends text; false if it can't now. Missing: this transport can't. */
+  send?(text: string): boolean;
+  /** Lets go of it. Nothing is told after that. Idempotent. */
+  close(): void;
+}
+
+/** What a transport tells, of Link. */
+export interface WireListener {
+  opened(): void;
+  bytes(): void;
+  /** False if it is not a frame. */
+  text(text: string): boolean;
+  frame(frame: Frame): void;
+  end(fault: WireFault): void;
+}
+
+/** Who opened a Link. */
+export interface LinkOwner {
+  /** The connection frame came: from now on it is a connection. */
+  linkConnected(link: Link, frame: ControlFrame): void;
+  linkFrame(link: Link, frame: Frame): void;
+  /** It has proved to be of use. At most once. */
+  linkProductive(link: Link): void;
+  /** Once, and last; not after `close`. */
+  linkEnded(link: Link, fault: FullFault): void;
+}
+
+/** A page of GET /api/events (docs/protocol.md, section 4). */
+export interface EventPage {
+  readonly events: WireEvent<any, any>[];
+  readonly cursor: Cursor;
+  readonly head: Cursor;
+  readonly more: boolean;
+  readonly gap: GapFrame | null;
+}
+
+/** Where a source starts. */
+export interface Start<Topics = readonly string[]> {
+  readonly topics: Topics;
+  readonly after: string | null;
+}
+
+// -- what tabs tell each other; tabs/leader.js and tabs/follower.js say when
+
+export interface Hello {
+  readonly kind: "hello";
+  readonly tab: string;
+  readonly topics: readonly string[];
+  readonly position: Cursor | null;
+  readonly state: StreamState;
+  readonly transport: TransportName | null;
+  readonly heartbeat: number | null;
+}
+
+export interface Frames {
+  readonly kind: "frames";
+  readonly tab: string;
+  readonly from: Cursor | null;
+  readonly to: Cursor;
+  readonly events: readonly WireEvent[];
+}
+
+export type TabMessage =
+  | Hello
+  | Frames
+  | { readonly kind: "refused"; readonly tab: string; readonly to: string }
+  | { readonly kind: "join"; readonly tab: string; readonly topics: readonly string[] }
+  | { readonly kind: "leave" | "wake" | "reconnect"; readonly tab: string };
+
+/** Topics that a follower's page waits for, since no leader covers them yet. */
+export interface Wish {
+  readonly topics: readonly string[];
+  resolve(position: Position): void;
+  reject(error: TwinwireError): void;
+}
+
+/** What a part has of its Tabs. */
+export interface TabPort {
+  /** The group's name, which its locks and its channel share. */
+  readonly name: string;
+  post(message: TabMessage): void;
+  /** The leader was silent for too long. */
+  silent(): void;
+  /** The leader can't carry this tab's topics. */
+  refused(): void;
+  /** The leader's connection ended for good. */
+  ended(error: TwinwireError | Fault | null): void;
+}

@@ -1,0 +1,48 @@
+/**
+ * The closed sets of the client: the one place where their words stand. index.d.ts says what each one means.
+ */
+
+export const State = Object.freeze({
+  CONNECTING: "connecting",
+  REPLAYING: "replaying",
+  LIVE: "live",
+  RECONNECTING: "reconnecting",
+  OFFLINE: "offline",
+  UNAUTHORIZED: "unauthorized",
+  CLOSED: "closed",
+});
+
+export const Transport = Object.freeze({
+  WEBSOCKET: "websocket",
+  SSE: "sse",
+  POLL: "poll",
+  EVENTSOURCE: "eventsource",
+});
+
+export const FaultKind = Object.freeze({
+  NETWORK: "network",
+  TIMEOUT: "timeout",
+  STALLED: "stalled",
+  SUSPENDED: "suspended",
+  MEDIA: "media",
+  HTTP: "http",
+  CLOSED: "closed",
+  GOODBYE: "goodbye",
+  UNSUPPORTED: "unsupported",
+  PROTOCOL: "protocol",
+  DROPPED: "dropped",
+});
+
+/** Which part a tab plays where many share one connection. */
+export const Role = Object.freeze({ LEADER: "leader", FOLLOWER: "follower" });
+
+/** What the reader says of an event. */
+export const Verdict = Object.freeze({
+  DELIVER: "deliver",
+  DUPLICATE: "duplicate",
+  IGNORED: "ignored",
+  LOST: "lost",
+  FOREIGN: "foreign",
+  UNREPAIRED: "unrepaired",
+  REPAIRED: "repaired",
+});

@@ -1,0 +1,87 @@
+/** Types that a page relies on, read by tsc only: what follows @ts-expect-error must stay an error. */
+
+import { connect, createFacade } from "../../../static/client/index.js";
+import type { Cursor, GapFrame, StreamState, WireEvent } from "../../../static/client/index.js";
+
+/** What one page knows of its events. */
+interface Build {
+  log: { level: "info" | "error"; message: string };
+  completion: { files: number };
+}
+
+const stream = connect<Build>({ topics: "builds/7" });
+
+stream.on("log", (event) => {
+  const message: string = event.data.message;
+  const type: "log" = event.type;
+  const id: Cursor = event.id;
+  // @ts-expect-error: a log has no files
+  void event.data.files;
+  void [message, type, id];
+});
+stream.once("completion", ({ data }) => void data.files.toFixed());
+// @ts-expect-error: no event of this page is called so
+stream.on("progress", () => {});
+// @ts-expect-error: files is a number
+stream.on("completion", (event: WireEvent<{ files: string }>) => void event);
+// @ts-expect-error: data can't be changed
+stream.on("log", (event) => (event.data = { level: "info", message: "" }));
+
+// `*` gives a union, told apart by `topic` and `type`.
+stream.on("*", (message) => {
+  if (message.topic === undefined) {
+    const gap: GapFrame = message;
+    return void gap.reason;
+  }
+  if (message.type === "completion") return void message.data.files.toFixed();
+  // @ts-expect-error: what is left is a log
+  void message.data.files;
+  return void message.data.message;
+});
+
+// Notices have types of their own, whatever the events are.
+stream.on(":state", ({ state, previous }) => {
+  const both: StreamState[] = [state, previous];
+  void both;
+  // @ts-expect-error: no such state
+  void (state === "connected");
+});
+stream.on("gap", (gap) => void gap.floor);
+// @ts-expect-error: no such notice
+stream.on(":no-such-notice", () => {});
+
+async function loops(): Promise<void> {
+  for await (const message of stream) {
+    if (message.topic !== undefined && message.type === "log") void message.data.level;
+  }
+  const { events } = await stream.history({ limit: 10 });
+  for (const event of events) if (event.type === "completion") void event.data.files;
+  const { id } = await stream.publish({ topic: "a", type: "log" });
+  const { ids } = await stream.publish([{ topic: "a", type: "log", data: 1 }]);
+  // @ts-expect-error: one draft has one id
+  await stream.publish({ topic: "a", type: "log" }).then((reply) => reply.ids);
+  void [id.length, ids.length];
+}
+
+// Without types of events, any type may come, and its data is any.
+const open = connect();
+open.on("whatever", ({ data }) => void data.deep.inside);
+open.on("*", (message) => void (message.topic === undefined ? message.reason : message.data.inside));
+
+const live = createFacade<Build>({ prefix: "builds/" });
+live.on("completion", ({ data }) => void data.files);
+live.connect(
+  7,
+  (message) => void (message.topic !== undefined && message.type === "log" && message.data.level),
+);
+// @ts-expect-error: no such event
+live.on("progress", () => {});
+
+// @ts-expect-error: options, not a topic
+connect("builds/7");
+// @ts-expect-error: no such transport
+connect({ transports: ["carrier-pigeon"] });
+// @ts-expect-error: a topic is text
+connect({ topics: 7 });
+
+void loops;
