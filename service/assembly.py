@@ -23,7 +23,7 @@ from service.core.topics import TopicFilter
 from service.log.sqlite.database import FileLock, driver, library_is_affected
 from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
-from service.operations.telemetry import Metrics, ServiceCollector
+from service.operations.metrics import Metrics, ServiceCollector
 from service.resources import resource
 from service.settings import Settings, explain_values
 from service.stream.control import Control

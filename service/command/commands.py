@@ -59,7 +59,7 @@ def main() -> None:
 @_config
 def serve(host: str | None, port: int | None, database: Path | None, config_file: Path | None) -> None:
     """Migrate the database and serve until SIGTERM or Ctrl-C."""
-    from service.operations.telemetry import configure_logs
+    from service.operations.logs import configure_logs
     from service.server.serve import run
 
     settings = _settings(host=host, port=port, database=database)

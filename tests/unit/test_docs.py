@@ -220,7 +220,7 @@ def test_changelog_leads_to_this_version() -> None:
 
 @every_document
 def test_metrics_that_documents_name_exist(path: Path) -> None:
-    code = read("service/operations/telemetry.py")
+    code = read("service/operations/metrics.py")
     for name in set(re.findall(r"`(twinwire_\w+)", path.read_text("utf-8"))):
         assert f'"{name.removesuffix("_total")}"' in code, name
 

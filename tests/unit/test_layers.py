@@ -93,7 +93,7 @@ HOMES = {
     "time": ("service.clock", "service.command.client"),
     "uvloop": ("service.server.serve",),
     "sse_starlette": ("service.wire.frames",),
-    "prometheus_client": ("service.operations.telemetry",),
+    "prometheus_client": ("service.operations.metrics",),
 }
 
 

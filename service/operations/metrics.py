@@ -1,12 +1,9 @@
-"""Structured logs and Prometheus metrics. Numbers are read where they live, at the moment of a scrape."""
+"""Prometheus metrics. Numbers are read where they live, at the moment of a scrape."""
 
-import logging
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
-import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -16,34 +13,6 @@ from service.bus.bus import EventBus
 from service.core.time import Clock
 from service.core.words import TRANSPORTS
 from service.stream.hub import StreamHub
-
-
-def configure_logs(level: str, style: Literal["auto", "json", "console"]) -> None:
-    """One line an event on standard error; other libraries' loggers go the same way."""
-    console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=shared,
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for name in ("aiosqlite", "hypercorn.error", "hypercorn.access", "asyncio"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
 
 
 class LogState(Protocol):
