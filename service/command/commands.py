@@ -87,7 +87,7 @@ def migrate(database: Path | None) -> None:
 @_config
 def check(database: Path | None, config_file: Path | None) -> None:
     """Check settings, configuration and migrations, without starting anything."""
-    from service.server.serve import check as look
+    from service.command.check import check as look
 
     for line in look(_settings(database=database), config_file or resource("hypercorn.toml")):
         click.echo(line)

@@ -17,7 +17,8 @@ from hypercorn.config import Config
 
 from service.assembly import Assembly
 from service.resources import resource
-from service.server.serve import listen, load_config
+from service.server.config import load_config
+from service.server.listen import listen
 from service.settings import Settings
 from service.web.app import create_app
 

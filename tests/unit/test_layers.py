@@ -86,7 +86,7 @@ GENERATION_MAY_USE = {"open_reader", "POSITION_SQL", "driver", "explain"}
 
 HOMES = {
     "quart": ("service.web", "service.apps"),
-    "hypercorn": ("service.stream.hypercorn", "service.server.serve"),
+    "hypercorn": ("service.stream.hypercorn", "service.server.config", "service.server.serve"),
     "aiosqlite": ("service.log", "service.apps.projects.store"),
     "sqlite3": ("service.log.sqlite.database",),
     "pysqlite3": ("service.log.sqlite.database",),

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from service.command.commands import main
 from service.core.errors import ConfigError, StorageError, TwinwireError
 from service.resources import resource
-from service.server.serve import load_config
+from service.server.config import load_config
 from service.version import __version__
 from tests.support.server import ServerProcess, free_port, run_command
 

@@ -1,0 +1,32 @@
+"""What `twinwire check` tells: whether the service would start, without starting anything."""
+
+import os
+from pathlib import Path
+
+from service.assembly import named_apps
+from service.core.errors import StorageError
+from service.log.sqlite.database import driver, library_is_affected
+from service.log.sqlite.migrate import load
+from service.resources import resource
+from service.server.config import load_config
+from service.server.serve import uvloop
+from service.settings import Settings
+
+
+def check(settings: Settings, config_file: Path) -> list[str]:
+    """What `twinwire check` tells: one line each; raises what `run` would raise before it listens."""
+    load_config(config_file)
+    apps = named_apps(settings.apps.apps)
+    migrations = load(resource("migrations"))
+    folder = settings.log.database.absolute().parent
+    if not os.access(folder, os.W_OK):
+        raise StorageError(f"the database's folder {folder} can't be written")
+    fixed = "has the WAL-reset bug, 3.51.3 fixes it" if library_is_affected(driver.sqlite_version_info) else "fine"
+    return [
+        f"configuration {config_file}: fine",
+        f"settings: fine (database {settings.log.database}, {settings.server.host} port {settings.server.port})",
+        f"applications: {', '.join(app.name for app in apps) or 'none'}",
+        f"migrations: {len(migrations)}, up to {migrations[-1].number:04}_{migrations[-1].name}",
+        f"SQLite {driver.sqlite_version}: {fixed}",
+        f"event loop: {'uvloop' if uvloop is not None and settings.server.loop != 'asyncio' else 'asyncio'}",
+    ]
