@@ -23,7 +23,7 @@ from service.core.topics import TopicFilter
 from service.log.sqlite.database import FileLock, driver, library_is_affected
 from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
-from service.operations.metrics import Metrics, ServiceCollector
+from service.operations.metrics import Metrics, ServiceMetrics
 from service.resources import resource
 from service.settings import Settings, explain_values
 from service.stream.control import Control
@@ -98,7 +98,7 @@ class Assembly:
         )
         for method in ("GET", "HEAD"):
             self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
-        self.metrics = Metrics(ServiceCollector(bus, self.hub, self.gate, log, clock))
+        self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, log, clock))
 
     @classmethod
     async def open(cls, settings: Settings, apps: Sequence[App] | None = None) -> "Assembly":

@@ -28,7 +28,7 @@ class LogState(Protocol):
     def last_commit_seconds(self) -> float: ...
 
 
-class ServiceCollector(Collector):
+class ServiceMetrics(Collector):
     """Twinwire's own metrics, named `twinwire_*`."""
 
     def __init__(self, bus: EventBus, hub: StreamHub, gate: Gate, log: LogState, clock: Clock) -> None:

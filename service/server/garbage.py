@@ -15,7 +15,7 @@ INTERVAL: Final = 1.0
 """Seconds between two decisions."""
 
 YOUNG: Final = 50_000
-"""New objects before the collector looks for cycles among them. Python's 700 are less than one batch of events makes,
+"""New objects before Python looks for cycles among them. Python's 700 are less than one batch of events makes,
 which die without it."""
 
 LEAST: Final = 500
@@ -28,7 +28,7 @@ PATIENCE: Final = 4
 """Times as many streams may have ended before the collection no longer waits for a quiet moment."""
 
 
-class Collector:
+class GarbageKeeper:
     """Told how many streams were opened and have ended since the start of the service."""
 
     def __init__(self) -> None:
@@ -52,7 +52,10 @@ class Collector:
             before = now
 
     def look(self, opened: int, ended: int, *, is_quiet: bool) -> None:
-        """One decision: collect, set aside what came since, or leave things as they are."""
+        """One decision: collect, set aside what came since, or leave things as they are.
+
+        `opened` and `ended` count streams since the start; `is_quiet`: nothing was published since the last decision.
+        """
         alive = opened - ended
         self._rest = max(0, self._rest - 1)
         many = max(LEAST, alive) * (1 if is_quiet else PATIENCE)

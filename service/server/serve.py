@@ -21,7 +21,7 @@ from service.assembly import Assembly
 from service.core.errors import ConfigError
 from service.core.limits import ENVELOPE_MAX
 from service.server.config import load_config
-from service.server.garbage import Collector
+from service.server.garbage import GarbageKeeper
 from service.server.listen import listen
 from service.server.watchdog import WATCHDOG_EXTRA, arm_watchdog
 from service.settings import Settings
@@ -65,15 +65,15 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
 
     async def trigger() -> None:
         """Called by Hypercorn once it accepts connections; it shuts down when this returns."""
-        collector = Collector()
-        collector.start()
-        collecting = asyncio.create_task(
-            collector.run(assembly.hub.turnover, lambda: assembly.bus.published), name="collector"
+        keeper = GarbageKeeper()
+        keeper.start()
+        keeping = asyncio.create_task(
+            keeper.run(assembly.hub.turnover, lambda: assembly.bus.published), name="garbage-keeper"
         )
         click.echo(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         sys.stdout.flush()
         await stop.wait()
-        collecting.cancel()
+        keeping.cancel()
         logger.info("stopping")
         arm_watchdog(app, settings.server.grace + config.graceful_timeout + WATCHDOG_EXTRA)
         await assembly.drain()

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.server import garbage as collector
-from service.server.garbage import LEAST, REST, YOUNG, Collector
+from service.server import garbage
+from service.server.garbage import LEAST, REST, YOUNG, GarbageKeeper
 
 
 class Recorder:
@@ -33,7 +33,7 @@ class Recorder:
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr(collector, "gc", recorder)
+    monkeypatch.setattr(garbage, "gc", recorder)
     return recorder
 
 
@@ -46,80 +46,80 @@ def thresholds() -> Iterator[None]:
 
 
 def test_what_is_loaded_at_the_start_is_set_aside(recorder: Recorder) -> None:
-    Collector().start()
+    GarbageKeeper().start()
     assert recorder.take() == ["collect", "freeze", f"threshold {YOUNG}"]
 
 
 def test_new_streams_are_set_aside_in_crowds(recorder: Recorder) -> None:
-    looker = Collector()
-    looker.look(LEAST - 1, 0, is_quiet=True)
+    keeper = GarbageKeeper()
+    keeper.look(LEAST - 1, 0, is_quiet=True)
     assert recorder.take() == []
-    looker.look(LEAST, 0, is_quiet=True)
+    keeper.look(LEAST, 0, is_quiet=True)
     assert recorder.take() == ["freeze"]
-    looker.look(LEAST, 0, is_quiet=True)
+    keeper.look(LEAST, 0, is_quiet=True)
     assert recorder.take() == []
-    looker.look(40 * LEAST, 0, is_quiet=True)
+    keeper.look(40 * LEAST, 0, is_quiet=True)
     assert recorder.take() == ["freeze"]
-    looker.look(49 * LEAST, 0, is_quiet=True)
+    keeper.look(49 * LEAST, 0, is_quiet=True)
     assert recorder.take() == [], "less than a quarter more"
-    looker.look(50 * LEAST, 0, is_quiet=True)
+    keeper.look(50 * LEAST, 0, is_quiet=True)
     assert recorder.take() == ["freeze"]
 
 
 def test_all_is_looked_at_when_as_many_have_ended_as_are_open(recorder: Recorder) -> None:
-    looker = Collector()
-    looker.look(10 * LEAST, 0, is_quiet=True)
+    keeper = GarbageKeeper()
+    keeper.look(10 * LEAST, 0, is_quiet=True)
     recorder.take()
-    looker.look(19 * LEAST, 9 * LEAST, is_quiet=True)
+    keeper.look(19 * LEAST, 9 * LEAST, is_quiet=True)
     assert recorder.take() == [], "ten are open, nine have ended"
-    looker.look(20 * LEAST, 10 * LEAST, is_quiet=True)
+    keeper.look(20 * LEAST, 10 * LEAST, is_quiet=True)
     assert recorder.take() == ["unfreeze", "collect", "freeze"]
-    looker.look(20 * LEAST, 10 * LEAST, is_quiet=True)
+    keeper.look(20 * LEAST, 10 * LEAST, is_quiet=True)
     assert recorder.take() == [], "counted from there on"
 
 
 def test_while_something_is_published_the_collection_waits_up_to_a_point(recorder: Recorder) -> None:
-    looker = Collector()
-    looker.look(LEAST, 0, is_quiet=False)
+    keeper = GarbageKeeper()
+    keeper.look(LEAST, 0, is_quiet=False)
     assert recorder.take() == ["freeze"]
-    looker.look(5 * LEAST - 1, 4 * LEAST - 1, is_quiet=False)
+    keeper.look(5 * LEAST - 1, 4 * LEAST - 1, is_quiet=False)
     assert recorder.take() == []
-    looker.look(5 * LEAST, 4 * LEAST, is_quiet=False)
+    keeper.look(5 * LEAST, 4 * LEAST, is_quiet=False)
     assert recorder.take() == ["unfreeze", "collect", "freeze"]
 
 
 async def test_it_is_quiet_when_nothing_was_published_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector, "INTERVAL", 0.0)
+    monkeypatch.setattr(garbage, "INTERVAL", 0.0)
     published = iter([5, 5, 6, 6])
     looked: list[tuple[int, int, bool]] = []
 
     def look(opened: int, ended: int, *, is_quiet: bool) -> None:
         looked.append((opened, ended, is_quiet))
 
-    looker = Collector()
-    monkeypatch.setattr(looker, "look", look)
+    keeper = GarbageKeeper()
+    monkeypatch.setattr(keeper, "look", look)
     with pytest.raises(RuntimeError):  # what a coroutine makes of the end of the list
-        await looker.run(lambda: (3, 1), lambda: next(published))
+        await keeper.run(lambda: (3, 1), lambda: next(published))
     assert looked == [(3, 1, True), (3, 1, False), (3, 1, True)]
 
 
 def test_between_two_full_collections_there_is_a_rest(recorder: Recorder) -> None:
-    looker = Collector()
-    looker.look(LEAST, 0, is_quiet=True)
-    looker.look(2 * LEAST, LEAST, is_quiet=True)
+    keeper = GarbageKeeper()
+    keeper.look(LEAST, 0, is_quiet=True)
+    keeper.look(2 * LEAST, LEAST, is_quiet=True)
     assert "collect" in recorder.take()
     for _ in range(REST - 1):
-        looker.look(4 * LEAST, 3 * LEAST, is_quiet=True)
+        keeper.look(4 * LEAST, 3 * LEAST, is_quiet=True)
         assert "collect" not in recorder.take()
-    looker.look(4 * LEAST, 3 * LEAST, is_quiet=True)
+    keeper.look(4 * LEAST, 3 * LEAST, is_quiet=True)
     assert "collect" in recorder.take()
 
 
 def test_streams_that_come_and_go_are_left_to_the_interpreter(recorder: Recorder) -> None:
     """They were never set aside."""
-    looker = Collector()
+    keeper = GarbageKeeper()
     for number in range(1, 4 * REST):
-        looker.look(number * LEAST, number * LEAST, is_quiet=True)
+        keeper.look(number * LEAST, number * LEAST, is_quiet=True)
         assert recorder.take() == []
 
 
@@ -135,12 +135,12 @@ def test_a_cycle_that_was_set_aside_goes_at_the_next_look() -> None:
         def __del__(self) -> None:
             Node.alive -= 1
 
-    looker = Collector()
-    looker.start()
+    keeper = GarbageKeeper()
+    keeper.start()
     nodes = [Node() for _ in range(3)]
-    looker.look(LEAST, 0, is_quiet=True)
+    keeper.look(LEAST, 0, is_quiet=True)
     nodes.clear()
     gc.collect()
     assert Node.alive == 3, "set aside"
-    looker.look(LEAST, LEAST, is_quiet=True)
+    keeper.look(LEAST, LEAST, is_quiet=True)
     assert Node.alive == 0
