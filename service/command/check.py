@@ -9,13 +9,14 @@ from service.log.sqlite.database import driver, library_is_affected
 from service.log.sqlite.migrate import load
 from service.resources import resource
 from service.server.config import load_config
-from service.server.serve import uvloop
+from service.server.loop import loop_factory
 from service.settings import Settings
 
 
 def check(settings: Settings, config_file: Path) -> list[str]:
     """What `twinwire check` tells: one line each; raises what `run` would raise before it listens."""
     load_config(config_file)
+    loop = "asyncio" if loop_factory(settings.server.loop) is None else "uvloop"
     apps = named_apps(settings.apps.apps)
     migrations = load(resource("migrations"))
     folder = settings.log.database.absolute().parent
@@ -28,5 +29,5 @@ def check(settings: Settings, config_file: Path) -> list[str]:
         f"applications: {', '.join(app.name for app in apps) or 'none'}",
         f"migrations: {len(migrations)}, up to {migrations[-1].number:04}_{migrations[-1].name}",
         f"SQLite {driver.sqlite_version}: {fixed}",
-        f"event loop: {'uvloop' if uvloop is not None and settings.server.loop != 'asyncio' else 'asyncio'}",
+        f"event loop: {loop}",
     ]

@@ -8,7 +8,6 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,20 +17,14 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
 from service.assembly import Assembly
-from service.core.errors import ConfigError
 from service.core.limits import ENVELOPE_MAX
 from service.server.config import load_config
 from service.server.garbage import GarbageKeeper
 from service.server.listen import listen
-from service.server.watchdog import WATCHDOG_EXTRA, arm_watchdog
+from service.server.loop import ignore_lost_connections, loop_factory
+from service.server.watchdog import arm_watchdog
 from service.settings import Settings
 from service.web.app import create_app
-
-try:
-    import uvloop as _uvloop
-except ImportError:  # no wheel for this platform
-    _uvloop = None  # type: ignore[assignment]
-uvloop: Any = _uvloop
 
 logger = structlog.get_logger(__name__)
 
@@ -41,12 +34,9 @@ def run(settings: Settings, config_file: Path) -> None:
     config = load_config(config_file)
     config.websocket_max_message_size = 2 * (settings.limits.data_max + ENVELOPE_MAX)  # ours answers first
     config.graceful_timeout = min(config.graceful_timeout, settings.server.grace)
+    factory = loop_factory(settings.server.loop)
     listener = listen(settings.server.host, settings.server.port, config.backlog, settings.stream.send_timeout)
     config.bind = [f"fd://{listener.fileno()}"]
-    use_uvloop = settings.server.loop == "uvloop" or (settings.server.loop == "auto" and uvloop is not None)
-    if use_uvloop and uvloop is None:
-        raise ConfigError("uvloop is not installed: set TWINWIRE_LOOP=asyncio", field="loop")
-    factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop if use_uvloop else None
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(_serve(settings, config, listener))
@@ -55,13 +45,17 @@ def run(settings: Settings, config_file: Path) -> None:
 
 
 async def _serve(settings: Settings, config: Config, listener: socket.socket) -> None:
-    asyncio.get_running_loop().set_exception_handler(_ignore_lost_connections)
+    asyncio.get_running_loop().set_exception_handler(ignore_lost_connections)
     stop = _stop_signal()
     app = create_app(settings)
     # Opened here and not in the lifespan, where a framework would wrap and log what goes wrong.
     assembly = await Assembly.open(settings)
     app.attach(assembly)
     host, port = listener.getsockname()[:2]
+
+    async def close() -> None:
+        if app.assembly is not None:  # else the lifespan has closed it, or is about to
+            await app.assembly.close()
 
     async def trigger() -> None:
         """Called by Hypercorn once it accepts connections; it shuts down when this returns."""
@@ -75,7 +69,7 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         await stop.wait()
         keeping.cancel()
         logger.info("stopping")
-        arm_watchdog(app, settings.server.grace + config.graceful_timeout + WATCHDOG_EXTRA)
+        arm_watchdog(settings.server.grace + config.graceful_timeout, close)
         await assembly.drain()
 
     # The front door itself: Quart's own `__call__` would be one more frame for each stream.
@@ -93,15 +87,3 @@ def _stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-def _ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A peer that the kernel gave up raises ETIMEDOUT, which Hypercorn lets through."""
-    error = context.get("exception")
-    if isinstance(error, BaseExceptionGroup):
-        error = None if error.split(OSError)[1] is None else error
-        if error is None:
-            return
-    if isinstance(error, (OSError, asyncio.CancelledError)):  # the second: how Python 3.11 reports a cut connection
-        return
-    logger.error("loop_error", message=context.get("message"), exc_info=error)

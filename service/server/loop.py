@@ -1,0 +1,41 @@
+"""The event loop: which one the process runs on, and what it says of exceptions that nobody awaited."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal
+
+import structlog
+
+from service.core.errors import ConfigError
+
+try:
+    import uvloop as _uvloop
+except ImportError:  # no wheel for this platform
+    _uvloop = None  # type: ignore[assignment]
+uvloop: Any = _uvloop
+
+logger = structlog.get_logger(__name__)
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def loop_factory(wanted: Literal["auto", "uvloop", "asyncio"]) -> LoopFactory | None:
+    """What makes the loop; None for asyncio's own. Raises ConfigError if uvloop is asked for and not there."""
+    if wanted == "uvloop" and uvloop is None:
+        raise ConfigError("uvloop is not installed: set TWINWIRE_LOOP=asyncio", field="loop")
+    if wanted == "asyncio" or uvloop is None:
+        return None
+    factory: LoopFactory = uvloop.new_event_loop
+    return factory
+
+
+def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A loop's exception handler. A peer that the kernel gave up raises ETIMEDOUT, which Hypercorn lets through."""
+    error = context.get("exception")
+    if isinstance(error, BaseExceptionGroup):
+        error = None if error.split(OSError)[1] is None else error
+        if error is None:
+            return
+    if isinstance(error, (OSError, asyncio.CancelledError)):  # the second: how Python 3.11 reports a cut connection
+        return
+    logger.error("loop_error", message=context.get("message"), exc_info=error)
