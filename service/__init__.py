@@ -1,15 +1,22 @@
 """Twinwire: live events over WebSocket, SSE and long polling from one durable log."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from service.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.apps.base import App
+    from service.settings import Settings
     from service.web.app import TwinwireApp
 
 
-def create_app(*args: Any, **kwargs: Any) -> "TwinwireApp":
-    """The ASGI application, as in `hypercorn -c hypercorn.toml "service:create_app()"`."""
+def create_app(settings: "Settings | None" = None, apps: "Sequence[App] | None" = None) -> "TwinwireApp":
+    """The ASGI application, as in `hypercorn -c hypercorn.toml "service:create_app()"`.
+
+    Without `settings`, the environment's; without `apps`, those that the settings name.
+    """
     from service.web.app import create_app as create  # here, so that importing `service` stays cheap
 
-    return create(*args, **kwargs)
+    return create(settings, apps)

@@ -1,4 +1,7 @@
-"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`."""
+"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`.
+
+Each command imports what it runs when it is called, so that `twinwire publish` does not load a server.
+"""
 
 import json
 import sys
