@@ -1,0 +1,47 @@
+import socket
+
+import pytest
+
+from service.core.errors import ConfigError
+from service.server.listen import SEND_BUFFER, listen
+
+linux = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux's own options")
+
+
+def test_it_listens_without_blocking() -> None:
+    with listen("127.0.0.1", 0, 5, 30.0) as listener:
+        assert not listener.getblocking()
+        with socket.create_connection(listener.getsockname(), timeout=10):
+            pass
+
+
+@linux
+def test_connections_inherit_what_ends_dead_and_stalled_peers() -> None:
+    with listen("127.0.0.1", 0, 5, 1.5) as listener, socket.create_connection(listener.getsockname(), timeout=10):
+        listener.setblocking(True)
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1500
+            assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER, "Linux doubles it"
+
+
+def test_a_colon_means_ipv6() -> None:
+    try:
+        listener = listen("::1", 0, 5, 30.0)
+    except ConfigError:
+        pytest.skip("no IPv6 here")
+    with listener:
+        assert listener.family == socket.AF_INET6
+
+
+def test_a_taken_port_is_named() -> None:
+    with listen("127.0.0.1", 0, 5, 30.0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port}"):
+            listen("127.0.0.1", port, 5, 30.0)
+
+
+def test_an_address_of_somebody_else_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.1"):
+        listen("192.0.2.1", 0, 5, 30.0)
