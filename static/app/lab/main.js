@@ -12,6 +12,7 @@ import { Ledger } from "./ledger.js";
 import { BreakableNetwork } from "./network.js";
 import { createPublisher } from "./publisher.js";
 import { Timeline } from "./timeline.js";
+import { watchTopics } from "./topics.js";
 
 const OFFLINE_FOR = 10_000; // milliseconds
 const SWALLOWED = 5; // events
@@ -199,3 +200,4 @@ window.addEventListener("pagehide", () => publisher.leave());
 setInterval(render, 500);
 open("");
 render();
+watchTopics();

@@ -1,0 +1,55 @@
+/** A table of the log's topics, asked again while somebody looks at it. */
+
+import { inWords, request } from "../shared/api.js";
+import { byId, h, setText, show } from "../shared/dom.js";
+import { count, plural } from "../shared/format.js";
+
+/** How often the table is asked for anew while the page is visible, milliseconds. */
+const EVERY = 5_000;
+/** Rows in the document at once; the note says how many there are beside. */
+const SHOWN_MAX = 100;
+
+/** Draw the table now, and keep it up to date. */
+export function watchTopics() {
+  const body = byId("topic-rows");
+  const load = async () => {
+    if (document.hidden) return;
+    try {
+      const { topics } = await request("GET", "api/topics");
+      draw(body, topics);
+    } catch (error) {
+      setText(byId("topics-note"), inWords(error, "Loading the topics"));
+    }
+  };
+  document.addEventListener("visibilitychange", load);
+  setInterval(load, EVERY);
+  return load();
+}
+
+function draw(body, topics) {
+  const newest = [...topics].sort((a, b) => offset(b.head) - offset(a.head)).slice(0, SHOWN_MAX);
+  body.replaceChildren(...newest.map(row));
+  show(byId("topics-table"), topics.length > 0);
+  setText(byId("topics-note"), words(topics.length));
+}
+
+function words(total) {
+  if (total === 0) return "Nothing has been published yet.";
+  const beside = total > SHOWN_MAX ? `, the ${SHOWN_MAX} with the newest events` : "";
+  return `${plural(total, "topic")}${beside}`;
+}
+
+function row({ topic, count: kept, head, floor, subscribers }) {
+  const listeners = Object.values(subscribers).reduce((sum, one) => sum + one, 0);
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row", class: "mono", text: topic }),
+    h("td", { class: "num", text: count(kept) }),
+    h("td", { class: "num", text: count(listeners) }),
+    h("td", { class: "mono", text: head }),
+    h("td", { class: "mono", text: floor ?? "nothing removed" }),
+  );
+}
+
+const offset = (cursor) => Number(cursor.slice(cursor.lastIndexOf("-") + 1));
