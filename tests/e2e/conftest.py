@@ -13,12 +13,35 @@ Serve = Callable[..., ServerProcess]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server with its defaults, for tests that neither stop it nor need an empty log."""
-    with ServerProcess(tmp_path_factory.mktemp("shared"), env={"TWINWIRE_GENERATION_PACE": "0"}) as process:
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with its defaults, the example application among them."""
+    yield from _shared(tmp_path_factory.mktemp("shared"), {"TWINWIRE_GENERATION_PACE": "0"})
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server without any application."""
+    yield from _shared(tmp_path_factory.mktemp("alone"), {"TWINWIRE_APPS": "none"})
+
+
+def _shared(directory: Path, env: dict[str, str]) -> Iterator[ServerProcess]:
+    with ServerProcess(directory, env=env) as process:
         yield process
         assert process.stop() == 0
         assert process.faults() == []
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> ServerProcess:
+    """A server for tests that neither stop it nor need an empty log.
+
+    The contract holds without any application, but for its section on projects: so that is how its tests run, and
+    those marked `projects` and all others on a server with its defaults.
+    """
+    contract = request.module.__name__.rpartition(".")[2].startswith("test_contract_")
+    has_example = not contract or request.node.get_closest_marker("projects") is not None
+    found: ServerProcess = request.getfixturevalue("example" if has_example else "alone")
+    return found
 
 
 @pytest.fixture

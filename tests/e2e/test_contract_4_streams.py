@@ -40,6 +40,7 @@ async def test_4_a_plain_get_on_the_websocket_url_is_426(url: str) -> None:
     assert "/api/sse" in str(problem)
 
 
+@pytest.mark.projects
 async def test_4_a_plain_get_on_a_projects_websocket_url_is_426(url: str) -> None:
     """4, `GET /api/ws/projects/{id}` without Upgrade: the same, with the project's SSE URL."""
     project = await create_project(url)
@@ -47,6 +48,7 @@ async def test_4_a_plain_get_on_a_projects_websocket_url_is_426(url: str) -> Non
     assert f"/api/sse/projects/{project}" in str(problem)
 
 
+@pytest.mark.projects
 async def test_4_websocket_of_a_project(url: str) -> None:
     """4, `GET /api/ws/projects/{id}`: the same as `topic=projects/{id}`."""
     project = await create_project(url)
@@ -58,6 +60,7 @@ async def test_4_websocket_of_a_project(url: str) -> None:
     await stream.close()
 
 
+@pytest.mark.projects
 async def test_4_websocket_of_no_project_is_404(url: str) -> None:
     """4, `GET /api/ws/projects/{id}`: 404 before the handshake if there is no such project."""
     with pytest.raises(RefusedError) as refused:
@@ -65,6 +68,7 @@ async def test_4_websocket_of_no_project_is_404(url: str) -> None:
     refused.value.response.problem(404)
 
 
+@pytest.mark.projects
 async def test_4_sse_of_a_project(url: str) -> None:
     """4, `GET /api/sse/projects/{id}`: the same as `topic=projects/{id}`."""
     project = await create_project(url)
@@ -75,6 +79,7 @@ async def test_4_sse_of_a_project(url: str) -> None:
     stream.reset()
 
 
+@pytest.mark.projects
 async def test_4_sse_of_no_project_is_404(url: str) -> None:
     """4, `GET /api/sse/projects/{id}`: what does not exist is 404, as anywhere in HTTP."""
     with pytest.raises(RefusedStreamError) as refused:

@@ -11,6 +11,8 @@ from tests.support.clients import TRANSPORTS, Transport, open_stream
 from tests.support.frames import Frame
 from tests.support.http import Response, request
 
+pytestmark = pytest.mark.projects
+
 BRIEF = "tasks: title text, done bool, due date; people: name text, email text, age int"
 
 

@@ -103,6 +103,7 @@ async def test_7_the_page(url: str) -> None:
     assert "<html" in response.text.lower()
 
 
+@pytest.mark.projects
 async def test_7_openapi(url: str) -> None:
     """7, `GET /api/openapi.json`: describes the HTTP part: every route of the contract is in it."""
     response = await request(url, "GET", "/api/openapi.json")
