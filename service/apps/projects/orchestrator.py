@@ -56,11 +56,6 @@ class Orchestrator:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closing = False
 
-    @property
-    def active(self) -> int:
-        """Runs that work or wait."""
-        return len(self._jobs)
-
     async def start(self) -> None:
         """Take up what an earlier process left."""
         async with self._store.view() as view:

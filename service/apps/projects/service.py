@@ -108,11 +108,6 @@ class ProjectService:
             await asyncio.wait(self._operations)
         await self._store.close()
 
-    @property
-    def active_runs(self) -> int:
-        """Runs that work or wait."""
-        return self._orchestrator.active
-
     def exists(self, id: str) -> bool:
         """Whether there is such a project; answered from memory."""
         return id in self._known

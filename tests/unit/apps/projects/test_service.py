@@ -117,11 +117,12 @@ async def test_deleting_takes_the_run_the_files_and_the_events_along(world: Worl
     gate = Gate()
     service = await world.service([gate])
     id, other = [(await service.create(name, BRIEF)).id for name in ("P", "Q")]
-    await service.generate(id)
+    run = await service.generate(id)
     await gate.reached.wait()
+    (work,) = (task for task in asyncio.all_tasks() if task.get_name() == f"run {run.id}")
     await service.delete(id)
     assert gate.left
-    assert service.active_runs == 0
+    assert work.done()
     assert world.of("project_deleted") == [{"id": id, "name": "P"}]
     for call in (service.snapshot, service.files, service.archive, service.delete):
         with pytest.raises(NotFoundError):
