@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -20,9 +21,11 @@ from service.core.errors import ConfigError
 from service.core.event import Rule
 from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.log.base import EventLog
 from service.log.sqlite.database import FileLock, driver, library_is_affected
-from service.log.sqlite.log import SQLiteEventLog, open_log
+from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import migrate
+from service.log.sqlite.tables import open_tables
 from service.operations.metrics import Metrics, ServiceMetrics
 from service.resources import resource
 from service.settings import Settings, explain_values
@@ -64,7 +67,7 @@ class Assembly:
         settings: Settings,
         clock: Clock,
         lock: FileLock,
-        log: SQLiteEventLog,
+        log: EventLog,
         bus: EventBus,
         apps: Sequence[App],
     ) -> None:
@@ -126,7 +129,7 @@ class Assembly:
             bus = EventBus(log, clock, tail_events=settings.bus.tail_events, tail_bytes=settings.bus.tail_bytes)
             for app in apps:
                 undo.push_async_callback(app.close)
-                await app.open(Ground(bus, bus.reading, clock, settings.log.database))
+                await app.open(Ground(bus, bus.reading, clock, partial(open_tables, settings.log.database)))
             assembly = cls(settings, clock, lock, log, bus, apps)
             for app in apps:
                 await app.start()
@@ -151,9 +154,9 @@ class Assembly:
 
     def checks(self) -> dict[str, str]:
         """Each condition of readiness by name: "ok", or what is wrong."""
-        failure = self.log.failure
+        failure = self.log.health().failure
         return {
-            "log": "ok" if failure is None else failure.detail,
+            "log": failure or "ok",
             "migrations": "ok",  # `open` refuses to go on without them
             "draining": "ok" if not self.draining.has_begun else "the service is restarting",
         }

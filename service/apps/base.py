@@ -13,7 +13,7 @@ What it serves, `routes` and `pages`, and what of it `describe` tells are asked 
 Only `name` has to be given: an application of one route needs nothing else of this.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from service.core.event import Draft, Rule
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import Page, Receipt, Search, Statement
+from service.log.base import Ability, Guard, Page, Receipt, Search, Statement, Tables
 from service.openapi import Description
 
 if TYPE_CHECKING:
@@ -35,8 +35,14 @@ class Bus(Protocol):
     def head(self) -> int:
         """The offset of the newest event; 0 before the first."""
 
-    async def publish(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
-        """Commit drafts and statements in one transaction. Raises TwinwireError."""
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What the log can do beside events; `service.log.base.require` asks for it."""
+
+    async def publish(
+        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+    ) -> Receipt:
+        """Commit drafts and statements in one transaction, if all guards hold. Raises TwinwireError."""
 
     async def reach(self, offset: int) -> None:
         """Return once the head is at `offset` or beyond."""
@@ -56,12 +62,12 @@ class History(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What an application stands on: `database` is the file in which the embedded engine keeps its tables."""
+    """What an application stands on. `tables` opens a door to what its statements write, for it to close."""
 
     bus: Bus
     history: History
     clock: Clock
-    database: Path
+    tables: Callable[[], Awaitable[Tables]]
 
 
 class App:

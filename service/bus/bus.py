@@ -6,8 +6,8 @@ then the fan-out runs, all in the step that `_committed` is.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Final
 
 from service.bus.encoding import Encoding, P
 from service.bus.fanout import FanOut
@@ -22,7 +22,10 @@ from service.core.cursor import Cursor
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import EventLog, Receipt, Statement, TopicStats
+from service.log.base import Ability, EventLog, Guard, Receipt, Statement, TopicStats
+
+TOPICS_PAGE: Final = 1_000
+"""Topics listed between two looks at the event loop, a few milliseconds."""
 
 
 class EventBus:
@@ -60,19 +63,27 @@ class EventBus:
     def tail(self) -> Tail:
         return self._tail
 
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What the log's engine can do beside events."""
+        return self._log.abilities
+
     def cursor(self, offset: int) -> str:
         return str(Cursor(self.epoch, offset))
 
     # Publishing
 
-    async def publish(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
-        """Append, together with `also`; returns once it is on disk and was handed to live subscribers.
+    async def publish(
+        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+    ) -> Receipt:
+        """Append, together with `also` and if `guards` hold; returns once it is on disk and live subscribers have it.
 
-        Raises StorageFullError, OverloadedError, UnavailableError or StorageError: then nothing was published.
+        Raises GuardError, StorageFullError, OverloadedError, UnavailableError, UnsupportedError or StorageError: then
+        nothing was published.
         """
         self._publishing += 1
         try:
-            return await self._log.append(drafts, also)
+            return await self._log.append(drafts, also, guards)
         finally:
             self._publishing -= 1
 
@@ -130,9 +141,15 @@ class EventBus:
         """Keep the newest `keep` events of each matching topic; returns how many went."""
         return await self._log.trim(topics, keep)
 
-    def topics(self) -> list[tuple[TopicStats, Counter[str]]]:
-        """Every topic with the number of subscriptions that cover it, by transport."""
-        return [(stats, _by_transport(self.groups.matching(stats.topic))) for stats in self._log.topics()]
+    async def topics(self, topics: TopicFilter) -> AsyncIterator[tuple[TopicStats, Counter[str]]]:
+        """Every topic that matches, by name, with the number of subscriptions that cover it, by transport."""
+        after: str | None = ""
+        while after is not None:
+            page = await self._log.topics(topics, after, TOPICS_PAGE)
+            for stats in page.topics:
+                yield stats, _by_transport(self.groups.matching(stats.topic))
+            after = page.next
+            await asyncio.sleep(0)
 
     def subscriptions(self) -> Counter[str]:
         """How many are open, by transport."""

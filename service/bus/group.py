@@ -44,8 +44,8 @@ class Group(Generic[P]):
             found = self._memo[topic] = self.topics.matches(topic)
         return found
 
-    def batch(self, frames: Sequence[bytes], offset: int) -> Batch[P]:
-        return Batch(self.encoding.join(frames) if frames else None, len(frames), offset)
+    def batch(self, frames: Sequence[bytes], offset: int, floor: int) -> Batch[P]:
+        return Batch(self.encoding.join(frames) if frames else None, len(frames), offset, floor)
 
     def trimmed(self, topic: str, floor: int) -> None:
         """Retention took a topic's events up to `floor`."""

@@ -14,6 +14,7 @@ from service.bus.tail import Tail
 from service.bus.turns import Turns
 from service.bus.values import Batch, Gap
 from service.core.cursor import Cursor
+from service.core.event import OFFSET
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Page, Search
 
@@ -21,8 +22,9 @@ PAGE_EVENTS: Final = 400
 PAGE_BYTES: Final = 256 * 1024
 """A replay reads this much at a time, about half a millisecond, and then lets others have a turn."""
 
-LOCATE_STEPS: Final = 100
-"""Reads in search of where a stream begins, 200,000 offsets or a tenth of a second if few match."""
+LOCATE_OFFSETS: Final = 200_000
+"""Offsets looked at in search of where a stream begins, a tenth of a second if few match, in as many reads as the log's
+step makes of it."""
 
 TAIL_SCAN: Final = 2_000
 """Entries of the tail that are looked at in one step, however few match."""
@@ -86,10 +88,10 @@ class Reading:
 
         Or a position before that, if it is far: a stream that scans has heartbeats, one that has not begun has none.
         """
-        for _ in range(LOCATE_STEPS):
+        for _ in range(max(1, LOCATE_OFFSETS // self._log.step)):
             page = await self._log.read(topics, after, limit=1, max_bytes=1)
             if page.rows:
-                return page.rows[0][0] - 1
+                return page.rows[0][OFFSET] - 1
             after = page.next
             if after >= self.head:
                 return self.head
@@ -115,21 +117,21 @@ class Reading:
         else:
             page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
             payload = group.encoding.page(page.rows) if page.rows else None
-            batch = Batch(payload, len(page.rows), page.next)
+            batch = Batch(payload, len(page.rows), page.next, page.floor)
         self._shared.keep(group, after, head, batch)
         return batch
 
     def _tail_page(self, group: Group[P], after: int) -> Batch[P]:
         frames: list[bytes] = []
-        size = 0
+        size, floor = 0, self.floor(group.topics)  # the tail forgets in the step in which a floor is raised
         for entry in self._tail.after(after, TAIL_SCAN):
             if group.matches(entry.event.topic):
                 frame = entry.frame(group.encoding)
                 frames.append(frame)
                 size += len(frame)
                 if len(frames) >= PAGE_EVENTS or size >= PAGE_BYTES:
-                    return group.batch(frames, entry.event.offset)
-        return group.batch(frames, min(self.head, after + TAIL_SCAN))
+                    return group.batch(frames, entry.event.offset, floor)
+        return group.batch(frames, min(self.head, after + TAIL_SCAN), floor)
 
     async def search(self, search: Search) -> Page:
         """One page of history."""

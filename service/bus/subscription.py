@@ -20,8 +20,9 @@ round: it never waits, so it comes between two steps of the user's and not into 
 What holds when. `read` is the only one that waits, for two things:
 
 - For its page. Meanwhile events may be committed, which the next read brings, and floors may rise: the page may lack
-  what was trimmed before it was read. So the floors are looked at in the step in which the page came back, and if one
-  rose above the cursor since they were last looked at, the page is dropped for a gap.
+  what was trimmed before it was read. The page says so itself: by its floor, if that is higher than the one that the
+  client was told of. A floor that rose below that one is known to the group. If either is above the cursor, the page
+  is dropped for a gap.
 - For the place where a gap ends. What rises meanwhile comes after the `moment` taken before, so the next read finds it.
 
 A round of the fan-out may be cut into slices with turns of the loop in between, in which members come and go. One that
@@ -58,13 +59,15 @@ class Outlet(Protocol[P_contra]):
 class Subscription(Generic[P]):
     """Not a queue: nothing waits in it. See the module: who may call what."""
 
-    __slots__ = ("_checked", "_groups", "_reading", "group", "offset", "outlet", "state")
+    __slots__ = ("_checked", "_groups", "_reading", "_told", "group", "offset", "outlet", "state")
 
     def __init__(self, reading: Reading, groups: Groups, group: Group[P], offset: int) -> None:
         self._reading = reading
         self._groups = groups
-        self._checked: int | None = group.floors.moment
-        """The moment of the group's floors up to which the client was told; None: of this filter's it was told none."""
+        self._told = reading.floor(group.topics)
+        """The filter's floor that the client was told of, or came in with; 0: of this filter's it was told none."""
+        self._checked = group.floors.moment
+        """The moment of the group's floors up to which it was told."""
         self.group = group
         """Its filter and encoding. A member until it is closed; another group after `change`."""
         self.offset = offset
@@ -92,19 +95,20 @@ class Subscription(Generic[P]):
         if before >= self._reading.head:
             return None
         batch = await self._reading.page(self.group, before)
-        moment = self.group.floors.moment
-        if self._lost() > before:  # floors rise before events vanish (log/base.py): the page may have a hole
-            gap = await self._reading.gap(self.topics, before, self._reading.floor(self.topics))
-            self._checked = moment
+        moment, lost = self.group.floors.moment, self._lost(batch.floor)
+        floor = max(batch.floor, lost)
+        if lost > before:
+            gap = await self._reading.gap(self.topics, before, floor)
+            self._told, self._checked = floor, moment
             self.offset = max(before, gap.offset)
             return gap
-        self._checked = moment
+        self._told, self._checked = max(self._told, floor), moment
         self.offset = batch.offset
         return batch
 
-    def _lost(self) -> int:
-        """The highest floor that the client was not told of. The filter's own may hide a lower one of a topic."""
-        return self._reading.floor(self.topics) if self._checked is None else self.group.floors.since(self._checked)
+    def _lost(self, floor: int) -> int:
+        """The highest floor that the client was not told of, when a page has this one, which may hide a lower one."""
+        return floor if floor > self._told else self.group.floors.since(self._checked)
 
     def go_live(self, outlet: Outlet[P]) -> bool:
         """Be fed by the fan-out from now on, if the cursor stands at the head; else False."""
@@ -147,7 +151,8 @@ class Subscription(Generic[P]):
             old = self.group
             self.group = self._groups.join(topics, old.encoding)
             self._groups.leave(old)
-            self._checked = None  # what the new filter has lost was never told
+            self._told = 0  # what the new filter has lost was never told
+            self._checked = self.group.floors.moment
         return self.offset
 
     def close(self) -> None:

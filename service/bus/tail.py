@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from service.bus.encoding import Encoding
-from service.core.event import Event
+from service.core.event import DATA, Event
 
 _OVERHEAD: Final = 400
 """Bytes of an entry beside its data and frames, near enough for a bound."""
@@ -95,4 +95,4 @@ class Tail:
 
 
 def _cost(event: Event) -> int:
-    return 2 * len(event[5]) + _OVERHEAD  # `data`, by its place: asked for every event twice
+    return 2 * len(event[DATA]) + _OVERHEAD  # by its place, not its name: asked for every event twice

@@ -9,11 +9,15 @@ from service.core.words import GapReason
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[P]):
-    """Frames ready to write: `count` events, after which the reader stands at `offset`. `payload` None: no frame."""
+    """Frames ready to write: `count` events, after which the reader stands at `offset`. `payload` None: no frame.
+
+    Up to `floor` some may be missing: the filter's, as of the page that they were made of.
+    """
 
     payload: P | None
     count: int
     offset: int
+    floor: int
 
 
 class Gap(NamedTuple):

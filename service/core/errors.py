@@ -9,6 +9,7 @@
     ├── NotFoundError            404
     ├── MethodError              405
     ├── ConflictError            409
+    │   └── GuardError           409        a guard of an append did not hold; tells what it found
     ├── ForbiddenError           403  1008
     ├── UpgradeRequiredError     426
     ├── RateLimitedError         429  1013  retry
@@ -128,6 +129,16 @@ class ConflictError(TwinwireError):
     status = 409
     close_code = 1008
     title = "Conflict"
+
+
+class GuardError(ConflictError):
+    """What an append depended on is not so; `row` is what was found in place of what was expected, if anything."""
+
+    title = "Condition not met"
+
+    def __init__(self, detail: str, *, row: tuple[Any, ...] | None = None, **rest: Any) -> None:
+        super().__init__(detail, **rest)
+        self.row: Final = row
 
 
 class ForbiddenError(TwinwireError):

@@ -69,6 +69,14 @@ class Draft(NamedTuple):
 Row = tuple[int, str, str, int, int, str]
 """The columns of an Event, without being one: a replay makes frames of them, and has no use for the names."""
 
+OFFSET: Final = 0
+TOPIC: Final = 1
+TYPE: Final = 2
+TIME: Final = 3
+PREV: Final = 4
+DATA: Final = 5
+"""Where they are in a row, for whoever needs one of them; who needs more unpacks it."""
+
 
 class Event(NamedTuple):
     """A stored fact, in the order of the columns that it is read from.

@@ -1,34 +1,102 @@
 """The contract of a durable, ordered log of events.
 
-What holds for every implementation:
+What holds for every implementation, here called an engine:
 
 - **One order.** Offsets count from 1 over the whole log, grow by one and are never used twice, not even after
   a crash or after the newest events were trimmed.
 - **Durable before visible.** `append` returns, and listeners hear of an event, only after its commit. A listener
   hears every event once, in log order, and all events of one commit together.
-- **All or nothing.** The drafts and statements of one `append` commit together or not at all.
+- **All or nothing.** What one `append` brings commits together or not at all, whatever else commits with it.
 - **Cancelling does not undo.** A cancelled `append` may still commit; an idempotency key makes a retry safe.
-- **No silent hole.** `bounds(filter).floor` is raised *before* the events up to it vanish, so that a reader that
-  checks the floor in the same step in which it reads can't lose an event without noticing.
-- **Bounded reads.** `read` and `search` never see past `head`, even if the disk already holds more.
+- **No silent hole.** A page says up to where rows may be missing from it, `Page.floor`: the floor of its filter as of
+  the rows, whatever was trimmed while it was read. The filter's floor is the highest of its topics', so a lower one
+  that rises below it is told by `trimmed` instead, before a page that lacks the rows is returned.
+- **Bounded reads.** `read` and `search` never see past `head`, even if the disk already holds more. One `read` looks
+  at no more than `step` offsets, or at what an index gives it for the filter.
+
+Two things an engine may be able to do or not, its `abilities`: statements that commit with events, and guards, on which
+an append depends. Both speak to tables that the engine keeps beside the events, in the engine's own language: whoever
+hands them in knows the engine that it was written for, and nobody between the two looks inside. An application asks
+for what it needs with `require`, once and at start; an append that uses what the engine hasn't is refused with
+UnsupportedError before anything is written.
+
+In one append, the guards are looked at first, then the drafts get their offsets, then the statements run. Appends
+that commit together do so one after the other, each seeing what those before it did to the tables. Neither guards nor
+statements touch the tables of the log itself, whose rows an engine may write later or keep elsewhere.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
 
+from service.core.errors import UnsupportedError
 from service.core.event import Draft, Event, Row
+from service.core.limits import PAGE_DEFAULT
 from service.core.topics import TopicFilter
 
-Statement = tuple[str, Sequence[Any]]
-"""SQL and its parameters, to be committed together with events."""
+Value = str | int | float | bytes | None
+"""What a statement is given, and what a table holds."""
 
 Listener = Callable[[Sequence[Event]], None]
 """Called on the event loop after each commit with its new events; must not block or raise."""
 
-
 TrimListener = Callable[[str, int], None]
 """Called on the event loop with a topic and its new floor, before the events up to there vanish."""
+
+_ASSIGNED: Final = re.compile(r"time|offset_\d+")
+
+
+class Ability(Enum):
+    """What an engine may have beyond the events."""
+
+    STATEMENTS = "statements that commit with events"
+    GUARDS = "guards on which an append depends"
+
+
+class Able(Protocol):
+    """Whoever tells the abilities of the engine below it."""
+
+    @property
+    def abilities(self) -> frozenset[Ability]: ...
+
+
+def require(engine: Able, *needed: Ability) -> None:
+    """Raises UnsupportedError that names what the engine hasn't."""
+    missing = [one.value for one in needed if one not in engine.abilities]
+    if missing:
+        raise UnsupportedError(f"the log's engine has no {' and no '.join(missing)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is to be done to the engine's tables, together with events. `text` is in the engine's language.
+
+    It names its parameters, `:name` in SQL. Beside those given it may name `:time`, the events' time in Unix ms, and
+    `:offset_0`, `:offset_1`, ...: the offsets of the append's drafts, in their order, as in its receipt.
+    """
+
+    text: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        taken = [name for name in self.parameters if _ASSIGNED.fullmatch(name)]
+        if taken:
+            raise ValueError(f"the parameter {taken[0]!r} is the engine's to give")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A question to the engine's tables, and the one answer with which the append may go on.
+
+    `expected` is the first row of the answer; None: there must be none.
+    """
+
+    text: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    expected: tuple[Value, ...] | None = None
 
 
 class Bounds(NamedTuple):
@@ -40,10 +108,14 @@ class Bounds(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Events in the order asked for, and the offset from which to go on: everything up to it was considered."""
+    """Events in the order asked for, and the offset from which to go on: everything up to it was considered.
+
+    Up to `floor` rows may be missing, since retention took them before or while they were looked for.
+    """
 
     rows: Sequence[Row]
     next: int
+    floor: int
 
     @property
     def events(self) -> list[Event]:
@@ -68,6 +140,27 @@ class TopicStats:
     floor: int
 
 
+class TopicPage(NamedTuple):
+    """Topics by name, and the name after which to go on; None if that was all."""
+
+    topics: Sequence[TopicStats]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an engine does. Figures that it has not are 0."""
+
+    failure: str | None
+    """Why the last write failed, in one line; None once one has succeeded."""
+    commits: int
+    """Since it was opened; many appends may share one."""
+    commit_seconds: float
+    """How long the last one took."""
+    journal_bytes: int
+    """Written ahead, and yet to be moved to where it stays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """A bounded look into history. Offsets are exclusive on both ends; times are Unix milliseconds, inclusive.
@@ -82,7 +175,7 @@ class Search:
     from_time: int | None = None
     to_time: int | None = None
     newest_first: bool = False
-    limit: int = 500
+    limit: int = PAGE_DEFAULT
 
 
 class EventLog(Protocol):
@@ -95,10 +188,26 @@ class EventLog(Protocol):
     def head(self) -> int:
         """The offset of the last committed event that listeners have heard of; 0 for an empty log."""
 
+    @property
+    def abilities(self) -> frozenset[Ability]: ...
+
+    @property
+    def step(self) -> int:
+        """How many offsets one `read` looks at, at most, when few of them match."""
+
     def bounds(self, topics: TopicFilter) -> Bounds: ...
 
-    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
-        """Commit. Raises StorageFullError, UnavailableError (the write queue is full) or StorageError."""
+    def health(self) -> Health:
+        """From memory, or nearly so: it is asked at every look at the service's readiness."""
+
+    async def append(
+        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+    ) -> Receipt:
+        """Commit, if all guards hold. Statements also run for drafts that repeat an earlier key.
+
+        Raises GuardError (one did not hold), StorageFullError, OverloadedError (too much waits), UnavailableError (the
+        log is closed), UnsupportedError (no such ability) or StorageError: then nothing of it was written.
+        """
 
     async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
         """The next events after `after` in log order: at most `limit`, and about `max_bytes` of data, but one at least.
@@ -112,10 +221,33 @@ class EventLog(Protocol):
     async def trim(self, topics: TopicFilter, keep: int) -> int:
         """Remove all but the newest `keep` events of each topic that matches; returns how many went."""
 
-    def topics(self) -> Sequence[TopicStats]: ...
+    async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
+        """At most `limit` topics that match and come after the name `after` ("" for the first), by code point.
+
+        May hold fewer than exist, even none, with `next` moved on.
+        """
 
     def follow(self, committed: Listener, trimmed: TrimListener) -> None:
         """From now on, call `committed` after every commit and `trimmed` whenever a floor was raised."""
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the files. Idempotent."""
+
+
+class View(Protocol):
+    """One consistent look at what statements have written: all its answers are of the same commit."""
+
+    async def rows(self, text: str, parameters: Mapping[str, Value] | None = None) -> Sequence[tuple[Any, ...]]:
+        """The answer to a question in the engine's language. Raises StorageError."""
+
+    async def position(self) -> int:
+        """The offset of the newest event that this view includes. It may be a moment ahead of the log's head."""
+
+
+class Tables(Protocol):
+    """The door to the tables of an engine that has statements: for reading, since only appends write."""
+
+    def view(self) -> AbstractAsyncContextManager[View]:
+        """Short, since it may keep the engine from tidying up; others wait meanwhile. Raises StorageError."""
+
+    async def close(self) -> None: ...

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,26 +11,14 @@ from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
 from service.core.time import Clock
 from service.core.words import TRANSPORTS
+from service.log.base import EventLog
 from service.stream.hub import StreamHub
-
-
-class LogState(Protocol):
-    """What is measured of the embedded log."""
-
-    @property
-    def head(self) -> int: ...
-    @property
-    def wal_bytes(self) -> int: ...
-    @property
-    def commits(self) -> int: ...
-    @property
-    def last_commit_seconds(self) -> float: ...
 
 
 class ServiceMetrics(Collector):
     """Twinwire's own metrics, named `twinwire_*`."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, gate: Gate, log: LogState, clock: Clock) -> None:
+    def __init__(self, bus: EventBus, hub: StreamHub, gate: Gate, log: EventLog, clock: Clock) -> None:
         self._gate = gate
         self._bus = bus
         self._hub = hub
@@ -39,12 +26,12 @@ class ServiceMetrics(Collector):
         self._started = clock.unix_ms() / 1000
 
     def collect(self) -> Iterator[Metric]:
-        bus, log = self._bus, self._log
+        bus, health = self._bus, self._log.health()
         yield GaugeMetricFamily("twinwire_start_time_seconds", "Unix time of the start.", self._started)
-        yield GaugeMetricFamily("twinwire_log_head", "Offset of the newest event.", log.head)
-        yield GaugeMetricFamily("twinwire_log_wal_bytes", "Size of the write-ahead log.", log.wal_bytes)
-        yield GaugeMetricFamily("twinwire_commit_seconds", "Duration of the last commit.", log.last_commit_seconds)
-        yield CounterMetricFamily("twinwire_commits", "Group commits.", log.commits)
+        yield GaugeMetricFamily("twinwire_log_head", "Offset of the newest event.", bus.head)
+        yield GaugeMetricFamily("twinwire_log_wal_bytes", "Size of the write-ahead log.", health.journal_bytes)
+        yield GaugeMetricFamily("twinwire_commit_seconds", "Duration of the last commit.", health.commit_seconds)
+        yield CounterMetricFamily("twinwire_commits", "Group commits.", health.commits)
         yield CounterMetricFamily("twinwire_events_published", "Events committed.", bus.published)
         yield CounterMetricFamily("twinwire_events_delivered", "Events written by the fan-out.", bus.deliveries)
         yield CounterMetricFamily("twinwire_events_replayed", "Events read from a cursor.", bus.reading.replayed)

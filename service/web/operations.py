@@ -46,7 +46,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 
     @blueprint.get("/api/topics")
     async def topics() -> Response:
-        return answer({"topics": [_topic(assembly, *one) for one in assembly.bus.topics()]})
+        return answer({"topics": [_topic(assembly, *one) async for one in assembly.bus.topics(TopicFilter.all())]})
 
     @blueprint.post("/api/topics/trim")
     async def trim() -> Response:

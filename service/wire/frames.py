@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
-from service.core.event import Event, Row
+from service.core.event import OFFSET, TYPE, Event, Row
 from service.core.time import Moments
 from service.core.words import ControlType
 
@@ -175,10 +175,10 @@ class SSEFrames:
         epoch, texts = self._text.epoch, self._text.many(rows)
         if not self._named:
             pairs = zip(rows, texts, strict=True)
-            parts = [f"{before_id}{epoch}-{row[0]}{before_data}{text}{after_data}" for row, text in pairs]
+            parts = [f"{before_id}{epoch}-{row[OFFSET]}{before_data}{text}{after_data}" for row, text in pairs]
         else:
             parts = [
-                f"{before_id}{epoch}-{row[0]}{before_type}{row[2]}{before_data}{text}{after_data}"
+                f"{before_id}{epoch}-{row[OFFSET]}{before_type}{row[TYPE]}{before_data}{text}{after_data}"
                 for row, text in zip(rows, texts, strict=True)
             ]
         return "".join(parts).encode()

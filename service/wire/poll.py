@@ -13,7 +13,7 @@ from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
 from service.core.errors import InvalidError, TwinwireError
-from service.core.event import check_type
+from service.core.event import DATA, OFFSET, check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
 from service.core.time import parse_rfc3339
 from service.core.topics import TopicFilter
@@ -180,11 +180,10 @@ class PollWire:
         search, gap, told = question.search, question.gap, question.told
         while True:
             page = await self._bus.reading.search(search)
-            floor = self._bus.reading.floor(search.topics)
-            if search.newest_first or floor <= max(search.after, told):
+            if search.newest_first or page.floor <= max(search.after, told):
                 return page, gap
-            told = floor
-            gap = await self._bus.reading.gap(search.topics, search.after, floor)
+            told = page.floor
+            gap = await self._bus.reading.gap(search.topics, search.after, told)
             search = replace(search, after=max(search.after, gap.offset))
 
     async def _more(self, search: Search, page: Page) -> bool:
@@ -234,9 +233,9 @@ def _cut(page: Page) -> tuple[Page, bool]:
     """The page up to ANSWER_BYTES of data, but one event at least, and whether something was left out."""
     size = 0
     for count, row in enumerate(page.rows):
-        size += len(row[5])
+        size += len(row[DATA])
         if size > ANSWER_BYTES and count:
-            return Page(page.rows[:count], page.rows[count - 1][0]), True
+            return Page(page.rows[:count], page.rows[count - 1][OFFSET], page.floor), True
     return page, False
 
 

@@ -1,24 +1,45 @@
-"""The event log in memory: a second implementation of `service.log.base.EventLog`, which passes the same suite.
+"""The event log in memory: a second engine behind `service.log.base.EventLog`, which passes the same suite.
 
 Unlike the black-box kit beside it, it imports the service's contract. It is for tests of what stands on a log, and
-shows that nothing above the contract knows SQLite. Statements that commit with events run on an in-memory database.
+shows that nothing above the contract knows SQLite. Its table is a dictionary, and these few words are its language:
+
+    statement  put       :key = :value, whatever was there
+               add       the same, but a fault if something was there
+               claim     :key = `:{what}`, an assigned parameter by name: `offset_0`, `time`
+    question   get       one row with the value of :key, or none
+               all       a row of key and value for each, sorted
 """
 
 import asyncio
-import sqlite3
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, Final
 
-from service.core.errors import StorageError, UnavailableError
+from service.core.errors import GuardError, StorageError, TwinwireError, UnavailableError
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import Bounds, Listener, Page, Receipt, Search, Statement, TopicStats, TrimListener
+from service.log.base import (
+    Ability,
+    Bounds,
+    Guard,
+    Health,
+    Listener,
+    Page,
+    Receipt,
+    Search,
+    Statement,
+    TopicPage,
+    TopicStats,
+    TrimListener,
+    Value,
+    require,
+)
 
-
-def _new_database() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None)
+STEP: Final = 2_000
+"""Offsets that one read looks at."""
 
 
 @dataclass
@@ -32,26 +53,31 @@ class Disk:
     keys: dict[tuple[str, str], int] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
     floors: dict[str, int] = field(default_factory=dict)
-    database: sqlite3.Connection = field(default_factory=_new_database)
+    table: dict[Value, Value] = field(default_factory=dict)
 
 
 @dataclass
 class _Job:
     drafts: Sequence[Draft]
     also: Sequence[Statement]
+    guards: Sequence[Guard]
     done: "asyncio.Future[Receipt]"
 
 
 class MemoryEventLog:
     """Appends that wait together commit together, at the next turn of the event loop."""
 
-    def __init__(self, clock: Clock, disk: Disk | None = None) -> None:
+    def __init__(
+        self, clock: Clock, disk: Disk | None = None, abilities: frozenset[Ability] = frozenset(Ability)
+    ) -> None:
         self.disk = disk or Disk()
         self._clock = clock
+        self._abilities = abilities
         self._waiting: list[_Job] = []
         self._listeners: list[Listener] = []
         self._watchers: list[TrimListener] = []
         self._closed = False
+        self._commits = 0
 
     @property
     def epoch(self) -> str:
@@ -61,6 +87,17 @@ class MemoryEventLog:
     def head(self) -> int:
         return self.disk.head
 
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        return self._abilities
+
+    @property
+    def step(self) -> int:
+        return STEP
+
+    def health(self) -> Health:
+        return Health(None, self._commits, 0.0, 0)
+
     def follow(self, committed: Listener, trimmed: TrimListener) -> None:
         self._listeners.append(committed)
         self._watchers.append(trimmed)
@@ -69,22 +106,27 @@ class MemoryEventLog:
         floors = (floor for name, floor in self.disk.floors.items() if topics.matches(name))
         return Bounds(self.epoch, max(floors, default=0), self.head)
 
-    def topics(self) -> Sequence[TopicStats]:
-        counts = dict.fromkeys(self.disk.heads, 0)
-        for event in self.disk.events:
+    async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
+        disk = self.disk
+        names = sorted(name for name in disk.heads if name > after and topics.matches(name))
+        counts = dict.fromkeys(disk.heads, 0)
+        for event in disk.events:
             counts[event.topic] += 1
-        floors = self.disk.floors
-        return [TopicStats(name, counts[name], head, floors.get(name, 0)) for name, head in self.disk.heads.items()]
+        found = [TopicStats(name, counts[name], disk.heads[name], disk.floors.get(name, 0)) for name in names[:limit]]
+        return TopicPage(found, names[limit - 1] if len(names) > limit else None)
 
-    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
+    async def append(
+        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+    ) -> Receipt:
         if self._closed:
             raise UnavailableError("the log is closed")
-        if not drafts and not also:
+        require(self, *([Ability.STATEMENTS] if also else []), *([Ability.GUARDS] if guards else []))
+        if not drafts and not also and not guards:
             return Receipt((), False)
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._commit)
-        job = _Job(drafts, also, loop.create_future())
+        job = _Job(drafts, also, guards, loop.create_future())
         self._waiting.append(job)
         return await job.done
 
@@ -92,6 +134,7 @@ class MemoryEventLog:
         jobs, self._waiting = self._waiting, []
         new: list[Event] = []
         answers = [self._apply(job, new) for job in jobs]
+        self._commits += 1
         if new:
             self.disk.head = new[-1].offset
             for listener in self._listeners:
@@ -104,57 +147,84 @@ class MemoryEventLog:
             else:
                 job.done.set_exception(answer)
 
-    def _apply(self, job: _Job, new: list[Event]) -> Receipt | StorageError:
-        """The statements, then the events, which can't fail: all or nothing."""
-        database = self.disk.database
-        database.execute("BEGIN")
-        try:
-            for sql, parameters in job.also:
-                database.execute(sql, parameters)
-            database.execute("COMMIT")
-        except sqlite3.Error as error:
-            database.execute("ROLLBACK")
-            return StorageError(str(error))
-        before = len(new)
-        offsets = tuple(self._add(draft, new) for draft in job.drafts)
-        return Receipt(offsets, len(new) > before or not job.drafts)
-
-    def _add(self, draft: Draft, new: list[Event]) -> int:
+    def _apply(self, job: _Job, new: list[Event]) -> Receipt | TwinwireError:
+        """Guards, drafts, statements. Only the statements can fail half-way, and they are tried on a copy."""
         disk = self.disk
-        if draft.key and (draft.topic, draft.key) in disk.keys:
-            return disk.keys[draft.topic, draft.key]
+        for guard in job.guards:
+            row = next(iter(_answer(disk.table, guard.text, guard.parameters)), None)
+            if row != guard.expected:
+                return GuardError("what this depends on is not so any more", row=row)
         disk.time = max(disk.time, self._clock.unix_ms())
-        offset = (new[-1].offset if new else disk.head) + 1
-        event = Event(offset, draft.topic, draft.type, disk.time, disk.heads.get(draft.topic, 0), draft.data)
+        planned = self._plan(job.drafts, new)
+        assigned: dict[str, Value] = {f"offset_{n}": event.offset for n, event in enumerate(planned)}
+        table = dict(disk.table)
+        try:
+            for statement in job.also:
+                _run(table, statement.text, {**assigned, "time": disk.time, **statement.parameters})
+        except LookupError as error:
+            return StorageError(f"a statement failed: {error}")
+        disk.table = table
+        before = len(new)
+        for draft, event in zip(job.drafts, planned, strict=True):
+            self._keep(draft, event, new)
+        return Receipt(tuple(event.offset for event in planned), len(new) > before or not job.drafts)
+
+    def _plan(self, drafts: Sequence[Draft], new: list[Event]) -> list[Event]:
+        """The event of each draft, which may be one that is there: nothing is written yet."""
+        disk = self.disk
+        head = new[-1].offset if new else disk.head
+        heads: dict[str, int] = {}
+        keyed: dict[tuple[str, str | None], Event] = {}
+        planned: list[Event] = []
+        for topic, type, data, key in drafts:
+            event = keyed.get((topic, key))
+            if key and event is None and (topic, key) in disk.keys:
+                event = Event(disk.keys[topic, key], topic, type, 0, 0, data)
+            if event is None:
+                head += 1
+                event = Event(head, topic, type, disk.time, heads.get(topic, disk.heads.get(topic, 0)), data)
+                heads[topic] = head
+            if key:
+                keyed[topic, key] = event
+            planned.append(event)
+        return planned
+
+    def _keep(self, draft: Draft, event: Event, new: list[Event]) -> None:
+        disk = self.disk
+        if event.offset <= (new[-1].offset if new else disk.head):
+            return  # it repeats an earlier key
         disk.events.append(event)
         new.append(event)
-        disk.heads[draft.topic] = offset
+        disk.heads[draft.topic] = event.offset
         if draft.key:
-            disk.keys[draft.topic, draft.key] = offset
-        return offset
+            disk.keys[draft.topic, draft.key] = event.offset
 
     async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
         found: list[Event] = []
-        size = 0
+        size, floor = 0, self.bounds(topics).floor
         events = self.disk.events
+        last = min(after + STEP, self.head)
         for event in events[bisect_right(events, after, key=lambda event: event.offset) :]:
-            if topics.matches(event.topic) and event.offset <= self.head:
+            if event.offset > last:
+                break
+            if topics.matches(event.topic):
                 found.append(event)
                 size += len(event.data)
                 if len(found) == limit or size >= max_bytes:
-                    return Page(found, event.offset)
-        return Page(found, max(after, self.head))
+                    return Page(found, event.offset, floor)
+        return Page(found, max(after, last), floor)
 
     async def search(self, search: Search) -> Page:
         low, high = search.after, self.head + 1
         if search.before is not None:
             high = min(high, search.before)
+        floor = self.bounds(search.topics).floor
         found = [event for event in self.disk.events if low < event.offset < high and _fits(event, search)]
         if search.newest_first:
             found.reverse()
         if len(found) >= search.limit:
-            return Page(found[: search.limit], found[search.limit - 1].offset)
-        return Page(found, low + 1 if search.newest_first else max(low, high - 1))
+            return Page(found[: search.limit], found[search.limit - 1].offset, floor)
+        return Page(found, low + 1 if search.newest_first else max(low, high - 1), floor)
 
     async def trim(self, topics: TopicFilter, keep: int) -> int:
         removed = 0
@@ -179,6 +249,52 @@ class MemoryEventLog:
         self._closed = True
         if self._waiting:
             self._commit()
+
+
+class MemoryView:
+    """A copy of the table, taken when the view began."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._table = dict(disk.table)
+        self._head = disk.head
+
+    async def rows(self, text: str, parameters: Mapping[str, Value] | None = None) -> Sequence[tuple[Any, ...]]:
+        return _answer(self._table, text, parameters or {})
+
+    async def position(self) -> int:
+        return self._head
+
+
+class MemoryTables:
+    """The door to a log's table."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[MemoryView]:
+        yield MemoryView(self._disk)
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def _run(table: dict[Value, Value], text: str, parameters: Mapping[str, Value]) -> None:
+    """Raises LookupError if it can't be done."""
+    key = parameters["key"]
+    if text == "claim":
+        table[key] = parameters[str(parameters["what"])]
+    elif text == "put" or (text == "add" and key not in table):
+        table[key] = parameters["value"]
+    else:
+        raise LookupError(f"{text} {key}")
+
+
+def _answer(table: Mapping[Value, Value], text: str, parameters: Mapping[str, Value]) -> list[tuple[Value, ...]]:
+    if text == "all":
+        return sorted(table.items(), key=repr)
+    key = parameters["key"]
+    return [(table[key],)] if text == "get" and key in table else []
 
 
 def _fits(event: Event, search: Search) -> bool:

@@ -35,7 +35,6 @@ BELOW = {
         "service.core",
         "service.bus",
         "service.log.base",
-        "service.log.sqlite.database",
         "service.openapi",
         "service.resources",
         "service.web.json",
@@ -45,7 +44,7 @@ BELOW = {
     "service.version": (),
     "service.clock": ("service.core",),
     "service.settings": ("service.core",),
-    "service.operations": ("service.core", "service.access", "service.bus", "service.stream"),
+    "service.operations": ("service.core", "service.log.base", "service.access", "service.bus", "service.stream"),
     "service.command.client": ("service.core",),
     "service.assembly": (
         "service.core",
@@ -79,15 +78,12 @@ BELOW = {
 """What each layer may import beside itself. The rest of the package composes, and may import everything."""
 
 COMPOSITION = ("service.assembly", "service.web.app", "service.server", "service.command")
-COMPOSED_ONLY = ("service.log.sqlite.log", "service.log.sqlite.migrate", "service.settings", "service.operations")
-
-GENERATION_MAY_USE = {"open_reader", "POSITION_SQL", "driver", "explain"}
-"""Of the database, the generator's store may open a connection that can't write and say what its errors mean."""
+COMPOSED_ONLY = ("service.log.sqlite", "service.settings", "service.operations")
 
 HOMES = {
     "quart": ("service.web", "service.apps"),
     "hypercorn": ("service.stream.hypercorn", "service.server.config", "service.server.serve"),
-    "aiosqlite": ("service.log", "service.apps.projects.store"),
+    "aiosqlite": ("service.log.sqlite",),
     "sqlite3": ("service.log.sqlite.database",),
     "pysqlite3": ("service.log.sqlite.database",),
     "time": ("service.clock", "service.command.client"),
@@ -192,16 +188,6 @@ def test_only_the_composition_knows_the_embedded_log_and_the_settings() -> None:
         and not (is_within(one.source, inside) and is_within(one.target, inside))
     ]
     assert not wrong
-
-
-def test_the_generator_takes_little_from_the_database() -> None:
-    taken = {
-        name
-        for one in OUR_IMPORTS
-        if is_within(one.source, ("service.apps.projects",)) and one.target == "service.log.sqlite.database"
-        for name in one.names
-    }
-    assert taken <= GENERATION_MAY_USE
 
 
 def test_an_application_is_a_guest() -> None:

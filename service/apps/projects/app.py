@@ -16,6 +16,7 @@ from service.apps.projects.settings import ProjectsSettings
 from service.core.errors import NotFoundError
 from service.core.event import Rule
 from service.core.topics import TopicFilter
+from service.log.base import Ability, require
 from service.openapi import Description
 from service.resources import resource
 
@@ -40,10 +41,14 @@ class ProjectsApp(App):
         return self._service
 
     async def open(self, ground: Ground) -> None:
-        """Raises InvalidError if an agent breaks the contract, StorageError if the tables can't be read."""
+        """Raises UnsupportedError if the log's engine has no statements, InvalidError if an agent breaks the contract.
+
+        StorageError, if the tables can't be read.
+        """
+        require(ground.bus, Ability.STATEMENTS)
         self._service = await ProjectService.open(
             ground.bus,
-            ground.database,
+            ground.tables,
             clock=ground.clock,
             pace=self._settings.generation_pace,
             concurrency=self._settings.generation_concurrency,

@@ -7,7 +7,7 @@ from typing import Final
 
 from service.apps.projects.models import EVENT_TYPES, EventData, FinalStatus, RunStatus, StageStatus
 from service.core.event import Draft
-from service.log.base import Statement
+from service.log.base import Statement, Value
 
 PROJECTS_TOPIC: Final = "projects"
 """Where projects come and go; what happens inside one is on `projects/{id}`."""
@@ -36,61 +36,80 @@ class Change:
         self.drafts.append(Draft.of(PROJECTS_TOPIC, type, {"id": self.project, "name": name}))
         return self
 
-    def _do(self, sql: str, *values: str | int | float | None) -> "Change":
-        self.also.append((sql, values))
+    def _do(self, sql: str, **values: Value) -> "Change":
+        self.also.append(Statement(sql, {"project": self.project, **values}))
         return self
 
     def add_project(self, name: str, brief: str, now: int) -> "Change":
         return self._do(
-            "INSERT INTO projects (id, name, brief, created) VALUES (?, ?, ?, ?)",
-            *(self.project, name, brief, now),
+            "INSERT INTO projects (id, name, brief, created) VALUES (:project, :name, :brief, :now)",
+            name=name,
+            brief=brief,
+            now=now,
         )
 
     def remove_project(self) -> "Change":
-        self._do("DELETE FROM stages WHERE run IN (SELECT id FROM runs WHERE project = ?)", self.project)
+        self._do("DELETE FROM stages WHERE run IN (SELECT id FROM runs WHERE project = :project)")
         for table, column in (("files", "project"), ("runs", "project"), ("projects", "id")):
-            self._do(f"DELETE FROM {table} WHERE {column} = ?", self.project)  # noqa: S608 - two literals
+            self._do(f"DELETE FROM {table} WHERE {column} = :project")  # noqa: S608 - two literals
         return self
 
     def add_run(self, run: str, agents: Sequence[str], message: str, now: int) -> "Change":
         self._do(
-            "INSERT INTO runs (id, project, status, progress, message, created) VALUES (?, ?, 'queued', 0, ?, ?)",
-            *(run, self.project, message, now),
+            "INSERT INTO runs (id, project, status, progress, message, created)"
+            " VALUES (:run, :project, 'queued', 0, :message, :now)",
+            run=run,
+            message=message,
+            now=now,
         )
         return self._do(
             "INSERT INTO stages (run, number, agent, status, message)"
-            " SELECT ?, key + 1, value, 'pending', '' FROM json_each(?)",
-            *(run, json.dumps(agents)),
+            " SELECT :run, key + 1, value, 'pending', '' FROM json_each(:agents)",
+            run=run,
+            agents=json.dumps(agents),
         )
 
     def set_run(self, run: str, status: RunStatus, progress: int, message: str) -> "Change":
         return self._do(
-            "UPDATE runs SET status = ?, progress = ?, message = ? WHERE id = ?",
-            *(status, progress, message, run),
+            "UPDATE runs SET status = :status, progress = :progress, message = :message WHERE id = :run",
+            run=run,
+            status=status,
+            progress=progress,
+            message=message,
         )
 
     def start_run(self, run: str, now: int) -> "Change":
         """The first start counts: a resumed run keeps it."""
-        return self._do("UPDATE runs SET started = coalesce(started, ?) WHERE id = ?", now, run)
+        return self._do("UPDATE runs SET started = coalesce(started, :now) WHERE id = :run", run=run, now=now)
 
     def end_run(self, run: str, status: FinalStatus, progress: int, message: str, now: int) -> "Change":
         self.set_run(run, status, progress, message)
-        return self._do("UPDATE runs SET finished = ? WHERE id = ?", now, run)
+        return self._do("UPDATE runs SET finished = :now WHERE id = :run", run=run, now=now)
 
     def set_stage(self, run: str, number: int, status: StageStatus, message: str, duration: float | None) -> "Change":
         return self._do(
-            "UPDATE stages SET status = ?, message = ?, duration = ? WHERE run = ? AND number = ?",
-            *(status, message, duration, run, number),
+            "UPDATE stages SET status = :status, message = :message, duration = :duration"
+            " WHERE run = :run AND number = :number",
+            run=run,
+            number=number,
+            status=status,
+            message=message,
+            duration=duration,
         )
 
     def put_file(self, run: str, path: str, text: str, now: int) -> "Change":
         return self._do(
-            "INSERT INTO files (project, path, run, content, size, updated) VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO files (project, path, run, content, size, updated)"
+            " VALUES (:project, :path, :run, :text, :size, :now)"
             " ON CONFLICT (project, path) DO UPDATE SET run = excluded.run, content = excluded.content,"
             " size = excluded.size, updated = excluded.updated",
-            *(self.project, path, run, text, len(text.encode()), now),
+            path=path,
+            run=run,
+            text=text,
+            size=len(text.encode()),
+            now=now,
         )
 
     def drop_files_of_other_runs(self, run: str) -> "Change":
         """A completed run leaves what it wrote, and nothing that an earlier one alone did."""
-        return self._do("DELETE FROM files WHERE project = ? AND run <> ?", self.project, run)
+        return self._do("DELETE FROM files WHERE project = :project AND run <> :run", run=run)

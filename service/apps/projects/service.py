@@ -3,9 +3,8 @@
 import asyncio
 import json
 import unicodedata
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -33,6 +32,7 @@ from service.apps.projects.store import Store
 from service.core.errors import InvalidError, NotFoundError, TwinwireError
 from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.log.base import Tables
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class ProjectService:
     async def open(
         cls,
         bus: Bus,
-        database: Path,
+        tables: Callable[[], Awaitable[Tables]],
         *,
         clock: Clock,
         pace: float = 0.5,
@@ -89,10 +89,10 @@ class ProjectService:
         """`pace` is the seconds that a stage takes at least, `concurrency` how many runs work at a time.
 
         `agents` replaces the built-in and installed ones. Raises InvalidError if an agent breaks the contract,
-        StorageError if the database can't be read.
+        StorageError if the tables can't be read.
         """
         pipeline = installed_pipeline() if agents is None else Pipeline(agents)
-        store = await Store.open(database)
+        store = Store(await tables())
         return cls(bus, store, Orchestrator(bus, store, pipeline, pace, concurrency, clock), pipeline, clock)
 
     async def start(self) -> None:

@@ -1,17 +1,14 @@
-"""Reads projects, runs and files. Nothing here writes: see `changes`."""
+"""Reads projects, runs and files, through the door that the log's engine has. Nothing here writes: see `changes`."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
-
-import aiosqlite
 
 from service.apps.projects.models import Project, Run, Stage, StoredFile
 from service.core.errors import NotFoundError
 from service.core.time import rfc3339
-from service.log.sqlite.database import POSITION_SQL, driver, explain, open_reader
+from service.log.base import Tables, Value
+from service.log.base import View as TablesView
 
 _RUN: Final = "r.id, r.project, r.status, r.progress, r.message, r.created, r.started, r.finished"
 _LAST: Final = "r.number = (SELECT max(number) FROM runs WHERE project = p.id)"
@@ -19,9 +16,9 @@ _PROJECTS: Final = (
     f"SELECT p.id, p.name, p.brief, p.created, {_RUN}"  # noqa: S608 - constants
     f" FROM projects p LEFT JOIN runs r ON {_LAST}"
 )
-_BEFORE: Final = "coalesce((SELECT number FROM projects WHERE id = ?), 0)"
+_BEFORE: Final = "coalesce((SELECT number FROM projects WHERE id = :before), 0)"
 
-Row = Sequence[Any]
+Row = tuple[Any, ...]
 
 
 def _run(row: Row) -> Run:
@@ -54,29 +51,29 @@ def _project(row: Row) -> Project:
 
 
 class View:
-    """One consistent look at the database: all its methods see the same commit."""
+    """One consistent look at the tables: all its methods see the same commit."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
+    def __init__(self, view: TablesView) -> None:
+        self._view = view
 
-    async def _rows(self, sql: str, *values: str | int) -> Sequence[Row]:
-        return list(await self._connection.execute_fetchall(sql, values))
+    async def _rows(self, sql: str, **values: Value) -> Sequence[Row]:
+        return await self._view.rows(sql, values)
 
     async def position(self) -> int:
         """The offset of the newest event that this view includes."""
-        return int((await self._rows(POSITION_SQL))[0][0])
+        return await self._view.position()
 
     async def project(self, id: str) -> Project:
         """Raises NotFoundError."""
-        rows = await self._rows(f"{_PROJECTS} WHERE p.id = ?", id)
+        rows = await self._rows(f"{_PROJECTS} WHERE p.id = :id", id=id)
         if not rows:
             raise NotFoundError(f"there is no project {id!r}")
         return _project(rows[0])
 
     async def projects(self, limit: int, before: str | None) -> list[Project]:
         """Newest first; with `before`, those that are older than the project of this id."""
-        where, values = ("", ()) if before is None else (f"WHERE p.number < {_BEFORE}", (before,))
-        rows = await self._rows(f"{_PROJECTS} {where} ORDER BY p.number DESC LIMIT ?", *values, limit)
+        where = "" if before is None else f"WHERE p.number < {_BEFORE}"
+        rows = await self._rows(f"{_PROJECTS} {where} ORDER BY p.number DESC LIMIT :limit", before=before, limit=limit)
         return [_project(row) for row in rows]
 
     async def project_ids(self) -> list[str]:
@@ -92,69 +89,52 @@ class View:
 
     async def run(self, id: str) -> Run:
         """Raises NotFoundError."""
-        rows = await self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", id)  # noqa: S608 - a constant
+        rows = await self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = :id", id=id)  # noqa: S608 - a constant
         if not rows:
             raise NotFoundError(f"there is no run {id!r}")
         return _run(rows[0])
 
     async def stages(self, run: str) -> list[Stage]:
         rows = await self._rows(
-            "SELECT number, agent, status, message, duration FROM stages WHERE run = ? ORDER BY number", run
+            "SELECT number, agent, status, message, duration FROM stages WHERE run = :run ORDER BY number", run=run
         )
         names = ("number", "agent", "status", "message", "duration")
         return [Stage.model_validate(dict(zip(names, row, strict=True))) for row in rows]
 
     async def files(self, project: str) -> list[StoredFile]:
-        sql = "SELECT path, size, updated FROM files WHERE project = ? ORDER BY path"
-        rows = await self._rows(sql, project)
+        sql = "SELECT path, size, updated FROM files WHERE project = :project ORDER BY path"
+        rows = await self._rows(sql, project=project)
         return [StoredFile(path=path, size=size, updated=rfc3339(updated)) for path, size, updated in rows]
 
     async def file_count(self, project: str) -> int:
-        return int((await self._rows("SELECT count(*) FROM files WHERE project = ?", project))[0][0])
+        return int((await self._rows("SELECT count(*) FROM files WHERE project = :project", project=project))[0][0])
 
     async def file(self, project: str, path: str) -> str:
         """Raises NotFoundError."""
-        sql = "SELECT content FROM files WHERE project = ? AND path = ?"
-        rows = await self._rows(sql, project, path)
+        sql = "SELECT content FROM files WHERE project = :project AND path = :path"
+        rows = await self._rows(sql, project=project, path=path)
         if not rows:
             raise NotFoundError(f"the project {project!r} has no file {path!r}")
         return str(rows[0][0])
 
     async def contents(self, project: str, run: str | None = None) -> dict[str, str]:
         """Path to text; with `run`, only what this run has written."""
-        sql = "SELECT path, content FROM files WHERE project = ?1 AND (?2 = '' OR run = ?2) ORDER BY path"
-        return {row[0]: row[1] for row in await self._rows(sql, project, run or "")}
+        sql = "SELECT path, content FROM files WHERE project = :project AND (:run = '' OR run = :run) ORDER BY path"
+        return dict(await self._rows(sql, project=project, run=run or ""))
 
 
 class Store:
-    """Owns a read-only connection. One view at a time: two tasks would mix their transactions."""
+    """The example's way to its tables."""
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-        self._lock = asyncio.Lock()
-
-    @classmethod
-    async def open(cls, path: Path) -> "Store":
-        """Raises StorageError if the database can't be read."""
-        try:
-            return cls(await open_reader(path), path)
-        except driver.Error as error:
-            raise explain(error, path) from error
+    def __init__(self, tables: Tables) -> None:
+        """Closes `tables` in the end."""
+        self._tables = tables
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self._tables.close()
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[View]:
-        """Short: a read transaction held open keeps the log from being checkpointed. Raises StorageError."""
-        async with self._lock:
-            try:
-                await self._connection.execute("BEGIN")
-                yield View(self._connection)
-            except driver.Error as error:
-                raise explain(error, self._path) from error
-            finally:
-                # Also after a cancellation in BEGIN, which its thread may still carry out: outside of a
-                # transaction this does nothing.
-                await self._connection.rollback()
+        """Short: others wait for it. Raises StorageError."""
+        async with self._tables.view() as view:
+            yield View(view)

@@ -11,7 +11,6 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -32,11 +31,6 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another program's lock, such as a backup's, before giving up."""
-
-POSITION_SQL: Final = (
-    "SELECT max(coalesce((SELECT max(offset) FROM events), 0), coalesce((SELECT max(floor) FROM topics), 0))"
-)
-"""The newest offset that the current read transaction sees, also after everything was trimmed."""
 
 _UNLOCKED: Final = {} if _driver.__name__.startswith("sqlite3") else {"flags": 0x1 | 0x40 | 0x8000}
 """SQLITE_OPEN_READONLY, _URI and _NOMUTEX: SQLite else takes a lock for each column of each row, a quarter of a
@@ -136,11 +130,6 @@ async def on_thread(connection: aiosqlite.Connection, work: Callable[..., T], *a
     """
     result: T = await connection._execute(work, connection._conn, *args)  # type: ignore[no-untyped-call]
     return result
-
-
-async def open_reader(path: Path) -> aiosqlite.Connection:
-    """A connection that can't write, with a thread of its own, for stores beside the log. The caller closes it."""
-    return await connect(partial(connect_reader, path))
 
 
 class FileLock:

@@ -13,12 +13,24 @@ import structlog
 
 from service.core.cursor import EPOCH_ALPHABET
 from service.core.errors import TwinwireError
-from service.core.event import Draft, Event, Row
+from service.core.event import OFFSET, TYPE, Draft, Event, Row
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import Bounds, Listener, Page, Receipt, Search, Statement, TopicStats, TrimListener
+from service.log.base import (
+    Ability,
+    Bounds,
+    Guard,
+    Health,
+    Listener,
+    Page,
+    Receipt,
+    Search,
+    Statement,
+    TopicPage,
+    TrimListener,
+)
 from service.log.sqlite.database import connect, connect_writer, driver, explain, on_thread
-from service.log.sqlite.reader import Reader
+from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import Trimmer, save_counts
@@ -79,17 +91,17 @@ class SQLiteEventLog:
         return self._head
 
     @property
-    def failure(self) -> TwinwireError | None:
-        """Why the last write failed, until one succeeds."""
-        return self.writer.failure
+    def abilities(self) -> frozenset[Ability]:
+        return frozenset(Ability)
 
     @property
-    def commits(self) -> int:
-        return self.writer.commits
+    def step(self) -> int:
+        return WINDOW
 
-    @property
-    def last_commit_seconds(self) -> float:
-        return self.writer.last_commit_seconds
+    def health(self) -> Health:
+        writer = self.writer
+        failure = None if writer.failure is None else writer.failure.detail
+        return Health(failure, writer.commits, writer.last_commit_seconds, self.wal_bytes)
 
     @property
     def wal_bytes(self) -> int:
@@ -110,13 +122,16 @@ class SQLiteEventLog:
     def bounds(self, topics: TopicFilter) -> Bounds:
         return Bounds(self._epoch, self._registry.floor(topics), self._head)
 
-    def topics(self) -> Sequence[TopicStats]:
-        return [topic.stats for topic in self._registry]
+    async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
+        found, next = self._registry.page(topics, after, limit)
+        return TopicPage([topic.stats for topic in found], next)
 
-    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
-        if not drafts and not also:
+    async def append(
+        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+    ) -> Receipt:
+        if not drafts and not also and not guards:
             return Receipt((), False)
-        return await self.writer.append(drafts, also)
+        return await self.writer.append(drafts, also, guards)
 
     async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
         with self._explained():
@@ -127,19 +142,21 @@ class SQLiteEventLog:
         with self._explained():
             low, high = self._range(search)
         rows: list[Row] = []
+        floor = self._registry.floor(search.topics)
         newest_first = search.newest_first
         while low + 1 < high and len(rows) < search.limit:
             room = search.limit - len(rows) if search.type is None else search.limit
             with self._explained():
                 page = self._reader.page(search.topics, low, high, room, _SEARCH_BYTES, newest_first)
+            floor = page.floor  # floors only rise: the last one covers all steps
             for row in page.rows:
-                if search.type is None or row[2] == search.type:
+                if search.type is None or row[TYPE] == search.type:
                     rows.append(row)
                     if len(rows) == search.limit:
-                        return Page(rows, row[0])
+                        return Page(rows, row[OFFSET], page.floor)
             low, high = (low, page.next) if newest_first else (page.next, high)
             await asyncio.sleep(0)
-        return Page(rows, high if newest_first else max(low, search.after))
+        return Page(rows, high if newest_first else max(low, search.after), floor)
 
     def _range(self, search: Search) -> tuple[int, int]:
         """The exclusive range of offsets, times turned into offsets."""
@@ -220,7 +237,7 @@ class SQLiteEventLog:
     async def probe(self) -> None:
         """Write one row, to learn whether the disk takes writes again. Raises what publishing would."""
         stamp = self._clock.unix_ms()
-        await self.writer.append([], [("UPDATE log SET probed = ?", (stamp,))])
+        await self.writer.append([], [Statement("UPDATE log SET probed = :now", {"now": stamp})])
 
     def _save_counts(self, connection: Any) -> None:
         connection.execute("BEGIN IMMEDIATE")

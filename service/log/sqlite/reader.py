@@ -5,10 +5,11 @@ loop for the interpreter at every row. Each call is one bounded step and ends it
 returns, so nothing pins the WAL while a page travels over a network.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from service.core.event import Row
+from service.core.event import DATA, OFFSET, TOPIC, Row
 from service.core.topics import TopicFilter
 from service.log.base import Page
 from service.log.sqlite.database import connect_reader
@@ -57,8 +58,15 @@ class Reader:
     ) -> Page:
         """The first events of `low < offset < high` that match.
 
-        `next` is the `low` of the next page, or its `high` if newest first.
+        `next` is the `low` of the next page, or its `high` if newest first. `floor` is as of the rows: the loop, on
+        which this runs to its end, is also where floors are raised, and before the rows go.
         """
+        rows, next = self._find(topics, low, high, limit, max_bytes, newest_first)
+        return Page(rows, next, self._registry.floor(topics))
+
+    def _find(
+        self, topics: TopicFilter, low: int, high: int, limit: int, max_bytes: int, newest_first: bool
+    ) -> tuple[Sequence[Row], int]:
         order = "DESC" if newest_first else "ASC"
         if topics.covers_all:
             return self._fetch(_ALL_TOPICS.format(order=order), {}, low, high, limit, max_bytes, newest_first)
@@ -66,7 +74,7 @@ class Reader:
         if len(matching) > MERGE_TOPICS:
             return self._window(matching, low, high, limit, max_bytes, newest_first)
         if not matching:
-            return Page((), low + 1 if newest_first else high - 1)
+            return (), low + 1 if newest_first else high - 1
         parts: list[str] = []
         names: dict[str, Any] = {}
         for n, (id, name) in enumerate(matching.items()):
@@ -85,15 +93,15 @@ class Reader:
         limit: int,
         max_bytes: int,
         newest_first: bool,
-    ) -> Page:
+    ) -> tuple[Sequence[Row], int]:
         limit = min(limit, self._rows_within(max_bytes))
         rows: list[Row] = self._connection.execute(sql, {**names, "low": low, "high": high, "limit": limit}).fetchall()
         kept = self._cut(rows, max_bytes)
         if kept < len(rows):
             del rows[kept:]
         elif kept < limit:
-            return Page(rows, low + 1 if newest_first else high - 1)
-        return Page(rows, rows[-1][0])
+            return rows, low + 1 if newest_first else high - 1
+        return rows, rows[-1][OFFSET]
 
     def _rows_within(self, max_bytes: int) -> int:
         """How many rows to ask for, by the size of those read last, so that little is read in vain."""
@@ -101,14 +109,14 @@ class Reader:
 
     def _cut(self, rows: list[Row], max_bytes: int) -> int:
         """How many of the rows fill the page: up to the one that reaches `max_bytes`."""
-        size = sum([len(row[5]) for row in rows])
+        size = sum([len(row[DATA]) for row in rows])
         if rows:
             self._mean_bytes = max(1.0, size / len(rows))
         if size <= max_bytes:
             return len(rows)
         size = 0
         for kept, row in enumerate(rows, 1):
-            size += len(row[5])
+            size += len(row[DATA])
             if size >= max_bytes:
                 return kept
         return len(rows)
@@ -121,7 +129,7 @@ class Reader:
         limit: int,
         max_bytes: int,
         newest_first: bool,
-    ) -> Page:
+    ) -> tuple[Sequence[Row], int]:
         """One step of a scan: whatever matches among the next WINDOW offsets."""
         edge_low, edge_high = low, high
         if newest_first:
@@ -136,13 +144,13 @@ class Reader:
         rows: list[Row] = []
         size = 0
         for row in cursor:
-            if row[1] in names:
+            if row[TOPIC] in names:
                 rows.append(row)
-                size += len(row[5])
+                size += len(row[DATA])
                 if len(rows) == limit or size >= max_bytes:
                     cursor.close()
-                    return Page(rows, row[0])
-        return Page(rows, edge_low + 1 if newest_first else edge_high - 1)
+                    return rows, row[OFFSET]
+        return rows, edge_low + 1 if newest_first else edge_high - 1
 
     def first_at(self, time: int, head: int) -> int:
         """The smallest offset whose event is not older than `time` (Unix ms), or head + 1. Times never decrease."""
@@ -150,10 +158,9 @@ class Reader:
         while low < high:
             middle = (low + high) // 2
             row = self._connection.execute(_TIME_AT, (middle,)).fetchone()
-            if row is None or row[0] > head:
-                high = middle  # nothing kept from here to the head
-            elif row[1] >= time:
-                high = middle
+            offset, then = row or (high, time)
+            if offset > head or then >= time:
+                high = middle  # also if nothing is kept from here to the head
             else:
-                low = row[0] + 1
+                low = offset + 1
         return low

@@ -4,6 +4,7 @@ One entry costs about 300 bytes; a log with a million topics needs 300 MB. It an
 what a subscriber asks first: is there anything after my cursor, and was any of it removed?
 """
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,12 @@ from service.log.base import TopicStats, TrimListener
 
 _MEMO_MAX: Final = 1_024
 """Filters whose matching topics are remembered; a filter beyond is matched anew."""
+
+_RAISED_MAX: Final = 10_000
+"""Floors raised that are remembered, so that a filter's is found without asking all topics again at each page."""
+
+_LOOK_MAX: Final = 10_000
+"""Names looked at for one page of topics, a few milliseconds of matching."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,9 +45,14 @@ class TopicRegistry:
     def __init__(self) -> None:
         self._by_name: dict[str, Topic] = {}
         self._by_id: list[Topic] = []
+        self._names: list[str] = []
+        """In order; what was added since they were last asked for is missing, as their number tells."""
         self._floors: dict[str, int] = {}
         self._max_floor = 0
-        self._floor_memo: dict[TopicFilter, int] = {}
+        self._raised: list[tuple[str, int]] = []
+        """Topics and floors in the order in which they were raised, since `_floor_memo` began."""
+        self._floor_memo: dict[TopicFilter, tuple[int, int]] = {}
+        """A filter's floor, and how many of `_raised` it includes."""
         self._memo: OrderedDict[TopicFilter, tuple[int, dict[int, str]]] = OrderedDict()
         self._watchers: list[TrimListener] = []
         self.uncounted: set[Topic] = set()
@@ -74,7 +86,10 @@ class TopicRegistry:
     def raise_floor(self, topic: Topic, floor: int) -> None:
         topic.floor = self._floors[topic.name] = max(topic.floor, floor)
         self._max_floor = max(self._max_floor, topic.floor)
-        self._floor_memo.clear()
+        self._raised.append((topic.name, topic.floor))
+        if len(self._raised) > _RAISED_MAX:
+            self._raised.clear()
+            self._floor_memo.clear()
         for watcher in self._watchers:
             watcher(topic.name, topic.floor)
 
@@ -87,12 +102,17 @@ class TopicRegistry:
             return self._max_floor
         if topics.exact is not None:
             return max((self._floors.get(name, 0) for name in topics.exact), default=0)
-        floor = self._floor_memo.get(topics)
-        if floor is None:
-            floor = max((floor for name, floor in self._floors.items() if topics.matches(name)), default=0)
+        known = self._floor_memo.get(topics)
+        if known is None:
+            floor, new = 0, list(self._floors.items())
             if len(self._floor_memo) >= _MEMO_MAX:
                 self._floor_memo.clear()
-            self._floor_memo[topics] = floor
+        else:
+            floor, new = known[0], self._raised[known[1] :]
+        for name, raised in new:
+            if raised > floor and topics.matches(name):
+                floor = raised
+        self._floor_memo[topics] = floor, len(self._raised)
         return floor
 
     def matching(self, topics: TopicFilter) -> dict[int, str]:
@@ -107,6 +127,23 @@ class TopicRegistry:
         if len(self._memo) > _MEMO_MAX:
             self._memo.popitem(last=False)
         return found_ids
+
+    def page(self, topics: TopicFilter, after: str, limit: int) -> tuple[list[Topic], str | None]:
+        """Topics that match, by name, and the name after which to go on; None if that was all."""
+        if len(self._names) < len(self._by_id):
+            self._names += [topic.name for topic in self._by_id[len(self._names) :]]
+            self._names.sort()  # of two sorted runs, or nearly: as many steps as names
+        names = self._names
+        first = bisect_right(names, after)
+        last = min(first + _LOOK_MAX, len(names))
+        found: list[Topic] = []
+        for index in range(first, last):
+            if topics.matches(names[index]):
+                found.append(self._by_name[names[index]])
+                if len(found) == limit:
+                    last = index + 1
+                    break
+        return found, names[last - 1] if last < len(names) else None
 
     def select(self, topics: TopicFilter) -> Collection[Topic]:
         return [self._by_id[id - 1] for id in self.matching(topics)]

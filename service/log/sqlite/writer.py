@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 import aiosqlite
 import msgspec
 
-from service.core.errors import OverloadedError, StorageFullError, TwinwireError, UnavailableError
+from service.core.errors import GuardError, OverloadedError, StorageFullError, TwinwireError, UnavailableError
 from service.core.event import Draft, Event, new_tuple
 from service.core.time import Clock
-from service.log.base import Receipt, Statement
+from service.log.base import Guard, Receipt, Statement, Value
 from service.log.sqlite.database import driver, explain, on_thread
 from service.log.sqlite.topics import Topic, TopicRegistry
 
@@ -43,11 +43,17 @@ class Append:
 
     drafts: Sequence[Draft]
     also: Sequence[Statement]
+    guards: Sequence[Guard]
     done: "asyncio.Future[Receipt]"
     has_keys: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.has_keys = any(draft.key for draft in self.drafts)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it needs nothing but its events inserted."""
+        return not (self.has_keys or self.also or self.guards)
 
 
 @dataclass(slots=True)
@@ -79,7 +85,8 @@ class Batch:
     growth: dict[str, Growth] = field(default_factory=dict)
     fresh: list[Topic] = field(default_factory=list)
     keys: dict[tuple[str, str], int] = field(default_factory=dict)
-    receipts: list[Receipt] = field(default_factory=list)
+    answers: list[Receipt | GuardError] = field(default_factory=list)
+    """One for each append of the commit, in their order."""
 
 
 class Writer:
@@ -110,10 +117,12 @@ class Writer:
         self.last_commit_seconds = 0.0
         self._task = asyncio.create_task(self._run(), name="log-writer")
 
-    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement]) -> Receipt:
+    async def append(
+        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+    ) -> Receipt:
         if self._queued_events + len(drafts) > QUEUE_EVENTS and self._queued_events:
             raise OverloadedError("too many publishes wait for the disk")
-        job = Append(drafts, also, asyncio.get_running_loop().create_future())
+        job = Append(drafts, also, guards, asyncio.get_running_loop().create_future())
         self._put(job)
         self._queued_events += len(drafts)
         return await job.done
@@ -187,9 +196,11 @@ class Writer:
         self.commits += 1
         self.last_commit_seconds = self._clock.monotonic() - started
         self._apply(batch)
-        for job, receipt in zip(jobs, batch.receipts, strict=True):
-            if not job.done.done():
-                job.done.set_result(receipt)
+        for job, answer in zip(jobs, batch.answers, strict=True):
+            if isinstance(answer, GuardError):
+                _fail(job.done, answer)
+            elif not job.done.done():
+                job.done.set_result(answer)
 
     async def _after_failure(self, jobs: list[Append], error: Exception) -> None:
         """One request's fault must not fail its neighbours: try each alone."""
@@ -205,7 +216,7 @@ class Writer:
         if not isinstance(error, driver.Error):
             return error
         explained = explain(error, self._path)
-        if not isinstance(error, driver.IntegrityError):
+        if not isinstance(error, driver.IntegrityError | driver.ProgrammingError):  # those are a statement's faults
             self.failure = explained
         return explained
 
@@ -228,9 +239,9 @@ class Writer:
 
     def _commit(self, connection: Any, jobs: list[Append]) -> Batch:
         batch = Batch(time=max(self._clock.unix_ms(), self._time), head=self._head)
-        if not any(job.has_keys or job.also for job in jobs):
+        if all(job.is_plain for job in jobs):
             for job in jobs:
-                self._add(connection, batch, job)
+                batch.answers.append(self._add(connection, batch, job))
             if not batch.fresh:
                 self._insert(connection, batch)
                 return batch
@@ -238,9 +249,7 @@ class Writer:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for job in jobs:
-                for sql, parameters in job.also:
-                    connection.execute(sql, parameters)
-                self._add(connection, batch, job)
+                batch.answers.append(self._carry_out(connection, batch, job))
             self._insert(connection, batch)
             connection.execute("COMMIT")
         except BaseException:
@@ -249,10 +258,23 @@ class Writer:
             raise
         return batch
 
-    def _add(self, connection: Any, batch: Batch, job: Append) -> None:
+    def _carry_out(self, connection: Any, batch: Batch, job: Append) -> Receipt | GuardError:
+        """Guards, drafts, statements. A guard that does not hold leaves nothing to undo, so its neighbours go on."""
+        for guard in job.guards:
+            row = connection.execute(guard.text, dict(guard.parameters)).fetchone()
+            if row != guard.expected:
+                return GuardError("what this depends on is not so any more", row=row)
+        receipt = self._add(connection, batch, job)
+        if job.also:
+            assigned: dict[str, Value] = {f"offset_{n}": offset for n, offset in enumerate(receipt.offsets)}
+            assigned["time"] = batch.time
+            for statement in job.also:
+                connection.execute(statement.text, {**assigned, **statement.parameters})
+        return receipt
+
+    def _add(self, connection: Any, batch: Batch, job: Append) -> Receipt:
         if not job.has_keys:
-            batch.receipts.append(Receipt(self._assign(batch, job.drafts), True))
-            return
+            return Receipt(self._assign(batch, job.drafts), True)
         offsets: list[int] = []
         fresh = False
         for draft in job.drafts:
@@ -263,7 +285,7 @@ class Writer:
                 if draft.key:
                     batch.keys[draft.topic, draft.key] = offset
             offsets.append(offset)
-        batch.receipts.append(Receipt(tuple(offsets), fresh))
+        return Receipt(tuple(offsets), fresh)
 
     def _find(self, connection: Any, batch: Batch, draft: Draft) -> int | None:
         """The offset of the event that had this draft's key before."""

@@ -68,7 +68,10 @@ async def test_topics_count_their_subscribers_by_transport() -> None:
         ("zz", "ndjson"),
     ):
         await bus.subscribe(TopicFilter((pattern,)), Start.now(), OffsetText(transport))
-    counts = {stats.topic: (stats.count, stats.head, subscribers) for stats, subscribers in bus.topics()}
+    counts = {
+        stats.topic: (stats.count, stats.head, subscribers)
+        async for stats, subscribers in bus.topics(TopicFilter.all())
+    }
     assert counts == {
         "a/1": (2, 2, {"websocket": 2, "sse": 1}),
         "b": (1, 3, {"sse": 1, "poll": 1}),

@@ -49,5 +49,5 @@ def test_a_group_of_many_topics_is_found_under_each_and_only_once() -> None:
 
 def test_a_batch_without_frames_has_no_payload() -> None:
     group = Groups().join(topics("t"), OffsetText())
-    assert group.batch([], 7) == Batch(None, 0, 7)
-    assert group.batch([b"5", b"7"], 7) == Batch((5, 7), 2, 7)
+    assert group.batch([], 7, 3) == Batch(None, 0, 7, 3)
+    assert group.batch([b"5", b"7"], 7, 3) == Batch((5, 7), 2, 7, 3)

@@ -79,7 +79,7 @@ def shared_group() -> Group:
 
 def write(held: int) -> Batch[bytes]:
     """A page whose payload takes so many bytes of memory."""
-    batch = Batch(bytes(held - getsizeof(b"")), 1, 10)
+    batch = Batch(bytes(held - getsizeof(b"")), 1, 10, 0)
     assert getsizeof(batch.payload) == held
     return batch
 
@@ -107,9 +107,9 @@ def test_a_page_larger_than_the_bound_is_not_kept() -> None:
 def test_messages_count_each_by_itself() -> None:
     pages, group = SharedPages(), shared_group()
     messages = (b"a" * 1_000, b"b" * 2_000)
-    pages.keep(group, 0, 100, Batch(messages, 2, 10))
+    pages.keep(group, 0, 100, Batch(messages, 2, 10, 0))
     assert pages.bytes == getsizeof(messages) + sum(map(getsizeof, messages))
-    pages.keep(group, 0, 100, Batch(messages, 2, 10))
+    pages.keep(group, 0, 100, Batch(messages, 2, 10, 0))
     assert pages.bytes == getsizeof(messages) + sum(map(getsizeof, messages)), "read again, it is there once"
     pages.forget()
     assert pages.bytes == 0

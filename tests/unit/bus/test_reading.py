@@ -3,7 +3,7 @@
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.reading import LOCATE_STEPS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN
+from service.bus.reading import LOCATE_OFFSETS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN
 from service.bus.start import Start
 from service.bus.values import Batch, Gap
 from service.core.topics import TopicFilter
@@ -48,13 +48,14 @@ async def test_the_search_for_where_a_stream_begins_has_an_end(monkeypatch: pyte
     """The client hears nothing meanwhile; the stream scans on, with heartbeats."""
     log = MemoryEventLog(ManualClock())
     bus = memory_bus(log=log)
-    await bus.publish(drafts(2 * LOCATE_STEPS, "other"))
+    steps = LOCATE_OFFSETS // log.step
+    await bus.publish(drafts(2 * steps, "other"))
 
     async def step(topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
-        return Page((), after + 1)
+        return Page((), after + 1, 0)
 
     monkeypatch.setattr(log, "read", step)
-    assert await located(bus, "earliest") == (LOCATE_STEPS, None)
+    assert await located(bus, "earliest") == (steps, None)
 
 
 @pytest.mark.parametrize("offset", [4, 5, 6, 7])
@@ -148,5 +149,5 @@ async def test_a_page_that_has_to_be_read_takes_a_turn_and_a_shared_one_none(mon
     turns = CountedTurns()
     monkeypatch.setattr(bus.reading, "_turns", turns)
     two = [bus.attach(T, 0, OffsetText()) for _ in range(2)]
-    assert [await subscription.read() for subscription in two] == [Batch((1, 2, 3), 3, 3)] * 2
+    assert [await subscription.read() for subscription in two] == [Batch((1, 2, 3), 3, 3, 0)] * 2
     assert turns.taken == 1

@@ -9,7 +9,11 @@ from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.bus.subscription import State, Subscription
 from service.bus.values import Gap
+from service.core.errors import StorageError
 from service.core.topics import TopicFilter
+from service.log.base import Listener, TrimListener
+from tests.support.clock import ManualClock
+from tests.support.memorylog import MemoryEventLog
 from tests.support.wires import OffsetText, Sink, drafts, memory_bus
 
 T = TopicFilter(("t",))
@@ -134,6 +138,44 @@ async def test_retention_under_a_slow_reader_is_a_gap_in_mid_stream_and_is_told_
     await bus.trim(T, 10)
     gap = await subscription.read()
     assert gap == Gap(bus.cursor(page.offset), "trimmed", 990, 990)
+    assert await read_all(subscription) == list(range(991, 1_001))
+
+
+class SilentLog(MemoryEventLog):
+    """Tells nobody of its floors, but in its pages."""
+
+    def follow(self, committed: Listener, trimmed: TrimListener) -> None:
+        super().follow(committed, lambda topic, floor: None)
+
+
+async def test_the_page_alone_tells_what_is_missing_from_it() -> None:
+    bus = memory_bus(tail_events=1, log=SilentLog(ManualClock()))
+    await bus.publish([*drafts(500), *drafts(500, "u")])
+    await bus.trim(T, 495)
+    subscription, gap = await bus.subscribe(BOTH, Start.parse(bus.cursor(3)), OffsetText())
+    assert gap == Gap(bus.cursor(3), "trimmed", 5, 5)
+    page = await subscription.read()
+    assert page.payload[0] == 6, "the floor of before was told"
+    await bus.trim(BOTH, 10)
+    assert await subscription.read() == Gap(bus.cursor(page.offset), "trimmed", 490, 990)
+    assert await read_all(subscription) == [*range(491, 501), *range(991, 1_001)]
+
+
+async def test_a_gap_that_could_not_be_told_is_told_by_the_next_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = memory_bus(tail_events=1)
+    await bus.publish(drafts(1_000))
+    subscription = await subscribed(bus, "earliest")
+    await subscription.read()
+    await bus.trim(T, 10)
+
+    async def fail(*_: Any) -> Gap:
+        raise StorageError("the log can't be read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bus.reading, "gap", fail)
+        with pytest.raises(StorageError):
+            await subscription.read()
+    assert (await subscription.read()).floor == 990
     assert await read_all(subscription) == list(range(991, 1_001))
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.core.errors import StorageError, UnavailableError
+from service.core.errors import GuardError, StorageError, UnavailableError
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
-from service.log.base import Bounds, Receipt, Statement
-from tests.unit.log.rigs import ALL, Rig, drafts, read_all
+from service.log.base import Bounds, Receipt
+from tests.unit.log.rigs import ALL, Rig, drafts, list_topics, read_all
 
 NASTY_DATA = [
     "null",
@@ -24,12 +24,6 @@ NASTY_DATA = [
     "[" * 200 + "]" * 200,
     '"' + "x" * 65_000 + '"',
 ]
-
-NOTES: Statement = ("CREATE TABLE notes (text TEXT UNIQUE)", ())
-
-
-def note(text: str) -> Statement:
-    return ("INSERT INTO notes VALUES (?)", (text,))
 
 
 class AppendContract:
@@ -77,35 +71,6 @@ class AppendContract:
         await rig.log.append(drafts("a", 1))
         times = [event.time - start for event in await read_all(rig.log)]
         assert times == [10_000, 10_000, 10_000, 15_000, 15_000, 15_000]
-
-    async def test_statements_commit_with_their_events(self, rig: Rig) -> None:
-        await rig.log.append([], [NOTES])
-        receipt = await rig.log.append(drafts("a", 1), [note("one"), note("two")])
-        assert receipt == Receipt((1,), True)
-        assert rig.rows("SELECT text FROM notes ORDER BY text") == [("one",), ("two",)]
-        assert (await rig.log.append([], [note("three")])).offsets == ()
-
-    async def test_all_or_nothing(self, rig: Rig) -> None:
-        await rig.log.append(drafts("a", 1), [NOTES, note("one")])
-        with pytest.raises(StorageError):
-            await rig.log.append(drafts("b", 3), [note("two"), note("one")])
-        assert rig.rows("SELECT text FROM notes") == [("one",)]
-        assert [event.topic for event in await read_all(rig.log)] == ["a"]
-        assert [stats.topic for stats in rig.log.topics()] == ["a"]
-
-    async def test_one_requests_fault_does_not_fail_its_neighbours(self, rig: Rig) -> None:
-        await rig.log.append([], [NOTES, note("taken")])
-        answers = await asyncio.gather(
-            rig.log.append(drafts("a", 2)),
-            rig.log.append(drafts("b", 1), [note("taken")]),
-            rig.log.append(drafts("a", 1), [note("free")]),
-            return_exceptions=True,
-        )
-        assert answers[0] == Receipt((1, 2), True)
-        assert isinstance(answers[1], StorageError)
-        assert answers[2] == Receipt((3,), True)
-        assert [(event.offset, event.prev) for event in await read_all(rig.log)] == [(1, 0), (2, 1), (3, 2)]
-        assert rig.rows("SELECT text FROM notes ORDER BY text") == [("free",), ("taken",)]
 
     async def test_a_cancelled_append_leaves_one_event_or_none(self, rig: Rig) -> None:
         keyed = [Draft("a", "log", "1", "key")]
@@ -196,13 +161,15 @@ class ListenerContract:
         assert order == ["listener", "second", "publisher"]
 
     async def test_repeats_and_failures_are_not_heard(self, rig: Rig) -> None:
-        await rig.log.append([Draft("a", "log", "1", "key")], [NOTES, note("one")])
+        await rig.log.append([Draft("a", "log", "1", "key")], [rig.add("one", 1)])
         heard: list[Sequence[Event]] = []
         rig.log.follow(heard.append, lambda topic, floor: None)
         await rig.log.append([Draft("a", "log", "1", "key")])
-        await rig.log.append([], [note("two")])
+        await rig.log.append([], [rig.add("two", 2)])
         with pytest.raises(StorageError):
-            await rig.log.append(drafts("a", 1), [note("one")])
+            await rig.log.append(drafts("a", 1), [rig.add("one", 1)])
+        with pytest.raises(GuardError):
+            await rig.log.append(drafts("a", 1), [], [rig.expect("one", 2)])
         assert heard == []
 
 
@@ -212,12 +179,12 @@ class RestartContract:
     @pytest.mark.parametrize("way", ["restart", "kill"])
     async def test_nothing_acknowledged_is_lost(self, rig: Rig, way: str) -> None:
         await rig.log.append([*drafts("a", 3), *drafts("b", 2)])
-        before, epoch, stats = await read_all(rig.log), rig.log.epoch, list(rig.log.topics())
+        before, epoch, stats = await read_all(rig.log), rig.log.epoch, await list_topics(rig.log)
         await getattr(rig, way)()
         assert rig.log.epoch == epoch
         assert rig.log.head == 5
         assert await read_all(rig.log) == before
-        assert sorted(rig.log.topics(), key=lambda one: one.topic) == stats
+        assert await list_topics(rig.log) == stats
 
     @pytest.mark.parametrize("way", ["restart", "kill"])
     async def test_no_offset_is_used_twice_even_if_the_newest_were_trimmed(self, rig: Rig, way: str) -> None:

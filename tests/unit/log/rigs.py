@@ -1,4 +1,4 @@
-"""Logs to test with: each rig can restart, be killed, and show the tables that commit together with events."""
+"""Logs to test with: each rig can restart, be killed, and has a table of notes that commit together with events."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,17 +10,18 @@ import aiosqlite
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import EventLog
-from service.log.sqlite.database import connect, connect_reader, connect_writer, on_thread
+from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Value
+from service.log.sqlite.database import connect, connect_writer, on_thread
 from service.log.sqlite.log import SQLiteEventLog, load_state, open_log
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.retention import Policy, Retention
+from service.log.sqlite.tables import open_tables
 from service.log.sqlite.trim import Trimmer
 from service.log.sqlite.writer import Writer
 from service.resources import resource
 from tests.support.clock import ManualClock
-from tests.support.memorylog import MemoryEventLog
+from tests.support.memorylog import MemoryEventLog, MemoryTables
 
 ALL = TopicFilter.all()
 PLENTY = 1 << 30
@@ -42,6 +43,18 @@ async def read_all(log: EventLog, topics: TopicFilter = ALL, after: int = 0, lim
     return found
 
 
+async def list_topics(log: EventLog, topics: TopicFilter = ALL, limit: int = 1_000) -> list[TopicStats]:
+    """Every topic that matches, page by page."""
+    found: list[TopicStats] = []
+    after: str | None = ""
+    while after is not None:
+        page = await log.topics(topics, after, limit)
+        assert len(page.topics) <= limit
+        found += page.topics
+        after = page.next
+    return found
+
+
 class Rig(Protocol):
     """A log, the clock it reads, and ways to end it."""
 
@@ -56,10 +69,26 @@ class Rig(Protocol):
     async def kill(self) -> None:
         """As after `kill -9`: open what was on disk at this instant."""
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What a reader of the tables beside the events sees now."""
-
     async def discard(self) -> None: ...
+
+    # A table of notes, and what the engine's language has for it.
+
+    def put(self, key: str, value: Value) -> Statement:
+        """Write it, whatever was there."""
+
+    def add(self, key: str, value: Value) -> Statement:
+        """A fault if there is one of this key."""
+
+    def claim(self, key: str, what: str) -> Statement:
+        """Write what the append assigns: `offset_0`, `time`."""
+
+    def expect(self, key: str, value: Value) -> Guard:
+        """The note has this value; None: there is no such note."""
+
+    async def tables(self) -> Tables:
+        """A door to the notes, for the caller to close."""
+
+    async def notes(self) -> dict[str, Value]: ...
 
 
 class MemoryRig:
@@ -76,12 +105,44 @@ class MemoryRig:
     async def kill(self) -> None:
         self._log = self.log = MemoryEventLog(self.clock, self._log.disk)
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._log.disk.database.execute(sql).fetchall()
-
     async def discard(self) -> None:
         await self.log.close()
-        self._log.disk.database.close()
+
+    def put(self, key: str, value: Value) -> Statement:
+        return Statement("put", {"key": key, "value": value})
+
+    def add(self, key: str, value: Value) -> Statement:
+        return Statement("add", {"key": key, "value": value})
+
+    def claim(self, key: str, what: str) -> Statement:
+        return Statement("claim", {"key": key, "what": what})
+
+    def expect(self, key: str, value: Value) -> Guard:
+        return Guard("get", {"key": key}, None if value is None else (value,))
+
+    async def tables(self) -> Tables:
+        return MemoryTables(self._log.disk)
+
+    async def notes(self) -> dict[str, Value]:
+        return await _read_notes(await self.tables(), "all")
+
+
+async def _read_notes(tables: Tables, question: str) -> dict[str, Value]:
+    try:
+        async with tables.view() as view:
+            return dict(await view.rows(question))
+    finally:
+        await tables.close()
+
+
+def add_notes(path: Path) -> None:
+    """A table as an application's migration would make it."""
+    connection = connect_writer(path)
+    try:
+        connection.execute("CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
 
 
 class SQLiteRig:
@@ -95,6 +156,7 @@ class SQLiteRig:
 
     async def open(self) -> "SQLiteRig":
         migrate(self.path, resource("migrations"))
+        add_notes(self.path)
         self.log = await open_log(self.path, clock=self.clock, **self._options)
         return self
 
@@ -119,13 +181,24 @@ class SQLiteRig:
             shutil.copy(f"{self.path}{suffix}", f"{folder / self.path.name}{suffix}")
         return folder / self.path.name
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        connection = connect_reader(self.path)
-        try:
-            found: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
-            return found
-        finally:
-            connection.close()
+    def put(self, key: str, value: Value) -> Statement:
+        return Statement("INSERT OR REPLACE INTO notes VALUES (:key, :value)", {"key": key, "value": value})
+
+    def add(self, key: str, value: Value) -> Statement:
+        return Statement("INSERT INTO notes VALUES (:key, :value)", {"key": key, "value": value})
+
+    def claim(self, key: str, what: str) -> Statement:
+        return Statement(f"INSERT OR REPLACE INTO notes VALUES (:key, :{what})", {"key": key})
+
+    def expect(self, key: str, value: Value) -> Guard:
+        expected = None if value is None else (value,)
+        return Guard("SELECT value FROM notes WHERE key = :key", {"key": key}, expected)
+
+    async def tables(self) -> Tables:
+        return await open_tables(self.path)
+
+    async def notes(self) -> dict[str, Value]:
+        return await _read_notes(await self.tables(), "SELECT key, value FROM notes")
 
     async def discard(self) -> None:
         await self.log.close()

@@ -7,6 +7,13 @@ import pytest
 
 from service.log.base import EventLog
 from tests.unit.log.contract import AppendContract, KeyContract, ListenerContract, RestartContract
+from tests.unit.log.contract_abilities import (
+    FloorContract,
+    GuardContract,
+    StateContract,
+    StatementContract,
+    TableContract,
+)
 from tests.unit.log.contract_reading import ReadContract, SearchContract, TrimContract
 from tests.unit.log.rigs import MemoryRig, Rig, SQLiteRig
 
@@ -24,6 +31,26 @@ async def test_both_are_event_logs(rig: Rig) -> None:
 
 
 class TestAppend(AppendContract):
+    pass
+
+
+class TestStatements(StatementContract):
+    pass
+
+
+class TestGuards(GuardContract):
+    pass
+
+
+class TestTables(TableContract):
+    pass
+
+
+class TestState(StateContract):
+    pass
+
+
+class TestFloors(FloorContract):
     pass
 
 

@@ -1,5 +1,3 @@
-from dataclasses import dataclass
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.access.gate import Act
@@ -7,20 +5,19 @@ from service.bus.start import Start
 from service.core.errors import ForbiddenError
 from service.core.topics import TopicFilter
 from service.core.words import TRANSPORTS
+from service.log.base import Health
 from service.operations.metrics import Metrics, ServiceMetrics
 from tests.support.clock import ManualClock
+from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
 from tests.support.wires import OffsetText, drafts, memory_bus
 
 
-@dataclass
-class State:
-    """What the embedded log tells of itself."""
+class Log(MemoryEventLog):
+    """Says that it has been busy."""
 
-    head: int = 0
-    wal_bytes: int = 4096
-    commits: int = 7
-    last_commit_seconds: float = 0.25
+    def health(self) -> Health:
+        return Health(None, 7, 0.25, 4096)
 
 
 def scraped(metrics: Metrics) -> dict[str, float]:
@@ -36,8 +33,7 @@ def scraped(metrics: Metrics) -> dict[str, float]:
 async def test_numbers_are_read_at_the_moment_of_a_scrape() -> None:
     bus, clock = memory_bus(), ManualClock()
     house = House.of(bus, clock)
-    state = State()
-    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, state, clock))
+    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, Log(clock), clock))
     before = scraped(metrics)
     assert before["twinwire_start_time_seconds"] == clock.unix_ms() / 1000
     assert before["twinwire_events_published_total"] == 0
@@ -45,7 +41,6 @@ async def test_numbers_are_read_at_the_moment_of_a_scrape() -> None:
     assert before["twinwire_commits_total"] == 7
     assert before["twinwire_commit_seconds"] == 0.25
     await bus.publish(drafts(3))
-    state.head = 3
     after = scraped(metrics)
     assert after["twinwire_events_published_total"] == after["twinwire_tail_events"] == after["twinwire_log_head"] == 3
     assert after["twinwire_tail_bytes"] == bus.tail.bytes > 0
@@ -54,7 +49,7 @@ async def test_numbers_are_read_at_the_moment_of_a_scrape() -> None:
 async def test_every_wire_has_a_figure_and_another_joins() -> None:
     bus, clock = memory_bus(), ManualClock()
     house = House.of(bus, clock)
-    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, State(), clock))
+    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, Log(clock), clock))
     assert {name: scraped(metrics)[f"twinwire_subscriptions {name}"] for name in TRANSPORTS} == dict.fromkeys(
         TRANSPORTS, 0
     )
@@ -70,7 +65,7 @@ async def test_refusals_are_told_by_act_and_those_of_streams_apart() -> None:
     for act, times in ((Act.SOCKET, 2), (Act.STREAM, 1), (Act.CHANGE, 4)):
         for _ in range(times):
             house.gate.refuse(act, "origin", ForbiddenError("no", field="Origin"))
-    told = scraped(Metrics(ServiceMetrics(bus, house.hub, house.gate, State(), clock)))
+    told = scraped(Metrics(ServiceMetrics(bus, house.hub, house.gate, Log(clock), clock)))
     assert told["twinwire_streams_refused_total origin"] == 3
     assert told["twinwire_refused_total change origin"] == 4
     assert told["twinwire_refused_total socket origin"] == 2
@@ -81,7 +76,7 @@ async def test_two_services_in_one_process_do_not_mix() -> None:
     one, two = memory_bus(), memory_bus()
     clock = ManualClock()
     first, second = (
-        Metrics(ServiceMetrics(bus, House.of(bus, clock).hub, House.of(bus, clock).gate, State(), clock))
+        Metrics(ServiceMetrics(bus, House.of(bus, clock).hub, House.of(bus, clock).gate, Log(clock), clock))
         for bus in (one, two)
     )
     await one.publish(drafts(2))

@@ -221,7 +221,7 @@ async def test_a_long_stretch_without_a_match_has_heartbeats_too(
         if after in (10, 30):
             clock.advance(20)
             await house.hub.sweep()
-        return Batch(None, 0, after + 1)
+        return Batch(None, 0, after + 1, 0)
 
     await bus.publish(drafts(50, "other"))
     monkeypatch.setattr(bus.reading, "page", step)

@@ -10,7 +10,7 @@ from service.bus.bus import EventBus
 from service.core.errors import OverloadedError, StorageError, StorageFullError
 from service.core.event import Draft
 from service.core.limits import REQUEST_MAX
-from service.log.base import Receipt, Statement
+from service.log.base import Receipt
 from service.wire.drafts import NDJSON
 from service.wire.publish import PublishWire
 from tests.support.clock import ManualClock
@@ -173,7 +173,7 @@ class FailingLog(MemoryEventLog):
         super().__init__(ManualClock())
         self._error = error
 
-    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
+    async def append(self, drafts: Sequence[Draft], *rest: Any) -> Receipt:
         raise self._error
 
 

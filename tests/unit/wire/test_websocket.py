@@ -11,7 +11,7 @@ from service.bus.bus import EventBus
 from service.core.errors import StorageFullError
 from service.core.event import Draft
 from service.core.limits import ENVELOPE_MAX
-from service.log.base import Receipt, Statement
+from service.log.base import Receipt
 from service.stream.hub import StreamHub
 from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
 from tests.support.clock import ManualClock
@@ -217,12 +217,12 @@ class GatedLog(MemoryEventLog):
         self.asked = 0
         self.error: Exception | None = None
 
-    async def append(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
+    async def append(self, drafts: Sequence[Draft], *rest: Any) -> Receipt:
         self.asked += 1
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        return await super().append(drafts, also)
+        return await super().append(drafts, *rest)
 
 
 async def test_publishes_that_wait_for_their_commit_are_bounded(clock: ManualClock) -> None:

@@ -292,11 +292,11 @@ async def test_a_full_disk_makes_a_run_wait_not_fail(world: World) -> None:
 
         refusals = 3
 
-        async def publish(self, drafts: Any, also: Any = ()) -> Any:
+        async def publish(self, drafts: Any, *rest: Any) -> Any:
             if self.refusals and any(isinstance(one, Draft) and one.type == "log" for one in drafts):
                 self.refusals -= 1
                 raise StorageFullError("no space left")
-            return await super().publish(drafts, also)
+            return await super().publish(drafts, *rest)
 
     clock = ManualClock()
     service = await world.service([Plain("a")], bus=FullFor(world.bus, 10**6), clock=clock)

@@ -52,7 +52,7 @@ async def test_a_written_file_is_stored_and_announced_in_one_commit() -> None:
     await desk.work.write("docs/u.txt", "grün\n")
     (change,) = desk.changes
     assert [draft.type for draft in change.drafts] == ["file_update", "status_update"]
-    assert any("INSERT INTO files" in sql for sql, _ in change.also)
+    assert any("INSERT INTO files" in statement.text for statement in change.also)
     assert desk.events("file_update") == [{"path": "docs/u.txt", "size": 6, "action": "created", "preview": "grün\n"}]
     assert desk.work.read("docs/u.txt") == "grün\n"
     assert list(desk.work.paths()) == ["docs/u.txt"]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -15,9 +16,10 @@ from service.clock import SystemClock
 from service.core.errors import DrainingError
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
-from service.log.base import Receipt, Statement
+from service.log.base import Ability, Guard, Receipt, Statement
 from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
+from service.log.sqlite.tables import open_tables
 
 MIGRATIONS = Path(__file__).parents[4] / "migrations"
 BRIEF = "tasks: title text, done bool, due date; people: name text, email text, age int"
@@ -62,7 +64,10 @@ class World:
     async def service(self, agents: Sequence[Agent] | None = None, **options: Any) -> ProjectService:
         """A started service; closed with the world."""
         service = await ProjectService.open(
-            options.pop("bus", self.bus), self.path, agents=agents, **{"pace": 0, "clock": SystemClock(), **options}
+            options.pop("bus", self.bus),
+            partial(open_tables, self.path),
+            agents=agents,
+            **{"pace": 0, "clock": SystemClock(), **options},
         )
         self._services.append(service)
         await service.start()
@@ -107,12 +112,18 @@ class LimitedBus:
         self._dead: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.died = asyncio.Event()
 
-    async def publish(self, drafts: Sequence[Draft], also: Sequence[Statement] = ()) -> Receipt:
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        return self._bus.abilities
+
+    async def publish(
+        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+    ) -> Receipt:
         self._left -= 1
         if self._left < 0:
             self.died.set()
             await asyncio.shield(self._dead)
-        return await self._bus.publish(drafts, also)
+        return await self._bus.publish(drafts, also, guards)
 
     def bury(self) -> None:
         """Let go of those who still wait for it, so that their tasks can end."""

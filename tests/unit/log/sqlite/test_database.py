@@ -10,15 +10,14 @@ import pytest
 
 from service.core.errors import StorageError, StorageFullError
 from service.log.sqlite.database import (
-    POSITION_SQL,
     FileLock,
+    connect,
     connect_reader,
     connect_writer,
     driver,
     explain,
     library_is_affected,
     on_thread,
-    open_reader,
 )
 from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import migrate
@@ -119,21 +118,12 @@ def test_the_writer_is_durable_and_checkpoints_when_told(path: Path, connections
 
 
 async def test_a_reader_with_a_thread_of_its_own(path: Path) -> None:
-    reader = await open_reader(path)
+    reader = await connect(lambda: connect_reader(path))
     try:
-        assert list(await reader.execute_fetchall(POSITION_SQL)) == [(0,)]
+        assert list(await reader.execute_fetchall("SELECT count(*) FROM events")) == [(0,)]
         assert await on_thread(reader, lambda connection, a, b: (a, b), 1, 2) == (1, 2)
     finally:
         await reader.close()
-
-
-def test_the_position_counts_what_was_trimmed(path: Path, connections: Callable[[Any], Any]) -> None:
-    writer = connections(connect_writer(path))
-    assert writer.execute(POSITION_SQL).fetchone() == (0,)
-    writer.execute("INSERT INTO topics (id, name, floor) VALUES (1, 'a', 7)")
-    assert writer.execute(POSITION_SQL).fetchone() == (7,)
-    writer.execute("INSERT INTO events VALUES (9, 1, 0, 0, 'log', '1', NULL)")
-    assert writer.execute(POSITION_SQL).fetchone() == (9,)
 
 
 def test_a_lock_of_another_program_is_explained(path: Path, connections: Callable[[Any], Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from service.core.errors import OverloadedError, StorageError, StorageFullError, UnavailableError
 from service.core.event import Draft
-from service.log.base import Receipt
+from service.log.base import Receipt, Statement
 from service.log.sqlite import writer as writer_module
 from service.log.sqlite.database import on_thread
 from service.log.sqlite.writer import COMMIT_EVENTS
@@ -74,7 +74,7 @@ async def test_publishes_of_one_turn_of_the_loop_share_one_commit(parts: Parts) 
 
 async def test_statements_keys_and_plain_publishes_share_it_too(parts: Parts) -> None:
     await parts.sql("CREATE TABLE notes (text TEXT)")
-    note = [("INSERT INTO notes VALUES ('x')", ())]
+    note = [Statement("INSERT INTO notes VALUES ('x')")]
     await asyncio.gather(
         parts.writer.append(drafts("a", 1), note),
         parts.writer.append([Draft("a", "log", "1", "key")], ()),
@@ -123,7 +123,7 @@ async def test_a_plain_publish_is_one_statement(parts: Parts) -> None:
 
 async def test_one_bad_request_is_found_among_its_neighbours(parts: Parts) -> None:
     await parts.sql("CREATE TABLE notes (text TEXT UNIQUE)")
-    taken = [("INSERT INTO notes VALUES ('x')", ())]
+    taken = [Statement("INSERT INTO notes VALUES ('x')")]
     answers = await asyncio.gather(
         parts.writer.append(drafts("a", 1), ()),
         parts.writer.append(drafts("new", 1), [*taken, *taken]),
@@ -243,7 +243,7 @@ async def test_work_that_fails_tells_only_its_caller(parts: Parts) -> None:
 
 async def test_a_connection_is_left_without_a_transaction(parts: Parts) -> None:
     with pytest.raises(StorageError):
-        await parts.writer.append(drafts("a", 1), [("INSERT INTO nowhere VALUES (1)", ())])
+        await parts.writer.append(drafts("a", 1), [Statement("INSERT INTO nowhere VALUES (1)")])
     assert not await on_thread(parts.connection, lambda connection: connection.in_transaction)
 
 
