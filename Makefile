@@ -12,7 +12,6 @@ INSTALLED := $(VENV)/.installed
 DEV       := $(VENV)/.dev
 NODE      := $(shell command -v node >/dev/null && command -v npm >/dev/null && echo node)
 NODE_DEV  := $(if $(NODE),node_modules/.installed)
-CLIENT_TESTS := $(sort $(shell find tests/client -name '*.test.js' -not -path '*/node_modules/*' 2>/dev/null))
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -37,13 +36,14 @@ run: $(INSTALLED) ## Set up, migrate the database and serve; prints the URL. Ctr
 	@exec $(BIN)/twinwire serve $(ARGS)
 
 .PHONY: test
-test: $(DEV) ## Run all tests: the browser client's on Node, everything else with pytest.
-ifneq ($(CLIENT_TESTS),)
-	@if command -v node >/dev/null; then node --test --test-reporter=spec $(CLIENT_TESTS); \
-	elif [ -n "$${CI:-}" ]; then echo "no node: the tests of static/client can't run" >&2; exit 1; \
-	else echo "skipped: the tests of static/client need node, 20 or newer" >&2; fi
-endif
-	@chromium="$$(.ci/chromium $(BIN)/python)"; TWINWIRE_CHROMIUM="$$chromium" $(BIN)/pytest $(ARGS)
+test: $(DEV) ## Run all tests, in groups side by side; with ARGS, pytest with those.
+	@chromium="$$(.ci/chromium $(BIN)/python)"; export TWINWIRE_CHROMIUM="$$chromium"; \
+	if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else .ci/test $(BIN)/python; fi
+
+.PHONY: coverage
+coverage: $(DEV) ## Measure branch coverage of the inside tests, by room.
+	@.ci/test $(BIN)/python inside
+	@.ci/coverage $(BIN)/python
 
 .PHONY: bench
 bench: $(DEV) ## Measure the speed beside its references; docs/performance.md explains the table.
@@ -55,6 +55,12 @@ lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.
 	@$(BIN)/ruff format --check .
 	$(call script,lint)
 
+.PHONY: fix
+fix: $(DEV) $(NODE_DEV) ## Mend style and formatting, as far as a machine can.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	$(call script,fix)
+
 .PHONY: types
 types: $(DEV) $(NODE_DEV) ## Check types, strictly, of JavaScript too.
 	@$(BIN)/mypy
@@ -62,7 +68,7 @@ types: $(DEV) $(NODE_DEV) ## Check types, strictly, of JavaScript too.
 
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and build results; databases stay.
-	@rm -rf $(VENV) node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/bench/results
+	@rm -rf $(VENV) node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage tests/bench/results
 	@find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
