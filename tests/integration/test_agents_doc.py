@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from service.apps.projects.pipeline import GROUP, Pipeline, builtin_agents, installed_agents
-from tests.unit.apps.projects.world import BRIEF, World
+from tests.support.projects import BRIEF, World
 
 DOC = (Path(__file__).parents[2] / "docs" / "agents.md").read_text("utf-8")
 

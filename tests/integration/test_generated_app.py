@@ -22,7 +22,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import pytest
 
-from tests.unit.apps.projects.world import BRIEF, World
+from tests.support.projects import BRIEF, World
 
 NASTY_NAME = '\'"""\\N{x} <script>alert(1)</script> ${title} {0} %s `rm` | ]] \\ 👩‍💻 日本'
 NASTY_BRIEF = """

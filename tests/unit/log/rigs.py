@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -247,3 +248,17 @@ class Parts:
         await self.writer.close()
         self.reader.close()
         await self.connection.close()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`max_age` in seconds, `max_bytes` in bytes of data."""
+
+    pattern: str = "**"
+    max_age: float | None = None
+    max_count: int | None = None
+    max_bytes: int | None = None
+
+    @property
+    def filter(self) -> TopicFilter:
+        return TopicFilter((self.pattern,))

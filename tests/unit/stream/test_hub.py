@@ -8,8 +8,8 @@ from service.stream.ending import FAULT, RESTART
 from service.stream.hub import FAREWELL_BATCH
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
+from tests.support.streams import Running, stream_on
 from tests.support.wires import FakePipe
-from tests.unit.stream.test_stream import Running, stream_on
 
 
 async def many(house: House, stack: AsyncExitStack, count: int) -> list[Running]:

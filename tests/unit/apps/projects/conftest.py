@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.apps.projects.world import World
+from tests.support.projects import World
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from service.apps.projects.service import ProjectService
 from service.core.errors import ConflictError, DrainingError, NotFoundError, StorageFullError
 from service.core.event import Draft
 from tests.support.clock import ManualClock
-from tests.unit.apps.projects.world import BRIEF, DEADLINE, Failing, Gate, LimitedBus, Plain, World
+from tests.support.projects import BRIEF, DEADLINE, Failing, Gate, LimitedBus, Plain, World
 
 
 async def _project(service: ProjectService) -> str:

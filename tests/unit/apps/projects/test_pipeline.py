@@ -7,7 +7,7 @@ import pytest
 from service.apps.projects.agents.base import Agent, Workspace
 from service.apps.projects.pipeline import GROUP, Pipeline, builtin_agents, installed_agents
 from service.core.errors import InvalidError
-from tests.unit.apps.projects.world import Plain
+from tests.support.projects import Plain
 
 HERE = __name__
 

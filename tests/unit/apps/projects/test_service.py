@@ -8,7 +8,7 @@ from service.apps.projects.limits import NAME_MAX
 from service.core.errors import InvalidError, NotFoundError
 from service.core.topics import TopicFilter
 from service.log.base import Search
-from tests.unit.apps.projects.world import BRIEF, DEADLINE, Gate, LimitedBus, Plain, World
+from tests.support.projects import BRIEF, DEADLINE, Gate, LimitedBus, Plain, World
 
 
 async def test_creating_a_project_is_announced_with_it(world: World) -> None:

@@ -13,7 +13,7 @@ from service.apps.projects.limits import FILE_MAX, FILES_MAX, MESSAGE_MAX, PREVI
 from service.apps.projects.models import Run
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, steps_of
 from tests.support.clock import ManualClock
-from tests.unit.apps.projects.world import BRIEF, Plain
+from tests.support.projects import BRIEF, Plain
 
 
 class Desk:

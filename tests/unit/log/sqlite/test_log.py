@@ -13,8 +13,7 @@ from service.core.topics import TopicFilter
 from service.log.base import Search
 from service.log.sqlite import log as sqlite
 from service.log.sqlite.log import WAL_IDLE_BYTES
-from tests.unit.log.rigs import ALL, PLENTY, SQLiteRig, drafts, list_topics, read_all
-from tests.unit.log.sqlite.test_retention import Rule
+from tests.unit.log.rigs import ALL, PLENTY, Rule, SQLiteRig, drafts, list_topics, read_all
 
 OpenRig = Callable[..., Awaitable[SQLiteRig]]
 

@@ -1,26 +1,10 @@
 """Retention: age, count and bytes; the first policy that matches a topic decides for it."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from service.core.topics import TopicFilter
 from tests.support.clock import ManualClock
-from tests.unit.log.rigs import Parts, drafts
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`max_age` in seconds, `max_bytes` in bytes of data."""
-
-    pattern: str = "**"
-    max_age: float | None = None
-    max_count: int | None = None
-    max_bytes: int | None = None
-
-    @property
-    def filter(self) -> TopicFilter:
-        return TopicFilter((self.pattern,))
+from tests.unit.log.rigs import Parts, Rule, drafts
 
 
 async def minutes(parts: Parts, clock: ManualClock, count: int, *topics: str) -> None:

@@ -21,7 +21,7 @@ from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.tables import open_tables
 
-MIGRATIONS = Path(__file__).parents[4] / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 BRIEF = "tasks: title text, done bool, due date; people: name text, email text, age int"
 DEADLINE = 20.0
 """Seconds after which a test gives up; nothing here takes one."""

@@ -14,7 +14,7 @@ from service.apps.projects.limits import BODY_MAX
 from service.apps.projects.routes import projects_blueprint
 from service.apps.projects.service import ProjectService
 from service.web import problems
-from tests.unit.apps.projects.world import BRIEF, Gate, Plain, World
+from tests.support.projects import BRIEF, Gate, Plain, World
 
 JSON = {"Content-Type": "application/json"}
 

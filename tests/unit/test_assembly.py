@@ -1,0 +1,87 @@
+"""The composition root: bottom up, top down, and nothing left open when something fails on the way."""
+
+from pathlib import Path
+
+import pytest
+
+from service.apps.base import App, Ground
+from service.assembly import Assembly, named_apps
+from service.core.errors import ConfigError, InvalidError, StorageError
+from service.core.event import Draft, Rule
+from service.core.topics import TopicFilter
+from service.settings import Settings
+
+
+class Told(App):
+    """Writes down what happens to it. `fails` names the step at which it does."""
+
+    def __init__(self, name: str, diary: list[str], fails: str = "") -> None:
+        self.name = name  # type: ignore[misc]
+        self._diary = diary
+        self._fails = fails
+
+    def _note(self, step: str) -> None:
+        self._diary.append(f"{self.name} {step}")
+        if step == self._fails:
+            raise InvalidError(f"{self.name} can't {step}")
+
+    async def open(self, ground: Ground) -> None:
+        self._note("open")
+        await ground.bus.publish([Draft.of(self.name, "opened", None)])
+
+    async def start(self) -> None:
+        self._note("start")
+
+    async def close(self) -> None:
+        self._note("close")
+
+    def alias(self, path: str) -> TopicFilter | None:
+        return TopicFilter((path,)) if path.startswith(self.name) else None
+
+    def rule(self, topic: str, type: str) -> Rule | None:
+        return (lambda data: None) if topic == self.name else None
+
+
+def settings(folder: Path) -> Settings:
+    return Settings.read({"database": folder / "test.db"})
+
+
+async def test_applications_open_in_order_and_close_the_other_way_round(tmp_path: Path) -> None:
+    diary: list[str] = []
+    assembly = await Assembly.open(settings(tmp_path), [Told("a", diary), Told("b", diary)])
+    assert diary == ["a open", "b open", "a start", "b start"]
+    assert assembly.bus.head == 2
+    await assembly.close()
+    assert diary[4:] == ["b close", "a close"]
+
+
+@pytest.mark.parametrize("step", ["open", "start"])
+async def test_what_fails_leaves_nothing_open(tmp_path: Path, step: str) -> None:
+    diary: list[str] = []
+    with pytest.raises(InvalidError, match=f"b can't {step}"):
+        await Assembly.open(settings(tmp_path), [Told("a", diary), Told("b", diary, step)])
+    assert diary[-2:] == ["b close", "a close"]
+    again = await Assembly.open(settings(tmp_path), [])  # the lock is free, the log is well
+    await again.close()
+
+
+async def test_two_on_one_database_are_refused(tmp_path: Path) -> None:
+    assembly = await Assembly.open(settings(tmp_path), [])
+    with pytest.raises(StorageError, match="another Twinwire"):
+        await Assembly.open(settings(tmp_path), [])
+    await assembly.close()
+
+
+async def test_the_first_application_that_knows_decides(tmp_path: Path) -> None:
+    assembly = await Assembly.open(settings(tmp_path), [Told("a", []), Told("b", [])])
+    assert assembly.alias("b/1") == TopicFilter(("b/1",))
+    assert assembly.alias("c/1") is None
+    assert assembly.rule("b", "x") is not None
+    assert assembly.rule("c", "x") is None
+    await assembly.close()
+
+
+def test_an_applications_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_GENERATION_PACE", "-1")
+    with pytest.raises(ConfigError, match="TWINWIRE_GENERATION_PACE"):
+        named_apps(["projects"])

@@ -1,0 +1,68 @@
+"""`unit/` mirrors `service/`: a module has its test, or stands here with the reason why not; no test leans on another.
+
+After websockets' maxi_cov.py: an exception that is not needed any more fails too.
+"""
+
+import ast
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+UNIT: Final = Path(__file__).parent
+TESTS: Final = UNIT.parent
+SERVICE: Final = TESTS.parent / "service"
+
+ELSEWHERE: Final = {
+    "__main__.py": "one call of the command, which has its tests",
+    "version.py": "one constant",
+    "core/words.py": "closed sets of words, held by test_docs.py",
+    "bus/encoding.py": "a contract: its implementations are tested",
+    "bus/values.py": "values without behaviour",
+    "stream/asgi.py": "types",
+    "stream/hypercorn/inside.py": "asked through hypercorn/test_pipes.py, and on a real server",
+    "stream/hypercorn/http2.py": "needs a server: tests/integration/test_http2.py",
+    "stream/hypercorn/websocket.py": "needs a server: tests/integration/test_hypercorn.py",
+    "wire/described.py": "web/test_openapi.py holds it against the routes",
+    "apps/base.py": "a contract: tests/integration/test_applications_doc.py rides on it",
+    "apps/projects/described.py": "web/test_openapi.py holds it against the routes",
+    "apps/projects/limits.py": "constants",
+    "apps/projects/settings.py": "test_settings.py",
+    "apps/projects/changes.py": "what commits together is seen from apps/projects/test_orchestrator.py",
+    "apps/projects/runner.py": "driven through apps/projects/test_orchestrator.py",
+    "apps/projects/store.py": "read through apps/projects/test_service.py",
+    "apps/projects/agents/*.py": "what they write is run by tests/integration/test_generated_app.py",
+}
+"""Patterns of modules without a test of their name, and where they are tested instead."""
+
+MODULES: Final = sorted(
+    path.relative_to(SERVICE).as_posix()
+    for path in SERVICE.rglob("*.py")
+    if path.name != "__init__.py" and "templates" not in path.parts and "_data" not in path.parts
+)
+
+
+def its_test(module: str) -> Path:
+    path = Path(module)
+    return UNIT / path.parent / f"test_{path.name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_its_test_or_a_reason(module: str) -> None:
+    assert its_test(module).exists() or any(fnmatch(module, pattern) for pattern in ELSEWHERE), module
+
+
+@pytest.mark.parametrize("pattern", ELSEWHERE)
+def test_an_exception_is_still_one(pattern: str) -> None:
+    found = [module for module in MODULES if fnmatch(module, pattern)]
+    assert found, "there is no such module any more"
+    assert not all(its_test(module).exists() for module in found), "it has its test: take the exception out"
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: path.relative_to(TESTS).as_posix())
+def test_no_test_imports_another(path: Path) -> None:
+    """What tests share is in tests/support, or beside them in a module that is no test."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests."):
+            assert not node.module.rpartition(".")[2].startswith("test_"), node.module
