@@ -22,7 +22,8 @@ from service.core.event import Rule
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog
-from service.log.sqlite.database import FileLock, driver, library_is_affected
+from service.log.sqlite.database import driver, library_is_affected
+from service.log.sqlite.lock import FileLock
 from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.tables import open_tables

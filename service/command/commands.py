@@ -74,7 +74,7 @@ def serve(host: str | None, port: int | None, database: Path | None, config_file
 @_database
 def migrate(database: Path | None) -> None:
     """Bring the database up to date, without serving."""
-    from service.log.sqlite.database import FileLock
+    from service.log.sqlite.lock import FileLock
     from service.log.sqlite.migrate import migrate as apply
 
     path = _settings(database=database).log.database

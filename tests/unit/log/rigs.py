@@ -1,7 +1,7 @@
 """Logs to test with: each rig can restart, be killed, and has a table of notes that commit together with events."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,9 @@ from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Value
 from service.log.sqlite.database import connect, connect_writer, on_thread
-from service.log.sqlite.log import SQLiteEventLog, load_state, open_log
+from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
+from service.log.sqlite.opening import load_state
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.tables import open_tables
@@ -205,6 +206,23 @@ class SQLiteRig:
         await self.log.close()
 
 
+@dataclass(frozen=True)
+class Rule:
+    """`max_age` in seconds, `max_bytes` in bytes of data."""
+
+    pattern: str = "**"
+    max_age: float | None = None
+    max_count: int | None = None
+    max_bytes: int | None = None
+
+    @property
+    def filter(self) -> TopicFilter:
+        return TopicFilter((self.pattern,))
+
+
+OpenRig = Callable[..., Awaitable[SQLiteRig]]
+
+
 class Parts:
     """The parts of a log, put together without its maintenance, for tests that look at one of them."""
 
@@ -248,17 +266,3 @@ class Parts:
         await self.writer.close()
         self.reader.close()
         await self.connection.close()
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`max_age` in seconds, `max_bytes` in bytes of data."""
-
-    pattern: str = "**"
-    max_age: float | None = None
-    max_count: int | None = None
-    max_bytes: int | None = None
-
-    @property
-    def filter(self) -> TopicFilter:
-        return TopicFilter((self.pattern,))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.core.errors import ConfigError, StorageError
-from service.log.sqlite.database import FileLock
+from service.log.sqlite.lock import FileLock
 from service.resources import resource
 from service.server import loop
 from service.server.serve import run

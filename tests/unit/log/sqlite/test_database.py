@@ -1,6 +1,5 @@
 """Opening the files: the lock, connections that can't write, and errors in an operator's words."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 from service.core.errors import StorageError, StorageFullError
 from service.log.sqlite.database import (
-    FileLock,
     connect,
     connect_reader,
     connect_writer,
@@ -56,50 +54,6 @@ def test_versions_with_the_wal_reset_bug(version: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("version", FIXED)
 def test_versions_without_it(version: tuple[int, ...]) -> None:
     assert not library_is_affected(version)
-
-
-def test_a_lock_keeps_a_second_server_off(tmp_path: Path) -> None:
-    database = tmp_path / "test.db"
-    with FileLock(database), pytest.raises(StorageError, match="another Twinwire holds"):
-        FileLock(database).acquire()
-    with FileLock(database) as again:
-        assert again.path == tmp_path / "test.db.lock"
-
-
-def test_releasing_is_idempotent(tmp_path: Path) -> None:
-    lock = FileLock(tmp_path / "test.db")
-    lock.release()
-    lock.acquire()
-    lock.release()
-    lock.release()
-    FileLock(tmp_path / "test.db").acquire()
-
-
-def _hold(database: Path, ready: Any) -> None:
-    FileLock(database).acquire()
-    ready.send(True)
-    ready.recv()
-
-
-def test_the_kernel_releases_the_lock_of_a_killed_process(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    holder = context.Process(target=_hold, args=(tmp_path / "test.db", there))
-    holder.start()
-    try:
-        assert here.recv()
-        with pytest.raises(StorageError, match="locked"):
-            FileLock(tmp_path / "test.db").acquire()
-    finally:
-        holder.kill()
-        holder.join()
-    with FileLock(tmp_path / "test.db"):
-        pass
-
-
-def test_a_folder_that_is_not_there_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="can't be written"):
-        FileLock(tmp_path / "nowhere" / "test.db").acquire()
 
 
 def test_a_reader_cannot_write(path: Path, connections: Callable[[Any], Any]) -> None:

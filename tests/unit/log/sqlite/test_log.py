@@ -1,21 +1,17 @@
-"""The embedded log: its identity, what a crash leaves, and what it does by itself."""
+"""The embedded log: what a crash leaves, and what it does by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.core.cursor import EPOCH_ALPHABET, Cursor
 from service.core.errors import StorageError, StorageFullError
 from service.core.topics import TopicFilter
 from service.log.base import Search
 from service.log.sqlite import log as sqlite
 from service.log.sqlite.log import WAL_IDLE_BYTES
-from tests.unit.log.rigs import ALL, PLENTY, Rule, SQLiteRig, drafts, list_topics, read_all
-
-OpenRig = Callable[..., Awaitable[SQLiteRig]]
+from tests.unit.log.rigs import ALL, PLENTY, OpenRig, Rule, SQLiteRig, drafts, list_topics, read_all
 
 DEADLINE = 10.0
 """Seconds after which a test gives up waiting; nothing here takes one."""
@@ -47,93 +43,10 @@ class Warnings:
 
 
 @pytest.fixture
-async def open_rig(tmp_path: Path) -> AsyncIterator[OpenRig]:
-    """Opens logs with options, each in a folder of its own, and closes them in the end."""
-    opened: list[SQLiteRig] = []
-
-    async def open(**options: Any) -> SQLiteRig:
-        folder = tmp_path / f"log-{len(opened)}"
-        folder.mkdir()
-        rig = SQLiteRig(folder, **options)
-        await rig.open()
-        opened.append(rig)
-        return rig
-
-    yield open
-    for rig in opened:
-        await rig.discard()
-
-
-@pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> Warnings:
     warnings = Warnings()
     monkeypatch.setattr(sqlite, "logger", warnings)
     return warnings
-
-
-@pytest.fixture
-def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """`boot(id)` makes the machine one that was started as `id`."""
-    path = tmp_path / "boot_id"
-    monkeypatch.setattr(sqlite, "_BOOT_ID", path)
-    return lambda id: (path.write_text(f"{id}\n"), None)[1]
-
-
-# Identity
-
-
-async def test_a_new_file_has_a_new_epoch(open_rig: OpenRig) -> None:
-    epochs = set()
-    for _ in range(5):
-        rig = await open_rig()
-        epochs.add(rig.log.epoch)
-    assert len(epochs) == 5
-    assert all(set(epoch) <= set(EPOCH_ALPHABET) for epoch in epochs)
-    assert all(Cursor.parse(f"{epoch}-1") for epoch in epochs)
-
-
-@pytest.mark.parametrize(
-    ("before", "end", "after_boot", "after", "is_same"),
-    [
-        ("full", "kill", "two", "full", True),
-        ("full", "kill", "two", "normal", True),
-        ("normal", "restart", "two", "normal", True),
-        ("normal", "kill", "one", "normal", True),
-        ("normal", "kill", "two", "normal", False),
-        ("normal", "kill", "two", "full", False),
-    ],
-    ids=lambda value: str(value),
-)
-async def test_the_epoch_changes_if_commits_may_be_lost(
-    open_rig: OpenRig, boot: Callable[[str], None], before: str, end: str, after_boot: str, after: str, is_same: bool
-) -> None:
-    """Only a power loss under `normal` takes acknowledged offsets back; they must not come again in one epoch."""
-    boot("one")
-    rig = await open_rig(durability=before)
-    await rig.log.append(drafts("a", 2))
-    epoch = rig.log.epoch
-    if end == "kill":
-        rig.path = rig.copy()
-    await rig.log.close()
-    boot(after_boot)
-    await rig.restart(durability=after)
-    assert (rig.log.epoch == epoch) == is_same
-    assert rig.log.head == 2, "what is left is kept either way"
-    epoch = rig.log.epoch
-    await rig.restart()
-    assert rig.log.epoch == epoch
-
-
-async def test_a_machine_without_boot_ids_is_taken_for_another(
-    open_rig: OpenRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_BOOT_ID", tmp_path / "nowhere")
-    rig = await open_rig(durability="normal")
-    epoch = rig.log.epoch
-    await rig.restart()
-    assert rig.log.epoch == epoch
-    await rig.kill()
-    assert rig.log.epoch != epoch
 
 
 # What a crash leaves
