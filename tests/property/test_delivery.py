@@ -43,7 +43,7 @@ SMALL_BOUNDS = {
     "service.log.sqlite.reader.MERGE_TOPICS": 2,
     "service.log.sqlite.reader.WINDOW": 5,
     "service.log.sqlite.trim.TRIM_ROWS": 3,
-    "service.log.sqlite.log.MAINTENANCE_INTERVAL": FOREVER,
+    "service.log.sqlite.upkeep.UPKEEP_INTERVAL": FOREVER,
 }
 
 TOPICS = st.sampled_from(["a", "b", "c/1", "c/2", "c/2/x"])

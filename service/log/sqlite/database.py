@@ -9,9 +9,10 @@ import asyncio
 import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import aiosqlite
 
@@ -26,6 +27,32 @@ driver: Any = _driver
 """The DB-API module in use; its exceptions are its own."""
 
 T = TypeVar("T")
+
+
+class Cursor(Protocol):
+    """The rows of one statement."""
+
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def close(self) -> None: ...
+
+
+class Connection(Protocol):
+    """What of a DB-API connection is used here; the driver's two modules have no type in common."""
+
+    @property
+    def in_transaction(self) -> bool: ...
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ..., /) -> Cursor: ...
+    def close(self) -> None: ...
+
+
+class WriterConnection(Connection, Protocol):
+    """The one connection that writes. Whatever takes it runs on the writer's thread, as one job between two others.
+
+    What such a job may touch of memory, and why nobody else does meanwhile, is told in `writer.py`.
+    """
+
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another program's lock, such as a backup's, before giving up."""
@@ -80,9 +107,31 @@ def _has_no_room(database: Path) -> bool:
         return error.errno in _NO_ROOM
 
 
-def connect_writer(path: Path, durability: str = "full") -> Any:
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """A driver's error comes out as what it means."""
+    try:
+        yield
+    except driver.Error as error:
+        raise explain(error, path) from error
+
+
+@contextmanager
+def transaction(connection: WriterConnection) -> Iterator[None]:
+    """All of it, or nothing and the error. On the writer's thread."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk ends it by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def connect_writer(path: Path, durability: str = "full") -> WriterConnection:
     """The one connection that writes and checkpoints. Autocommit; checkpoints only when told to."""
-    connection = driver.connect(
+    connection: WriterConnection = driver.connect(
         str(path), timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=64
     )
     try:
@@ -96,9 +145,9 @@ def connect_writer(path: Path, durability: str = "full") -> Any:
     return connection
 
 
-def connect_reader(path: Path) -> Any:
+def connect_reader(path: Path) -> Connection:
     """A connection that can't write, for one thread at a time."""
-    connection = driver.connect(
+    connection: Connection = driver.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
         timeout=BUSY_TIMEOUT,
@@ -111,13 +160,13 @@ def connect_reader(path: Path) -> Any:
     return connection
 
 
-async def connect(open: Callable[[], Any]) -> aiosqlite.Connection:
+async def connect(open: Callable[[], Connection]) -> aiosqlite.Connection:
     """The connection that `open` returns, with a thread of its own. Raises what `open` raises.
 
     `open` does not run on that thread: if it failed, aiosqlite would leave the thread behind, to speak to a loop that
     may be closed by then.
     """
-    opened = await asyncio.to_thread(open)
+    opened: Any = await asyncio.to_thread(open)
     return await aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
 
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from service.core.errors import MigrationError
-from service.log.sqlite.database import connect_writer, driver, explain
+from service.log.sqlite.database import WriterConnection, connect_writer, driver, explain, explained, transaction
 
 _FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql\Z")
 _RECORDS: Final = """
@@ -47,7 +47,7 @@ def load(folder: Path) -> list[Migration]:
     return found
 
 
-def pending(connection: Any, migrations: Sequence[Migration]) -> list[Migration]:
+def pending(connection: WriterConnection, migrations: Sequence[Migration]) -> list[Migration]:
     """What is yet to apply. Raises MigrationError if what was applied differs from `migrations`."""
     known = {one.number: one for one in migrations}
     applied = connection.execute("SELECT number, name, checksum FROM migrations ORDER BY number").fetchall()
@@ -65,21 +65,15 @@ def pending(connection: Any, migrations: Sequence[Migration]) -> list[Migration]
     return [one for one in migrations if one.number > len(applied)]
 
 
-def apply(connection: Any, migration: Migration) -> None:
+def apply(connection: WriterConnection, migration: Migration) -> None:
     """One transaction for the statements and their record."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         for statement in statements(migration.sql):
             connection.execute(statement)
         connection.execute(
             "INSERT INTO migrations (number, name, checksum) VALUES (?, ?, ?)",
             (migration.number, migration.name, migration.checksum),
         )
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def statements(sql: str) -> Iterator[str]:
@@ -99,10 +93,8 @@ def statements(sql: str) -> Iterator[str]:
 def migrate(database: Path, folder: Path) -> list[Migration]:
     """Create and bring up to date; returns what was applied. Raises MigrationError or StorageError."""
     migrations = load(folder)
-    try:
+    with explained(database):
         connection = connect_writer(database)
-    except driver.Error as error:
-        raise explain(error, database) from error
     try:
         connection.execute(_RECORDS)
         todo = pending(connection, migrations)

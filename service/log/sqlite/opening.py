@@ -1,10 +1,12 @@
 """What a log knows when it opens: who it is, how far it got, and its topics."""
 
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from service.core.cursor import EPOCH_ALPHABET
+from service.log.sqlite.database import WriterConnection
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -13,8 +15,9 @@ _DURABLE: Final = "durable"
 """In place of the boot of a run that could not lose a commit, whatever happened to the machine."""
 
 
-class State:
-    """What a log knows when it opens: its identity, its head and its topics."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`head` is the newest offset, `time` that of the newest event that is kept, in Unix milliseconds."""
 
     epoch: str
     head: int
@@ -22,36 +25,40 @@ class State:
     registry: TopicRegistry
 
 
-def load_state(connection: Any, durability: str) -> State:
-    """Read the state, and mark the log as open."""
-    state = State()
-    state.registry = registry = TopicRegistry()
+def read_opened(connection: WriterConnection, durability: str) -> Opened:
+    """Read what there is, and mark the log as open. On the writer's thread, before it has jobs."""
+    log = connection.execute("SELECT epoch, boot, clean, counted FROM log").fetchone()
+    epoch, boot, clean, counted = log or ("", "", 1, 0)
+    current_boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+    if log is None or _may_have_lost(boot, clean, current_boot):
+        epoch = "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(8))
+    registry = _read_topics(connection, counted)
+    newest = connection.execute("SELECT time FROM events ORDER BY offset DESC LIMIT 1").fetchone()
+    (time,) = newest or (0,)
+    connection.execute(
+        "INSERT INTO log (id, epoch, boot, clean) VALUES (1, ?1, ?2, 0)"
+        " ON CONFLICT (id) DO UPDATE SET epoch = ?1, boot = ?2, clean = 0",
+        (epoch, current_boot if durability == "normal" else _DURABLE),
+    )
+    head = max((max(topic.head, topic.floor) for topic in registry), default=0)
+    return Opened(epoch, head, time, registry)
+
+
+def _read_topics(connection: WriterConnection, counted: int) -> TopicRegistry:
+    """The topics as they were saved, and what was published since, after `counted`."""
+    registry = TopicRegistry()
     for row in connection.execute("SELECT id, name, floor, head, count, bytes FROM topics ORDER BY id"):
         registry.add(Topic(*row))
-    log = connection.execute("SELECT epoch, boot, clean, counted FROM log").fetchone()
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    if log is None or _may_have_lost(log[1], log[2], boot):
-        state.epoch = "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(8))
-    else:
-        state.epoch = log[0]
     for id, head, count, size in connection.execute(
         "SELECT topic, max(offset), count(*), sum(length(data)) FROM events WHERE offset > ? GROUP BY topic",
-        (log[3] if log else 0,),
+        (counted,),
     ):
         topic = registry.by_id(id)
         topic.head = head
         topic.count += count
         topic.bytes += size
         registry.uncounted.add(topic)
-    state.head = max((max(topic.head, topic.floor) for topic in registry), default=0)
-    row = connection.execute("SELECT time FROM events ORDER BY offset DESC LIMIT 1").fetchone()
-    state.time = row[0] if row else 0
-    connection.execute(
-        "INSERT INTO log (id, epoch, boot, clean) VALUES (1, ?1, ?2, 0)"
-        " ON CONFLICT (id) DO UPDATE SET epoch = ?1, boot = ?2, clean = 0",
-        (state.epoch, boot if durability == "normal" else _DURABLE),
-    )
-    return state
+    return registry
 
 
 def _may_have_lost(boot: str, clean: int, current_boot: str) -> bool:

@@ -152,6 +152,9 @@ class Reader:
                     return rows, row[OFFSET]
         return rows, edge_low + 1 if newest_first else edge_high - 1
 
+    def floor(self, topics: TopicFilter) -> int:
+        return self._registry.floor(topics)
+
     def first_at(self, time: int, head: int) -> int:
         """The smallest offset whose event is not older than `time` (Unix ms), or head + 1. Times never decrease."""
         low, high = 1, head + 1

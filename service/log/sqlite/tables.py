@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiosqlite
 
 from service.log.base import Value
-from service.log.sqlite.database import connect, connect_reader, driver, explain
+from service.log.sqlite.database import connect, connect_reader, explained
 
 _POSITION: Final = (
     "SELECT max(coalesce((SELECT max(offset) FROM events), 0), coalesce((SELECT max(floor) FROM topics), 0))"
@@ -50,10 +50,9 @@ class SQLiteTables:
         """Short: a read transaction held open keeps the log from being checkpointed. Raises StorageError."""
         async with self._lock:
             try:
-                await self._connection.execute("BEGIN")
-                yield SQLiteView(self._connection)
-            except driver.Error as error:
-                raise explain(error, self._path) from error
+                with explained(self._path):
+                    await self._connection.execute("BEGIN")
+                    yield SQLiteView(self._connection)
             finally:
                 # Also after a cancellation in BEGIN, which its thread may still carry out: outside of a
                 # transaction this does nothing.
@@ -62,7 +61,5 @@ class SQLiteTables:
 
 async def open_tables(path: Path) -> SQLiteTables:
     """Raises StorageError if the database can't be read. The caller closes it, before the log."""
-    try:
+    with explained(path):
         return SQLiteTables(await connect(partial(connect_reader, path)), path)
-    except driver.Error as error:
-        raise explain(error, path) from error

@@ -40,7 +40,13 @@ class Topic:
 
 
 class TopicRegistry:
-    """All topics ever used. Changed only by the writer, on the event loop, between two commits."""
+    """All topics ever used.
+
+    Topics are added and floors are raised on the event loop. Counts, sizes and `uncounted` follow what was committed:
+    on the loop after a publish, and at the end of a trim's or an upkeep's job on the writer's thread. Since the writer
+    has one job at a time and the loop does its part between two of them, no two ever change these at once; who only
+    reads a count may see it a moment before others do.
+    """
 
     def __init__(self) -> None:
         self._by_name: dict[str, Topic] = {}

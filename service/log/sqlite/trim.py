@@ -1,10 +1,11 @@
 """Removing old events: small batches on the writer's thread, floors raised before anything vanishes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
+from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.writer import Writer
 
@@ -39,9 +40,10 @@ class Trimmer:
         if topic.count <= keep:
             return 0
 
-        def find(connection: Any) -> int:
+        def find(connection: WriterConnection) -> int:
             row = connection.execute(_CUTOFF_BY_COUNT, (topic.id, keep)).fetchone()
-            return row[0] if row else 0
+            (cutoff,) = row or (0,)
+            return int(cutoff)
 
         return await self.to_offset(topic, await self._writer.run(find))
 
@@ -51,7 +53,7 @@ class Trimmer:
         if excess <= 0:
             return 0
 
-        def find(connection: Any) -> int:
+        def find(connection: WriterConnection) -> int:
             cutoff, freed = 0, 0
             while freed < excess:
                 rows = connection.execute(_OLDEST, (topic.id, cutoff, TRIM_ROWS)).fetchall()
@@ -83,38 +85,36 @@ class Trimmer:
             self._unfinished.discard(topic)
         return removed
 
-    def _delete(self, connection: Any, topic: Topic, floor: int) -> Sequence[int]:
+    def _delete(self, connection: WriterConnection, topic: Topic, floor: int) -> Sequence[int]:
         """On the writer's thread: the rows, the floor and the sizes change together."""
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            sizes = [row[0] for row in connection.execute(_DELETE, (topic.id, floor)).fetchall()]
+        with transaction(connection):
+            sizes = [size for (size,) in connection.execute(_DELETE, (topic.id, floor))]
             connection.execute(_SAVE_FLOOR, (floor, topic.id))
-            topic.count -= len(sizes)
-            topic.bytes -= sum(sizes)
-            self._registry.uncounted.add(topic)
-            try:
-                save_counts(connection, self._registry)
-                connection.execute("COMMIT")
-                self._registry.uncounted.clear()
-            except BaseException:
-                topic.count += len(sizes)
-                topic.bytes += sum(sizes)
-                raise
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+            save_counts(connection, self._registry, {topic: (len(sizes), sum(sizes))})
+        topic.count -= len(sizes)
+        topic.bytes -= sum(sizes)
+        self._registry.uncounted.clear()
         return sizes
 
 
-def _find_floor(connection: Any, topic: Topic, cutoff: int) -> int | None:
+def _find_floor(connection: WriterConnection, topic: Topic, cutoff: int) -> int | None:
     """The offset that the next batch goes up to; None if nothing is left up to `cutoff`."""
-    floor: int | None = connection.execute(_NTH_OLDEST, (topic.id, cutoff, TRIM_ROWS)).fetchone()[0]
+    floor: int | None
+    (floor,) = connection.execute(_NTH_OLDEST, (topic.id, cutoff, TRIM_ROWS)).fetchone()
     return floor
 
 
-def save_counts(connection: Any, registry: TopicRegistry) -> None:
-    """Write the sizes of all topics that changed, and up to where they count; part of a transaction."""
-    changed = [[topic.id, topic.head, topic.count, topic.bytes] for topic in registry.uncounted]
+def save_counts(
+    connection: WriterConnection, registry: TopicRegistry, less: Mapping[Topic, tuple[int, int]] | None = None
+) -> None:
+    """Write the sizes of all topics that changed, and up to where they count; part of a transaction.
+
+    `less` is by how many events and bytes the transaction shrinks some of them: memory follows once it is committed.
+    """
+    shrunk = less or {}
+    changed: list[tuple[int, int, int, int]] = []
+    for topic in registry.uncounted | shrunk.keys():
+        count, size = shrunk.get(topic, (0, 0))
+        changed.append((topic.id, topic.head, topic.count - count, topic.bytes - size))
     connection.execute(_SAVE_COUNTS, (json.dumps(changed),))
     connection.execute(_SAVE_COUNTED, (max((topic.head for topic in registry), default=0),))

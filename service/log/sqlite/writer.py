@@ -18,7 +18,7 @@ from service.core.errors import GuardError, OverloadedError, StorageFullError, T
 from service.core.event import Draft, Event, new_tuple
 from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement, Value
-from service.log.sqlite.database import driver, explain, on_thread
+from service.log.sqlite.database import WriterConnection, driver, explain, on_thread, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Append:
 class Task:
     """Work between two commits, on the writer's thread and connection."""
 
-    work: Callable[[Any], Any]
+    work: Callable[[WriterConnection], Any]
     done: "asyncio.Future[Any]"
 
 
@@ -127,7 +127,7 @@ class Writer:
         self._queued_events += len(drafts)
         return await job.done
 
-    async def run(self, work: Callable[[Any], T]) -> T:
+    async def run(self, work: Callable[[WriterConnection], T]) -> T:
         """Run `work(connection)` on the writer's thread, between two commits."""
         job = Task(work, asyncio.get_running_loop().create_future())
         self._put(job)
@@ -139,6 +139,11 @@ class Writer:
             raise UnavailableError("the log is closed")
         self._queue.append(job)
         self._work.set()
+
+    @property
+    def head(self) -> int:
+        """The newest offset that was committed and told."""
+        return self._head
 
     @property
     def is_idle(self) -> bool:
@@ -237,7 +242,7 @@ class Writer:
 
     # From here on: the writer's thread. The loop does not change what is read here while a commit is under way.
 
-    def _commit(self, connection: Any, jobs: list[Append]) -> Batch:
+    def _commit(self, connection: WriterConnection, jobs: list[Append]) -> Batch:
         batch = Batch(time=max(self._clock.unix_ms(), self._time), head=self._head)
         if all(job.is_plain for job in jobs):
             for job in jobs:
@@ -246,19 +251,13 @@ class Writer:
                 self._insert(connection, batch)
                 return batch
             jobs = []
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             for job in jobs:
                 batch.answers.append(self._carry_out(connection, batch, job))
             self._insert(connection, batch)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
         return batch
 
-    def _carry_out(self, connection: Any, batch: Batch, job: Append) -> Receipt | GuardError:
+    def _carry_out(self, connection: WriterConnection, batch: Batch, job: Append) -> Receipt | GuardError:
         """Guards, drafts, statements. A guard that does not hold leaves nothing to undo, so its neighbours go on."""
         for guard in job.guards:
             row = connection.execute(guard.text, dict(guard.parameters)).fetchone()
@@ -272,7 +271,7 @@ class Writer:
                 connection.execute(statement.text, {**assigned, **statement.parameters})
         return receipt
 
-    def _add(self, connection: Any, batch: Batch, job: Append) -> Receipt:
+    def _add(self, connection: WriterConnection, batch: Batch, job: Append) -> Receipt:
         if not job.has_keys:
             return Receipt(self._assign(batch, job.drafts), True)
         offsets: list[int] = []
@@ -287,7 +286,7 @@ class Writer:
             offsets.append(offset)
         return Receipt(tuple(offsets), fresh)
 
-    def _find(self, connection: Any, batch: Batch, draft: Draft) -> int | None:
+    def _find(self, connection: WriterConnection, batch: Batch, draft: Draft) -> int | None:
         """The offset of the event that had this draft's key before."""
         if not draft.key:
             return None
@@ -295,7 +294,7 @@ class Writer:
         topic = self._registry.get(draft.topic)
         if offset is None and topic is not None:
             row = connection.execute(_FIND_KEY, (topic.id, draft.key)).fetchone()
-            offset = row[0] if row else None
+            (offset,) = row or (None,)
         return offset
 
     def _assign(self, batch: Batch, drafts: Sequence[Draft]) -> tuple[int, ...]:
@@ -321,7 +320,7 @@ class Writer:
         growth = batch.growth[name] = Growth(topic, topic.head)
         return growth
 
-    def _insert(self, connection: Any, batch: Batch) -> None:
+    def _insert(self, connection: WriterConnection, batch: Batch) -> None:
         if batch.fresh:
             connection.execute(_INSERT_TOPICS, (_json([(topic.id, topic.name) for topic in batch.fresh]),))
         if batch.rows:

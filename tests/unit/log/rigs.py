@@ -15,7 +15,7 @@ from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Val
 from service.log.sqlite.database import connect, connect_writer, on_thread
 from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
-from service.log.sqlite.opening import load_state
+from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.tables import open_tables
@@ -226,12 +226,12 @@ OpenRig = Callable[..., Awaitable[SQLiteRig]]
 class Parts:
     """The parts of a log, put together without its maintenance, for tests that look at one of them."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, state: Any, clock: Clock) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, opened: Opened, clock: Clock) -> None:
         self.path = path
         self.connection = connection
-        self.registry = state.registry
+        self.registry = opened.registry
         self.heard: list[list[Event]] = []
-        self.writer = Writer(connection, path, self.registry, (state.head, state.time), self.heard.append, clock)
+        self.writer = Writer(connection, path, self.registry, (opened.head, opened.time), self.heard.append, clock)
         self.reader = Reader(path, self.registry)
         self.trimmer = Trimmer(self.writer, self.registry)
 
@@ -239,7 +239,7 @@ class Parts:
     async def open(cls, path: Path, clock: Clock) -> "Parts":
         migrate(path, resource("migrations"))
         connection = await connect(lambda: connect_writer(path))
-        return cls(path, connection, await on_thread(connection, load_state, "full"), clock)
+        return cls(path, connection, await on_thread(connection, read_opened, "full"), clock)
 
     @property
     def head(self) -> int:

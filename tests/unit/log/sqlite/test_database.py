@@ -14,8 +14,10 @@ from service.log.sqlite.database import (
     connect_writer,
     driver,
     explain,
+    explained,
     library_is_affected,
     on_thread,
+    transaction,
 )
 from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import migrate
@@ -129,3 +131,20 @@ def test_what_has_no_meaning_of_its_own_keeps_its_words(path: Path) -> None:
     explained = explain(driver.OperationalError("something new"), path)
     assert isinstance(explained, StorageError)
     assert "something new" in explained.detail
+
+
+def test_a_transaction_is_all_or_nothing(path: Path, connections: Callable[[Any], Any]) -> None:
+    writer = connections(connect_writer(path))
+
+    def add(*statements: str) -> None:
+        with explained(path), transaction(writer):
+            for statement in statements:
+                writer.execute(statement)
+
+    with pytest.raises(StorageError, match="no such table"):
+        add("INSERT INTO topics (id, name) VALUES (1, 'a')", "DELETE FROM nowhere")
+    assert not writer.in_transaction
+    with pytest.raises(StorageError, match="no such table"):  # SQLite rolls back by itself when the disk is full
+        add("INSERT INTO topics (id, name) VALUES (1, 'a')", "ROLLBACK", "DELETE FROM nowhere")
+    add("INSERT INTO topics (id, name) VALUES (2, 'b')")
+    assert writer.execute("SELECT name FROM topics").fetchall() == [("b",)]
