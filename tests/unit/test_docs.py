@@ -22,7 +22,7 @@ from service.wire import request as asgi
 from service.wire import sse
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-DOCUMENTS: Final = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 DEFAULTS: Final = Settings(ServerSettings.model_construct(), stream=StreamSettings.model_construct())
 """Without the environment of whoever runs the tests, where it is asked below."""
 
@@ -264,3 +264,28 @@ def test_code_cites_a_document_that_is_here() -> None:
             assert "PROTOCOL.md" not in text, path
             for number in re.findall(r"docs/protocol\.md, sections? (\d+)", text):
                 assert number in sections, f"{path} cites section {number}"
+
+
+def test_a_walk_never_comes_back_to_a_file() -> None:
+    """Each step of docs/walk.md begins with its file, which exists; what a file does is told where it is met."""
+    for walk in read("docs/walk.md").split("\n## ")[1:]:
+        steps = re.findall(r"^\d+\. `([\w/]+\.py)`", walk, re.MULTILINE)
+        assert len(steps) > 10
+        assert [name for name in steps if not (ROOT / "service" / name).exists()] == []
+        assert len(steps) == len(set(steps)), walk[:40]
+
+
+def test_a_commit_message_says_what_failed_without_it(tmp_path: Path) -> None:
+    """The hook that CONTRIBUTING.md names, at its bound and one past it."""
+    for text, is_good in (
+        (f"{'a' * 50}\n\nBecause.\n", True),
+        (f"{'a' * 51}\n\nBecause.\n", False),
+        ("Add a thing\n", False),
+        ("Add a thing\n\n# a comment\n", False),
+        ("Add a thing.\n\nBecause.\n", False),
+        ("Add a thing\nat once\n\nBecause.\n", False),
+    ):
+        file = tmp_path / "message"
+        file.write_text(text)
+        done = subprocess.run([ROOT / ".ci" / "commit-message", file], capture_output=True, text=True)
+        assert (done.returncode == 0) is is_good, (text, done.stderr)
