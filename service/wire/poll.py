@@ -82,7 +82,7 @@ class PollWire:
         try:
             self._gate.enter(request, Act.READ)
             question = await self._question(request)
-            if head or self._drain.has_begun:
+            if head:
                 question = replace(question, wait=0.0)
             page, gap = await self._answer(question, request, receive)
             page, is_cut = _cut(page)
@@ -151,8 +151,8 @@ class PollWire:
         Raises DisconnectedError while waiting, OverloadedError if there is no place to wait in.
         """
         page, gap = await self._search(question)
-        if page.rows or gap is not None or not question.wait:
-            return page, gap
+        if page.rows or gap is not None or not question.wait or self._drain.has_begun:
+            return page, gap  # asked only now, since it may have begun while the log was searched
         with self._gate.enter(request, Act.WAIT):
             return await self._wait(question, page, receive)
 

@@ -8,10 +8,12 @@ import pytest
 from service.bus.bus import EventBus
 from service.core.limits import PAGE_DEFAULT, PAGE_MAX
 from service.core.topics import TopicFilter
+from service.log.base import Page, Search
 from service.wire.poll import ANSWER_BYTES, PollWire
 from tests.support.clock import ManualClock
+from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
-from tests.support.wires import Answer, Exchange, call, drafts, http_scope, until
+from tests.support.wires import Answer, Exchange, call, drafts, http_scope, memory_bus, until
 
 T = TopicFilter(("t",))
 
@@ -250,6 +252,18 @@ async def test_draining_answers_everyone_who_waits(wire: PollWire, bus: EventBus
     answers: list[Answer] = [await exchange.answer() for exchange in exchanges]
     assert [answer.status for answer in answers] == [200] * 5
     assert (await get(wire, "wait=60"))["events"] == [], "nor does a new one wait"
+
+
+async def test_a_poll_that_was_still_looking_when_draining_began_is_answered_too(clock: ManualClock) -> None:
+    class Slow(MemoryEventLog):
+        async def search(self, search: Search) -> Page:
+            page = await super().search(search)
+            house.drain.begin()
+            return page
+
+    house = House.of(memory_bus(log=Slow(clock)), clock)
+    assert (await get(house.poll(), "wait=60"))["events"] == []
+    assert not house.gate.refused
 
 
 async def test_retention_while_waiting_does_not_wake_and_is_no_gap(wire: PollWire, bus: EventBus) -> None:
