@@ -1,6 +1,6 @@
 """Where a stream's bytes go: the contract of a pipe, and the portable one on plain ASGI.
 
-The direct one, which writes to a connection's transport, is in `stream/hypercorn.py`.
+The direct one, which writes to a connection's transport, is in `stream/hypercorn/pipes.py`.
 """
 
 import asyncio

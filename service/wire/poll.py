@@ -94,7 +94,7 @@ class PollWire:
             return
         headers = [*_HEADERS, *cors]
         body = self._body(page, more, gap)
-        del page
+        del page  # up to ANSWER_BYTES, for as long as the caller takes to read them once more as `body`
         await respond(partial(self._send_within, send), 200, headers, body, head=head)
 
     async def _send_within(self, send: Send, message: Message) -> None:
@@ -113,7 +113,9 @@ class PollWire:
         newest_first = order == "desc"
         whole_range = newest_first or before is not None
         told = self._bus.reading.floor(topics)  # before anything is read, as for a stream
-        after, gap = (0, None) if whole_range and not after_text else await self._after(topics, request.start())
+        after, gap = 0, None
+        if after_text or not whole_range:
+            after, gap = await self._bus.reading.locate(topics, request.start())
         until, before_gap = self._before(before, topics)
         search = Search(
             topics,
@@ -128,9 +130,6 @@ class PollWire:
         # A range with an end is history: behind that end nothing could ever wake a waiting poll.
         is_closed = whole_range or search.to_time is not None
         return Question(search, 0.0 if is_closed else wait, gap or before_gap, told)
-
-    async def _after(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
-        return await self._bus.reading.locate(topics, start)
 
     def _before(self, text: str | None, topics: TopicFilter) -> tuple[int | None, Gap | None]:
         """The exclusive end of the range, and a gap if the cursor is of another log."""
