@@ -12,6 +12,9 @@ service that is going away, or is full, tells a stranger no more than it tells a
                    (RFC 6455, 10.2). Reads of a foreign page are answered; the browser keeps the answer from it
     3. a place     503 for streams, and for long polls while they wait, beyond the bound
 
+What comes in later steps than the request itself, such as the topics of a publish or of a client message, is a
+question of the caller's rights: the lease keeps the caller at hand for it, and a refusal is counted by `refuse`.
+
 A place is taken in the step in which it was looked for: nothing is awaited between the two, so that no storm passes
 the bound.
 """
