@@ -1,0 +1,178 @@
+"""One commit of the writer's: what it adds to the log, built and written on the writer's thread, then taken over.
+
+A commit is built from what memory knows, the registry's topics and the newest offset and time, and changes none of it:
+if it fails, nothing has to be set right, and the same appends are tried again as other commits. Once it is on disk,
+`take_over` makes memory follow, on the event loop. See `writer.py` for who runs when.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from service.core.errors import GuardError
+from service.core.event import Draft, Event, new_tuple
+from service.log.base import Guard, Receipt, Statement, Value
+from service.log.sqlite.database import WriterConnection, transaction
+from service.log.sqlite.topics import Topic, TopicRegistry
+
+_INSERT: Final = """
+INSERT INTO events (offset, topic, prev, time, type, data, key)
+SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?2)
+"""
+_INSERT_TOPICS: Final = "INSERT INTO topics (id, name) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
+_FIND_KEY: Final = "SELECT offset FROM events WHERE topic = ? AND key = ?"
+
+
+@dataclass(slots=True)
+class Append:
+    """One publish that waits: what it asks for, and where the writer puts its answer. Made for each; so not frozen."""
+
+    drafts: Sequence[Draft]
+    also: Sequence[Statement]
+    guards: Sequence[Guard]
+    done: "asyncio.Future[Receipt]"
+    has_keys: bool = field(init=False)
+    is_plain: bool = field(init=False)
+    """It needs nothing but its events inserted."""
+
+    def __post_init__(self) -> None:
+        self.has_keys = any([draft.key for draft in self.drafts])  # noqa: C419 - mostly one draft: a generator costs more
+        self.is_plain = not (self.has_keys or self.also or self.guards)
+
+
+@dataclass(slots=True)
+class _Growth:
+    """What the commit adds to a topic: its head afterwards, and how much more is kept."""
+
+    topic: Topic
+    head: int
+    count: int = 0
+    bytes: int = 0
+
+
+class Commit:
+    """`head` and `time` are those of the newest event: before the commit when it is made, and after it in the end."""
+
+    def __init__(self, registry: TopicRegistry, head: int, time: int) -> None:
+        self._registry = registry
+        self.head = head
+        self.time = time
+        self.events: list[Event] = []
+        self.answers: list[Receipt | GuardError] = []
+        """One for each append, in their order."""
+        self._rows: list[tuple[int, int, int, str, str, str | None]] = []
+        """The events once more, as they are inserted."""
+        self._growth: dict[str, _Growth] = {}
+        """By topic: what these events do to it."""
+        self._fresh: list[Topic] = []
+        """Topics that there were none of, in the order of their ids."""
+        self._keys: dict[tuple[str, str], int] = {}
+        """Topic and key to offset, of events that are not inserted yet."""
+
+    # On the writer's thread
+
+    def write(self, connection: WriterConnection, appends: Sequence[Append]) -> None:
+        """Commit them all, but those whose guards do not hold. Raises what the driver raises: then none.
+
+        Plain appends on topics that are there are one statement, its own transaction.
+        """
+        if all([append.is_plain for append in appends]):  # noqa: C419 - as above
+            self.answers = [Receipt(self._assign(append.drafts), True) for append in appends]
+            if not self._fresh:
+                self._insert(connection)
+                return
+            appends = ()
+        with transaction(connection):
+            for append in appends:
+                self.answers.append(self._carry_out(connection, append))
+            self._insert(connection)
+
+    def _carry_out(self, connection: WriterConnection, append: Append) -> Receipt | GuardError:
+        """Guards, drafts, statements. A guard that does not hold leaves nothing to undo, so its neighbours go on."""
+        for guard in append.guards:
+            row = connection.execute(guard.text, dict(guard.parameters)).fetchone()
+            if row != guard.expected:
+                return GuardError("what this depends on is not so any more", row=row)
+        receipt = self._add(connection, append)
+        if append.also:
+            assigned: dict[str, Value] = {f"offset_{n}": offset for n, offset in enumerate(receipt.offsets)}
+            assigned["time"] = self.time
+            for statement in append.also:
+                connection.execute(statement.text, {**assigned, **statement.parameters})
+        return receipt
+
+    def _add(self, connection: WriterConnection, append: Append) -> Receipt:
+        if not append.has_keys:
+            return Receipt(self._assign(append.drafts), True)
+        offsets: list[int] = []
+        fresh = False
+        for draft in append.drafts:
+            offset = self._find(connection, draft)
+            if offset is None:
+                fresh = True
+                (offset,) = self._assign((draft,))
+                if draft.key:
+                    self._keys[draft.topic, draft.key] = offset
+            offsets.append(offset)
+        return Receipt(tuple(offsets), fresh)
+
+    def _find(self, connection: WriterConnection, draft: Draft) -> int | None:
+        """The offset of the event that had this draft's key before."""
+        if not draft.key:
+            return None
+        offset = self._keys.get((draft.topic, draft.key))
+        topic = self._registry.get(draft.topic)
+        if offset is None and topic is not None:
+            row = connection.execute(_FIND_KEY, (topic.id, draft.key)).fetchone()
+            (offset,) = row or (None,)
+        return offset
+
+    def _assign(self, drafts: Sequence[Draft]) -> tuple[int, ...]:
+        """Give the drafts their offsets; few steps a draft, since a busy publisher waits for this thread."""
+        time, known, events, rows = self.time, self._growth, self.events, self._rows
+        first = self.head + 1
+        for offset, (name, type, data, key) in enumerate(drafts, first):
+            growth = known.get(name) or self._grow(name)
+            prev = growth.head
+            events.append(new_tuple(Event, (offset, name, type, time, prev, data)))
+            rows.append((offset, growth.topic.id, prev, type, data, key))
+            growth.head = offset
+            growth.count += 1
+            growth.bytes += len(data)
+        self.head += len(drafts)
+        return tuple(range(first, self.head + 1))
+
+    def _grow(self, name: str) -> _Growth:
+        topic = self._registry.get(name)
+        if topic is None:
+            topic = Topic(self._registry.next_id + len(self._fresh), name)
+            self._fresh.append(topic)
+        growth = self._growth[name] = _Growth(topic, topic.head)
+        return growth
+
+    def _insert(self, connection: WriterConnection) -> None:
+        if self._fresh:
+            connection.execute(_INSERT_TOPICS, (_json([(topic.id, topic.name) for topic in self._fresh]),))
+        if self._rows:
+            connection.execute(_INSERT, (self.time, _json(self._rows)))
+
+    # On the event loop
+
+    def take_over(self) -> None:
+        """The registry follows the disk, in one step."""
+        for topic in self._fresh:
+            self._registry.add(topic)
+        for growth in self._growth.values():
+            topic = growth.topic
+            topic.head = growth.head
+            topic.count += growth.count
+            topic.bytes += growth.bytes
+            self._registry.uncounted.add(topic)
+
+
+def _json(rows: Sequence[tuple[Any, ...]]) -> str:
+    """As text: SQLite takes bytes for its own binary JSON."""
+    return msgspec.json.encode(rows).decode()

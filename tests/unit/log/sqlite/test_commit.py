@@ -1,0 +1,99 @@
+"""One commit: built from what memory knows, which follows only once it is on disk."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from service.core.errors import GuardError
+from service.core.event import Draft
+from service.log.base import Guard, Receipt, Statement
+from service.log.sqlite.commit import Append, Commit
+from service.log.sqlite.database import WriterConnection, connect_writer, driver
+from service.log.sqlite.migrate import migrate
+from service.log.sqlite.topics import Topic, TopicRegistry
+from service.resources import resource
+from tests.unit.log.rigs import add_notes, drafts
+
+KEYED = Draft("a", "log", "1", "key")
+TAKEN = Statement("INSERT INTO notes VALUES ('taken', 1)")
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[WriterConnection]:
+    path = tmp_path / "test.db"
+    migrate(path, resource("migrations"))
+    add_notes(path)
+    connection = connect_writer(path)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def registry() -> TopicRegistry:
+    return TopicRegistry()
+
+
+async def ask(drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()) -> Append:
+    return Append(drafts, also, guards, asyncio.get_running_loop().create_future())
+
+
+def stored(connection: WriterConnection) -> list[tuple[int, int, int]]:
+    return connection.execute("SELECT offset, topic, prev FROM events").fetchall()
+
+
+async def test_memory_follows_when_it_is_taken_over_and_not_before(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    commit = Commit(registry, 0, 1_000)
+    commit.write(connection, [await ask(drafts("a", 2, data="12345")), await ask(drafts("b", 1))])
+    assert stored(connection) == [(1, 1, 0), (2, 1, 1), (3, 2, 0)]
+    assert commit.answers == [Receipt((1, 2), True), Receipt((3,), True)]
+    assert len(registry) == 0
+    commit.take_over()
+    topic = registry.by_id(1)
+    assert (topic.name, topic.head, topic.count, topic.bytes) == ("a", 2, 2, 10)
+    assert registry.uncounted == set(registry)
+    assert (commit.head, {event.time for event in commit.events}) == (3, {1_000})
+
+
+async def test_one_that_fails_leaves_nothing_to_set_right(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    registry.add(Topic(1, "a"))
+    connection.execute("INSERT INTO topics (id, name) VALUES (1, 'a')")
+    appends = [await ask(drafts("a", 1)), await ask([KEYED, *drafts("new", 1)], [TAKEN, TAKEN])]
+    with pytest.raises(driver.IntegrityError):
+        Commit(registry, 0, 0).write(connection, appends)
+    assert (stored(connection), connection.in_transaction) == ([], False)
+    assert (registry.get("new"), registry.by_id(1).head) == (None, 0)
+    again = Commit(registry, 0, 0)
+    again.write(connection, appends[:1])
+    assert again.answers == [Receipt((1,), True)]
+
+
+async def test_a_guard_that_does_not_hold_takes_no_offset_key_or_topic(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    never = Guard("SELECT 1 WHERE :n > 1", {"n": 1}, (1,))
+    commit = Commit(registry, 7, 0)
+    rejected = await ask([KEYED, *drafts("new", 1)], [TAKEN], [never])
+    commit.write(connection, [await ask(drafts("a", 1)), rejected, await ask([KEYED], [TAKEN])])
+    assert isinstance(commit.answers[1], GuardError)
+    assert commit.answers[1].row is None
+    assert [commit.answers[0], commit.answers[2]] == [Receipt((8,), True), Receipt((9,), True)]
+    assert stored(connection) == [(8, 1, 0), (9, 1, 8)]
+    commit.take_over()
+    assert [topic.name for topic in registry] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("also", "drafts", "is_plain"),
+    [((), drafts("a", 3), True), ((), [KEYED], False), ((TAKEN,), drafts("a", 1), False), ((), (), True)],
+)
+async def test_plain_is_what_needs_its_events_alone(
+    also: Sequence[Statement], drafts: Sequence[Draft], is_plain: bool
+) -> None:
+    assert (await ask(drafts, also)).is_plain is is_plain
+    assert not (await ask(drafts, also, [Guard("SELECT 1")])).is_plain
