@@ -1,7 +1,14 @@
 """The Server-Sent Events wire on ASGI: what a stream looks like, and what is refused before it begins."""
 
+import asyncio
+
+from service.access.gate import Act
+from service.core.topics import TopicFilter
+from service.log.base import Page
+from tests.support.clock import ManualClock
+from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
-from tests.support.wires import Exchange, call, drafts, http_scope, until
+from tests.support.wires import Exchange, call, drafts, http_scope, memory_bus, until
 
 
 def stream(house: House, query: str = "topic=t", headers: dict[str, str] | None = None) -> Exchange:
@@ -46,6 +53,29 @@ async def test_what_is_wrong_is_told_before_the_stream(house: House) -> None:
     refused = await call(wire, "GET", "/api/sse", "topic=t")
     refused.problem(503)
     assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_a_storm_does_not_pass_the_bound_while_the_log_is_slow(clock: ManualClock) -> None:
+    """All of them come before the first has found its place in the log."""
+    answers = asyncio.Event()
+
+    class Slow(MemoryEventLog):
+        async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
+            await answers.wait()
+            return await super().read(topics, after, limit, max_bytes)
+
+    house = House.of(memory_bus(log=Slow(clock), tail_events=1), clock, max_places=2)
+    await house.bus.publish(drafts(3))
+    storm = [stream(house, "topic=t&after=earliest") for _ in range(5)]
+    await until(lambda: all(exchange.messages for exchange in storm))
+    answers.set()
+    assert [exchange.messages[0]["status"] for exchange in storm] == [200, 200, 503, 503, 503]
+    assert house.gate.refused == {(Act.STREAM, "full"): 3}
+    for exchange in storm[:2]:
+        await exchange.body_holds(b"caught_up")
+        exchange.disconnect()
+    await until(lambda: all(exchange.task.done() for exchange in storm))
+    assert house.gate.places == 0
 
 
 async def test_an_allowed_page_may_read_it(house: House) -> None:
