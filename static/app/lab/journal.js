@@ -5,8 +5,12 @@ import { clock, count, plural } from "../shared/format.js";
 import { batched } from "../shared/frame.js";
 import { TRANSPORTS } from "../shared/indicator.js";
 
+/** @import { Fault, Stream, TransportName } from "../../client/index.js" */
+/** @import { Ledger } from "./ledger.js" */
+
 const LINES_MAX = 300;
 
+/** @type {Record<string, string>} */
 const FAULTS = {
   network: "the network refused or cut it",
   timeout: "no answer in time",
@@ -25,14 +29,18 @@ const GAPS = {
   malformed: "that was no cursor",
 };
 
+/** @typedef {(tone: string, text: string, cursor?: string | null) => void} Note */
+
 export function createJournal() {
   const list = byId("journal");
+  /** @type {HTMLElement[]} */
   let waiting = [];
   const render = batched(() => {
     list.prepend(...waiting.slice(-LINES_MAX).reverse());
     waiting = [];
-    while (list.childElementCount > LINES_MAX) list.lastElementChild.remove();
+    while (list.childElementCount > LINES_MAX) list.lastElementChild?.remove();
   });
+  /** @type {Note} */
   return (tone, text, cursor = null) => {
     const now = new Date();
     waiting.push(
@@ -48,9 +56,15 @@ export function createJournal() {
   };
 }
 
-/** Write what `stream` does into `note(tone, text, cursor)`. */
+/**
+ * Write what `stream` does into `note(tone, text, cursor)`.
+ *
+ * @param {Stream} stream
+ * @param {Note} note
+ */
 export function keepJournal(stream, note) {
-  const name = (transport) => TRANSPORTS[transport] ?? transport;
+  /** @type {(transport: TransportName) => string} */
+  const name = (transport) => TRANSPORTS[transport];
   stream.on(":attempt", ({ transport, after, probe }) =>
     note(
       "ink",
@@ -77,11 +91,11 @@ export function keepJournal(stream, note) {
       );
   });
   stream.on(":frame", ({ frame }) => {
-    if (frame.type === "caught_up" && !frame.topic)
-      note("green", `Caught up, ${plural(frame.replayed ?? 0, "event")} replayed`, frame.id);
+    if (frame.topic === undefined && frame.type === "caught_up")
+      note("green", `Caught up, ${plural(Number(frame.replayed ?? 0), "event")} replayed`, frame.id);
   });
   stream.on("gap", (gap) =>
-    note("red", `Gap: ${GAPS[gap.reason] ?? gap.reason}. Asked for ${gap.requested}, goes on at`, gap.id),
+    note("red", `Gap: ${GAPS[gap.reason]}. Asked for ${gap.requested}, goes on at`, gap.id),
   );
   stream.on(":anomaly", ({ kind, cursor, repaired }) => {
     const what =
@@ -96,6 +110,7 @@ export function keepJournal(stream, note) {
   });
 }
 
+/** @param {Fault} fault */
 function faultWords(fault) {
   if (fault.kind === "http") return `answered with status ${fault.status}`;
   if (fault.kind === "closed") return `closed, code ${fault.code}`;
@@ -106,6 +121,10 @@ function faultWords(fault) {
 /**
  * The verdict under the ledger: [tone, words]. `settled`: live, and long enough for what is on its way to
  * arrive.
+ *
+ * @param {Ledger} ledger
+ * @param {{ live: boolean, settled: boolean }} stream
+ * @returns {[tone: string, words: string]}
  */
 export function verdict(ledger, { live, settled }) {
   const { published, missing, twice, declared } = ledger;

@@ -3,6 +3,7 @@
 /** Events of one session that are told apart; past this the settled ones are forgotten and only counted. */
 const REMEMBERED_MAX = 200_000;
 
+/** @param {string} cursor */
 const offset = (cursor) => Number(cursor.slice(cursor.lastIndexOf("-") + 1));
 
 export class Ledger {
@@ -11,21 +12,28 @@ export class Ledger {
   twice = 0;
   /** Events that retention took before they could be replayed, as the stream itself said. */
   declared = 0;
-  #waiting = new Map(); // acknowledged, not yet received: id -> publish time
-  #seen = new Map(); // received: id -> acknowledged too
+  /** Acknowledged, not yet received: id -> publish time. @type {Map<string, number>} */
+  #waiting = new Map();
+  /** Received: id -> acknowledged too. @type {Map<string, boolean>} */
+  #seen = new Map();
 
   get missing() {
     return this.#waiting.size;
   }
 
-  /** The server has acknowledged this event. */
+  /**
+   * The server has acknowledged this event.
+   *
+   * @param {string} id
+   * @param {number} now
+   */
   acknowledge(id, now) {
     this.published += 1;
     if (this.#seen.has(id)) this.#seen.set(id, true);
     else this.#waiting.set(id, now);
   }
 
-  /** The stream has delivered this event. Returns false if it had before. */
+  /** The stream has delivered this event. Returns false if it had before. @param {string} id */
   receive(id) {
     if (this.#seen.has(id)) {
       this.twice += 1;
@@ -39,6 +47,8 @@ export class Ledger {
 
   /**
    * The stream has said that up to `floor` something may be missing. Returns how many events that explains.
+   *
+   * @param {string} floor
    */
   declare(floor) {
     let explained = 0;
@@ -51,7 +61,7 @@ export class Ledger {
     return explained;
   }
 
-  /** Milliseconds that the longest-waiting event has waited; 0 if none does. */
+  /** Milliseconds that the longest-waiting event has waited; 0 if none does. @param {number} now */
   oldestWait(now) {
     const first = this.#waiting.values().next();
     return first.done ? 0 : now - first.value;

@@ -14,6 +14,8 @@ import { createPublisher } from "./publisher.js";
 import { Timeline } from "./timeline.js";
 import { watchTopics } from "./topics.js";
 
+/** @import { Stream, TransportName } from "../../client/index.js" */
+
 const OFFLINE_FOR = 10_000; // milliseconds
 const SWALLOWED = 5; // events
 /** Live for this long with an event still missing: it is not on the way any more, milliseconds. */
@@ -28,28 +30,36 @@ const page = createPage();
 const network = new BreakableNetwork();
 const ledger = new Ledger();
 const note = createJournal();
-const timeline = new Timeline(byId("timeline"));
+const timeline = new Timeline(byId("timeline", HTMLCanvasElement));
+/** @type {{ stream: Stream | null, liveSince: number | null, endLink: () => void }} */
 const lab = { stream: null, liveSince: null, endLink: () => undefined };
 
+/** Figures of the ledger that the page shows, each in the element of its name. */
+const COUNTS = /** @type {const} */ (["published", "received", "missing", "twice"]);
+
 const render = batched(() => {
-  for (const name of ["published", "received", "missing", "twice"]) setText(byId(name), count(ledger[name]));
+  for (const name of COUNTS) setText(byId(name), count(ledger[name]));
   const now = Date.now();
   const live = lab.liveSince !== null;
-  const settled = live && now - lab.liveSince > SETTLED_AFTER && ledger.oldestWait(now) > SETTLED_AFTER;
+  const settled = now - (lab.liveSince ?? now) > SETTLED_AFTER && ledger.oldestWait(now) > SETTLED_AFTER;
   const [tone, words] = verdict(ledger, { live, settled });
   setText(byId("verdict"), words);
   setData(byId("verdict"), "tone", tone);
   setData(byId("missing-cell"), "tone", ledger.missing > 0 ? tone : "ink");
   setData(byId("twice-cell"), "tone", ledger.twice > 0 ? "red" : "ink");
-  setText(byId("cursor"), lab.stream.cursor ?? "");
+  setText(byId("cursor"), lab.stream?.cursor ?? "");
 });
 
-/** Open the stream with one transport or all, from where the last one stood. */
+/**
+ * Open the stream with one transport or all, from where the last one stood.
+ *
+ * @param {TransportName | ""} transport
+ */
 function open(transport) {
   const after = lab.stream?.cursor ?? "latest";
   lab.stream?.close();
   lab.endLink();
-  lab.stream = connect({
+  const stream = connect({
     topics: topic,
     after,
     ...(transport ? { transports: [transport] } : {}),
@@ -63,9 +73,11 @@ function open(transport) {
     network,
     page: network.page,
   });
-  follow(lab.stream);
+  lab.stream = stream;
+  follow(stream);
 }
 
+/** @param {Stream} stream */
 function follow(stream) {
   page.watch(stream);
   keepJournal(stream, note);
@@ -92,17 +104,25 @@ function follow(stream) {
 }
 
 const publisher = createPublisher(topic, {
+  /** @param {string[]} ids */
   acknowledged(ids) {
     const now = Date.now();
     for (const id of ids) ledger.acknowledge(id, now);
     timeline.events("published", "published", ids.length);
     render();
   },
+  /** @param {string} words */
   failed: (words) => page.toast(words, "error"),
 });
 
-/** A button that is pressed or not: `begin` returns the function that ends what it began. */
+/**
+ * A button that is pressed or not: `begin` returns the function that ends what it began.
+ *
+ * @param {HTMLElement} button
+ * @param {() => () => void} begin
+ */
 function toggle(button, begin) {
+  /** @type {(() => void) | null} */
   let end = null;
   button.addEventListener("click", () => {
     if (end) {
@@ -113,16 +133,19 @@ function toggle(button, begin) {
   });
 }
 
+/** @param {string} words */
 function tellFault(words) {
   setText(byId("fault-note"), words);
   note("ink", words);
 }
 
-for (const button of document.querySelectorAll("[data-burst]")) {
+/** @type {NodeListOf<HTMLElement>} */
+const bursts = document.querySelectorAll("[data-burst]");
+for (const button of bursts) {
   button.addEventListener("click", () => publisher.burst(Number(button.dataset.burst)));
 }
-byId("steady").addEventListener("click", (event) => {
-  event.currentTarget.setAttribute("aria-pressed", String(publisher.toggle()));
+byId("steady").addEventListener("click", () => {
+  byId("steady").setAttribute("aria-pressed", String(publisher.toggle()));
 });
 byId("trim").addEventListener("click", async () => {
   try {
@@ -134,8 +157,8 @@ byId("trim").addEventListener("click", async () => {
     page.toast(inWords(error, "Trimming"), "error");
   }
 });
-byId("transport").addEventListener("change", (event) => {
-  const transport = event.currentTarget.value;
+byId("transport").addEventListener("change", () => {
+  const transport = /** @type {TransportName | ""} */ (byId("transport", HTMLSelectElement).value);
   tellFault(
     transport
       ? `${TRANSPORTS[transport]} only, from the same cursor.`
@@ -154,8 +177,8 @@ byId("swallow").addEventListener("click", () => {
     `The next ${SWALLOWED} events are lost on their way over a stream. The one after them gives it away.`,
   );
 });
-byId("offline").addEventListener("click", (event) => {
-  const button = event.currentTarget;
+byId("offline").addEventListener("click", () => {
+  const button = byId("offline", HTMLButtonElement);
   const endFault = timeline.begin("fault");
   button.disabled = true;
   network.setOnline(false);
@@ -171,7 +194,7 @@ byId("offline").addEventListener("click", (event) => {
 toggle(byId("block"), () => {
   const endFault = timeline.begin("fault");
   network.blockWebSocket = true;
-  if (lab.stream.transport === "websocket") network.drop();
+  if (lab.stream?.transport === "websocket") network.drop();
   tellFault("WebSocket is blocked, as behind many corporate proxies. HTTP still works.");
   return () => {
     endFault();
@@ -184,7 +207,8 @@ toggle(byId("block"), () => {
 toggle(byId("freeze"), () => {
   const endFault = timeline.begin("fault");
   network.freeze();
-  const patience = lab.stream.heartbeat ? ` (${Math.round(lab.stream.heartbeat * 2.5)} s)` : "";
+  const heartbeat = lab.stream?.heartbeat;
+  const patience = heartbeat ? ` (${Math.round(heartbeat * 2.5)} s)` : "";
   tellFault(
     `Frozen: open, but silent. The client replaces the connection after 2.5 heartbeats without a sign${patience}.`,
   );

@@ -5,12 +5,16 @@
 
 const REFUSED = "the lab refused this connection";
 
+/** @typedef {{ cut(): void, hold(): void, release(): void }} Link what the faults do to a connection */
+/** @typedef {ReturnType<typeof createGate>} Gate */
+
 export class BreakableNetwork {
   blockWebSocket = false;
   /** Passed to the client as `network` and `page`: what the browser would say about the device's network. */
   onLine = true;
   page = new EventTarget();
-  #links = new Set(); // open connections: {cut(), hold(), release()}
+  /** Open connections. @type {Set<Link>} */
+  #links = new Set();
   #swallow = 0; // events that are still to be lost
   #hole = false; // after them, control frames are lost too, until an event gets through
 
@@ -18,6 +22,7 @@ export class BreakableNetwork {
     for (const type of ["pageshow", "pagehide"])
       window.addEventListener(type, () => this.page.dispatchEvent(new Event(type)));
     this.WebSocket = socketClass(this);
+    /** @type {typeof fetch} */
     this.fetch = (resource, init) => this.#fetch(resource, init);
   }
 
@@ -25,6 +30,7 @@ export class BreakableNetwork {
     return this.#links.size;
   }
 
+  /** @param {Link} link */
   register(link) {
     this.#links.add(link);
     return () => this.#links.delete(link);
@@ -45,17 +51,19 @@ export class BreakableNetwork {
     for (const link of this.#links) link.release();
   }
 
-  /** The next `n` events are lost on their way. */
+  /** The next `n` events are lost on their way. @param {number} n */
   swallow(n) {
     this.#swallow += n;
   }
 
+  /** @param {boolean} online */
   setOnline(online) {
     this.onLine = online;
     if (!online) this.drop();
     this.page.dispatchEvent(new Event(online ? "online" : "offline"));
   }
 
+  /** @param {"http" | "websocket"} kind */
   refuses(kind) {
     return !this.onLine || (kind === "websocket" && this.blockWebSocket);
   }
@@ -63,6 +71,8 @@ export class BreakableNetwork {
   /**
    * True if a frame with this text is to be lost. A heartbeat after lost events would hide the loss: it goes
    * too.
+   *
+   * @param {string} text
    */
   loses(text) {
     const isEvent = text.includes('"topic":');
@@ -75,6 +85,11 @@ export class BreakableNetwork {
     return this.#hole;
   }
 
+  /**
+   * @param {RequestInfo | URL} resource
+   * @param {RequestInit} init
+   * @returns {Promise<Response>}
+   */
   async #fetch(resource, init = {}) {
     if (this.refuses("http")) throw new TypeError(REFUSED);
     const cut = new AbortController();
@@ -92,6 +107,11 @@ export class BreakableNetwork {
     }
   }
 
+  /**
+   * @param {Response} response
+   * @param {Gate} gate
+   * @param {() => void} forget
+   */
   #wrap(response, gate, forget) {
     if (!response.body) {
       forget();
@@ -111,14 +131,19 @@ export class BreakableNetwork {
     });
   }
 
-  /** SSE text in, SSE text out: frame by frame, since half a frame is nothing that a proxy could lose. */
+  /**
+   * SSE text in, SSE text out: frame by frame, since half a frame is nothing that a proxy could lose.
+   *
+   * @param {Gate} gate
+   * @param {() => void} forget
+   */
   #frames(gate, forget) {
     let rest = "";
     return new TransformStream({
       transform: async (text, controller) => {
         await gate.open();
         const frames = (rest + text).split("\n\n");
-        rest = frames.pop();
+        rest = frames.pop() ?? "";
         for (const frame of frames) if (!this.loses(frame)) controller.enqueue(`${frame}\n\n`);
       },
       flush: forget,
@@ -128,7 +153,9 @@ export class BreakableNetwork {
 
 /** A gate that can be held shut: `open()` resolves while it is not. */
 function createGate() {
+  /** @type {Promise<void>} */
   let waiting = Promise.resolve();
+  /** @type {() => void} */
   let release = () => undefined;
   return {
     hold() {
@@ -141,6 +168,10 @@ function createGate() {
   };
 }
 
+/**
+ * @param {Gate} gate
+ * @param {() => void} forget
+ */
 function gateStream(gate, forget) {
   return new TransformStream({
     transform: async (chunk, controller) => {
@@ -151,16 +182,29 @@ function gateStream(gate, forget) {
   });
 }
 
+/** An event can be dispatched only once. @param {Event} event */
+function copyOf(event) {
+  const kind = /** @type {typeof Event} */ (event.constructor);
+  return new kind(event.type, event);
+}
+
 /**
  * A WebSocket whose own listeners come first. They stop what the client must not see, and a socket that was
  * cut says 1006 at once: the browser itself would wait for an answer to its close frame.
+ *
+ * @param {BreakableNetwork} network
  */
 function socketClass(network) {
   return class LabSocket extends WebSocket {
     #cut = false;
+    /** What came while it was frozen. @type {Event[] | null} */
     #held = null;
     #forget;
 
+    /**
+     * @param {string | URL} url
+     * @param {string | string[]} [protocols]
+     */
     constructor(url, protocols) {
       super(url, protocols);
       for (const type of ["open", "message", "error", "close"])
@@ -173,10 +217,12 @@ function socketClass(network) {
       if (network.refuses("websocket")) queueMicrotask(() => this.#die());
     }
 
+    /** @param {Event} event */
     #judge(event) {
       if (event.type === "close") this.#forget();
       if (!event.isTrusted) return;
-      const lost = event.type === "message" && network.loses(String(event.data));
+      const lost =
+        event.type === "message" && network.loses(String(/** @type {MessageEvent} */ (event).data));
       if (this.#cut || lost || this.#held !== null) event.stopImmediatePropagation();
       if (this.#held !== null && !this.#cut && !lost) this.#held.push(event);
     }
@@ -189,7 +235,7 @@ function socketClass(network) {
       const held = this.#held ?? [];
       this.#held = null;
       for (const event of held) {
-        if (!this.#cut) this.dispatchEvent(new event.constructor(event.type, event));
+        if (!this.#cut) this.dispatchEvent(copyOf(event));
       }
     }
 

@@ -4,9 +4,15 @@ import { api, inWords } from "../shared/api.js";
 
 const STEADY_EVERY = 100; // milliseconds: ten events a second
 
-/** `acknowledged(ids)` is called with what the server has committed, `failed(words)` when it refused. */
+/**
+ * `acknowledged(ids)` is called with what the server has committed, `failed(words)` when it refused.
+ *
+ * @param {string} topic
+ * @param {{ acknowledged(ids: string[]): void, failed(words: string): void }} on
+ */
 export function createPublisher(topic, { acknowledged, failed }) {
   let number = 0;
+  /** @type {number | null} */
   let timer = null;
 
   const draft = () => {
@@ -14,6 +20,7 @@ export function createPublisher(topic, { acknowledged, failed }) {
     return { topic, type: "lab", data: { n: number } };
   };
 
+  /** @param {number} size */
   async function burst(size) {
     try {
       const { ids } = await api.publish(Array.from({ length: size }, draft));

@@ -3,7 +3,7 @@
  * time.
  */
 
-import { fitCanvas, palette } from "../shared/strip.js";
+import { contextOf, fitCanvas, palette } from "../shared/strip.js";
 
 const SPAN = 60_000; // milliseconds shown
 const BIN = 100; // milliseconds of one tick
@@ -21,17 +21,33 @@ const MARKS_MAX = 200;
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
+/**
+ * @typedef {{ kind: "link" | "fault", lane: string | null, from: number, to: number | null }} Span of time;
+ *   null: goes on
+ * @typedef {object} View what is drawn now
+ * @property {number} width
+ * @property {number} height
+ * @property {number} lane height of one
+ * @property {(time: number) => number} x
+ * @property {number} now
+ * @property {number} start the first moment that is shown
+ */
+
 export class Timeline {
   #canvas;
   #context;
   #colours = palette();
-  #bins = new Map(); // lane/kind/time -> count, oldest first
-  #spans = []; // {kind: "link" or "fault", lane, from, to}
-  #marks = []; // {time, text}
+  /** By "lane kind time": how many, oldest first. @type {Map<string, number>} */
+  #bins = new Map();
+  /** @type {Span[]} */
+  #spans = [];
+  /** @type {{ time: number, text: string }[]} */
+  #marks = [];
 
+  /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.#canvas = canvas;
-    this.#context = canvas.getContext("2d");
+    this.#context = contextOf(canvas);
     new ResizeObserver(() => this.#size()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.#colours = palette();
@@ -44,14 +60,26 @@ export class Timeline {
     }, EVERY);
   }
 
-  /** `n` events now; `kind` is "live", "replayed" or "published". */
+  /**
+   * `n` events now; `kind` is "live", "replayed" or "published".
+   *
+   * @param {string} lane
+   * @param {"live" | "replayed" | "published"} kind
+   * @param {number} n
+   */
   events(lane, kind, n = 1) {
     const key = `${lane} ${kind} ${Math.floor(Date.now() / BIN)}`;
     this.#bins.set(key, (this.#bins.get(key) ?? 0) + n);
   }
 
-  /** A connection or a fault begins; returns the function that ends it. */
+  /**
+   * A connection or a fault begins; returns the function that ends it.
+   *
+   * @param {Span["kind"]} kind
+   * @param {string | null} lane
+   */
   begin(kind, lane = null) {
+    /** @type {Span} */
     const span = { kind, lane, from: Date.now(), to: null };
     this.#spans.push(span);
     return () => {
@@ -59,7 +87,7 @@ export class Timeline {
     };
   }
 
-  /** A moment worth a line through all lanes: a gap, a repair. */
+  /** A moment worth a line through all lanes: a gap, a repair. @param {string} text */
   mark(text) {
     this.#marks.push({ time: Date.now(), text });
     if (this.#marks.length > MARKS_MAX) this.#marks.shift();
@@ -70,10 +98,12 @@ export class Timeline {
     this.#draw(Date.now());
   }
 
+  /** @param {number} now */
   #draw(now) {
     const width = this.#canvas.clientWidth;
     const height = this.#canvas.clientHeight;
     const lane = (height - 22) / LANES.length;
+    /** @param {number} time */
     const x = (time) => LABELS + (1 - (now - time) / SPAN) * (width - LABELS - 8);
     const view = { width, height, lane, x, now, start: now - SPAN };
     this.#context.clearRect(0, 0, width, height);
@@ -86,6 +116,7 @@ export class Timeline {
     this.#drawScale(view);
   }
 
+  /** @param {number} start */
   #forget(start) {
     for (const key of this.#bins.keys()) {
       if (Number(key.split(" ")[2]) * BIN >= start) break;
@@ -95,6 +126,7 @@ export class Timeline {
     this.#marks = this.#marks.filter((mark) => mark.time > start);
   }
 
+  /** @param {View} view */
   #drawLanes({ width, lane }) {
     const c = this.#context;
     c.font = `12px ${getComputedStyle(this.#canvas).fontFamily}`;
@@ -109,6 +141,10 @@ export class Timeline {
     });
   }
 
+  /**
+   * @param {View} view
+   * @param {Span["kind"]} kind
+   */
   #drawSpans({ lane, height, x, now, start }, kind) {
     for (const span of this.#spans) {
       if (span.kind !== kind) continue;
@@ -122,6 +158,11 @@ export class Timeline {
     }
   }
 
+  /**
+   * @param {number} from
+   * @param {number} length
+   * @param {number} height
+   */
   #hatch(from, length, height) {
     const c = this.#context;
     c.save();
@@ -131,6 +172,7 @@ export class Timeline {
     c.restore();
   }
 
+  /** @param {View} view */
   #drawBins({ lane, x, start }) {
     const c = this.#context;
     const tick = Math.max(2.5, x(BIN) - x(0) - 0.5);
@@ -144,6 +186,7 @@ export class Timeline {
     }
   }
 
+  /** @param {View} view */
   #drawMarks({ height, x, width }) {
     const c = this.#context;
     for (const { time, text } of this.#marks) {
@@ -155,6 +198,7 @@ export class Timeline {
     }
   }
 
+  /** @param {View} view */
   #drawScale({ width, height, x, now }) {
     const c = this.#context;
     c.fillStyle = this.#colours["ink-3"];
@@ -165,12 +209,14 @@ export class Timeline {
     }
   }
 
+  /** @param {string | null} lane */
   #laneColour(lane) {
     if (lane === "published") return this.#colours["ink-3"];
     return lane === "websocket" ? this.#colours.blue : this.#colours.orange;
   }
 }
 
+/** @param {string | null} lane */
 const laneIndex = (lane) =>
   Math.max(
     0,

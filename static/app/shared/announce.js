@@ -13,11 +13,14 @@ export function createVoice(body = document.body) {
   const region = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite", id: "voice" });
   body.append(region);
   let spokenAt = -Infinity;
+  /** @type {string | null} */
   let waiting = null;
+  /** @param {string} text */
   const speak = (text) => {
     spokenAt = performance.now();
     setText(region, text);
   };
+  /** @param {string} text */
   return (text) => {
     const wait = spokenAt + SPEAK_EVERY - performance.now();
     if (wait <= 0 && waiting === null) {
@@ -26,7 +29,7 @@ export function createVoice(body = document.body) {
     }
     if (waiting === null) {
       setTimeout(() => {
-        speak(waiting);
+        speak(waiting ?? "");
         waiting = null;
       }, wait);
     }
@@ -34,10 +37,14 @@ export function createVoice(body = document.body) {
   };
 }
 
-/** Returns toast(text, kind, link?) with kind "info", "done" or "error". */
+/** Returns toast(text, kind) with kind "info", "done" or "error". */
 export function createToasts(body = document.body) {
   const region = h("section", { class: "toasts", "aria-label": "Notifications", "aria-live": "polite" });
   body.append(region);
+  /**
+   * @param {string} text
+   * @param {"info" | "done" | "error"} kind
+   */
   return (text, kind = "info") => {
     const close = h("button", { class: "button button--quiet button--small", type: "button", text: "Close" });
     const toast = h(
@@ -48,14 +55,25 @@ export function createToasts(body = document.body) {
     );
     close.addEventListener("click", () => toast.remove());
     region.append(toast);
-    while (region.childElementCount > TOASTS_MAX) region.firstElementChild.remove();
+    while (region.childElementCount > TOASTS_MAX) region.firstElementChild?.remove();
     if (kind !== "error") setTimeout(() => toast.remove(), TOAST_FOR);
     return toast;
   };
 }
 
-/** A notice at the top of the page: `set(text, kind, action?)` shows it, `set(null)` takes it away. */
+/** @typedef {ReturnType<typeof createNotice>} Notice */
+
+/**
+ * A notice at the top of the page: `set(text, kind, action?)` shows it, `set(null)` takes it away.
+ *
+ * @param {HTMLElement} node
+ */
 export function createNotice(node) {
+  /**
+   * @param {string | null} text
+   * @param {"warn" | "error"} kind
+   * @param {{ label: string, run(): void } | null} action
+   */
   return (text, kind = "warn", action = null) => {
     node.hidden = text === null;
     node.replaceChildren();

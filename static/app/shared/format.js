@@ -15,22 +15,28 @@ const DAY = new Intl.DateTimeFormat(undefined, {
 });
 const COUNT = new Intl.NumberFormat();
 const AGO = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const STEPS = [
   ["day", 86_400],
   ["hour", 3_600],
   ["minute", 60],
 ];
 
-/** 14:03:09, from an RFC 3339 time. */
+/** 14:03:09, from an RFC 3339 time. @param {string | number | Date} time */
 export const clock = (time) => CLOCK.format(new Date(time));
 
-/** 5 Mar, 14:03. */
+/** 5 Mar, 14:03. @param {string | number | Date} time */
 export const day = (time) => DAY.format(new Date(time));
 
-/** 12,345. */
+/** 12,345. @param {number} value */
 export const count = (value) => COUNT.format(value);
 
-/** "3 minutes ago", "now" for less than a minute. */
+/**
+ * "3 minutes ago", "now" for less than a minute.
+ *
+ * @param {string | number} time
+ * @param {number} now
+ */
 export function ago(time, now = Date.now()) {
   const seconds = (new Date(time).getTime() - now) / 1000;
   for (const [unit, size] of STEPS) {
@@ -39,7 +45,7 @@ export function ago(time, now = Date.now()) {
   return "just now";
 }
 
-/** Seconds as "0.42 s", "12.3 s" or "2 min 05 s". */
+/** Seconds as "0.42 s", "12.3 s" or "2 min 05 s". @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 1) return `${seconds.toFixed(2)} s`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
@@ -47,16 +53,21 @@ export function duration(seconds) {
   return `${Math.floor(seconds / 60)} min ${rest} s`;
 }
 
-/** Bytes as "812 B", "3.4 kB". */
+/** Bytes as "812 B", "3.4 kB". @param {number} size */
 export function bytes(size) {
   if (size < 1000) return `${size} B`;
   if (size < 1_000_000) return `${(size / 1000).toFixed(1)} kB`;
   return `${(size / 1_000_000).toFixed(1)} MB`;
 }
 
-/** Milliseconds as "8 ms" or "1.4 s". */
+/** Milliseconds as "8 ms" or "1.4 s". @param {number} ms */
 export const latency = (ms) =>
   ms < 1000 ? `${Math.max(0, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`;
 
-/** "1 event", "3 events". */
+/**
+ * "1 event", "3 events".
+ *
+ * @param {number} n
+ * @param {string} word
+ */
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;

@@ -3,7 +3,11 @@
 /** In a hidden tab no animation frame comes; this many milliseconds then stand for one. */
 const HIDDEN_FRAME = 250;
 
-/** A function that asks for `render` to run once, with the next frame; further asks until then are free. */
+/**
+ * A function that asks for `render` to run once, with the next frame; further asks until then are free.
+ *
+ * @param {() => void} render
+ */
 export function batched(render) {
   let asked = false;
   const run = () => {
@@ -18,7 +22,7 @@ export function batched(render) {
   };
 }
 
-/** The next animation frame, or a timer if the tab is hidden before it comes. */
+/** The next animation frame, or a timer if the tab is hidden before it comes. @param {() => void} run */
 function nextFrame(run) {
   let done = false;
   const once = () => {

@@ -2,10 +2,14 @@
  * The connection indicator in the head: green when live, with the transport in use and, opened, the figures.
  */
 
-import { h, setData, setText } from "./dom.js";
+import { byId, h, setData, setText } from "./dom.js";
 import { ago, count, latency } from "./format.js";
 import { batched } from "./frame.js";
 
+/** @import { Off, Stream, StreamState, TransportName } from "../../client/index.js" */
+/** @import { Strip } from "./strip.js" */
+
+/** @type {Record<TransportName, string>} */
 export const TRANSPORTS = {
   websocket: "WebSocket",
   sse: "SSE",
@@ -13,6 +17,7 @@ export const TRANSPORTS = {
   eventsource: "EventSource",
 };
 
+/** @type {Record<StreamState, [tone: string, words: string]>} */
 const STATES = {
   connecting: ["wait", "Connecting"],
   replaying: ["wait", "Catching up"],
@@ -25,6 +30,7 @@ const STATES = {
 
 const ROLES = { leader: "this tab holds it for all tabs", follower: "shared, another tab holds it" };
 
+/** @type {[string, (stream: Stream) => string, string?][]} */
 const FACTS = [
   ["Transport", (s) => (s.transport ? TRANSPORTS[s.transport] : "none")],
   ["Latency of the last event", (s) => (s.stats.latency === null ? "–" : latency(s.stats.latency))],
@@ -34,36 +40,45 @@ const FACTS = [
   ["Reconnects", (s) => count(s.stats.reconnects)],
   ["Changes of transport", (s) => count(s.stats.switches)],
   ["Gaps", (s) => count(s.stats.gaps)],
-  ["Connection", (s) => ROLES[s.role] ?? "of this tab alone"],
+  ["Connection", (s) => (s.role ? ROLES[s.role] : "of this tab alone")],
   ["Cursor", (s) => s.cursor ?? "–", "mono"],
 ];
 
-/** Fill `root` (the details element of the head); returns watch(stream), which may be called again. */
+/**
+ * Fill `root` (the details element of the head); returns watch(stream), which may be called again.
+ *
+ * @param {HTMLDetailsElement} root
+ * @param {Strip} strip
+ */
 export function createIndicator(root, strip) {
-  const label = root.querySelector("#indicator-state");
-  const detail = root.querySelector("#indicator-detail");
-  const values = buildFacts(root.querySelector("#indicator-facts"));
+  const label = byId("indicator-state");
+  const detail = byId("indicator-detail");
+  const values = buildFacts(byId("indicator-facts"));
+  /** @type {Stream | null} */
   let stream = null;
+  /** @type {Off[]} */
   let undo = [];
 
   const render = batched(() => {
-    if (!stream) return;
-    const [tone, words] = STATES[stream.state];
+    if (stream === null) return;
+    const { state, transport, stats } = stream;
+    const live = state === "live";
+    const [tone, words] = STATES[state];
     setData(root, "tone", tone);
-    setData(root, "transport", stream.transport ?? "none");
-    setText(label, stream.state === "live" ? `Live · ${TRANSPORTS[stream.transport] ?? "connected"}` : words);
-    setText(
-      detail,
-      stream.state === "live" && stream.stats.latency !== null ? latency(stream.stats.latency) : "",
-    );
-    strip.link(stream.state === "live" || stream.state === "replaying" ? stream.transport : null);
-    if (root.open) FACTS.forEach(([, read], index) => setText(values[index], read(stream)));
+    setData(root, "transport", transport ?? "none");
+    setText(label, live ? `Live · ${transport ? TRANSPORTS[transport] : "connected"}` : words);
+    setText(detail, live && stats.latency !== null ? latency(stats.latency) : "");
+    strip.link(live || state === "replaying" ? transport : null);
+    if (root.open) for (const [index, [, read]] of FACTS.entries()) setText(values[index], read(stream));
   });
 
   root.addEventListener("toggle", render);
   closeFromOutside(root);
-  setInterval(() => root.open && render(), 1_000);
+  setInterval(() => {
+    if (root.open) render();
+  }, 1_000);
 
+  /** @param {Stream} next */
   return (next) => {
     for (const off of undo) off();
     stream = next;
@@ -78,6 +93,7 @@ export function createIndicator(root, strip) {
   };
 }
 
+/** @param {HTMLElement} list */
 function buildFacts(list) {
   return FACTS.map(([name, , style]) => {
     const value = h("dd", { class: style ?? null });
@@ -86,14 +102,18 @@ function buildFacts(list) {
   });
 }
 
-/** Escape and a click elsewhere close the sheet, as people expect of a menu. */
+/**
+ * Escape and a click elsewhere close the sheet, as people expect of a menu.
+ *
+ * @param {HTMLDetailsElement} root
+ */
 function closeFromOutside(root) {
   document.addEventListener("click", (event) => {
-    if (root.open && !root.contains(event.target)) root.open = false;
+    if (root.open && !root.contains(/** @type {Node} */ (event.target))) root.open = false;
   });
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !root.open) return;
     root.open = false;
-    root.querySelector("summary").focus();
+    root.querySelector("summary")?.focus();
   });
 }

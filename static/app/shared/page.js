@@ -10,21 +10,30 @@ import { clock } from "./format.js";
 import { createIndicator } from "./indicator.js";
 import { createStrip } from "./strip.js";
 
+/** @import { Stream } from "../../client/index.js" */
+/** @import { Notice } from "./announce.js" */
+
 /** A connection may be away this long before the page says so, milliseconds: a short blip heals unseen. */
 const AWAY_AFTER = 2_500;
 /** Delays between attempts to load what a page needs first, milliseconds; the last one repeats. */
 const LOAD_DELAYS = [1_000, 2_000, 4_000, 8_000, 15_000];
 
+/** @type {(error: unknown) => boolean} */
+const nothing = () => false;
+
+/** @typedef {ReturnType<typeof createPage>} Page */
+
 /** The page's furniture, found in the HTML that all pages share. */
 export function createPage() {
-  const strip = createStrip(byId("strip"));
+  const strip = createStrip(byId("strip", HTMLCanvasElement));
   const notice = createNotice(byId("notice"));
-  const watchIndicator = createIndicator(byId("indicator"), strip);
+  const watchIndicator = createIndicator(byId("indicator", HTMLDetailsElement), strip);
   return {
     strip,
     notice,
     toast: createToasts(),
     say: createVoice(),
+    /** @param {Stream<any>} stream */
     watch(stream) {
       watchIndicator(stream);
       watchAway(stream, notice);
@@ -32,8 +41,14 @@ export function createPage() {
   };
 }
 
-/** Say in words that the stream is away, once it has been for a while, and stop saying so when it is back. */
+/**
+ * Say in words that the stream is away, once it has been for a while, and stop saying so when it is back.
+ *
+ * @param {Stream} stream
+ * @param {Notice} notice
+ */
 function watchAway(stream, notice) {
+  /** @type {number | null} */
   let timer = null;
   let shown = false;
   let since = "";
@@ -54,7 +69,7 @@ function watchAway(stream, notice) {
   };
   const judge = () => {
     if (stream.state === "live" || stream.state === "replaying" || stream.state === "closed") {
-      clearTimeout(timer);
+      if (timer !== null) clearTimeout(timer);
       timer = null;
       if (shown) notice(null);
       shown = false;
@@ -70,8 +85,14 @@ function watchAway(stream, notice) {
 /**
  * Run `load` until it succeeds, telling people why it has not, and return what it returned.
  * An error for which `fatal(error)` is true is thrown at once.
+ *
+ * @template T
+ * @param {() => Promise<T>} load
+ * @param {string} what
+ * @param {Notice} notice
+ * @param {(error: unknown) => boolean} fatal
  */
-export async function loadPatiently(load, what, notice, fatal = () => false) {
+export async function loadPatiently(load, what, notice, fatal = nothing) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const result = await load();
@@ -84,6 +105,12 @@ export async function loadPatiently(load, what, notice, fatal = () => false) {
   }
 }
 
+/**
+ * @param {string} words
+ * @param {Notice} notice
+ * @param {number} delay
+ * @returns {Promise<void>}
+ */
 function retryOrWait(words, notice, delay) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, delay);

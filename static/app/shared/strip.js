@@ -4,6 +4,8 @@
  * is cut. It draws only while beads move; with reduced motion it is a still picture.
  */
 
+/** @import { TransportName } from "../../client/index.js" */
+
 const TRAVEL = 1_700; // milliseconds for a bead to cross
 const BEADS_MAX = 60; // more would be a blur and cost frames
 const LENGTH = 46; // pixels for one twist
@@ -12,10 +14,14 @@ const CUT = 34; // pixels of missing wire while disconnected
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** Draw into `canvas`; returns { link(transport or null), bead(type) }. */
+/** @typedef {ReturnType<typeof createStrip>} Strip */
+
+/** Draw into `canvas`; returns { link(transport or null), bead(type) }. @param {HTMLCanvasElement} canvas */
 export function createStrip(canvas) {
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
+  /** @type {{ start: number, side: number, colour: string }[]} */
   const beads = [];
+  /** @type {TransportName | null} */
   let transport = null;
   let colours = palette();
   let running = false;
@@ -25,6 +31,7 @@ export function createStrip(canvas) {
     draw(performance.now());
   }
 
+  /** @param {number} now */
   function draw(now) {
     const width = canvas.clientWidth;
     const height = canvas.clientHeight;
@@ -39,6 +46,7 @@ export function createStrip(canvas) {
     }
   }
 
+  /** @param {number} now */
   function tick(now) {
     while (beads.length > 0 && now - beads[0].start > TRAVEL) beads.shift();
     draw(now);
@@ -53,11 +61,13 @@ export function createStrip(canvas) {
   });
 
   return {
+    /** @param {TransportName | null} name */
     link(name) {
       if (name === transport) return;
       transport = name;
       draw(performance.now());
     },
+    /** @param {string} type */
     bead(type) {
       if (still.matches || document.hidden || beads.length >= BEADS_MAX) return;
       const side = transport === "websocket" ? 1 : -1;
@@ -69,8 +79,21 @@ export function createStrip(canvas) {
   };
 }
 
+/**
+ * @param {number} x
+ * @param {number} height
+ * @param {number} side
+ */
 const wave = (x, height, side) => height / 2 + side * (height / 2 - 6) * Math.sin((x / LENGTH) * Math.PI);
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} width
+ * @param {number} height
+ * @param {number} side
+ * @param {string} colour
+ * @param {number} alpha
+ */
 function strand(context, width, height, side, colour, alpha) {
   context.globalAlpha = alpha;
   context.strokeStyle = colour;
@@ -81,6 +104,13 @@ function strand(context, width, height, side, colour, alpha) {
   context.globalAlpha = 1;
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {string} colour
+ * @param {string} edge
+ */
 function dot(context, x, y, colour, edge) {
   context.beginPath();
   context.arc(x, y, 5, 0, 2 * Math.PI);
@@ -91,13 +121,26 @@ function dot(context, x, y, colour, edge) {
   context.stroke();
 }
 
+/** @param {string} type */
 function beadColour(type) {
   if (type === "completion") return "green";
   if (type === "file_update") return "orange";
   return type === "log" ? "ink" : "blue";
 }
 
-/** Give the canvas a pixel for each one of the screen; what is drawn counts in CSS pixels all the same. */
+/** What draws on it; a canvas without is a bug of the page. @param {HTMLCanvasElement} canvas */
+export function contextOf(canvas) {
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("the canvas is in use already");
+  return context;
+}
+
+/**
+ * Give the canvas a pixel for each one of the screen; what is drawn counts in CSS pixels all the same.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2D} context
+ */
 export function fitCanvas(canvas, context) {
   const ratio = window.devicePixelRatio || 1;
   canvas.width = Math.round(canvas.clientWidth * ratio);
@@ -105,7 +148,11 @@ export function fitCanvas(canvas, context) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
 }
 
-/** The colours of the style sheet, for the canvas; read again when the scheme changes. */
+/**
+ * The colours of the style sheet, for the canvas; read again when the scheme changes.
+ *
+ * @returns {Record<string, string>}
+ */
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   const names = ["blue", "orange", "green", "red", "ink", "ink-3", "rule", "rule-strong", "sheet", "sunk"];

@@ -4,31 +4,42 @@ import { byId, h, show } from "../../shared/dom.js";
 import { bytes, clock } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
 
+/** @import { ProjectEvent, Status } from "../types.js" */
+
 /** Lines that stay in the page; older ones are in the history. */
 const LINES_MAX = 200;
 
 /** Statuses that the feed tells; how a run ended is told by its completion. */
 const STARTS = new Set(["queued", "running"]);
+/** @type {Partial<Record<Status, string>>} */
 const STATUS_TONE = { completed: "green", failed: "red", cancelled: "ink", queued: "orange" };
 
-/** `nameOf(id)` gives a project's name, or null when it is not in the list. */
+/** @typedef {{ event: ProjectEvent, told: [tone: string, text: string] }} Told */
+
+/**
+ * `nameOf(id)` gives a project's name, or null when it is not in the list.
+ *
+ * @param {(id: string) => string | null} nameOf
+ */
 export function createFeed(nameOf) {
   const feed = byId("feed");
-  const lastStatus = new Map(); // project -> status: a feed tells changes, not every per cent
+  /** By topic: a feed tells changes, not every per cent. @type {Map<string, Status>} */
+  const lastStatus = new Map();
+  /** @type {Told[]} */
   let waiting = [];
 
   const render = batched(() => {
     const told = waiting.reverse();
     waiting = [];
     feed.prepend(...told.map((one) => line(one, nameOf)));
-    while (feed.childElementCount > LINES_MAX) feed.lastElementChild.remove();
+    while (feed.childElementCount > LINES_MAX) feed.lastElementChild?.remove();
     show(byId("feed-empty"), feed.childElementCount === 0);
   });
 
   return {
-    /** Add an event; those of one call order come oldest first. */
+    /** Add an event; those of one call order come oldest first. @param {ProjectEvent} event */
     add(event) {
-      const told = tell(event, lastStatus, byId("feed-logs").checked);
+      const told = tell(event, lastStatus, byId("feed-logs", HTMLInputElement).checked);
       if (told === null) return;
       waiting.push({ event, told });
       if (waiting.length > LINES_MAX) waiting.shift();
@@ -43,17 +54,25 @@ export function createFeed(nameOf) {
   };
 }
 
-/** [tone, text] of an event, or null if it is not worth a line. */
-function tell(event, lastStatus, withLogs) {
-  const data = event.data ?? {};
-  switch (event.type) {
+/**
+ * What an event says, or null if it is not worth a line.
+ *
+ * @param {ProjectEvent} event
+ * @param {Map<string, Status>} lastStatus
+ * @param {boolean} withLogs
+ * @returns {Told["told"] | null}
+ */
+function tell({ type, topic, data }, lastStatus, withLogs) {
+  // The service checks data on `projects/{id}` only; anybody may publish anything below that.
+  if (data === null || typeof data !== "object") return ["ink", type];
+  switch (type) {
     case "project_created":
       return ["blue", "was created"];
     case "project_deleted":
       return ["ink", "was deleted"];
     case "status_update":
-      if (lastStatus.get(event.topic) === data.status) return null;
-      lastStatus.set(event.topic, data.status);
+      if (lastStatus.get(topic) === data.status) return null;
+      lastStatus.set(topic, data.status);
       return STARTS.has(data.status)
         ? [STATUS_TONE[data.status] ?? "blue", data.message || data.status]
         : null;
@@ -64,15 +83,29 @@ function tell(event, lastStatus, withLogs) {
     case "completion":
       return [STATUS_TONE[data.status] ?? "green", data.message || data.status];
     case "log":
-      return withLogs ? [data.level === "error" ? "red" : "ink", data.message] : null;
+      return withLogs ? [data.level === "error" ? "red" : "ink", data.message ?? ""] : null;
     default:
-      return ["ink", event.type];
+      return ["ink", String(type)];
   }
 }
 
+/**
+ * The project that an event is about: its id and, if the event tells it, its name.
+ *
+ * @param {ProjectEvent} event
+ */
+function subjectOf({ type, topic, data }) {
+  if (topic === "projects" && (type === "project_created" || type === "project_deleted")) return data;
+  return { id: topic.split("/")[1] ?? topic, name: null };
+}
+
+/**
+ * @param {Told} told
+ * @param {(id: string) => string | null} nameOf
+ */
 function line({ event, told: [tone, text] }, nameOf) {
-  const id = event.topic === "projects" ? event.data?.id : event.topic.split("/")[1];
-  const name = nameOf(id) ?? event.data?.name ?? event.topic;
+  const { id, name: told } = subjectOf(event);
+  const name = nameOf(id) ?? told ?? event.topic;
   const gone = event.type === "project_deleted";
   const subject = gone
     ? h("span", { class: "feed__project", text: name })

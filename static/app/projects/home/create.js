@@ -3,17 +3,24 @@
  * concern.
  */
 
+import { TwinwireError } from "../../../client/index.js";
 import { inWords } from "../../shared/api.js";
 import { byId, h, setText } from "../../shared/dom.js";
 import { projects } from "../api.js";
 import { EXAMPLES } from "./examples.js";
 
+/** @import { Project } from "../types.js" */
+
 const FIELDS = ["name", "brief"];
 
-/** `created(project)` is called after the server has accepted the project. */
+/**
+ * `created(project)` is called after the server has accepted the project.
+ *
+ * @param {(project: Project) => void} created
+ */
 export function createForm(created) {
   const form = byId("create");
-  const button = byId("create-button");
+  const button = byId("create-button", HTMLButtonElement);
   for (const example of EXAMPLES) byId("examples").append(exampleButton(example));
   for (const field of FIELDS) byId(field).addEventListener("input", () => markField(field, null));
 
@@ -23,7 +30,9 @@ export function createForm(created) {
     clearErrors();
     button.disabled = true;
     try {
-      created(await projects.create(byId("name").value, byId("brief").value));
+      created(
+        await projects.create(byId("name", HTMLInputElement).value, byId("brief", HTMLTextAreaElement).value),
+      );
     } catch (error) {
       showError(error);
     } finally {
@@ -32,10 +41,11 @@ export function createForm(created) {
   });
 }
 
+/** @param {{ name: string, brief: string, label: string }} example */
 function exampleButton(example) {
   const fill = () => {
-    byId("name").value = example.name;
-    byId("brief").value = example.brief;
+    byId("name", HTMLInputElement).value = example.name;
+    byId("brief", HTMLTextAreaElement).value = example.brief;
     clearErrors();
     byId("create-button").focus();
   };
@@ -52,7 +62,12 @@ function clearErrors() {
   byId("create-error").hidden = true;
 }
 
-/** Show `words` at a field, or take them away with null. */
+/**
+ * Show `words` at a field, or take them away with null.
+ *
+ * @param {string} field
+ * @param {string | null} words
+ */
 function markField(field, words) {
   const input = byId(field);
   const error = byId(`${field}-error`);
@@ -66,9 +81,14 @@ function markField(field, words) {
   else input.removeAttribute("aria-describedby");
 }
 
+/** @param {unknown} error */
 function showError(error) {
-  const field = (error.problem?.field ?? "").split(".").pop();
-  if (error.status === 422 && FIELDS.includes(field)) {
+  const problem = error instanceof TwinwireError ? error.problem : null;
+  const field =
+    String(problem?.field ?? "")
+      .split(".")
+      .pop() ?? "";
+  if (error instanceof TwinwireError && error.status === 422 && FIELDS.includes(field)) {
     markField(field, error.message);
     byId(field).focus();
     return;

@@ -10,10 +10,14 @@ import { createFeed } from "./activity.js";
 import { createForm } from "./create.js";
 import { createList } from "./projects.js";
 
+/** @import { Stream } from "../../../client/index.js" */
+/** @import { Past, ProjectEvent, ProjectEvents } from "../types.js" */
+
 const TOPICS = ["projects", "projects/**"];
 /** Events of the past that the feed starts with; many of them are progress and get no line. */
 const PAST = 300;
 
+/** @type {string | null} */
 let base = null; // the position that the list includes: events up to it are told already
 const page = createPage();
 const list = createList();
@@ -25,6 +29,7 @@ createForm((project) => {
 /** The list, and the past up to it; what came after the list is left to the stream. */
 async function load() {
   const listing = await projects.list();
+  /** @type {Past} */
   const past = await api.history({ topics: TOPICS, order: "desc", limit: PAST });
   list.load(listing);
   feed.clear();
@@ -39,6 +44,9 @@ const reload = () => loadPatiently(load, "Loading the projects", page.notice);
 /**
  * A row at once, from the event; what the event does not tell is fetched. Status comes by events alone, in
  * order.
+ *
+ * @param {{ id: string, name: string }} project
+ * @param {string} created
  */
 async function addProject({ id, name }, created) {
   list.add({ id, name, created, status: "idle", progress: 0 });
@@ -58,6 +66,7 @@ byId("list-more").addEventListener("click", async () => {
   }
 });
 
+/** @param {ProjectEvent} event */
 function receive(event) {
   if (!isAfter(event.id, base)) return;
   const { type, topic, data } = event;
@@ -73,6 +82,7 @@ function receive(event) {
 }
 
 await reload();
+/** @type {Stream<ProjectEvents>} */
 const stream = connect({ topics: TOPICS, after: base });
 page.watch(stream);
-stream.on("*", (message) => (message.topic ? receive(message) : reload()));
+stream.on("*", (message) => (message.topic !== undefined ? receive(message) : reload()));

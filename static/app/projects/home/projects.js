@@ -4,13 +4,18 @@ import { byId, h, setBar, setText, show } from "../../shared/dom.js";
 import { ago, count, plural } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
 
+/** @import { Listing, Project } from "../types.js" */
+
 const ACTIVE = new Set(["queued", "running"]);
 /** Ages in the list are looked at again this often, milliseconds. */
 const AGE_EVERY = 30_000;
 
+/** @typedef {ReturnType<typeof buildRow>} Entry */
+
 export function createList() {
   const list = byId("projects");
-  const rows = new Map(); // id -> {project, row, parts}, in no order; the order is that of the DOM
+  /** By id, in no order; the order is that of the DOM. @type {Map<string, Entry>} */
+  const rows = new Map();
   let loaded = false;
   let more = false;
 
@@ -24,6 +29,10 @@ export function createList() {
     render();
   }, AGE_EVERY);
 
+  /**
+   * @param {Project} project
+   * @param {"append" | "prepend"} place
+   */
   function add(project, place) {
     const entry = rows.get(project.id) ?? buildRow(project);
     entry.project = { ...entry.project, ...project };
@@ -34,13 +43,13 @@ export function createList() {
   }
 
   return {
-    /** Replace everything by the answer of GET api/projects, newest first. */
+    /** Replace everything by the answer of GET api/projects, newest first. @param {Listing} listing */
     load(listing) {
       rows.clear();
       list.replaceChildren();
       this.append(listing);
     },
-    /** Add a page of older projects at the end. */
+    /** Add a page of older projects at the end. @param {Listing} listing */
     append(listing) {
       loaded = true;
       more = listing.more;
@@ -48,14 +57,21 @@ export function createList() {
       render();
     },
     /** The id of the last project of the list, or null. */
-    last: () => list.lastElementChild?.dataset.id ?? null,
+    last: () => list.lastElementChild?.getAttribute("data-id") ?? null,
+    /** @param {Project} project */
     add: (project) => add(project, "prepend"),
+    /** @param {string} id */
     remove(id) {
       rows.get(id)?.row.remove();
       rows.delete(id);
       render();
     },
-    /** Set some fields of a project that is still listed. */
+    /**
+     * Set some fields of a project that is still listed.
+     *
+     * @param {string} id
+     * @param {Partial<Project>} fields
+     */
     fill(id, fields) {
       const entry = rows.get(id);
       if (!entry) return;
@@ -63,10 +79,12 @@ export function createList() {
       entry.stale = true;
       render();
     },
+    /** @param {string} id */
     name: (id) => rows.get(id)?.project.name ?? null,
   };
 }
 
+/** @param {Project} project */
 function buildRow(project) {
   const href = `project.html?id=${encodeURIComponent(project.id)}`;
   const parts = {
@@ -93,6 +111,10 @@ function buildRow(project) {
   return { project, parts, row: h("li", { dataset: { id: project.id } }, body), stale: true };
 }
 
+/**
+ * @param {Entry[]} entries
+ * @param {boolean} more
+ */
 function renderHead(entries, more) {
   const active = entries.filter(({ project }) => ACTIVE.has(project.status)).length;
   const total = plural(entries.length, "project");
@@ -102,6 +124,7 @@ function renderHead(entries, more) {
   show(byId("projects-empty"), entries.length === 0);
 }
 
+/** @param {Entry} entry */
 function renderRow(entry) {
   const { project, parts } = entry;
   entry.stale = false;

@@ -1,23 +1,38 @@
 /** Generate, Cancel, Delete: each tells in words what the server said, and never leaves a button stuck. */
 
-import { inWords } from "../../shared/api.js";
+import { inWords, statusOf } from "../../shared/api.js";
 import { byId, setText } from "../../shared/dom.js";
 import { projects } from "../api.js";
+
+/** @import { Page } from "../../shared/page.js" */
+/** @import { ProjectModel } from "./model.js" */
 
 const CONFLICT = {
   generate: "A run is already going. What you see here is that run.",
   cancel: "Nothing runs any more: there is nothing to cancel.",
 };
 
-/** `refresh()` loads the project again; `gone()` is called when it turns out to be deleted. */
+/**
+ * `refresh()` loads the project again; `gone()` is called when it turns out to be deleted.
+ *
+ * @param {ProjectModel} model
+ * @param {{ toast: Page["toast"], refresh(): Promise<void>, gone(): void }} page
+ */
 export function createActions(model, { toast, refresh, gone }) {
+  /**
+   * @param {HTMLButtonElement} button
+   * @param {"generate" | "cancel"} name
+   * @param {() => Promise<unknown>} call
+   * @param {string} what
+   */
   async function act(button, name, call, what) {
     button.disabled = true;
     try {
       await call();
     } catch (error) {
-      if (error.status === 404) gone();
-      else if (error.status === 409) {
+      const status = statusOf(error);
+      if (status === 404) gone();
+      else if (status === 409) {
         toast(CONFLICT[name]);
         await refresh();
       } else toast(inWords(error, what), "error");
@@ -26,18 +41,23 @@ export function createActions(model, { toast, refresh, gone }) {
     }
   }
 
-  byId("generate").addEventListener("click", (event) =>
-    act(event.currentTarget, "generate", () => projects.generate(model.id), "Starting the agents"),
+  const [generate, cancel] = [byId("generate", HTMLButtonElement), byId("cancel", HTMLButtonElement)];
+  generate.addEventListener("click", () =>
+    act(generate, "generate", () => projects.generate(model.id), "Starting the agents"),
   );
-  byId("cancel").addEventListener("click", (event) =>
-    act(event.currentTarget, "cancel", () => projects.cancel(model.id), "Cancelling the run"),
+  cancel.addEventListener("click", () =>
+    act(cancel, "cancel", () => projects.cancel(model.id), "Cancelling the run"),
   );
-  byId("download").href = projects.archive(model.id);
+  byId("download", HTMLAnchorElement).href = projects.archive(model.id);
   createDelete(model, toast);
 }
 
+/**
+ * @param {ProjectModel} model
+ * @param {Page["toast"]} toast
+ */
 function createDelete(model, toast) {
-  const dialog = byId("confirm");
+  const dialog = byId("confirm", HTMLDialogElement);
   byId("delete").addEventListener("click", () => {
     setText(
       byId("confirm-text"),
@@ -51,7 +71,7 @@ function createDelete(model, toast) {
     try {
       await projects.remove(model.id);
     } catch (error) {
-      if (error.status !== 404) {
+      if (statusOf(error) !== 404) {
         toast(inWords(error, "Deleting the project"), "error");
         return;
       }

@@ -4,11 +4,16 @@ import { byId, h, setBar, setData, setText, show } from "../../shared/dom.js";
 import { duration } from "../../shared/format.js";
 import { agentTitle } from "./model.js";
 
+/** @import { ProjectModel } from "./model.js" */
+/** @import { Stage } from "../types.js" */
+
 export function createAgents() {
   const list = byId("agents");
   const filter = byId("log-agent");
-  const rows = new Map(); // stage number -> parts
+  /** By the stage's number. @type {Map<number, ReturnType<typeof buildRow>>} */
+  const rows = new Map();
 
+  /** @param {Stage} stage */
   function row(stage) {
     let parts = rows.get(stage.number);
     if (!parts) {
@@ -20,6 +25,7 @@ export function createAgents() {
     return parts;
   }
 
+  /** @param {ProjectModel} model */
   return (model) => {
     for (const stage of model.stages) renderRow(row(stage), stage, model);
     setText(byId("agents-count"), `${model.completedStages} of ${model.stages.length} done`);
@@ -35,6 +41,11 @@ function buildRow() {
   return { row: h("li", { class: "agent" }, node, name, state, bar, message), name, state, bar, message };
 }
 
+/**
+ * @param {ReturnType<typeof buildRow>} parts
+ * @param {Stage} stage
+ * @param {ProjectModel} model
+ */
 function renderRow(parts, stage, model) {
   const stopped = stage.status === "started" && !model.active;
   const status = stopped ? "stopped" : stage.status;
@@ -49,6 +60,10 @@ function renderRow(parts, stage, model) {
   show(parts.message, failed);
 }
 
+/**
+ * @param {Stage["status"] | "stopped"} status
+ * @param {Stage} stage
+ */
 function stateWords(status, stage) {
   if (status === "completed") return stage.duration === null ? "done" : duration(stage.duration);
   return { started: "working", pending: "waiting", failed: "failed", stopped: "stopped" }[status];

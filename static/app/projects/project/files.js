@@ -6,6 +6,9 @@ import { bytes, clock } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
 import { projects } from "../api.js";
 
+/** @import { ProjectModel } from "./model.js" */
+/** @import { FileInfo, ProjectEvents } from "../types.js" */
+
 /** Changes that come within this many milliseconds are fetched as one. */
 const SETTLE = 150;
 /** How long a file is marked as just written, milliseconds. */
@@ -13,15 +16,22 @@ const FRESH_FOR = 2_500;
 /** What people most likely want to see first of a finished project. */
 const START_WITH = ["README.md"];
 
+/** @typedef {{ button: HTMLElement, size: HTMLElement, item: HTMLElement, fresh: number }} Row */
+
 export class FileView {
   #model;
-  #rows = new Map(); // path -> {button, size, file}
+  /** By path. @type {Map<string, Row>} */
+  #rows = new Map();
+  /** A path. @type {string | null} */
   #selected = null;
-  #revealed = null; // the path that was last scrolled into view
-  #timer = null;
+  /** The path that was last scrolled into view. @type {string | null} */
+  #revealed = null;
+  /** @type {number | undefined} */
+  #timer;
   #reading = new AbortController(); // of the newest request: one that was overtaken is let go
   #ask = batched(() => this.#render());
 
+  /** @param {ProjectModel} model */
   constructor(model) {
     this.#model = model;
     const first = START_WITH.find((path) => model.files.has(path)) ?? model.files.keys().next().value;
@@ -29,10 +39,10 @@ export class FileView {
     this.#ask();
   }
 
-  /** A file_update has been applied to the model. */
+  /** A file_update has been applied to the model. @param {ProjectEvents["file_update"]} data */
   changed(data) {
     const { path, preview } = data;
-    const follow = byId("follow").checked;
+    const follow = byId("follow", HTMLInputElement).checked;
     if (follow && path !== this.#selected) this.#select(path, preview);
     else if (path === this.#selected) this.#fetchSoon();
     this.#markFresh(path);
@@ -59,6 +69,10 @@ export class FileView {
     show(byId("preview"), this.#selected !== null);
   }
 
+  /**
+   * @param {FileInfo} file
+   * @param {number} index
+   */
   #place(file, index) {
     const list = byId("files");
     const row = this.#row(file.path);
@@ -69,7 +83,7 @@ export class FileView {
 
   /** Bring a newly chosen row into view by its list alone: scrollIntoView would move the whole page. */
   #reveal() {
-    const row = this.#rows.get(this.#selected);
+    const row = this.#selected === null ? undefined : this.#rows.get(this.#selected);
     if (!row || this.#revealed === this.#selected) return;
     this.#revealed = this.#selected;
     const list = byId("files");
@@ -79,8 +93,10 @@ export class FileView {
     if (under > list.scrollTop) list.scrollTop = under;
   }
 
+  /** @param {string} path */
   #row(path) {
-    if (this.#rows.has(path)) return this.#rows.get(path);
+    const known = this.#rows.get(path);
+    if (known) return known;
     const cut = path.lastIndexOf("/") + 1;
     const label = h("span", { class: "file__path" });
     if (cut > 0) label.append(h("span", { class: "file__folder", text: path.slice(0, cut) }));
@@ -88,7 +104,7 @@ export class FileView {
     const size = h("span", { class: "file__size num" });
     const button = h("button", { class: "file", type: "button" }, label, size);
     button.addEventListener("click", () => {
-      byId("follow").checked = false;
+      byId("follow", HTMLInputElement).checked = false;
       this.#select(path);
       this.#ask();
     });
@@ -97,6 +113,7 @@ export class FileView {
     return row;
   }
 
+  /** @param {string} path */
   #markFresh(path) {
     const row = this.#row(path);
     row.fresh += 1;
@@ -108,6 +125,10 @@ export class FileView {
     }, FRESH_FOR);
   }
 
+  /**
+   * @param {string} path
+   * @param {string} preview
+   */
   #select(path, preview = "") {
     this.#selected = path;
     this.#reading.abort();
@@ -126,6 +147,7 @@ export class FileView {
   /** On a thin line a text that nobody will see would only keep events waiting. */
   async #fetch() {
     const path = this.#selected;
+    if (path === null) return;
     this.#reading.abort();
     const { signal } = (this.#reading = new AbortController());
     try {

@@ -2,32 +2,35 @@
  * Log lines in memory, oldest first, bounded; the rest of the past is in the server's history. No DOM here.
  */
 
+/** @import { Line, Past, ProjectEvent } from "../types.js" */
+
 /** Lines kept in memory: about 5 MB. */
 export const KEPT_MAX = 20_000;
 /** Lines let go at once when there are too many, so that this happens rarely. */
 const LET_GO = 2_000;
 
 export class LogStore {
+  /** @type {Line[]} */
   lines = [];
-  /** The next `before` for the history, and whether anything is there. */
+  /** The next `before` for the history; `more`: whether anything is there. @type {string | null} */
   older = null;
   more = false;
 
-  /** The newest page of history (`events` newest first), the start of everything. */
+  /** The newest page of history (`events` newest first), the start of everything. @param {Past} page */
   load(page) {
     this.lines = page.events.map(toLine).reverse();
     this.older = page.cursor;
     this.more = page.more;
   }
 
-  /** A page of history before the oldest line, `events` newest first. */
+  /** A page of history before the oldest line, `events` newest first. @param {Past} page */
   prepend(page) {
     this.lines = [...page.events.map(toLine).reverse(), ...this.lines];
     this.older = page.cursor;
     this.more = page.more;
   }
 
-  /** A live event. Returns its line. */
+  /** A live event. Returns its line. @param {ProjectEvent} event */
   append(event) {
     const line = toLine(event);
     this.lines.push(line);
@@ -40,14 +43,21 @@ export class LogStore {
   }
 }
 
+/**
+ * @param {ProjectEvent} event
+ * @returns {Line}
+ */
 function toLine(event) {
-  const { level = "info", message = "", agent = null } = event.data ?? {};
+  const { level = "info", message = "", agent = null } = event.type === "log" ? event.data : {};
   return { id: event.id, time: event.time, level, message: String(message), agent };
 }
 
 /**
  * A test for lines: `level` exactly, `agent` exactly, every word of `search` somewhere in the text. Empty
  * means all.
+ *
+ * @param {{ level: string, agent: string, search: string }} wanted
+ * @returns {(line: Line) => boolean}
  */
 export function lineFilter({ level, agent, search }) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
@@ -60,13 +70,19 @@ export function lineFilter({ level, agent, search }) {
   };
 }
 
-/** Cut `text` at the matches of the search words: [piece, isMatch] in order. */
+/**
+ * Cut `text` at the matches of the search words: [piece, isMatch] in order.
+ *
+ * @param {string} text
+ * @param {string} search
+ * @returns {[piece: string, isMatch: boolean][]}
+ */
 export function marked(text, search) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return [[text, false]];
   const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return text
     .split(new RegExp(`(${escaped.join("|")})`, "gi"))
-    .map((piece, index) => [piece, index % 2 === 1])
+    .map((piece, index) => /** @type {[string, boolean]} */ ([piece, index % 2 === 1]))
     .filter(([piece]) => piece !== "");
 }

@@ -9,6 +9,9 @@ import { batched } from "../../shared/frame.js";
 import { agentTitle } from "./model.js";
 import { lineFilter, marked } from "./log-store.js";
 
+/** @import { Line } from "../types.js" */
+/** @import { LogStore } from "./log-store.js" */
+
 /** Lines in the document at once: more would make every layout slow. */
 export const RENDERED_MAX = 2_000;
 /** Lines that "Show older lines" brings. */
@@ -22,14 +25,25 @@ export class LogView {
   #fetchOlder;
   #box = byId("logs");
   #list = byId("log-lines");
-  #shown = []; // lines in the document, in order
-  #fresh = []; // live lines that wait for the next frame
-  #anchor = null; // last line of the window while people read the past; null: the window ends at the newest
+  /** Lines in the document, in order. @type {Line[]} */
+  #shown = [];
+  /** Live lines that wait for the next frame. @type {Line[]} */
+  #fresh = [];
+  /**
+   * Last line of the window while people read the past; null: the window ends at the newest.
+   *
+   * @type {Line | null}
+   */
+  #anchor = null;
   #pinned = true; // the scroll position is at the end
   #redraw = true;
   #unseen = 0;
   #ask = batched(() => this.#render());
 
+  /**
+   * @param {LogStore} store
+   * @param {() => Promise<boolean>} fetchOlder
+   */
   constructor(store, fetchOlder) {
     this.#store = store;
     this.#fetchOlder = fetchOlder;
@@ -49,7 +63,7 @@ export class LogView {
     this.#ask();
   }
 
-  /** A live line has come. */
+  /** A live line has come. @param {Line} line */
   add(line) {
     this.#fresh.push(line);
     if (this.#fresh.length > RENDERED_MAX) this.#skipFresh();
@@ -66,13 +80,13 @@ export class LogView {
   }
 
   get #search() {
-    return byId("log-search").value.trim();
+    return byId("log-search", HTMLInputElement).value.trim();
   }
 
   #matches() {
     return lineFilter({
-      level: byId("log-level").value,
-      agent: byId("log-agent").value,
+      level: byId("log-level", HTMLSelectElement).value,
+      agent: byId("log-agent", HTMLSelectElement).value,
       search: this.#search,
     });
   }
@@ -90,7 +104,7 @@ export class LogView {
 
   #drawWindow() {
     const matched = this.#store.lines.filter(this.#matches());
-    const place = matched.indexOf(this.#anchor);
+    const place = this.#anchor === null ? -1 : matched.indexOf(this.#anchor);
     if (place < 0) this.#anchor = null; // the end of the window was let go, or none was set
     const end = place < 0 ? matched.length : place + 1;
     this.#shown = matched.slice(Math.max(0, end - RENDERED_MAX), end);
@@ -98,6 +112,7 @@ export class LogView {
     this.#list.replaceChildren(...this.#shown.map((line) => row(line, search)));
   }
 
+  /** @param {Line[]} fresh */
   #append(fresh) {
     if (fresh.length === 0) return;
     const search = this.#search;
@@ -107,14 +122,17 @@ export class LogView {
     const over = this.#shown.length - RENDERED_MAX;
     if (over <= 0) return;
     this.#shown.splice(0, over);
-    for (let index = 0; index < over; index += 1) this.#list.firstElementChild.remove();
+    for (let index = 0; index < over; index += 1) this.#list.firstElementChild?.remove();
   }
 
   #labels() {
     const first = this.#shown[0];
     const hidden = first !== undefined && this.#store.lines.find(this.#matches()) !== first;
     show(byId("logs-older"), hidden || this.#store.more);
-    const filtered = byId("log-level").value || byId("log-agent").value || this.#search;
+    const filtered =
+      byId("log-level", HTMLSelectElement).value ||
+      byId("log-agent", HTMLSelectElement).value ||
+      this.#search;
     setText(byId("logs-empty"), filtered ? "No line matches this filter." : "No log lines yet.");
     show(byId("logs-empty"), this.#shown.length === 0);
     setText(byId("logs-count"), `${count(this.#shown.length)} shown`);
@@ -131,7 +149,7 @@ export class LogView {
   }
 
   async #showOlder() {
-    const button = byId("logs-older");
+    const button = byId("logs-older", HTMLButtonElement);
     if (button.disabled) return;
     button.disabled = true;
     await this.#stepBack();
@@ -153,10 +171,16 @@ export class LogView {
     this.#drawWindow();
     this.#labels();
     const place = this.#shown.indexOf(top);
-    if (place > 0) this.#box.scrollTop = this.#list.children[place].offsetTop - this.#list.offsetTop;
+    if (place > 0)
+      this.#box.scrollTop =
+        /** @type {HTMLElement} */ (this.#list.children[place]).offsetTop - this.#list.offsetTop;
   }
 }
 
+/**
+ * @param {Line} line
+ * @param {string} search
+ */
 function row(line, search) {
   const text = h("span", { class: "line__text" });
   if (line.agent) text.append(h("span", { class: "line__agent", text: agentTitle(line.agent) }));

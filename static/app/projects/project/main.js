@@ -1,12 +1,17 @@
 /** The project page: a snapshot, then every event after it. */
 
 import { byId, setText } from "../../shared/dom.js";
+import { statusOf } from "../../shared/api.js";
 import { createPage, loadPatiently } from "../../shared/page.js";
 import { loadProject, ProjectPage } from "./page.js";
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
 const page = createPage();
 
+/**
+ * @param {string} title
+ * @param {string} text
+ */
 function showMissing(title, text) {
   document.title = `${title} · Twinwire`;
   setText(byId("missing-title"), title);
@@ -32,10 +37,10 @@ async function load() {
       () => loadProject(id),
       "Loading the project",
       page.notice,
-      (error) => error.status === 404,
+      (error) => statusOf(error) === 404,
     );
   } catch (error) {
-    if (error.status === 404) return null;
+    if (statusOf(error) === 404) return null;
     throw error;
   }
 }

@@ -1,8 +1,11 @@
 /** What the page knows of one project: a snapshot, and the events after it. No DOM here. */
 
+/** @import { FileInfo, ProjectEvent, ProjectEvents, Snapshot, Stage, Status } from "../types.js" */
+
+/** @type {ReadonlySet<string>} */
 export const ACTIVE = new Set(["queued", "running"]);
 
-/** "api-design" as "API design". */
+/** "api-design" as "API design". @param {string} name */
 export function agentTitle(name) {
   const words = name
     .replace(/[-_]+/g, " ")
@@ -11,12 +14,38 @@ export function agentTitle(name) {
 }
 
 export class ProjectModel {
-  /** @param snapshot the answer of GET /api/projects/{id}; @param files that of its /files */
+  id = "";
+  name = "";
+  brief = "";
+  /** @type {Status} */
+  status = "idle";
+  progress = 0;
+  message = "";
+  /** Of the newest run; null: there was none. @type {string | null} */
+  run = null;
+  /** @type {string | null} */
+  started = null;
+  /** @type {number | null} */
+  duration = null;
+  /** @type {Stage[]} */
+  stages = [];
+  /** By path. @type {Map<string, FileInfo>} */
+  files = new Map();
+
+  /**
+   * @param {Snapshot} snapshot the answer of GET /api/projects/{id}
+   * @param {FileInfo[]} files that of its /files
+   */
   constructor(snapshot, files) {
     this.load(snapshot, files);
   }
 
-  /** Start again from a snapshot: after a gap, events alone no longer tell the whole story. */
+  /**
+   * Start again from a snapshot: after a gap, events alone no longer tell the whole story.
+   *
+   * @param {Snapshot} snapshot
+   * @param {FileInfo[]} files
+   */
   load(snapshot, files) {
     this.id = snapshot.id;
     this.name = snapshot.name;
@@ -42,6 +71,8 @@ export class ProjectModel {
   /**
    * How far a stage is, 0-1. Agents report their part of the whole, so the part of the one at work is what
    * the overall progress says beyond the stages before it.
+   *
+   * @param {Stage} stage
    */
   stageFraction(stage) {
     if (stage.status === "completed") return 1;
@@ -50,15 +81,18 @@ export class ProjectModel {
     return Math.min(0.98, Math.max(0.02, within));
   }
 
-  /** Carry one event into the model. */
-  apply(event) {
-    const data = event.data ?? {};
-    if (event.type === "status_update") this.#status(data, event.time);
-    else if (event.type === "agent_update") this.#agent(data);
-    else if (event.type === "file_update") this.#file(data, event.time);
-    else if (event.type === "completion") this.duration = data.duration ?? this.duration;
+  /** Carry one event into the model. @param {ProjectEvent} event */
+  apply({ type, data, time }) {
+    if (type === "status_update") this.#status(data, time);
+    else if (type === "agent_update") this.#agent(data);
+    else if (type === "file_update") this.#file(data, time);
+    else if (type === "completion") this.duration = data.duration ?? this.duration;
   }
 
+  /**
+   * @param {ProjectEvents["status_update"]} data
+   * @param {string} time
+   */
   #status(data, time) {
     if (data.run && data.run !== this.run) this.#newRun(data.run);
     if (data.status === "running" && this.started === null) this.started = time;
@@ -67,6 +101,7 @@ export class ProjectModel {
     this.message = data.message || this.message;
   }
 
+  /** @param {string} run */
   #newRun(run) {
     this.run = run;
     this.started = null;
@@ -75,11 +110,12 @@ export class ProjectModel {
     for (const stage of this.stages) Object.assign(stage, { status: "pending", message: "", duration: null });
   }
 
+  /** @param {ProjectEvents["agent_update"]} data */
   #agent(data) {
     let stage = this.stages.find((one) => one.number === data.stage);
     if (!stage) {
       // The pipeline has grown since the snapshot was made: a team has added an agent.
-      stage = { number: data.stage };
+      stage = { number: data.stage, agent: data.agent, status: "pending", message: "", duration: null };
       this.stages.push(stage);
       this.stages.sort((a, b) => a.number - b.number);
     }
@@ -87,6 +123,10 @@ export class ProjectModel {
     Object.assign(stage, { agent, status, message, duration });
   }
 
+  /**
+   * @param {ProjectEvents["file_update"]} data
+   * @param {string} time
+   */
   #file(data, time) {
     this.files.set(data.path, { path: data.path, size: data.size, updated: time });
   }

@@ -13,6 +13,7 @@ function stored() {
   }
 }
 
+/** @param {boolean} wish */
 function store(wish) {
   try {
     localStorage.setItem(KEY, wish ? "yes" : "no");
@@ -43,6 +44,10 @@ export function createNotifier() {
   });
   render();
 
+  /**
+   * @param {string} title
+   * @param {string} text
+   */
   return (title, text) => {
     if (!render() || !document.hidden) return;
     try {

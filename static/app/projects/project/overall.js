@@ -3,7 +3,13 @@
 import { byId, setBar, setText, show } from "../../shared/dom.js";
 import { duration } from "../../shared/format.js";
 
-/** Draws the overall state of `model`; call it after each change and once a second while a run is active. */
+/** @import { ProjectModel } from "./model.js" */
+
+/**
+ * Draws the overall state of `model`; call it after each change and once a second while a run is active.
+ *
+ * @param {ProjectModel} model
+ */
 export function renderOverall(model) {
   setText(byId("name"), model.name);
   setText(byId("brief"), model.brief);
@@ -25,14 +31,21 @@ export function renderOverall(model) {
   document.title = `${titleMark(model, percent)}${model.name} · Twinwire`;
 }
 
+/** @param {ProjectModel} model */
 function elapsed(model) {
   if (!model.active) return model.duration === null ? "" : `took ${duration(model.duration)}`;
   if (model.started === null) return "";
   return duration(Math.max(0, (Date.now() - new Date(model.started).getTime()) / 1000));
 }
 
-/** In a row of tabs the title is all that is seen. */
+/**
+ * In a row of tabs the title is all that is seen.
+ *
+ * @param {ProjectModel} model
+ * @param {number} percent
+ */
 function titleMark(model, percent) {
   if (model.active) return `${percent}% `;
-  return { completed: "✓ ", failed: "✗ " }[model.status] ?? "";
+  if (model.status === "completed") return "✓ ";
+  return model.status === "failed" ? "✗ " : "";
 }

@@ -15,13 +15,26 @@ import { agentTitle, ProjectModel } from "./model.js";
 import { createNotifier } from "./notify.js";
 import { renderOverall } from "./overall.js";
 
+/** @import { Stream } from "../../../client/index.js" */
+/** @import { Page } from "../../shared/page.js" */
+/** @import { FileInfo, Past, ProjectEvent, ProjectEvents, Snapshot, Status } from "../types.js" */
+
+/** @typedef {{ snapshot: Snapshot, files: FileInfo[], past: Past }} Loaded */
+
 /** Log lines of one page of history. */
 const HISTORY_PAGE = 500;
+/** @type {Partial<Record<Status, "done" | "error" | "info">>} */
 const TOAST_KIND = { completed: "done", failed: "error", cancelled: "info" };
 
+/** @type {(id: string) => { topics: string[], type: string, order: string, limit: number }} */
 const logQuery = (id) => ({ topics: [`projects/${id}`], type: "log", order: "desc", limit: HISTORY_PAGE });
 
-/** Snapshot, files and the newest log lines; whatever came after the snapshot is left to the stream. */
+/**
+ * Snapshot, files and the newest log lines; whatever came after the snapshot is left to the stream.
+ *
+ * @param {string} id
+ * @returns {Promise<Loaded>}
+ */
 export async function loadProject(id) {
   const snapshot = await projects.get(id);
   const [files, past] = await Promise.all([projects.files(id), api.history(logQuery(id))]);
@@ -35,7 +48,8 @@ export class ProjectPage {
   #deleted;
   #model;
   #base; // the position that the snapshot includes: events up to it are told already
-  #held = null; // events that arrive while the snapshot is loaded again
+  /** Events that arrive while the snapshot is loaded again. @type {ProjectEvent[] | null} */
+  #held = null;
   #logs = new LogStore();
   #logView;
   #fileView;
@@ -43,7 +57,12 @@ export class ProjectPage {
   #stream;
   #render;
 
-  /** `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted. */
+  /**
+   * `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted.
+   *
+   * @param {Loaded} loaded
+   * @param {{ page: Page, load(): Promise<Loaded | null>, deleted(): void }} around
+   */
   constructor({ snapshot, files, past }, { page, load, deleted }) {
     this.#page = page;
     this.#load = load;
@@ -66,21 +85,27 @@ export class ProjectPage {
     byId("project").hidden = false;
     this.#logView.reset();
     this.#render();
-    setInterval(() => this.#model.active && this.#render(), 1_000);
-    this.#open();
+    setInterval(() => {
+      if (this.#model.active) this.#render();
+    }, 1_000);
+    this.#stream = this.#open();
   }
 
   #open() {
-    this.#stream = connect({ topics: [`projects/${this.#model.id}`, "projects"], after: this.#base });
-    this.#page.watch(this.#stream);
-    this.#stream.on("*", (message) => (message.topic ? this.#receive(message) : this.#refresh()));
+    /** @type {Stream<ProjectEvents>} */
+    const stream = connect({ topics: [`projects/${this.#model.id}`, "projects"], after: this.#base });
+    this.#page.watch(stream);
+    stream.on("*", (message) => (message.topic !== undefined ? this.#receive(message) : this.#refresh()));
+    return stream;
   }
 
+  /** @param {ProjectEvent} event */
   #receive(event) {
     if (this.#held !== null) this.#held.push(event);
     else if (isAfter(event.id, this.#base)) this.#take(event);
   }
 
+  /** @param {ProjectEvent} event */
   #take(event) {
     const { topic, type, data } = event;
     if (topic === "projects") {
@@ -100,7 +125,7 @@ export class ProjectPage {
     if (this.#held !== null) return;
     this.#held = [];
     const loaded = await this.#load();
-    const late = this.#held;
+    const late = this.#held ?? [];
     this.#held = null;
     if (loaded === null) {
       this.#gone();
@@ -125,6 +150,7 @@ export class ProjectPage {
     }
   }
 
+  /** @param {ProjectEvents["completion"]} data */
   #finish(data) {
     const said = data.message || data.status;
     this.#page.toast(`${this.#model.name}: ${said}`, TOAST_KIND[data.status]);
@@ -132,6 +158,7 @@ export class ProjectPage {
     this.#notify(this.#model.name, said);
   }
 
+  /** @param {ProjectEvents["agent_update"]} data */
   #sayAgent({ agent, status }) {
     const { completedStages, stages } = this.#model;
     this.#page.say(`${agentTitle(agent)} ${status}. ${completedStages} of ${stages.length} agents done.`);
