@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { range, World } from "./support/world.js";
+import { range, World } from "../support/world.js";
 
 const roles = (tabs) => tabs.map(({ stream }) => stream.role);
 
@@ -361,3 +361,34 @@ async function storm(seed) {
   }
   assert.equal(world.log.subscribers, 0);
 }
+
+test("what a follower waits for is refused when its stream closes", async () => {
+  const world = new World();
+  const leader = world.tab();
+  await leader.live();
+  const follower = world.tab();
+  await follower.live();
+  assert.equal(follower.stream.role, "follower");
+  world.channels.passes = () => false; // the leader never hears of the topic
+  const added = assert.rejects(follower.stream.subscribe("b"), /closed/);
+  await world.clock.advance(10);
+  follower.stream.close();
+  await added;
+});
+
+test("a tab that stands apart says once that its stream has ended", async () => {
+  const world = new World();
+  const leader = world.tab({ topics: Array.from({ length: 100 }, (_, n) => `t${n}`) });
+  await leader.live();
+  const apart = world.tab({ topics: "one-too-many", maxRetries: 0 });
+  await apart.live();
+  assert.equal(apart.stream.role, null);
+  world.network.down();
+  await world.clock.advance(10);
+  assert.equal(apart.stream.state, "closed");
+  apart.stream.close();
+  assert.deepEqual(
+    apart.noticed(":close").map(({ error }) => error.kind),
+    ["network"],
+  );
+});

@@ -1,0 +1,59 @@
+/** Which faults refuse, which are final, and how long the server may send a client away. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import {
+  boundedDelay,
+  isFinal,
+  isRefusal,
+  reasonOf,
+  retryAfter,
+  TwinwireError,
+} from "../../static/client/errors.js";
+
+test("a refusal is 401, 403, close code 1008 or goodbye `auth`", () => {
+  for (const fault of [{ status: 401 }, { status: 403 }, { code: 1008 }, { reason: "auth" }]) {
+    assert.equal(isRefusal(fault), true);
+  }
+  for (const fault of [{}, { status: 404 }, { code: 1012 }, { reason: "restart" }]) {
+    assert.equal(isRefusal(fault), false);
+  }
+});
+
+test("final is what the service itself refused, and would refuse again", () => {
+  const problem = { title: "No" };
+  assert.equal(isFinal({ status: 422, problem }), true);
+  assert.equal(isFinal({ status: 422, problem: null }), false, "somebody in between");
+  for (const status of [401, 403, 408, 425, 429, 500, 503]) assert.equal(isFinal({ status, problem }), false);
+});
+
+test("Retry-After in seconds or as a date, bounded; none, or nonsense, is none", () => {
+  const now = Date.parse("2026-11-23T05:50:00Z");
+  assert.equal(retryAfter("7", now), 7_000);
+  assert.equal(retryAfter("Mon, 23 Nov 2026 05:50:30 GMT", now), 30_000);
+  assert.equal(retryAfter("Mon, 23 Nov 2026 05:49:30 GMT", now), 0);
+  assert.equal(retryAfter("86400", now), 600_000);
+  for (const nothing of [null, "", "soon"]) assert.equal(retryAfter(nothing, now), undefined);
+});
+
+test("a delay is at least 0 and at most ten minutes; what is no number is none", () => {
+  assert.deepEqual([-1, 0, 5, 600_001].map(boundedDelay), [0, 0, 5, 600_000]);
+  assert.deepEqual(["5", NaN, Infinity, undefined].map(boundedDelay), [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test("a problem's words: detail, else title, else the status", () => {
+  assert.equal(TwinwireError.fromProblem({ title: "a", detail: "b" }, 422).message, "b");
+  assert.equal(TwinwireError.fromProblem({ title: "a" }, 422).message, "a");
+  const bare = TwinwireError.fromProblem(null, 502);
+  assert.deepEqual([bare.message, bare.status, bare.problem], ["the server answered 502", 502, null]);
+});
+
+test("whatever was thrown has words", () => {
+  assert.deepEqual([new Error("a"), "b", undefined].map(reasonOf), ["a", "b", "undefined"]);
+});
