@@ -1,1 +1,1 @@
-"""Durability: the event log's contract and its SQLite implementation."""
+"""Durability: the contract of the event log (`base`), and a folder for each engine."""

@@ -24,11 +24,10 @@ from service.bus.start import Start
 from service.clock import SystemClock
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.log.sqlite.log import SQLiteEventLog, open_log
-from service.log.sqlite.migrate import migrate
-from service.resources import resource
+from service.log.sqlite.log import SQLiteEventLog
 from tests.property.clients import FOREVER, TRANSPORTS, Connection, PollConnection, StreamConnection, ask
 from tests.property.model import Model, Session, offset_of
+from tests.support.sqlitelog import open_sqlite_log
 from tests.support.stream_fixtures import House
 
 DEADLINE = 20.0
@@ -86,13 +85,12 @@ class Delivery(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        migrate(self.path, resource("migrations"))
         self.clock = SystemClock()
         self.runner.run(self._open())
         self.model = Model(self.log.epoch)
 
     async def _open(self) -> None:
-        self.log: SQLiteEventLog = await open_log(self.path, clock=self.clock)
+        self.log: SQLiteEventLog = await open_sqlite_log(self.path, self.clock)
         self.bus = EventBus(self.log, self.clock, tail_events=8, tail_bytes=10_000)
         self.house = House.of(self.bus, self.clock, heartbeat=25.0, send_timeout=FOREVER)
         self.poll = self.house.poll()

@@ -17,9 +17,9 @@ from service.core.errors import DrainingError
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import Ability, Guard, Receipt, Statement
-from service.log.sqlite.log import SQLiteEventLog, open_log
-from service.log.sqlite.migrate import migrate
+from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.tables import open_tables
+from tests.support.sqlitelog import open_sqlite_log
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 BRIEF = "tasks: title text, done bool, due date; people: name text, email text, age int"
@@ -51,8 +51,7 @@ class World:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncIterator[Self]:
-        migrate(path, MIGRATIONS)
-        log = await open_log(path, clock=SystemClock())
+        log = await open_sqlite_log(path, SystemClock())
         world = cls(path, log)
         try:
             yield world
@@ -67,7 +66,7 @@ class World:
             options.pop("bus", self.bus),
             partial(open_tables, self.path),
             agents=agents,
-            **{"pace": 0, "clock": SystemClock(), **options},
+            **{"pace": 0, "concurrency": 4, "clock": SystemClock(), **options},
         )
         self._services.append(service)
         await service.start()

@@ -82,8 +82,8 @@ class ProjectService:
         tables: Callable[[], Awaitable[Tables]],
         *,
         clock: Clock,
-        pace: float = 0.5,
-        concurrency: int = 4,
+        pace: float,
+        concurrency: int,
         agents: Sequence[Agent] | None = None,
     ) -> "ProjectService":
         """`pace` is the seconds that a stage takes at least, `concurrency` how many runs work at a time.

@@ -38,12 +38,13 @@ def _run(row: Row) -> Run:
 
 
 def _project(row: Row) -> Project:
-    run = None if row[4] is None else _run(row[4:])
+    id, name, brief, created, *last = row
+    run = _run(tuple(last)) if any(last) else None
     return Project(
-        id=row[0],
-        name=row[1],
-        brief=row[2],
-        created=rfc3339(row[3]),
+        id=id,
+        name=name,
+        brief=brief,
+        created=rfc3339(created),
         status=run.status if run else "idle",
         progress=run.progress if run else 0,
         run=run,
@@ -77,7 +78,7 @@ class View:
         return [_project(row) for row in rows]
 
     async def project_ids(self) -> list[str]:
-        return [row[0] for row in await self._rows("SELECT id FROM projects")]
+        return [id for (id,) in await self._rows("SELECT id FROM projects")]
 
     async def unfinished(self) -> list[Run]:
         """Running before queued, each oldest first: the order in which to go on after a restart."""

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import aiosqlite
 
@@ -27,6 +27,9 @@ driver: Any = _driver
 """The DB-API module in use; its exceptions are its own."""
 
 T = TypeVar("T")
+
+Durability = Literal["full", "normal"]
+"""Whether an acknowledged event survives a power loss, or the last commits may not."""
 
 
 class Cursor(Protocol):
@@ -129,7 +132,7 @@ def transaction(connection: WriterConnection) -> Iterator[None]:
         raise
 
 
-def connect_writer(path: Path, durability: str = "full") -> WriterConnection:
+def connect_writer(path: Path, durability: Durability = "full") -> WriterConnection:
     """The one connection that writes and checkpoints. Autocommit; checkpoints only when told to."""
     connection: WriterConnection = driver.connect(
         str(path), timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=64

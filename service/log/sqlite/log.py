@@ -22,7 +22,7 @@ from service.log.base import (
     TopicPage,
     TrimListener,
 )
-from service.log.sqlite.database import connect, connect_writer, explained, on_thread
+from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
@@ -130,11 +130,11 @@ async def open_log(
     path: Path,
     *,
     clock: Clock,
-    durability: str = "full",
-    policies: Sequence[Policy] = (),
-    retention_interval: float = 60.0,
+    durability: Durability,
+    policies: Sequence[Policy],
+    retention_interval: float,
 ) -> SQLiteEventLog:
-    """Open a migrated database. Raises StorageError if it can't be read and written."""
+    """Open a migrated database; `retention_interval` in seconds. Raises StorageError if it can't be used."""
     with explained(path):
         connection = await connect(partial(connect_writer, path, durability))
         try:

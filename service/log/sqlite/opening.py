@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from service.core.cursor import EPOCH_ALPHABET
-from service.log.sqlite.database import WriterConnection
+from service.log.sqlite.database import Durability, WriterConnection
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -25,7 +25,7 @@ class Opened:
     registry: TopicRegistry
 
 
-def read_opened(connection: WriterConnection, durability: str) -> Opened:
+def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
     """Read what there is, and mark the log as open. On the writer's thread, before it has jobs."""
     log = connection.execute("SELECT epoch, boot, clean, counted FROM log").fetchone()
     epoch, boot, clean, counted = log or ("", "", 1, 0)

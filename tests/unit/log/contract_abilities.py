@@ -7,7 +7,7 @@ import pytest
 from service.core.errors import ConflictError, GuardError, StorageError
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.log.base import Ability, Receipt, Statement, TopicPage, require
+from service.log.base import Ability, Receipt, Search, Statement, TopicPage, require
 from tests.unit.log.rigs import ALL, PLENTY, Rig, drafts, list_topics, read_all
 
 
@@ -248,3 +248,17 @@ class FloorContract:
             assert (await rig.log.read(many, 0, 1, PLENTY)).floor == rig.log.bounds(many).floor
         assert rig.log.bounds(many).floor == 59
         assert (await rig.log.read(many, 0, 1, PLENTY)).floor == 59
+
+    @pytest.mark.parametrize("newest_first", [False, True])
+    async def test_a_search_has_the_floor_of_all_its_steps(self, rig: Rig, newest_first: bool) -> None:
+        """What is trimmed while it goes on is missing from it or not, and either way covered."""
+        rare = Search(ALL, type="rare", newest_first=newest_first)
+        await rig.log.append([draft for _ in range(1_500) for draft in (*drafts("a", 1, "rare"), *drafts("b", 4))])
+        searching = asyncio.create_task(rig.log.search(rare))
+        await asyncio.gather(*(rig.log.trim(TopicFilter(("a",)), keep) for keep in (1_000, 10)))
+        page = await searching
+        found = {event.offset for event in page.events}
+        between = [offset for offset in range(1, rig.log.head, 5) if min(found) < offset < max(found)]
+        assert all(offset <= page.floor for offset in between if offset not in found)
+        after = await rig.log.search(rare)
+        assert (len(after.events), after.floor) == (10, rig.log.bounds(ALL).floor)

@@ -13,7 +13,7 @@ from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Value
 from service.log.sqlite.database import connect, connect_writer, on_thread
-from service.log.sqlite.log import SQLiteEventLog, open_log
+from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.reader import Reader
@@ -24,6 +24,7 @@ from service.log.sqlite.writer import Writer
 from service.resources import resource
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog, MemoryTables
+from tests.support.sqlitelog import open_sqlite_log
 
 ALL = TopicFilter.all()
 PLENTY = 1 << 30
@@ -157,9 +158,8 @@ class SQLiteRig:
         self._kills = 0
 
     async def open(self) -> "SQLiteRig":
-        migrate(self.path, resource("migrations"))
         add_notes(self.path)
-        self.log = await open_log(self.path, clock=self.clock, **self._options)
+        self.log = await open_sqlite_log(self.path, self.clock, **self._options)
         return self
 
     async def restart(self, **options: Any) -> None:

@@ -23,6 +23,7 @@ from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import migrate
 from service.resources import resource
 from tests.support.clock import ManualClock
+from tests.support.sqlitelog import USUAL
 
 AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 0), (3, 51, 2)]
 FIXED = [(3, 6, 23), (3, 44, 6), (3, 44, 9), (3, 50, 7), (3, 51, 3), (3, 52, 0), (4, 0, 0)]
@@ -108,23 +109,23 @@ async def test_a_corrupt_file_is_explained(path: Path) -> None:
         file.seek(100)
         file.write(os.urandom(8_000))
     with pytest.raises(StorageError, match=r"is corrupt|malformed|not a database"):
-        await open_log(path, clock=ManualClock())
+        await open_log(path, clock=ManualClock(), **USUAL)
 
 
 async def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
     (tmp_path / "test.db").write_text("hello " * 1_000)
     with pytest.raises(StorageError, match="is not a SQLite database"):
-        await open_log(tmp_path / "test.db", clock=ManualClock())
+        await open_log(tmp_path / "test.db", clock=ManualClock(), **USUAL)
 
 
 async def test_a_folder_that_vanished_is_explained(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="can't be opened"):
-        await open_log(tmp_path / "nowhere" / "test.db", clock=ManualClock())
+        await open_log(tmp_path / "nowhere" / "test.db", clock=ManualClock(), **USUAL)
 
 
 async def test_a_database_without_its_tables_is_explained(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such table"):
-        await open_log(tmp_path / "test.db", clock=ManualClock())
+        await open_log(tmp_path / "test.db", clock=ManualClock(), **USUAL)
 
 
 def test_what_has_no_meaning_of_its_own_keeps_its_words(path: Path) -> None:
