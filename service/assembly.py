@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from service.access.drain import Drain
 from service.access.gate import Gate
+from service.access.hosts import Hosts
 from service.access.origins import Origins
 from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
@@ -80,7 +81,9 @@ class Assembly:
         limits, stream = settings.limits, settings.stream
         frames, control = Frames(bus.epoch), Control(bus.epoch, stream.heartbeat)
         self.draining = drain = Drain()
-        self.gate = Gate(Origins(settings.access.allowed_origins), drain, max_places=limits.max_streams)
+        access = settings.access
+        origins = Origins(access.allowed_origins, access.trusted_hops)
+        self.gate = Gate(Hosts(access.hosts), origins, drain, max_places=limits.max_streams)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -112,7 +112,17 @@ class AccessSettings(_Room):
         (), description="Comma-separated web origins whose pages may connect besides our own; * for all."
     )
 
-    _split = field_validator("allowed_origins", mode="before")(_split)
+    hosts: CommaSeparated = Field(
+        (),
+        description="Comma-separated names that are answered besides addresses and localhost: live.example.org,"
+        " *.example.org, or * for any.",
+    )
+    trusted_hops: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated addresses and networks of proxies whose X-Forwarded-Host is believed.",
+    )
+
+    _split = field_validator("allowed_origins", "hosts", "trusted_hops", mode="before")(_split)
 
 
 class AppsSettings(_Room):

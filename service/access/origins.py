@@ -1,41 +1,94 @@
-"""Which web pages may open a WebSocket or read an answer: browsers guard the second, nobody guards the first."""
+"""Which web pages may change something, open a WebSocket or read an answer: browsers guard the last, nobody the others.
 
+A page is our own if its browser says so (`Sec-Fetch-Site: same-origin`, which no page can set), or if its whole origin
+is that under which we were asked: the name and port of `Host`, or of `X-Forwarded-Host` where a trusted hop sent it.
+A browser sends `Sec-Fetch-Site` over https and to loopback only, so over plain http and a name, behind a proxy that
+loses `Host`, it takes one of the settings. Under which names we are asked at all is for `hosts.py`.
+"""
+
+import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final, Protocol
+
+from service.access.hosts import split_host
 
 Header = tuple[bytes, bytes]
+Network = IPv4Network | IPv6Network
 
-_VARY = (b"vary", b"Origin")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_VARY: Final = (b"vary", b"Origin")
+_ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\[\]:@/\\?#\s]+)(?::(\d{1,5}))?\Z")
+"""A serialised origin of the web (RFC 6454, 6.2): nothing before the host, nothing behind the port."""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Asker(Protocol):
+    """What is looked at of a request."""
+
+    @property
+    def address(self) -> str | None:
+        """The peer's, as the socket gives it."""
+
+    def header(self, name: bytes) -> str | None:
+        """A header by its lower-case name."""
 
 
 class Origins:
-    """`allowed` are origins such as `https://app.example.org`, or `*` for all. A page's own origin always may."""
+    """`allowed` are origins such as `https://app.example.org`, or `*` for all; `hops` are proxies that are believed."""
 
-    def __init__(self, allowed: Sequence[str]) -> None:
+    def __init__(self, allowed: Sequence[str], hops: Sequence[Network] = ()) -> None:
         self._all = "*" in allowed
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
+        self._hops = tuple(hops)
 
-    def permits(self, origin: str | None, host: str | None) -> bool:
-        """Whether a request with this Origin may go on; programs send none. A proxy may rewrite the scheme only."""
-        if origin is None or self._all:
+    def permits(self, asker: Asker) -> bool:
+        """Whether a request may change something. Programs send no Origin; a page's may be our own, or allowed."""
+        origin = asker.header(b"origin")
+        if origin is None or self._all or origin.lower() in self._allowed:
             return True
-        return origin.rstrip("/").lower() in self._allowed or _same_host(origin, host)
+        return asker.header(b"sec-fetch-site") == "same-origin" or self._is_own(origin.lower(), asker)
+
+    def may_read(self, asker: Asker) -> bool:
+        """Whether a read is worth carrying out: not for a foreign page, which could never see the answer.
+
+        Its browser says so (Fetch Metadata, 2.3). A person who follows a link is no page.
+        """
+        if asker.header(b"sec-fetch-site") != "cross-site" or asker.header(b"sec-fetch-mode") == "navigate":
+            return True
+        origin = asker.header(b"origin")
+        return self._all or (origin is not None and origin.lower() in self._allowed)
 
     def cors(self, origin: str | None) -> list[Header]:
         """Response headers that let a page of `origin` read the answer (Fetch, "CORS protocol"); none for its own."""
-        if origin is None or not (self._all or origin.rstrip("/").lower() in self._allowed):
+        if origin is None or not (self._all or origin.lower() in self._allowed):
             return []
         value = b"*" if self._all else origin.encode("latin-1", "replace")
         return [(b"access-control-allow-origin", value), (b"access-control-expose-headers", b"retry-after"), _VARY]
 
+    def _is_own(self, origin: str, asker: Asker) -> bool:
+        parts = _ORIGIN.match(origin)
+        if parts is None:
+            return False
+        name, port = parts[2].rstrip("."), int(parts[3] or _DEFAULT_PORTS[parts[1]])
+        hosts, proto = [asker.header(b"host")], None
+        if self._hops and self._is_hop(asker.address):
+            hosts.append((asker.header(b"x-forwarded-host") or "").rpartition(",")[2].strip())
+            proto = (asker.header(b"x-forwarded-proto") or "").rpartition(",")[2].strip().lower()
+        ports = {_DEFAULT_PORTS[proto]} if proto in _DEFAULT_PORTS else set(_DEFAULT_PORTS.values())
+        return any(_names(host, name, port, ports) for host in hosts if host)
 
-def _same_host(origin: str, host: str | None) -> bool:
-    try:
-        parts = urlsplit(origin)
-        there = urlsplit(f"//{host}")
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-        there_port = there.port or port
-    except ValueError:
+    def _is_hop(self, address: str | None) -> bool:
+        try:
+            found = ip_address(address or "")
+        except ValueError:
+            return False
+        return any(found in network for network in self._hops)
+
+
+def _names(host: str, name: str, port: int, left_out: set[int]) -> bool:
+    """Whether a Host field is this name and port. Where it has none, it is one of those that are `left_out`."""
+    parts = split_host(host)
+    if parts is None or parts[0] != name:
         return False
-    return parts.hostname is not None and parts.hostname == there.hostname and port == there_port
+    return port == parts[1] if parts[1] is not None else port in left_out

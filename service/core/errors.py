@@ -11,6 +11,7 @@
     ├── ConflictError            409
     │   └── GuardError           409        a guard of an append did not hold; tells what it found
     ├── ForbiddenError           403  1008
+    ├── MisdirectedError         421  1008  asked under a name that is not the service's
     ├── UpgradeRequiredError     426
     ├── RateLimitedError         429  1013  retry
     ├── UnavailableError         503  1013  retry
@@ -145,6 +146,14 @@ class ForbiddenError(TwinwireError):
     status = 403
     close_code = 1008
     title = "Forbidden"
+
+
+class MisdirectedError(TwinwireError):
+    """The request is for a host that this service does not answer for (RFC 9110, 15.5.20)."""
+
+    status = 421
+    close_code = 1008
+    title = "Misdirected request"
 
 
 class UpgradeRequiredError(TwinwireError):

@@ -7,6 +7,7 @@ import structlog
 from quart import Blueprint, Quart, Response, request
 
 from service.access.gate import Act
+from service.access.headers import EVERY_ANSWER
 from service.apps.base import App
 from service.assembly import Assembly
 from service.settings import Settings
@@ -23,6 +24,9 @@ logger = structlog.get_logger(__name__)
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, 9.2.1)."""
+
+_ANSWERING: Final = ("/api/", "/metrics")
+"""Below these, answers are made; everything else is a file that anybody may show."""
 
 
 class TwinwireApp(Quart):
@@ -53,6 +57,12 @@ def _document(assembly: Assembly) -> Blueprint:
         return answer(describe([part for app in assembly.apps if (part := app.describe()) is not None]))
 
     return blueprint
+
+
+def _act() -> Act:
+    if request.method not in _SAFE_METHODS:
+        return Act.CHANGE
+    return Act.READ if request.path.startswith(_ANSWERING) else Act.PAGE
 
 
 class _Asker:
@@ -90,7 +100,13 @@ def create_app(settings: Settings | None = None, apps: Sequence[App] | None = No
     async def guard() -> None:
         """A page of another origin can send a form without asking; what changes something asks where it is from."""
         if app.assembly is not None:
-            app.assembly.gate.enter(_Asker(), Act.READ if request.method in _SAFE_METHODS else Act.CHANGE)
+            app.assembly.gate.enter(_Asker(), _act())
+
+    @app.after_request
+    async def harden(response: Response) -> Response:
+        for name, value in EVERY_ANSWER:
+            response.headers.setdefault(name.decode(), value.decode())
+        return response
 
     @app.after_serving
     async def stop() -> None:

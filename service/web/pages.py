@@ -4,25 +4,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from quart import Blueprint, Response, send_from_directory
+from quart import Blueprint, Response, request, send_from_directory
 
+from service.access.hosts import split_host
 from service.openapi import Description, answer, operation, path
 from service.resources import resource
 
 SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:;"
-        " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
 
 _TAG: Final = "pages"
+_CLIENT: Final = "/client/"
+"""What pages of other origins may load: the library."""
+
 _HOME: Final = "lab.html"
 """What `/` shows where no application has a page for it: the wire lab, with a table of topics."""
+
+
+def policy(host: str) -> str:
+    """The Content-Security-Policy of a page. Old browsers don't take a WebSocket for `'self'`, so the host is named."""
+    sockets = f" ws://{host} wss://{host}" if host and split_host(host) is not None else ""
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{sockets};"
+        " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
 
 
 def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
@@ -50,6 +58,9 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     @blueprint.after_request
     async def secure(response: Response) -> Response:
         response.headers.update(SECURITY_HEADERS)
+        response.headers["Content-Security-Policy"] = policy(request.host)
+        if request.path.startswith(_CLIENT):
+            response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
     return blueprint

@@ -10,12 +10,13 @@ alias: what it stands for is asked of `alias`, and handed to the wire in its sco
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, Literal
+from urllib.parse import quote, urlencode
 
 from service.access.gate import Act, Gate
-from service.core.errors import MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
+from service.core.errors import InvalidError, MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
 from service.core.topics import TopicFilter
 from service.stream.asgi import ASGI, Receive, Scope, Send
-from service.wire.request import TOPICS, Request, refuse_websocket, respond, respond_problem
+from service.wire.request import CURSOR_PARAMETERS, TOPICS, Request, refuse_websocket, respond, respond_problem
 
 Kind = Literal["http", "websocket"]
 Route = tuple[Kind, str, str]
@@ -57,10 +58,11 @@ class Doors:
         path: str = scope["path"]
         kind: Kind = scope["type"]
         method: str = scope.get("method", "GET")
-        found = self._routes.get((kind, method, path))
-        if found is not None:
-            return found
         try:
+            self._gate.knock(_host(scope), path)
+            found = self._routes.get((kind, method, path))
+            if found is not None:
+                return found
             base = next((base for base in _STREAMS if path.startswith(base)), None)
             if base is not None:
                 return self._below(scope, kind, method, base)
@@ -93,8 +95,7 @@ class Doors:
 
     async def upgrade_required(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Something on the way strips `Upgrade`: say so, count it, and name the way that works."""
-        query = scope.get("query_string", b"").decode("latin-1")
-        hint = scope["path"].replace(WEBSOCKET, SSE, 1) + (f"?{query}" if query else "")
+        hint = scope["path"].replace(WEBSOCKET, SSE, 1) + _known_query(Request(scope))
         error = UpgradeRequiredError("this is a WebSocket URL; something on the way may strip Upgrade: try SSE")
         self._gate.refuse(Act.SOCKET, "no_upgrade", error)
         cors = self._gate.cors(Request(scope))
@@ -115,6 +116,21 @@ class Doors:
         if cors:
             headers += [(b"access-control-allow-methods", allow.encode()), *_PREFLIGHT]
         await respond(send, 204, headers, b"")
+
+
+def _host(scope: Scope) -> str | None:
+    found = next((value for name, value in scope["headers"] if name == b"host"), None)
+    return None if found is None else found.decode("latin-1").strip()
+
+
+def _known_query(request: Request) -> str:
+    """Of a query, what a stream knows: a secret that somebody has put there is not told back."""
+    known = ("topic", *CURSOR_PARAMETERS)
+    try:
+        pairs = [(name, value) for name, value in request.query if name in known]
+    except InvalidError:
+        return ""
+    return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
 
 
 class FrontDoor:

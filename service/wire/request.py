@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
 from service.core.errors import InvalidError, TooLargeError, TwinwireError
 from service.core.topics import TopicFilter
@@ -116,8 +117,9 @@ async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
 
 async def respond(send: Send, status: int, headers: list[Header], body: bytes, *, head: bool = False) -> None:
     """A whole response; `head` leaves the body out but keeps its length (RFC 9110, 9.3.2)."""
+    headers = [*headers, *EVERY_ANSWER]
     if status != 204:  # which must not have a length (RFC 9110, 8.6)
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else body, "more_body": False})
 
@@ -136,6 +138,6 @@ async def respond_problem(
 async def refuse_websocket(send: Send, error: TwinwireError, **members: Any) -> None:
     """Answer the handshake with a problem instead of a 101 (ASGI "websocket.http.response" extension)."""
     status, headers, body = problem_response(error, **members)
-    headers.append((b"content-length", str(len(body)).encode()))
+    headers += [*EVERY_ANSWER, (b"content-length", str(len(body)).encode())]
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body, "more_body": False})

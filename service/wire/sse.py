@@ -3,6 +3,7 @@
 from typing import Final
 
 from service.access.gate import Act, Gate, Lease
+from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
 from service.core.errors import TwinwireError
 from service.core.topics import TopicFilter
@@ -44,7 +45,7 @@ class SSEWire:
             if head:
                 await respond(send, 200, headers, b"", head=True)
                 return
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.start", "status": 200, "headers": [*headers, *EVERY_ANSWER]})
             pipe = self._pipes.body(send, request.http_version)
             self._pipes.lighten(scope, send)
             del request, scope, headers, cors  # a stream lives for hours: some KiB of its request would, too

@@ -148,7 +148,7 @@ async def test_4_sse_after_a_half_close(url: str) -> None:
     """4, `GET /api/sse`: bytes of the client after its request do not disturb its stream."""
     topic = api.unique("pipelined")
     stream = await open_sse(url, target("/api/sse", {"topic": topic}))
-    stream.http.writer.write(b"GET /api/health HTTP/1.1\r\nHost: twinwire.test\r\n\r\n")
+    stream.http.writer.write(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await stream.http.writer.drain()
     assert (await stream.next()).type == "connection"
     cursor = await api.publish(url, topic)

@@ -92,7 +92,7 @@ async def test_5_a_chunked_body(url: str, topic: str) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (1, body[n : n + 1]) for n in range(len(body))) + b"0\r\n\r\n"
     connection = await Connection.open(url)
     connection.writer.write(
-        b"POST /api/events HTTP/1.1\r\nHost: twinwire.test\r\nContent-Type: application/json\r\n"
+        b"POST /api/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n" + chunks
     )
     assert (await connection.read_head()).status == 201
@@ -286,7 +286,7 @@ async def test_5_a_chunked_request_over_8_mib_is_413(url: str) -> None:
     """5, errors: the bound holds for bytes that arrive, not for what a header says."""
     connection = await Connection.open(url)
     connection.writer.write(
-        b"POST /api/events HTTP/1.1\r\nHost: twinwire.test\r\nContent-Type: application/x-ndjson\r\n"
+        b"POST /api/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n"
     )
     answer = asyncio.create_task(connection.read_head())

@@ -52,9 +52,9 @@ def nginx() -> str:
     return found
 
 
-def documented() -> str:
-    """The block of docs/deployment.md, as people copy it."""
-    blocks = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
+def documented(document: str = "docs/deployment.md") -> str:
+    """The block of a document, as people copy it."""
+    blocks = re.findall(r"```nginx\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     assert len(blocks) == 1
     return str(blocks[0])
 
@@ -156,3 +156,23 @@ async def test_only_the_documented_configuration_carries_upgrade_and_host(front:
     sent = {name: headers[name] for name in ("Host", "Origin")}
     answer = await request(root, "POST", "/api/events", headers=sent, json_body=draft)
     assert answer.status == (201 if works else 403)
+
+
+FORBIDDING: Final = "location = /metrics { return 403; } location / {"
+"""What operators put before the rest, so that a path can't be reached from outside."""
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/deployment.md"])
+@pytest.mark.parametrize("upgrade", ["h2c", "HTTP/2.0", "websocket, h2c", "tls/1.2"])
+async def test_no_upgrade_but_a_websockets_makes_a_tunnel_past_nginx(
+    tmp_path: Path, server: ServerProcess, document: str, upgrade: str
+) -> None:
+    """In a tunnel nginx sees bytes alone, and a path that it forbids would be reached."""
+    with Nginx(documented(document).replace("location / {", FORBIDDING, 1), server, tmp_path) as front:
+        assert (await request(front.url, "GET", "/metrics")).status == 403
+        connection = await Connection.open(front.url)
+        headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": upgrade, "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+        await connection.send("GET", "/api/health", headers=headers)
+        head = await connection.read_head()
+        await connection.close()
+        assert head.status == 200, "answered in HTTP/1.1, as if nothing had been asked for"

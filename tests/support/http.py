@@ -112,7 +112,7 @@ class Connection:
         version: str = "1.1",
     ) -> None:
         """Write one request. `headers` beat the ones that are made up here."""
-        fields = {"Host": "twinwire.test"}
+        fields = {"Host": "localhost"}
         if body or method in {"POST", "PUT", "PATCH"}:
             fields["Content-Length"] = str(len(body))
         fields.update(headers or {})

@@ -54,7 +54,7 @@ class HTTP2Client:
         `is_whole` False: more of the body is promised, and never comes.
         """
         stream = self.state.get_next_available_stream_id()
-        fields = [(":method", method), (":scheme", "http"), (":authority", "twinwire.test"), (":path", path)]
+        fields = [(":method", method), (":scheme", "http"), (":authority", "localhost"), (":path", path)]
         if protocol is not None:
             fields.append((":protocol", protocol))
         fields += (headers or {}).items()

@@ -8,6 +8,7 @@ import pytest
 
 from service.access.drain import Drain
 from service.access.gate import Gate
+from service.access.hosts import Hosts
 from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.core.time import Clock
@@ -57,7 +58,7 @@ class House:
             bus=bus,
             clock=clock,
             drain=drain,
-            gate=Gate(Origins(origins), drain, max_places=max_places),
+            gate=Gate(Hosts([]), Origins(origins), drain, max_places=max_places),
             hub=hub,
             opening=Opening(bus, hub, clock),
             pipes=HypercornPipes(direct=True, timeout=send_timeout),

@@ -4,8 +4,9 @@ import pytest
 
 from service.access.drain import Drain
 from service.access.gate import Act, Gate
+from service.access.hosts import Hosts
 from service.access.origins import Origins
-from service.core.errors import DrainingError, ForbiddenError, OverloadedError
+from service.core.errors import DrainingError, ForbiddenError, MisdirectedError, OverloadedError
 from service.core.limits import RETRY_MIN_MS
 
 PLACED = (Act.STREAM, Act.SOCKET, Act.WAIT)
@@ -20,7 +21,7 @@ class Visitor:
         self._headers = headers
 
     def header(self, name: bytes) -> str | None:
-        return self._headers.get(name.decode())
+        return self._headers.get(name.decode().replace("-", "_"))
 
 
 FOREIGN = Visitor(origin="https://evil.example", host="twinwire.example")
@@ -28,7 +29,7 @@ FOREIGN = Visitor(origin="https://evil.example", host="twinwire.example")
 
 def gate_of(max_places: int = 0) -> tuple[Gate, Drain]:
     drain = Drain()
-    return Gate(Origins(["https://app.example"]), drain, max_places=max_places), drain
+    return Gate(Hosts(["twinwire.example"]), Origins(["https://app.example"]), drain, max_places=max_places), drain
 
 
 @pytest.mark.parametrize("act", Act)
@@ -58,7 +59,7 @@ async def test_a_foreign_page_may_read_but_neither_change_nor_connect(act: Act) 
 async def test_whoever_only_reads_is_answered_to_the_end(act: Act) -> None:
     gate, drain = gate_of()
     drain.begin()
-    if act is Act.READ:
+    if act in (Act.PAGE, Act.READ):
         gate.enter(Visitor(), act)
         return
     with pytest.raises(DrainingError) as refusal:
@@ -109,3 +110,27 @@ async def test_only_pages_of_allowed_origins_may_read_answers() -> None:
     assert not gate.cors(FOREIGN)
     assert not gate.cors(Visitor())
     assert (b"access-control-allow-origin", b"https://app.example") in gate.cors(Visitor(origin="https://app.example"))
+
+
+@pytest.mark.parametrize("act", Act)
+async def test_what_a_foreign_page_could_not_see_is_not_carried_out(act: Act) -> None:
+    gate, _ = gate_of()
+    foreign = Visitor(host="twinwire.example", sec_fetch_site="cross-site", sec_fetch_mode="no-cors")
+    if act in (Act.READ, Act.STREAM, Act.WAIT):
+        with pytest.raises(ForbiddenError) as refusal:
+            gate.enter(foreign, act)
+        assert refusal.value.field == "Sec-Fetch-Site"
+    else:
+        gate.enter(foreign, act).release()
+
+
+def test_a_name_that_is_not_ours_is_refused_before_anything_is_asked() -> None:
+    gate, _ = gate_of()
+    gate.knock("twinwire.example:8000", "/api/events")
+    gate.knock(None, "/")
+    with pytest.raises(MisdirectedError, match="TWINWIRE_HOSTS") as refusal:
+        gate.knock("evil.example", "/nothing")
+    assert (refusal.value.status, refusal.value.field) == (421, "Host")
+    assert gate.refused == {(Act.READ, "host"): 1}
+    for path in ("/api/health", "/api/ready"):
+        gate.knock("evil.example", path)

@@ -1,32 +1,71 @@
-"""Which pages may connect: browsers send their origin with every WebSocket and guard nothing themselves."""
+"""Which pages may change something, connect, or read: the table of docs/protocol.md, row by row, and its edges."""
+
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from service.access.origins import Origins
+
+PROTOCOL: Final = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
+TABLE: Final = re.search(r"<!-- origins -->\n(.*?)<!-- /origins -->", PROTOCOL, re.DOTALL)
+ROWS: Final = [
+    [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+    for line in (TABLE[1] if TABLE else "").strip().splitlines()[2:]
+]
+HOP: Final = "10.0.0.1"
+
+
+class Visitor:
+    """A request with these headers, from an address."""
+
+    def __init__(self, address: str | None = "192.0.2.7", **headers: str | None) -> None:
+        self.address = address
+        self._headers = {name.replace("_", "-"): value for name, value in headers.items() if value}
+
+    def header(self, name: bytes) -> str | None:
+        return self._headers.get(name.decode())
+
+
+ORIGINS: Final = Origins(["https://app.example"], [ip_network(HOP)])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_the_table_of_cases(row: list[str]) -> None:
+    """`Origin`, `Host`, `Sec-Fetch-Site`, the forwarded host from a trusted hop, and whether a write is allowed."""
+    _, origin, host, site, forwarded, allowed = ("" if cell == "-" else cell for cell in row)
+    visitor = Visitor(
+        HOP if forwarded else "192.0.2.7", origin=origin, host=host, sec_fetch_site=site, x_forwarded_host=forwarded
+    )
+    assert ORIGINS.permits(visitor) is (allowed == "yes")
+
+
+def test_the_table_is_there() -> None:
+    assert len(ROWS) > 12
+    assert {row[5] for row in ROWS} == {"yes", "no"}
 
 
 @pytest.mark.parametrize(
     ("origin", "host", "permitted"),
     [
         (None, "twinwire.example", True),  # a program
-        ("https://twinwire.example", "twinwire.example", True),
-        ("http://twinwire.example", "twinwire.example", True),
-        ("https://twinwire.example", "twinwire.example:443", True),
         ("http://twinwire.example:80", "twinwire.example:80", True),
-        ("http://127.0.0.1:8000", "127.0.0.1:8000", True),
         ("http://[::1]:8000", "[::1]:8000", True),
         ("HTTPS://Twinwire.Example", "twinwire.example", True),
-        ("https://app.example", "twinwire.example", True),
-        ("https://APP.example/", "twinwire.example", True),
-        ("https://evil.example", "twinwire.example", False),
+        ("https://APP.example", "twinwire.example", True),
         ("https://twinwire.example.evil.example", "twinwire.example", False),
         ("https://eviltwinwire.example", "twinwire.example", False),
         ("http://app.example", "twinwire.example", False),
         ("https://app.example:8443", "twinwire.example", False),
         ("http://127.0.0.1:3000", "127.0.0.1:8000", False),
         ("http://twinwire.example:8000", "twinwire.example:80", False),
-        ("null", "twinwire.example", False),
-        ("", "twinwire.example", False),
+        ("http://twinwire.example:8080", "twinwire.example", False),
+        ("chrome-extension://twinwire.example", "twinwire.example", False),
+        ("http://evil@twinwire.example", "twinwire.example", False),
+        ("https://twinwire.example/", "twinwire.example", False),
+        ("https://twinwire.example https://evil.example", "twinwire.example", False),
         ("https://evil.example", None, False),
         ("null", None, False),
         ("http://[::1", "[::1", False),
@@ -34,14 +73,55 @@ from service.access.origins import Origins
         ("file://", "twinwire.example", False),
     ],
 )
-def test_a_pages_own_origin_and_the_allowed_ones(origin: str | None, host: str | None, permitted: bool) -> None:
-    assert Origins(["https://app.example"]).permits(origin, host) is permitted
+def test_a_whole_origin_is_compared(origin: str | None, host: str | None, permitted: bool) -> None:
+    assert ORIGINS.permits(Visitor(origin=origin, host=host)) is permitted
+
+
+@pytest.mark.parametrize(
+    ("address", "proto", "origin", "permitted"),
+    [
+        (HOP, "https", "https://live.example", True),
+        (HOP, "https", "http://live.example", False),  # the port that is left out is 443 then
+        (HOP, None, "http://live.example", True),
+        ("10.0.0.2", "https", "https://live.example", False),
+        (None, "https", "https://live.example", False),
+        ("unix", "https", "https://live.example", False),
+    ],
+)
+def test_a_forwarded_host_counts_from_a_trusted_hop_alone(
+    address: str | None, proto: str | None, origin: str, permitted: bool
+) -> None:
+    visitor = Visitor(
+        address, origin=origin, host="upstream", x_forwarded_host="evil.example, live.example", x_forwarded_proto=proto
+    )
+    assert ORIGINS.permits(visitor) is permitted
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "origin", "answered"),
+    [
+        (None, None, None, True),
+        ("same-origin", "cors", None, True),
+        ("same-site", "cors", "https://other.example", True),
+        ("none", "navigate", None, True),
+        ("cross-site", "navigate", None, True),
+        ("cross-site", "no-cors", None, False),
+        ("cross-site", "cors", "https://evil.example", False),
+        ("cross-site", "cors", "https://app.example", True),
+    ],
+)
+def test_what_a_foreign_page_could_never_see_is_not_read(
+    site: str | None, mode: str | None, origin: str | None, answered: bool
+) -> None:
+    visitor = Visitor(host="a", origin=origin, sec_fetch_site=site, sec_fetch_mode=mode)
+    assert ORIGINS.may_read(visitor) is answered
 
 
 def test_a_star_allows_all() -> None:
     everyone = Origins(["*"])
-    assert everyone.permits("https://evil.example", "twinwire.example")
-    assert everyone.permits("null", "twinwire.example")
+    assert everyone.permits(Visitor(origin="https://evil.example", host="twinwire.example"))
+    assert everyone.permits(Visitor(origin="null", host="twinwire.example"))
+    assert everyone.may_read(Visitor(origin="null", sec_fetch_site="cross-site", sec_fetch_mode="cors"))
     assert everyone.cors("https://evil.example")[0] == (b"access-control-allow-origin", b"*")
 
 

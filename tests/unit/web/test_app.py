@@ -8,7 +8,7 @@ from service.settings import Settings
 from service.web.app import TwinwireApp, create_app
 from tests.support.wires import call
 
-FOREIGN = {"Origin": "https://evil.example", "Host": "twinwire.example"}
+FOREIGN = {"Origin": "https://evil.example", "Host": "127.0.0.1:8000"}
 
 
 async def test_a_foreign_page_may_change_nothing(app: TwinwireApp) -> None:
@@ -17,6 +17,9 @@ async def test_a_foreign_page_may_change_nothing(app: TwinwireApp) -> None:
     (await call(app, "POST", "/api/topics/trim", "", headers, body)).problem(403, "Origin")
     (await call(app, "DELETE", "/api/projects/x", "", FOREIGN)).problem(403, "Origin")
     assert (await call(app, "GET", "/api/topics", "", FOREIGN)).status == 200
+    unseen = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    (await call(app, "GET", "/api/topics", "", unseen)).problem(403, "Sec-Fetch-Site")
+    assert (await call(app, "GET", "/client/index.js", "", unseen)).status == 200
 
 
 async def test_nothing_is_changed_while_the_service_goes_away(app: TwinwireApp) -> None:

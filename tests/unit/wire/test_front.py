@@ -112,6 +112,8 @@ async def test_an_event_stream_has_its_headers_and_its_first_frames(app: Twinwir
         "access-control-allow-origin": "https://app.example",
         "access-control-expose-headers": "retry-after",
         "vary": "Origin",
+        "x-content-type-options": "nosniff",
+        "cross-origin-resource-policy": "same-origin",
     }
     assert body.startswith(b": ")
     assert body.index(b"retry: ") < body.index(b"event: connection") < body.index(b"event: caught_up")

@@ -59,15 +59,18 @@ def test_a_number_is_plain_and_within_its_bounds(text: str) -> None:
         request(f"n={text}").number("n", 0, 0, 60)
 
 
+HARDENED = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
+
+
 async def test_a_response_has_its_length_and_head_keeps_it() -> None:
     whole, head = await answered(200, b"abc"), await answered(200, b"abc", head=True)
     assert (whole.body, head.body) == (b"abc", b"")
-    assert whole.headers == head.headers == {"x-a": "b", "content-length": "3"}
+    assert whole.headers == head.headers == {"x-a": "b", **HARDENED, "content-length": "3"}
 
 
 async def test_204_has_no_length() -> None:
     """RFC 9110, 8.6."""
-    assert (await answered(204, b"")).headers == {"x-a": "b"}
+    assert (await answered(204, b"")).headers == {"x-a": "b", **HARDENED}
 
 
 async def test_a_problem_is_a_whole_response_with_its_retry_after() -> None:

@@ -1,0 +1,3 @@
+from tests.support.app_fixtures import app, assembly
+
+__all__ = ["app", "assembly"]

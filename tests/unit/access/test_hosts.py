@@ -1,0 +1,64 @@
+"""Under which names the service answers."""
+
+import pytest
+
+from service.access.hosts import Hosts, split_host
+
+
+@pytest.mark.parametrize(
+    ("host", "permitted"),
+    [
+        (None, True),  # HTTP/1.0
+        ("", True),
+        ("127.0.0.1:8000", True),
+        ("192.0.2.7", True),
+        ("[::1]:8000", True),
+        ("[2001:db8::1]", True),
+        ("localhost", True),
+        ("LOCALHOST:8000", True),
+        ("localhost.", True),
+        ("app.localhost:1", True),
+        ("live.example.org", True),
+        ("Live.Example.org:443", True),
+        ("live.example.org.", True),
+        ("a.team.example", True),
+        ("a.b.team.example", True),
+        ("team.example", False),
+        ("evil.example", False),
+        ("evil.example:8000", False),
+        ("live.example.org.evil.example", False),
+        ("evillive.example.org", False),
+        ("notlocalhost", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("127.0.0.1@evil.example", False),
+        ("evil.example@127.0.0.1", False),
+        ("evil.example/127.0.0.1", False),
+        ("evil.example#127.0.0.1", False),
+        ("127.1", False),
+        ("0x7f000001", False),
+        ("127.0.0.1:99999", False),
+        ("127.0.0.1:8000:8000", False),
+        ("[::1", False),
+        ("::1", False),
+        ("a b", False),
+    ],
+)
+def test_addresses_localhost_and_the_names_that_are_listed(host: str | None, permitted: bool) -> None:
+    assert Hosts(["live.example.org", "*.team.example"]).permits(host) is permitted
+
+
+@pytest.mark.parametrize("host", ["evil.example", "a b", "127.0.0.1"])
+def test_a_star_answers_for_any(host: str) -> None:
+    assert Hosts(["*"]).permits(host)
+
+
+def test_without_names_only_who_needs_none_is_answered() -> None:
+    assert Hosts([]).permits("localhost:8000")
+    assert not Hosts([]).permits("twinwire.example")
+
+
+def test_a_host_is_split_into_name_and_port() -> None:
+    assert split_host("Live.Example.org.:8000") == ("live.example.org", 8000)
+    assert split_host("[::1]") == ("[::1]", None)
+    assert split_host("a:b") is None
