@@ -4,6 +4,17 @@ import { inWords, request } from "../shared/api.js";
 import { byId, h, setText, show } from "../shared/dom.js";
 import { count, plural } from "../shared/format.js";
 
+/**
+ * One topic as GET api/topics has it (docs/protocol.md, section 7); `floor` null: nothing was removed.
+ *
+ * @typedef {object} TopicRow
+ * @property {string} topic
+ * @property {number} count
+ * @property {string} head
+ * @property {string | null} floor
+ * @property {Record<string, number>} subscribers by transport
+ */
+
 /** How often the table is asked for anew while the page is visible, milliseconds. */
 const EVERY = 5_000;
 /** Rows in the document at once; the note says how many there are beside. */
@@ -26,6 +37,10 @@ export function watchTopics() {
   return load();
 }
 
+/**
+ * @param {HTMLElement} body
+ * @param {TopicRow[]} topics
+ */
 function draw(body, topics) {
   const newest = [...topics].sort((a, b) => offset(b.head) - offset(a.head)).slice(0, SHOWN_MAX);
   body.replaceChildren(...newest.map(row));
@@ -33,12 +48,14 @@ function draw(body, topics) {
   setText(byId("topics-note"), words(topics.length));
 }
 
+/** @param {number} total */
 function words(total) {
   if (total === 0) return "Nothing has been published yet.";
   const beside = total > SHOWN_MAX ? `, the ${SHOWN_MAX} with the newest events` : "";
   return `${plural(total, "topic")}${beside}`;
 }
 
+/** @param {TopicRow} topic */
 function row({ topic, count: kept, head, floor, subscribers }) {
   const listeners = Object.values(subscribers).reduce((sum, one) => sum + one, 0);
   return h(
@@ -52,4 +69,5 @@ function row({ topic, count: kept, head, floor, subscribers }) {
   );
 }
 
+/** @param {string} cursor */
 const offset = (cursor) => Number(cursor.slice(cursor.lastIndexOf("-") + 1));
