@@ -1,9 +1,9 @@
 """Topics and the filters that select them (docs/protocol.md, section 1)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from service.core.errors import InvalidError
 from service.core.limits import FILTER_TOPICS_MAX, TOPIC_MAX
@@ -15,8 +15,8 @@ FILTER_PATTERN: Final = rf"(?:(?:{_SEGMENT}|\*)/)*(?:{_SEGMENT}|\*|\*\*)"
 
 _TOPIC: Final = re.compile(rf"{TOPIC_PATTERN}\Z", re.ASCII)
 _PATTERN: Final = re.compile(rf"{FILTER_PATTERN}\Z", re.ASCII)
-_ANY_SEGMENT: Final = "*"
-_ANY_REST: Final = "**"
+ANY_SEGMENT: Final = "*"
+ANY_REST: Final = "**"
 
 
 def is_topic(text: str) -> bool:
@@ -45,13 +45,46 @@ def check_pattern(text: str, field: str = "topic") -> str:
     return text
 
 
-def _compile(pattern: str) -> str:
-    """The pattern as a regular expression; its alphabet needs escaping only for `.` and `-`."""
-    parts = [
-        r"[^/]+" if segment == _ANY_SEGMENT else r".+" if segment == _ANY_REST else re.escape(segment)
-        for segment in pattern.split("/")
-    ]
-    return "/".join(parts)
+def check_count(patterns: Collection[str], field: str = "topic") -> Collection[str]:
+    """Return `patterns`, before any is looked at. Raises InvalidError, naming `field`, if they are too many."""
+    if len(patterns) > FILTER_TOPICS_MAX and len(set(patterns)) > FILTER_TOPICS_MAX:
+        raise InvalidError(f"at most {FILTER_TOPICS_MAX} topics in one filter", field=field)
+    return patterns
+
+
+class Wild(NamedTuple):
+    """A pattern with wildcards, cut before the first of them: most topics are told by what stands before it."""
+
+    prefix: str
+    rest: str
+
+    @classmethod
+    def of(cls, pattern: str) -> "Wild":
+        cut = pattern.index(ANY_SEGMENT)
+        return cls(pattern[:cut], pattern[cut:])
+
+    def matches(self, topic: str) -> bool:
+        prefix, rest = self
+        if not topic.startswith(prefix):
+            return False
+        if rest == ANY_REST:  # a topic has no empty segment: where the prefix ends, another one begins
+            return True
+        tail = topic[len(prefix) :]
+        if rest == ANY_SEGMENT:
+            return "/" not in tail
+        wanted, found = rest.split("/"), tail.split("/")
+        if wanted[-1] == ANY_REST:
+            wanted.pop()
+            if len(found) <= len(wanted):
+                return False
+        elif len(found) != len(wanted):
+            return False
+        return fits(wanted, found)
+
+
+def fits(wanted: Sequence[str], found: Sequence[str]) -> bool:
+    """Whether each of the segments wanted is the one found at its place, or may be any."""
+    return all(want in (have, ANY_SEGMENT) for want, have in zip(wanted, found, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +95,42 @@ class TopicFilter:
     """
 
     patterns: tuple[str, ...]
-    _regex: re.Pattern[str] | None = field(init=False, compare=False, repr=False)
+    wild: tuple[Wild, ...] = field(init=False, compare=False, repr=False)
+    """Those of the patterns that have wildcards; empty if `covers_all`."""
 
     def __post_init__(self) -> None:
-        unique = tuple(sorted({check_pattern(text) for text in self.patterns}))
-        if len(unique) > FILTER_TOPICS_MAX:
-            raise InvalidError(f"at most {FILTER_TOPICS_MAX} topics in one filter", field="topic")
-        if _ANY_REST in unique:
-            unique = (_ANY_REST,)
+        unique = tuple(sorted(set(check_count(self.patterns))))
+        for text in unique:
+            check_pattern(text)
+        if ANY_REST in unique:
+            unique = (ANY_REST,)
         object.__setattr__(self, "patterns", unique)
-        wild = "|".join(_compile(text) for text in unique if _ANY_SEGMENT in text)
-        object.__setattr__(self, "_regex", re.compile(rf"(?:{wild})\Z") if wild else None)
+        wild = () if self.covers_all else tuple(Wild.of(text) for text in unique if ANY_SEGMENT in text)
+        object.__setattr__(self, "wild", wild)
 
     @classmethod
     def all(cls) -> "TopicFilter":
         """The filter that covers every topic."""
-        return cls((_ANY_REST,))
+        return cls((ANY_REST,))
 
     @property
     def covers_all(self) -> bool:
-        return self.patterns == (_ANY_REST,)
+        return self.patterns == (ANY_REST,)
 
     @property
     def exact(self) -> tuple[str, ...] | None:
         """The topics by name, if no pattern holds a wildcard; else None."""
-        return self.patterns if self._regex is None else None
+        return None if self.wild or self.covers_all else self.patterns
+
+    @property
+    def weight(self) -> int:
+        """Segments that `matches` may have to compare: what it takes of time."""
+        return len(self.patterns) + sum(wild.rest.count("/") for wild in self.wild)
 
     def matches(self, topic: str) -> bool:
-        return topic in self.patterns or (self._regex is not None and self._regex.match(topic) is not None)
+        if topic in self.patterns or self.covers_all:
+            return True
+        return any(wild.matches(topic) for wild in self.wild)
 
     def plus(self, topics: Iterable[str]) -> "TopicFilter":
         return TopicFilter((*self.patterns, *topics))

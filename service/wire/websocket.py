@@ -16,7 +16,7 @@ from service.core.errors import (
     UnsupportedError,
 )
 from service.core.limits import ENVELOPE_MAX
-from service.core.topics import TopicFilter, check_pattern
+from service.core.topics import TopicFilter, check_count, check_pattern
 from service.stream.asgi import Receive, Scope, Send
 from service.stream.ending import Ending
 from service.stream.opening import Opened, Opening
@@ -186,7 +186,7 @@ class _Session:
             await self._change(message, self._stream.subscription.topics.plus(named))
 
     async def _unsubscribe(self, message: ClientMessage) -> None:
-        named = [check_pattern(topic) for topic in _topics(message)]
+        named = [check_pattern(topic) for topic in check_count(_topics(message))]
         async with self._stream.between_pages():
             await self._change(message, self._stream.subscription.topics.minus(named))
 

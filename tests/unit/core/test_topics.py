@@ -1,12 +1,14 @@
 """Topics and filters: the grammar, the wildcards, and a naive matcher to compare with."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.errors import InvalidError
 from service.core.limits import FILTER_TOPICS_MAX, TOPIC_MAX
-from service.core.topics import TopicFilter, check_pattern, check_topic, is_topic
+from service.core.topics import TopicFilter, check_count, check_pattern, check_topic, is_topic
 
 SEGMENTS = st.text("ab.-~_", min_size=1, max_size=2)
 TOPICS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)
@@ -134,6 +136,31 @@ def test_bounds_of_a_filter() -> None:
         TopicFilter(("*/" * 99 + "a**",))
     with pytest.raises(InvalidError):
         TopicFilter(("a" * (TOPIC_MAX + 1),))
+
+
+def test_too_many_patterns_are_refused_before_any_is_looked_at() -> None:
+    with pytest.raises(InvalidError, match="at most 100"):
+        TopicFilter(tuple(f"not a pattern {n}" for n in range(FILTER_TOPICS_MAX + 1)))
+    with pytest.raises(InvalidError, match="at most 100") as refused:
+        check_count([f"t{n}" for n in range(FILTER_TOPICS_MAX + 1)], "topics")
+    assert refused.value.field == "topics"
+    assert check_count(["t"] * 1_000) == ["t"] * 1_000, "repeats do not count"
+
+
+def test_a_filter_tells_what_it_takes_to_match() -> None:
+    assert TopicFilter(("a/b", "c/d")).weight == 2
+    assert TopicFilter(("a/*", "b/*/c/**")).weight == 4
+    assert TopicFilter.all().weight == 1
+
+
+def test_the_heaviest_filter_costs_a_steady_step() -> None:
+    """A hundred patterns of a hundred segments, each of which differs in its last one only."""
+    heavy = TopicFilter(tuple("*/" * 97 + f"{n:02}" for n in range(FILTER_TOPICS_MAX)))
+    topic = "a/" * 97 + "xx"
+    began = time.thread_time()
+    assert not heavy.matches(topic)
+    assert heavy.matches("a/" * 97 + "42")
+    assert time.thread_time() - began < 0.02
 
 
 def test_a_filter_is_immutable() -> None:

@@ -10,7 +10,7 @@ import pytest
 from service.bus.bus import EventBus
 from service.core.errors import StorageFullError
 from service.core.event import Draft
-from service.core.limits import ENVELOPE_MAX
+from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
 from service.log.base import Receipt
 from service.stream.hub import StreamHub
 from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
@@ -97,6 +97,17 @@ async def test_subscribe_covers_the_new_topic_from_the_replys_position(connect: 
     assert reply == {"type": "reply", "ref": 7, "id": bus.cursor(1), "topics": ["t", "u"]}
     await bus.publish([*drafts(1, "u"), *drafts(1)])
     assert [frame["id"] for frame in await socket.next("x", 2)] == [bus.cursor(2), bus.cursor(3)]
+
+
+@pytest.mark.parametrize("op", ["subscribe", "unsubscribe"])
+async def test_a_list_past_its_bound_is_refused_unread_and_the_connection_lives_on(connect: Connect, op: str) -> None:
+    socket = await connect()
+    socket.say({"op": op, "topics": [f"no topic {n}" for n in range(FILTER_TOPICS_MAX + 1)], "ref": 1})
+    refused = (await socket.next("problem"))[0]
+    assert (refused["status"], refused["field"], refused["ref"]) == (422, "topic", 1)
+    assert refused["detail"] == f"at most {FILTER_TOPICS_MAX} topics in one filter"
+    socket.say({"op": op, "topics": [f"t{n}" for n in range(FILTER_TOPICS_MAX - 1)], "ref": 2})
+    assert (await socket.next("reply"))[0]["ref"] == 2
 
 
 async def test_unsubscribe_to_nothing_leaves_the_connection_open(connect: Connect, bus: EventBus) -> None:
