@@ -18,7 +18,7 @@ from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
 from service.clock import SystemClock
-from service.core.errors import ConfigError
+from service.core.errors import ConfigError, ForbiddenError
 from service.core.event import Rule
 from service.core.time import Clock
 from service.core.topics import TopicFilter
@@ -149,7 +149,13 @@ class Assembly:
         return assembly
 
     def rule(self, topic: str, type: str) -> Rule | None:
-        """What an event's data has to pass: the first application that has a rule for it decides."""
+        """What an event's data has to pass: the first application that has a rule for it decides.
+
+        Raises ForbiddenError for what an application publishes alone.
+        """
+        owner = next((app.name for app in self.apps if app.owns(topic, type)), None)
+        if owner is not None:
+            raise ForbiddenError(f"{type!r} on {topic!r} is told by the application {owner} alone", field="type")
         return next((rule for app in self.apps if (rule := app.rule(topic, type)) is not None), None)
 
     def alias(self, path: str) -> TopicFilter | None:

@@ -7,6 +7,7 @@ Its life: made with its settings; `open` when log and bus are there and before a
 of the service is; `close` before the bus. In between it is asked, on the event loop and never to wait:
 
 - `rule(topic, type)`: what an event's data has to pass before it is stored;
+- `owns(topic, type)`: whether an event is its own to publish, so that nobody can lie about what it does;
 - `alias(path)`: which topics `/api/ws/{path}` and `/api/sse/{path}` stand for.
 
 What it serves, `routes` and `pages`, and what of it `describe` tells are asked once, after `open`.
@@ -96,6 +97,10 @@ class App:
     def rule(self, topic: str, type: str) -> Rule | None:
         """What the data of such an event has to pass, by whomever it is published; None if any will do."""
         return None
+
+    def owns(self, topic: str, type: str) -> bool:
+        """Whether events of this type on this topic are published by the application alone: others get 403."""
+        return False
 
     def describe(self) -> Description | None:
         """Its part of the OpenAPI document: every route, every alias."""

@@ -69,6 +69,11 @@ class TwinwireError(Exception):
         vars(self).update({name: value for name, value in given.items() if value is not None})
 
 
+def unforeseen() -> TwinwireError:
+    """What a client is told of a fault of ours; the log has the rest."""
+    return TwinwireError("the service failed; its log says why")
+
+
 class InvalidError(TwinwireError):
     """A value breaks the contract; `field` is its path (`2.topic`), `line` its NDJSON line from 1."""
 

@@ -21,7 +21,7 @@ Rule = Callable[[str], None]
 """A further check of an event's data, such as an application's models; raises InvalidError."""
 
 Rules = Callable[[str, str], Rule | None]
-"""The rule for a topic and a type; None: any data will do."""
+"""The rule for a topic and a type; None: any data will do. Raises ForbiddenError if it is not theirs to publish."""
 
 
 def check_type(text: str, field: str = "type") -> str:

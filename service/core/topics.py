@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from service.core.errors import InvalidError
+from service.core.errors import ForbiddenError, InvalidError
 from service.core.limits import FILTER_TOPICS_MAX, TOPIC_MAX
 
 _SEGMENT: Final = r"[A-Za-z0-9_.~-]+"
@@ -32,6 +32,26 @@ def check_topic(text: str, field: str = "topic") -> str:
             field=field,
         )
     return text
+
+
+_SERVICES_OWN: Final = "twinwire/"
+_COMING: Final = ("mercure", "streams")
+"""First segments of front doors to come: `mercure` itself is one's topic, too."""
+
+
+def check_open(topic: str, field: str = "topic") -> str:
+    """Return `topic`. Raises ForbiddenError if it is reserved: nobody publishes there but its owner."""
+    first, slash, _ = topic.partition("/")
+    if topic.startswith(_SERVICES_OWN) or (first in _COMING and (slash or first == "mercure")):
+        raise ForbiddenError(f"the topic {topic!r} is reserved", field=field)
+    return topic
+
+
+def check_readable(patterns: Iterable[str]) -> None:
+    """Raises ForbiddenError for a pattern that asks for the service's own topics."""
+    for pattern in patterns:
+        if pattern.startswith(_SERVICES_OWN):
+            raise ForbiddenError(f"the topics {pattern!r} are the service's own", field="topic")
 
 
 def check_pattern(text: str, field: str = "topic") -> str:

@@ -9,7 +9,7 @@ from quart import Blueprint, Response
 from service import openapi as words
 from service.assembly import Assembly
 from service.core.errors import InvalidError
-from service.core.topics import TopicFilter
+from service.core.topics import TopicFilter, check_readable
 from service.core.words import TRANSPORTS
 from service.log.base import TopicStats
 from service.openapi import BOOLEAN, COUNT, JSON, STRING, Description, Schema, array, nullable, operation, record, ref
@@ -53,6 +53,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         wanted = await read(TrimRequest)
         if not 0 <= wanted.keep < _KEEP_MAX:
             raise InvalidError("keep is a number of events, 0 or more", field="keep")
+        check_readable((wanted.topic,))
         removed = await assembly.bus.trim(TopicFilter((wanted.topic,)), wanted.keep)
         return answer({"removed": removed})
 

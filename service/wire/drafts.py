@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import msgspec
 
-from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError
+from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
 from service.core.event import Draft, Rule, Rules, check_key, check_type, new_tuple
 from service.core.limits import BATCH_MAX
-from service.core.topics import check_topic
+from service.core.topics import check_open, check_topic
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -60,15 +60,17 @@ class DraftReader:
     def draft(
         self, topic: str, type: str, raw: msgspec.Raw, key: str | None, path: str = "", line: int | None = None
     ) -> Draft:
-        """A checked draft from decoded fields. Raises InvalidError or TooLargeError with `path` and `line`."""
+        """A checked draft of decoded fields. Raises InvalidError, TooLargeError or ForbiddenError with its place."""
         try:
-            draft = Draft(check_topic(topic), check_type(type), self._data(raw), key)
+            draft = Draft(check_open(check_topic(topic)), check_type(type), self._data(raw), key)
             if key is not None:
                 check_key(key)
             if (rule := self._rules(topic, type)) is not None:
                 rule(draft.data)
-        except InvalidError as error:
+        except (InvalidError, ForbiddenError) as error:
             raise error.at(path, line) from error
+        except (ValueError, RecursionError) as error:  # a rule that decodes: a number or a depth that Python can't take
+            raise InvalidError(f"{type}: {error}", field="data").at(path, line) from error
         return draft
 
     def _data(self, raw: msgspec.Raw) -> str:
@@ -103,11 +105,11 @@ class DraftReader:
             found = list(map(self._decode, lines))
             for topic, type in {(one.topic, one.type) for one in found}:
                 check_type(type)
-                if self._rules(check_topic(topic), type) is not None:
+                if self._rules(check_open(check_topic(topic)), type) is not None:
                     return None
             for key in {one.key for one in found if one.key is not None}:
                 check_key(key)
-        except (msgspec.DecodeError, RecursionError, InvalidError):
+        except (msgspec.DecodeError, RecursionError, InvalidError, ForbiddenError):
             return None
         return [new_tuple(Draft, (one.topic, one.type, str(one.data, "utf-8"), one.key)) for one in found]
 

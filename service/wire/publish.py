@@ -3,15 +3,19 @@
 import asyncio
 from typing import Final
 
+import structlog
+
 from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
-from service.core.errors import TwinwireError
+from service.core.errors import TwinwireError, unforeseen
 from service.core.event import Draft, check_key
 from service.core.limits import REQUEST_MAX
 from service.log.base import Receipt
 from service.stream.asgi import Receive, Scope, Send
 from service.wire.drafts import DraftReader
 from service.wire.request import DisconnectedError, Request, read_body, respond, respond_problem
+
+logger = structlog.get_logger(__name__)
 
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
@@ -33,6 +37,10 @@ class PublishWire:
             await respond_problem(send, error, cors=cors)
             return
         except DisconnectedError:
+            return
+        except Exception:  # a fault of ours is one publisher's 500, told like any problem, and one entry in the log
+            logger.exception("publish_failed")
+            await respond_problem(send, unforeseen(), cors=cors)
             return
         await respond(send, status, [*_HEADERS, *cors], body)
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
 from service.core.errors import InvalidError, TooLargeError, TwinwireError
-from service.core.topics import TopicFilter
+from service.core.topics import TopicFilter, check_readable
 from service.stream.asgi import Header, Receive, Scope, Send
 from service.wire.problems import problem_response
 
@@ -64,6 +64,7 @@ class Request:
         if self._alias is not None:
             return self._alias
         patterns = tuple(value for key, value in self.query if key == "topic")
+        check_readable(patterns)
         return TopicFilter(patterns) if patterns else TopicFilter.all()
 
     def start_text(self) -> str | None:

@@ -5,6 +5,7 @@ import contextlib
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from service.access.gate import Act, Gate, Lease
 from service.bus.bus import EventBus
@@ -14,9 +15,10 @@ from service.core.errors import (
     TooLargeError,
     TwinwireError,
     UnsupportedError,
+    unforeseen,
 )
 from service.core.limits import ENVELOPE_MAX
-from service.core.topics import TopicFilter, check_count, check_pattern
+from service.core.topics import TopicFilter, check_count, check_pattern, check_readable
 from service.stream.asgi import Receive, Scope, Send
 from service.stream.ending import Ending
 from service.stream.opening import Opened, Opening
@@ -26,6 +28,8 @@ from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.frames import Frames
 from service.wire.problems import problem
 from service.wire.request import Request, refuse_websocket
+
+logger = structlog.get_logger(__name__)
 
 REF_MAX: Final = 128
 """Characters of a `ref` that are sent back."""
@@ -118,6 +122,7 @@ def _topics(message: ClientMessage) -> tuple[str, ...]:
     """Raises InvalidError if none are named."""
     if not message.topics:
         raise InvalidError("topics is a list of at least one topic filter", field="topics")
+    check_readable(message.topics)
     return tuple(message.topics)
 
 
@@ -164,6 +169,11 @@ class _Session:
             await self._carry_out(message)
         except TwinwireError as error:
             await self._problem(error, message.ref if message is not None else None)
+        except (ConnectionError, TimeoutError):
+            raise  # the stream's, which knows how to end
+        except Exception:  # a fault of ours must not take the connection with all that it carries
+            logger.exception("message_failed")
+            await self._problem(unforeseen(), message.ref if message is not None else None)
 
     async def _carry_out(self, message: ClientMessage) -> None:
         match message.op or message.type:

@@ -83,6 +83,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
+@pytest.fixture(scope="session")
+def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server whose example lets others tell of it, for tests that put words into its mouth."""
+    directory = tmp_path_factory.mktemp("talkative")
+    with ServerProcess(
+        directory, env={"TWINWIRE_GENERATION_PACE": PACE}, module="tests.support.open_projects"
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def open_desk(page: Page, talkative: ServerProcess) -> Desk:
+    """The page on the talkative server."""
+    return Desk(page, talkative.url)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """`serve(pace)` starts a server of the test's own."""

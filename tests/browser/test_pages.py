@@ -217,70 +217,72 @@ def log_line(number: int) -> dict[str, Any]:
     return {"level": level, "message": f"line {number:05d}", "agent": "storage" if number % 2 else "pages"}
 
 
-async def test_the_log_is_filtered_by_level_agent_and_words(desk: Desk) -> None:
-    project = await new_project(desk.url, "Talkative")
-    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(300)])
-    await desk.open(project)
-    lines = desk.page.locator("#log-lines .line")
+async def test_the_log_is_filtered_by_level_agent_and_words(open_desk: Desk) -> None:
+    project = await new_project(open_desk.url, "Talkative")
+    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(300)])
+    await open_desk.open(project)
+    lines = open_desk.page.locator("#log-lines .line")
     await expect(lines).to_have_count(300)
-    await desk.page.get_by_label("Level").select_option("error")
+    await open_desk.page.get_by_label("Level").select_option("error")
     await expect(lines).to_have_count(3)
-    await desk.page.get_by_label("Level").select_option("")
-    await desk.page.get_by_label("Agent", exact=True).select_option("storage")
+    await open_desk.page.get_by_label("Level").select_option("")
+    await open_desk.page.get_by_label("Agent", exact=True).select_option("storage")
     await expect(lines).to_have_count(150)
-    await desk.page.get_by_label("Search in the log").fill("00013")
+    await open_desk.page.get_by_label("Search in the log").fill("00013")
     await expect(lines).to_have_count(1)
     await expect(lines.locator("mark")).to_have_text("00013")
-    await desk.page.get_by_label("Search in the log").fill("not there")
-    await expect(desk.page.locator("#logs-empty")).to_contain_text("No line matches")
+    await open_desk.page.get_by_label("Search in the log").fill("not there")
+    await expect(open_desk.page.locator("#logs-empty")).to_contain_text("No line matches")
 
 
-async def test_a_filter_holds_for_lines_that_come_later(desk: Desk) -> None:
-    project = await new_project(desk.url, "Talkative, live")
-    await desk.open(project)
-    await desk.live()
-    await desk.page.get_by_label("Level").select_option("error")
-    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(1, 201)])
-    await expect(desk.page.locator("#log-lines .line")).to_have_count(2)
+async def test_a_filter_holds_for_lines_that_come_later(open_desk: Desk) -> None:
+    project = await new_project(open_desk.url, "Talkative, live")
+    await open_desk.open(project)
+    await open_desk.live()
+    await open_desk.page.get_by_label("Level").select_option("error")
+    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(1, 201)])
+    await expect(open_desk.page.locator("#log-lines .line")).to_have_count(2)
 
 
-async def test_the_log_keeps_a_bounded_number_of_lines_and_a_way_to_the_older_ones(desk: Desk) -> None:
+async def test_the_log_keeps_a_bounded_number_of_lines_and_a_way_to_the_older_ones(open_desk: Desk) -> None:
     total = RENDERED_MAX + 700
-    project = await new_project(desk.url, "Very talkative")
-    await desk.open(project)
-    await desk.live()
-    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(total)])
-    lines = desk.page.locator("#log-lines .line")
+    project = await new_project(open_desk.url, "Very talkative")
+    await open_desk.open(project)
+    await open_desk.live()
+    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(total)])
+    lines = open_desk.page.locator("#log-lines .line")
     await expect(lines.last).to_contain_text(f"line {total - 1:05d}")
     await expect(lines).to_have_count(RENDERED_MAX)
     for first in (200, 0):
-        await desk.page.get_by_role("button", name="Show older lines").click()
+        await open_desk.page.get_by_role("button", name="Show older lines").click()
         await expect(lines.first).to_contain_text(f"line {first:05d}")
         assert await lines.count() <= RENDERED_MAX
-    await desk.page.get_by_role("button", name="Newest lines").click()
+    await open_desk.page.get_by_role("button", name="Newest lines").click()
     await expect(lines.last).to_contain_text(f"line {total - 1:05d}")
 
 
-async def test_a_reload_fetches_older_lines_from_the_history(desk: Desk) -> None:
-    project = await new_project(desk.url, "Long past")
-    await publish_many(desk.url, f"projects/{project}", [log_line(number) for number in range(1_200)])
-    await desk.open(project)
-    lines = desk.page.locator("#log-lines .line")
+async def test_a_reload_fetches_older_lines_from_the_history(open_desk: Desk) -> None:
+    project = await new_project(open_desk.url, "Long past")
+    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(1_200)])
+    await open_desk.open(project)
+    lines = open_desk.page.locator("#log-lines .line")
     await expect(lines).to_have_count(500)
     for count in (1_000, 1_200):
-        await desk.page.get_by_role("button", name="Show older lines").click()
+        await open_desk.page.get_by_role("button", name="Show older lines").click()
         await expect(lines).to_have_count(count)
-    numbers = [line[-5:] for line in await desk.log_lines()]
+    numbers = [line[-5:] for line in await open_desk.log_lines()]
     assert numbers == [f"{number:05d}" for number in range(1_200)]
 
 
-async def test_what_is_published_is_shown_as_text_never_as_html(desk: Desk) -> None:
-    project = await new_project(desk.url, "<img src=x onerror=alert(1)>")
-    await publish(desk.url, f"projects/{project}", {"level": "info", "message": "<b>bold</b>", "agent": "<i>x</i>"})
-    await desk.open(project)
-    await expect(desk.page.locator("#log-lines .line")).to_contain_text("<b>bold</b>")
-    await expect(desk.page.locator("#name")).to_have_text("<img src=x onerror=alert(1)>")
-    assert await desk.page.locator("main img, #log-lines b, #log-lines i").count() == 0
+async def test_what_is_published_is_shown_as_text_never_as_html(open_desk: Desk) -> None:
+    project = await new_project(open_desk.url, "<img src=x onerror=alert(1)>")
+    await publish(
+        open_desk.url, f"projects/{project}", {"level": "info", "message": "<b>bold</b>", "agent": "<i>x</i>"}
+    )
+    await open_desk.open(project)
+    await expect(open_desk.page.locator("#log-lines .line")).to_contain_text("<b>bold</b>")
+    await expect(open_desk.page.locator("#name")).to_have_text("<img src=x onerror=alert(1)>")
+    assert await open_desk.page.locator("main img, #log-lines b, #log-lines i").count() == 0
 
 
 # Under a prefix, with a narrow screen, for everyone
@@ -310,3 +312,23 @@ async def test_the_keyboard_skips_to_the_content_and_opens_the_indicator(desk: D
     await expect(desk.page.locator("#indicator-facts")).to_contain_text("Replayed since last reconnect")
     await desk.page.keyboard.press("Escape")
     await expect(desk.page.locator("#indicator-facts")).to_be_hidden()
+
+
+# What is not so
+
+
+async def test_events_that_lie_about_projects_change_nothing(open_desk: Desk) -> None:
+    """As from before the types were the application's own: no error on the page, and it is not gone."""
+    project = await new_project(open_desk.url, "Still here")
+    await open_desk.open(project)
+    await open_desk.live()
+    for type in ("status_update", "agent_update", "log", "file_update", "completion"):
+        for data in (None, [], {"status": {}, "path": 1}):
+            await publish(open_desk.url, f"projects/{project}", data, type=type)
+    for data in (None, {"id": {"an": "object"}}, {"id": project, "name": "Still here"}):
+        await publish(open_desk.url, "projects", data, type="project_deleted")
+    await publish(open_desk.url, f"projects/{project}", {"level": "info", "message": "the end"})
+    await expect(open_desk.page.locator("#log-lines .line")).to_have_count(1)
+    await expect(open_desk.page.locator("#name")).to_have_text("Still here")
+    await open_desk.home()
+    await expect(open_desk.page.get_by_role("link", name="Still here")).to_be_visible()

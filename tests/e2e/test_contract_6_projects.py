@@ -1,15 +1,17 @@
 """docs/protocol.md, section 6: projects. Crash and follow-through are in test_generation.py."""
 
 import io
+import json
 import zipfile
 from typing import Any
 
 import pytest
 
 from tests.support import api
-from tests.support.clients import TRANSPORTS, Transport, open_stream
+from tests.support.clients import TRANSPORTS, Transport, WebSocketCollector, open_stream
 from tests.support.frames import Frame
 from tests.support.http import Response, request
+from tests.support.websocket import WebSocketClient
 
 pytestmark = pytest.mark.projects
 
@@ -204,22 +206,35 @@ async def test_6_other_types_may_be_published_freely(url: str) -> None:
     assert (await api.history(url, [f"projects/{project}"]))[-1]["id"] == cursor
 
 
-@pytest.mark.parametrize(
-    ("kind", "data"),
-    [
-        ("status_update", {"status": "dancing", "progress": 1, "run": None, "message": ""}),
-        ("status_update", {"status": "running", "progress": 101, "run": None, "message": ""}),
-        ("agent_update", {}),
-        ("log", "text"),
-        ("file_update", {"path": "x"}),
-        ("completion", None),
-    ],
-)
-async def test_6_the_data_of_the_named_types_are_validated(url: str, kind: str, data: Any) -> None:
-    """6: the `data` of the named types on `projects/{id}` are validated by models: 422 otherwise."""
+OWN = ("status_update", "agent_update", "log", "file_update", "completion", "project_created", "project_deleted")
+
+
+@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("topic", ["projects", "projects/{}", "projects/nobody"])
+async def test_6_the_application_alone_tells_of_projects(url: str, kind: str, topic: str) -> None:
+    """6: the named types on `projects` and `projects/*` are 403 for others, and nothing of a batch is stored."""
     project = (await create(url))["id"]
-    draft = {"topic": f"projects/{project}", "type": kind, "data": data}
-    (await request(url, "POST", "/api/events", json_body=draft)).problem(422)
+    topic = topic.format(project)
+    note = {"topic": topic, "type": "note", "data": 1}
+    lie = {"topic": topic, "type": kind, "data": {"id": project, "message": "lie"}}
+    before = len(await api.history(url, [topic]))
+    assert (await request(url, "POST", "/api/events", json_body=lie)).problem(403)["field"] == "type"
+    assert (await request(url, "POST", "/api/events", json_body=[note, lie])).problem(403)["field"] == "1.type"
+    lines = "".join(f"{json.dumps(one)}\n" for one in (note, lie))
+    ndjson = {"Content-Type": "application/x-ndjson"}
+    refused = (await request(url, "POST", "/api/events", body=lines.encode(), headers=ndjson)).problem(403)
+    assert (refused["field"], refused["line"]) == ("type", 2)
+    client = await WebSocketClient.open(url, "/api/ws", query={"topic": ["none"]})
+    problem = (await WebSocketCollector(client).ask({"op": "publish", "ref": 1, **lie})).value
+    assert (problem["status"], problem["field"], problem["ref"]) == (403, "type", 1)
+    await client.close()
+    assert len(await api.history(url, [topic])) == before
+
+
+async def test_6_elsewhere_the_same_types_are_free(url: str) -> None:
+    """6: the types are the application's on its topics alone."""
+    for topic in (api.unique("log"), "projects/a/b"):
+        assert await api.publish(url, topic, {"any": "thing"}, type="log")
 
 
 async def test_6_delete(url: str) -> None:

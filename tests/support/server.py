@@ -82,7 +82,15 @@ class ServerProcess:
     raises AssertionError with the log if the process ends first or stays silent.
     """
 
-    def __init__(self, directory: Path, *, env: Mapping[str, str] | None = None, args: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+        module: str = "service",
+    ) -> None:
+        """`module` is what is run, with the command's arguments."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.database = directory / "twinwire.db"
@@ -91,6 +99,7 @@ class ServerProcess:
         self.port = free_port()
         self.env = dict(env or {})
         self.args = list(args)
+        self._module = module
         self.starts = 0
         self._process: subprocess.Popen[str] | None = None
         self._ready = threading.Event()
@@ -190,7 +199,7 @@ class ServerProcess:
         args = ("--host", self.host, "--port", str(self.port), "--database", str(self.database), *self.args)
         with self.log.open("a") as log:
             return subprocess.Popen(
-                command("serve", *args),
+                [sys.executable, "-m", self._module, "serve", *args],
                 env=environment(self.env),
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,

@@ -10,11 +10,11 @@ from service.apps.base import App, Ground
 from service.apps.projects.agents.base import Agent
 from service.apps.projects.changes import PROJECTS_TOPIC, topic_of
 from service.apps.projects.described import describe_projects
+from service.apps.projects.models import OWN_TYPES
 from service.apps.projects.routes import projects_blueprint
 from service.apps.projects.service import ProjectService
 from service.apps.projects.settings import ProjectsSettings
 from service.core.errors import NotFoundError
-from service.core.event import Rule
 from service.core.topics import TopicFilter
 from service.log.base import Ability, require
 from service.openapi import Description
@@ -73,8 +73,9 @@ class ProjectsApp(App):
             raise NotFoundError("there is no such project")
         return TopicFilter((topic_of(id),))
 
-    def rule(self, topic: str, type: str) -> Rule | None:
-        return self.service.data_rule(topic, type)
+    def owns(self, topic: str, type: str) -> bool:
+        prefix, _, rest = topic.partition("/")
+        return type in OWN_TYPES and prefix == PROJECTS_TOPIC and "/" not in rest
 
     def describe(self) -> Description:
         return describe_projects()

@@ -168,3 +168,6 @@ EVENT_MODELS: Final[Mapping[str, type[EventData]]] = MappingProxyType(
 EVENT_TYPES: Final[Mapping[type[EventData], str]] = MappingProxyType(
     {model: type for type, model in EVENT_MODELS.items()}
 )
+
+OWN_TYPES: Final = frozenset({*EVENT_MODELS, "project_created", "project_deleted"})
+"""What the application tells on `projects` and `projects/{id}`, and nobody else may."""

@@ -1,23 +1,17 @@
 """Projects as the rest of the service uses them: create, look, generate, cancel, delete."""
 
 import asyncio
-import json
 import unicodedata
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any, Final, TypeVar
-
-from pydantic import ValidationError
 
 from service.apps.base import Bus
 from service.apps.projects.agents.base import Agent
 from service.apps.projects.archive import pack
 from service.apps.projects.brief import parse_brief
-from service.apps.projects.changes import PROJECTS_TOPIC, Change, topic_of
+from service.apps.projects.changes import Change, topic_of
 from service.apps.projects.limits import NAME_MAX
 from service.apps.projects.models import (
-    EVENT_MODELS,
-    EventData,
     Listing,
     Project,
     Run,
@@ -38,15 +32,6 @@ T = TypeVar("T")
 
 _UNNAMEABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that a one-line name can't hold: control characters, surrogates, line separators."""
-
-
-def _check_data(model: type[EventData], name: str, data: str) -> None:
-    try:
-        model.model_validate(json.loads(data))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(["data", *map(str, first["loc"])])
-        raise InvalidError(f"{name}: {first['msg']}", field=field) from error
 
 
 def check_name(text: str) -> str:
@@ -111,17 +96,6 @@ class ProjectService:
     def exists(self, id: str) -> bool:
         """Whether there is such a project; answered from memory."""
         return id in self._known
-
-    def data_rule(self, topic: str, type: str) -> Callable[[str], None] | None:
-        """What the data of an event about a project must pass: raises InvalidError that names the field.
-
-        Topics that are no project's, and other types, are free.
-        """
-        model = EVENT_MODELS.get(type)
-        prefix, _, id = topic.partition("/")
-        if model is None or prefix != PROJECTS_TOPIC or not self.exists(id):
-            return None
-        return partial(_check_data, model, type)
 
     async def create(self, name: str, brief: str) -> Project:
         """Raises InvalidError that names the field."""

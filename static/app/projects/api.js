@@ -1,8 +1,9 @@
 /** The projects' half of the API, as their pages use it. */
 
-import { request, requestText, url } from "../shared/api.js";
+import { api, request, requestText, url } from "../shared/api.js";
+import { hasShape } from "./shape.js";
 
-/** @import { FileInfo, Listing, Project, Run, Snapshot } from "./types.js" */
+/** @import { FileInfo, Listing, Past, Project, Run, Snapshot } from "./types.js" */
 
 /** @param {string} id */
 const project = (id) => `api/projects/${encodeURIComponent(id)}`;
@@ -10,6 +11,16 @@ const project = (id) => `api/projects/${encodeURIComponent(id)}`;
 const filePath = (path) => path.split("/").map(encodeURIComponent).join("/");
 
 export const projects = {
+  /**
+   * A page of the past, without what has not the shape that the pages rely on.
+   *
+   * @param {Parameters<typeof api.history>[0]} query
+   * @returns {Promise<Past>}
+   */
+  past: async (query) => {
+    const past = await api.history(query);
+    return /** @type {Past} */ ({ ...past, events: past.events.filter(hasShape) });
+  },
   /**
    * The newest projects, or with `before` (an id) those that are older: {projects, more, cursor}.
    *

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.errors import InvalidError
+from service.core.errors import ForbiddenError, InvalidError
 from service.core.limits import FILTER_TOPICS_MAX, TOPIC_MAX
-from service.core.topics import TopicFilter, check_count, check_pattern, check_topic, is_topic
+from service.core.topics import (
+    TopicFilter,
+    check_count,
+    check_open,
+    check_pattern,
+    check_readable,
+    check_topic,
+    is_topic,
+)
 
 SEGMENTS = st.text("ab.-~_", min_size=1, max_size=2)
 TOPICS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)
@@ -177,3 +185,24 @@ def test_a_wrong_pattern_names_the_field() -> None:
     with pytest.raises(InvalidError) as refused:
         check_pattern("**/a", "topics.2")
     assert refused.value.field == "topics.2"
+
+
+@pytest.mark.parametrize("topic", ["twinwire/a", "twinwire/a/b", "mercure", "mercure/a", "streams/a", "streams/a/b"])
+def test_reserved_topics_are_not_published_to(topic: str) -> None:
+    with pytest.raises(ForbiddenError) as refusal:
+        check_open(topic)
+    assert refusal.value.field == "topic"
+
+
+@pytest.mark.parametrize(
+    "topic", ["twinwire", "twinwires/a", "a/twinwire/b", "mercury", "mercure1/a", "streams", "a/streams"]
+)
+def test_what_only_looks_reserved_is_free(topic: str) -> None:
+    assert check_open(topic) == topic
+
+
+def test_no_reader_asks_for_the_services_own() -> None:
+    check_readable(("**", "*/a", "twinwire", "mercure/**", "streams/a"))
+    for pattern in ("twinwire/**", "twinwire/*", "twinwire/revocations"):
+        with pytest.raises(ForbiddenError):
+            check_readable(("a", pattern))

@@ -8,7 +8,7 @@ import pytest
 
 from service.bus.bus import EventBus
 from service.core.errors import OverloadedError, StorageError, StorageFullError
-from service.core.event import Draft
+from service.core.event import Draft, Rule
 from service.core.limits import REQUEST_MAX
 from service.log.base import Receipt
 from service.wire.drafts import NDJSON
@@ -195,3 +195,30 @@ async def test_a_client_that_leaves_while_it_commits_does_not_undo_it(wire: Publ
     await asyncio.wait([publishing])
     await bus.reach(1)
     assert bus.head == 1
+
+
+async def test_a_fault_of_a_rule_is_a_problem_and_nothing_of_the_batch_is_stored(house: House) -> None:
+    def rules(topic: str, type: str) -> Rule:
+        def check(data: str) -> None:
+            if data == "2":
+                raise KeyError("a fault of ours")
+
+        return check
+
+    wire = house.publish(rules=rules)
+    two = ONE.replace(b":1}", b":2}")
+    (await post(wire, b"[" + ONE + b"," + two + b"]")).problem(500)
+    assert house.bus.head == 0
+    assert (await post(wire)).status == 201
+
+
+@pytest.mark.parametrize("topic", ["twinwire/x", "mercure", "mercure/x", "streams/x"])
+async def test_reserved_topics_are_refused_with_all_of_their_batch(
+    wire: PublishWire, bus: EventBus, topic: str
+) -> None:
+    bad = ONE.replace(b'"t"', f'"{topic}"'.encode())
+    (await post(wire, bad)).problem(403, "topic")
+    (await post(wire, b"[" + ONE + b"," + bad + b"]")).problem(403, "1.topic")
+    refused = await post(wire, ONE + b"\n" + bad, Content_Type=NDJSON)
+    assert refused.problem(403, "topic")["line"] == 2
+    assert bus.head == 0

@@ -9,10 +9,11 @@ import pytest
 
 from service.bus.bus import EventBus
 from service.core.errors import StorageFullError
-from service.core.event import Draft
+from service.core.event import Draft, Rule
 from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
 from service.log.base import Receipt
 from service.stream.hub import StreamHub
+from service.wire.drafts import DraftReader
 from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
@@ -381,3 +382,32 @@ async def test_a_peer_that_takes_nothing_is_given_up_after_the_send_timeout(bus:
         socket.gate.set()
         await socket.ended()
         assert socket.close_code == 1013
+
+
+async def test_a_rule_that_fails_is_a_problem_and_the_connection_lives_on(house: House) -> None:
+    """A rule of an application's may raise anything: a number or a depth that Python can't take, or a fault."""
+
+    def rules(topic: str, type: str) -> Rule | None:
+        def check(data: str) -> None:
+            if type == "fault":
+                raise KeyError("a fault of ours")
+            json.loads(data)
+
+        return check
+
+    wire = WebSocketWire(
+        house.gate, house.opening, house.pipes, house.frames, house.bus, DraftReader(100_000, rules), data_max=100_000
+    )
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire))
+        await socket.next("caught_up")
+        for type, data, status in (("fault", "1", 500), ("x", "9" * 5_000, 422), ("x", "[" * 980 + "]" * 980, 422)):
+            socket.say(f'{{"op":"publish","topic":"t","type":"{type}","data":{data},"ref":1}}')
+            answer = (await socket.next("problem"))[0]
+            if status == 500:
+                assert answer["status"] == 500
+            else:
+                assert answer["status"] in (400, 422)
+        socket.say({"op": "ping"})
+        await socket.next("pong")
+    assert house.bus.head == 0

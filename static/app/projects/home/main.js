@@ -1,7 +1,7 @@
 /** The home page: what is there, what happens, and a form to begin something. */
 
 import { connect } from "../../../client/index.js";
-import { api, inWords } from "../../shared/api.js";
+import { inWords } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { createPage, loadPatiently } from "../../shared/page.js";
@@ -9,9 +9,10 @@ import { projects } from "../api.js";
 import { createFeed } from "./activity.js";
 import { createForm } from "./create.js";
 import { createList } from "./projects.js";
+import { hasShape } from "../shape.js";
 
 /** @import { Stream } from "../../../client/index.js" */
-/** @import { Past, ProjectEvent, ProjectEvents } from "../types.js" */
+/** @import { ProjectEvent, ProjectEvents } from "../types.js" */
 
 const TOPICS = ["projects", "projects/**"];
 /** Events of the past that the feed starts with; many of them are progress and get no line. */
@@ -29,8 +30,7 @@ createForm((project) => {
 /** The list, and the past up to it; what came after the list is left to the stream. */
 async function load() {
   const listing = await projects.list();
-  /** @type {Past} */
-  const past = await api.history({ topics: TOPICS, order: "desc", limit: PAST });
+  const past = await projects.past({ topics: TOPICS, order: "desc", limit: PAST });
   list.load(listing);
   feed.clear();
   for (const event of past.events.reverse()) {
@@ -68,7 +68,7 @@ byId("list-more").addEventListener("click", async () => {
 
 /** @param {ProjectEvent} event */
 function receive(event) {
-  if (!isAfter(event.id, base)) return;
+  if (!isAfter(event.id, base) || !hasShape(event)) return;
   const { type, topic, data } = event;
   if (type === "project_created" && topic === "projects") addProject(data, event.time);
   if (type === "status_update") {

@@ -1,7 +1,7 @@
 /** A project on the page: the model, its views, and the stream that keeps them true. */
 
 import { connect } from "../../../client/index.js";
-import { api, inWords } from "../../shared/api.js";
+import { inWords } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { batched } from "../../shared/frame.js";
@@ -14,6 +14,7 @@ import { LogView } from "./log-view.js";
 import { agentTitle, ProjectModel } from "./model.js";
 import { createNotifier } from "./notify.js";
 import { renderOverall } from "./overall.js";
+import { hasShape } from "../shape.js";
 
 /** @import { Stream } from "../../../client/index.js" */
 /** @import { Page } from "../../shared/page.js" */
@@ -37,7 +38,7 @@ const logQuery = (id) => ({ topics: [`projects/${id}`], type: "log", order: "des
  */
 export async function loadProject(id) {
   const snapshot = await projects.get(id);
-  const [files, past] = await Promise.all([projects.files(id), api.history(logQuery(id))]);
+  const [files, past] = await Promise.all([projects.files(id), projects.past(logQuery(id))]);
   const events = past.events.filter((event) => !isAfter(event.id, snapshot.cursor));
   return { snapshot, files, past: { ...past, events } };
 }
@@ -107,9 +108,10 @@ export class ProjectPage {
 
   /** @param {ProjectEvent} event */
   #take(event) {
+    if (!hasShape(event)) return;
     const { topic, type, data } = event;
     if (topic === "projects") {
-      if (type === "project_deleted" && data.id === this.#model.id) this.#gone();
+      if (type === "project_deleted" && data.id === this.#model.id) this.#checkGone();
       return;
     }
     this.#model.apply(event);
@@ -118,6 +120,11 @@ export class ProjectPage {
     if (type === "completion") this.#finish(data);
     if (type === "agent_update" && data.status !== "started") this.#sayAgent(data);
     this.#render();
+  }
+
+  /** An event says that the project was deleted: the server has the last word. */
+  async #checkGone() {
+    if ((await this.#load()) === null) this.#gone();
   }
 
   /** Load again from the server: after a gap, or when it knows better than the page. */
@@ -142,7 +149,7 @@ export class ProjectPage {
 
   async #fetchOlder() {
     try {
-      this.#logs.prepend(await api.history({ ...logQuery(this.#model.id), before: this.#logs.older }));
+      this.#logs.prepend(await projects.past({ ...logQuery(this.#model.id), before: this.#logs.older }));
       return true;
     } catch (error) {
       this.#page.toast(inWords(error, "Loading older lines"), "error");

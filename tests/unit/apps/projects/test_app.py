@@ -21,3 +21,20 @@ async def test_an_engine_without_statements_is_refused_at_start() -> None:
     with pytest.raises(UnsupportedError, match="no statements that commit with events"):
         await app.open(Ground(bus, bus.reading, ManualClock(), tables))
     await app.close()
+
+
+@pytest.mark.parametrize(
+    ("topic", "type", "owned"),
+    [
+        ("projects", "project_deleted", True),
+        ("projects/a", "log", True),
+        ("projects/a", "completion", True),
+        ("projects", "status_update", True),
+        ("projects/a", "note", False),
+        ("projects/a/b", "log", False),
+        ("projectsx", "log", False),
+        ("others/a", "log", False),
+    ],
+)
+def test_it_owns_its_types_on_its_topics(topic: str, type: str, owned: bool) -> None:
+    assert ProjectsApp().owns(topic, type) is owned

@@ -146,17 +146,3 @@ async def test_files_and_archive(world: World) -> None:
     name, content = await service.archive(id)
     assert name == "P"
     assert content.startswith(b"PK")
-
-
-async def test_6_only_events_about_projects_are_checked(world: World) -> None:
-    service = await world.service([Plain()])
-    id = (await service.create("P", BRIEF)).id
-    rule = service.data_rule(f"projects/{id}", "status_update")
-    assert rule is not None
-    with pytest.raises(InvalidError) as caught:
-        rule('{"status":"running","progress":101}')
-    assert caught.value.field == "data.progress"
-    rule('{"status":"running","progress":10}')
-    assert service.data_rule(f"projects/{id}", "anything") is None
-    assert service.data_rule("projects/nobody", "log") is None
-    assert service.data_rule(f"others/{id}", "log") is None
