@@ -6,7 +6,7 @@ then the fan-out runs, all in the step that `_committed` is.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from service.bus.encoding import Encoding, P
@@ -102,8 +102,8 @@ class EventBus:
 
     def _trimmed(self, topic: str, floor: int) -> None:
         self.reading.trimmed(topic, floor)
-        for group in self.groups:
-            group.trimmed(topic, floor)
+        for group in self.groups.matching(topic):
+            group.floors.add(floor)
 
     async def reach(self, offset: int) -> None:
         """Return once `head >= offset`: readers of the database see a commit a moment before the head moves."""
@@ -147,8 +147,19 @@ class EventBus:
         while after is not None:
             page = await self._log.topics(topics, after, TOPICS_PAGE)
             for stats in page.topics:
-                yield stats, _by_transport(self.groups.matching(stats.topic))
+                yield stats, _by_transport(await self._matching(stats.topic))
             after = page.next
+            await asyncio.sleep(0)
+
+    async def _matching(self, topic: str) -> Collection[Group[Any]]:
+        """The groups that cover a topic; others get their turns meanwhile."""
+        steps = self.groups.find(topic)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: Collection[Group[Any]] = end.value
+                return found
             await asyncio.sleep(0)
 
     def subscriptions(self) -> Counter[str]:

@@ -1,15 +1,14 @@
 """Subscribers with the same filter and encoding: matched once, encoded once, written in one loop."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Generic, Protocol
+from collections.abc import Collection, Generator, Iterator, Sequence
+from typing import Any, Generic, Protocol
 
 from service.bus.encoding import Encoding, P, P_contra
 from service.bus.floors import Floors
+from service.bus.index import PatternIndex
+from service.bus.memo import Memo
 from service.bus.values import Batch
-from service.core.topics import TopicFilter
-
-_MEMO_TOPICS: Final = 10_000
-"""Topics whose match is remembered; then the memo starts anew."""
+from service.core.topics import ANY_SEGMENT, TopicFilter
 
 
 class Live(Protocol[P_contra]):
@@ -18,11 +17,14 @@ class Live(Protocol[P_contra]):
     def deliver(self, payload: P_contra, before: int, offset: int) -> bool:
         """Write what came after `before`, up to `offset`; False if it was not written. Never waits or raises."""
 
+    def overtake(self, before: int, offset: int) -> None:
+        """Leave what came after `before`, up to `offset`, to be read from the cursor. Never waits or raises."""
+
 
 class Group(Generic[P]):
     """One filter on one wire. All methods are called on the event loop, and none waits."""
 
-    __slots__ = ("_memo", "encoding", "floors", "live", "members", "topics")
+    __slots__ = ("encoding", "floors", "live", "members", "topics")
 
     def __init__(self, topics: TopicFilter, encoding: Encoding[P]) -> None:
         self.topics = topics
@@ -33,28 +35,13 @@ class Group(Generic[P]):
         """All subscriptions, live or not; with the last one the group goes."""
         self.live: set[Live[P]] = set()
         """Those that the fan-out feeds: they put themselves in, and take themselves out."""
-        self._memo: dict[str, bool] = {}
-        """Topic to whether it matches."""
-
-    def matches(self, topic: str) -> bool:
-        found = self._memo.get(topic)
-        if found is None:
-            if len(self._memo) >= _MEMO_TOPICS:
-                self._memo.clear()
-            found = self._memo[topic] = self.topics.matches(topic)
-        return found
 
     def batch(self, frames: Sequence[bytes], offset: int, floor: int) -> Batch[P]:
         return Batch(self.encoding.join(frames) if frames else None, len(frames), offset, floor)
 
-    def trimmed(self, topic: str, floor: int) -> None:
-        """Retention took a topic's events up to `floor`."""
-        if self.matches(topic):
-            self.floors.add(floor)
-
 
 class Groups:
-    """All groups. Those of one exact topic are found by name, the others by asking each, once a topic.
+    """All groups. Those of an exact topic are found by its name, the others by an index of their patterns.
 
     `fed` is the offset up to which the live members of each were fed; the fan-out moves it on.
     """
@@ -64,12 +51,11 @@ class Groups:
         """Never more than the head; less only while a round is under way."""
         self._all: dict[tuple[TopicFilter, str], Group[Any]] = {}
         """By filter and encoding's name: those that have members."""
-        self._by_topic: dict[str, list[Group[Any]]] = {}
-        """Groups of exact topics, by each of these."""
-        self._broad: list[Group[Any]] = []
-        """Groups with a wildcard in their filter."""
-        self._memo: dict[str, list[Group[Any]]] = {}
-        """Topic to the groups that match; topics drop out when a group of theirs comes or goes."""
+        self._by_topic: dict[str, dict[Group[Any], None]] = {}
+        """By each exact topic of their filters."""
+        self._wild: PatternIndex[Group[Any]] = PatternIndex()
+        """By each pattern with wildcards."""
+        self._memo = Memo()
 
     def __iter__(self) -> Iterator[Group[Any]]:
         return iter(self._all.values())
@@ -78,13 +64,12 @@ class Groups:
         group = self._all.get((topics, encoding.name))
         if group is None:
             group = self._all[topics, encoding.name] = Group(topics, encoding)
-            if topics.exact is None:
-                self._broad.append(group)
-                self._memo.clear()
-            else:
-                for topic in topics.exact:
-                    self._by_topic.setdefault(topic, []).append(group)
-                    self._memo.pop(topic, None)
+            for pattern in topics.patterns:
+                if ANY_SEGMENT in pattern:
+                    self._wild.add(pattern, group)
+                else:
+                    self._by_topic.setdefault(pattern, {})[group] = None
+                self._memo.changed(pattern)
         group.members += 1
         return group
 
@@ -93,21 +78,44 @@ class Groups:
         if group.members:
             return
         del self._all[group.topics, group.encoding.name]
-        if group.topics.exact is None:
-            self._broad.remove(group)
-            self._memo.clear()
-            return
-        for topic in group.topics.exact:
-            self._by_topic[topic].remove(group)
-            if not self._by_topic[topic]:
-                del self._by_topic[topic]
-            self._memo.pop(topic, None)
+        for pattern in group.topics.patterns:
+            if ANY_SEGMENT in pattern:
+                self._wild.remove(pattern, group)
+            else:
+                del self._by_topic[pattern][group]
+                if not self._by_topic[pattern]:
+                    del self._by_topic[pattern]
+            self._memo.changed(pattern)
 
-    def matching(self, topic: str) -> Iterable[Group[Any]]:
-        found = self._memo.get(topic)
-        if found is None:
-            if len(self._memo) >= _MEMO_TOPICS:
-                self._memo.clear()
-            found = [*self._by_topic.get(topic, ()), *(g for g in self._broad if g.matches(topic))]
-            self._memo[topic] = found
+    def known(self, topic: str) -> Collection[Group[Any]] | None:
+        """Those that match, if it is remembered."""
+        return self._memo.find(topic)
+
+    def find(self, topic: str) -> Generator[bool, None, Collection[Group[Any]]]:
+        """Those that match; yields True now and then, for the loop to be given a turn.
+
+        Groups may come and go meanwhile; those that are there all the time are found.
+        """
+        found = self._memo.find(topic)
+        if found is not None:
+            return found
+        since = self._memo.moment
+        groups = dict.fromkeys(self._by_topic.get(topic, ()))
+        for group in self._wild.walk(topic):
+            if group is None:
+                yield True
+            else:
+                groups[group] = None
+        found = tuple(groups)
+        self._memo.keep(topic, found, since)
         return found
+
+    def matching(self, topic: str) -> Collection[Group[Any]]:
+        """Those that match, in one step."""
+        steps = self.find(topic)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: Collection[Group[Any]] = end.value
+                return found

@@ -8,14 +8,14 @@ Rule 3: the cursor moves only over what was handled: written, handed to the read
     state      the cursor, `offset`           in `group.live`,  leads to
                                               with an outlet
     REPLAYING  where the next `read` begins   no                LIVE: `go_live`, if at the head
-    LIVE       the last event written, or     yes               REPLAYING: a write that was not taken, `fall_back`,
-               where it went live; `position`                   `change`; each tells the outlet that it is `behind`
-               is also past what is no match
+    LIVE       the last event written, or     yes               REPLAYING: a write that was not taken or is
+               where it went live; `position`                   too long, `fall_back`, `change`; each tells the outlet
+               is also past what is no match                    that it is `behind`
     CLOSED     where it ended                 no                nothing; `close` leads here from everywhere
 
 Who runs where. All of it runs on the event loop. One task at a time uses a subscription; a stream that has two, its
-pump and its listener, holds its lock meanwhile. `deliver` is the fan-out's, in whatever task commits or drives a
-round: it never waits, so it comes between two steps of the user's and not into one.
+pump and its listener, holds its lock meanwhile. `deliver` and `overtake` are the fan-out's, in whatever task commits or
+drives a round: they never wait, so they come between two steps of the user's and not into one.
 
 What holds when. `read` is the only one that waits, for two things:
 
@@ -125,11 +125,16 @@ class Subscription(Generic[P]):
         if outlet is None or self.offset >= offset:
             return False  # left since the round began, or read past this batch before going live
         if self.offset > before or not outlet.write(payload):  # the first: it has a part of this batch already
-            self.offset = max(self.offset, before)
-            self._leave_live()
+            self.overtake(before, offset)
             return False
         self.offset = offset
         return True
+
+    def overtake(self, before: int, offset: int) -> None:
+        """The fan-out's: what came after `before`, up to `offset`, is to be read from the cursor."""
+        if self.outlet is not None and self.offset < offset:
+            self.offset = max(self.offset, before)
+            self._leave_live()
 
     def fall_back(self) -> None:
         """Stop being live; the outlet is told to read on from the cursor."""

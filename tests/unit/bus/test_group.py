@@ -1,6 +1,8 @@
 """Subscribers of one filter share what is matched."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.bus.group import Groups
 from service.bus.values import Batch
@@ -51,3 +53,28 @@ def test_a_batch_without_frames_has_no_payload() -> None:
     group = Groups().join(topics("t"), OffsetText())
     assert group.batch([], 7, 3) == Batch(None, 0, 7, 3)
     assert group.batch([b"5", b"7"], 7, 3) == Batch((5, 7), 2, 7, 3)
+
+
+SEGMENTS = st.sampled_from(["a", "b"])
+PATTERNS = st.builds(
+    lambda segments, rest: "/".join([*segments, rest]),
+    st.lists(SEGMENTS | st.just("*"), max_size=2),
+    st.sampled_from(["**", "*", "a", "b"]),
+)
+FILTERS = st.lists(PATTERNS, max_size=3).map(lambda patterns: TopicFilter(tuple(patterns)))
+TOPICS = st.lists(SEGMENTS, min_size=1, max_size=3).map("/".join)
+
+
+@given(st.lists(st.tuples(FILTERS, st.booleans(), TOPICS), max_size=12))
+def test_matching_finds_what_asking_every_group_would_find(steps: list[tuple[TopicFilter, bool, str]]) -> None:
+    groups, encoding = Groups(), OffsetText()
+    for filter, stays, topic in steps:
+        group = groups.join(filter, encoding)
+        for name in (topic, "a", "a/b"):
+            found = list(groups.matching(name))
+            assert len(found) == len(set(found))
+            assert set(found) == {one for one in groups if one.topics.matches(name)}
+        if not stays:
+            groups.leave(group)
+    for topic in ("a", "a/b", "b/a/b"):
+        assert set(groups.matching(topic)) == {one for one in groups if one.topics.matches(topic)}
