@@ -6,8 +6,11 @@ from typing import Any, Final
 from service.bus.encoding import Encoding
 from service.core.event import DATA, Event
 
-_OVERHEAD: Final = 400
-"""Bytes of an entry beside its data and frames, near enough for a bound."""
+OVERHEAD: Final = 400
+"""Bytes of an entry beside its data, near enough for a bound."""
+
+FRAME_OVERHEAD: Final = 100
+"""Bytes of a frame beside its text: its place by encoding."""
 
 _SLACK: Final = 1.25
 """The front is cut off when the tail is this much over its bound: seldom, and in one piece."""
@@ -16,11 +19,15 @@ _SLACK: Final = 1.25
 class Entry:
     """One event of the tail and the frames that were asked for so far."""
 
-    __slots__ = ("_frames", "event")
+    __slots__ = ("_frames", "_tail", "event", "held")
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, tail: "Tail") -> None:
         self.event = event
+        self.held = event[DATA].__sizeof__() + OVERHEAD  # by its place, not its name: made for every event
+        """Bytes of memory, about."""
         self._frames: dict[str, bytes] | None = None
+        self._tail: Tail | None = tail
+        """Told of what is made; None once it is out of it, and held by a round of the fan-out alone."""
 
     def frame(self, encoding: Encoding[Any]) -> bytes:
         name = encoding.name
@@ -29,14 +36,23 @@ class Entry:
         found = self._frames.get(name)
         if found is None:
             found = self._frames[name] = encoding.frame(self.event)
+            size = len(found) + FRAME_OVERHEAD
+            self.held += size
+            if self._tail is not None:
+                self._tail.grew(size)
         return found
+
+    def leave(self) -> int:
+        """The tail's: it is out. Returns the bytes that it held."""
+        self._tail = None
+        return self.held
 
 
 class Tail:
-    """A window that ends at the head. Bounded by events and by bytes of data.
+    """A window that ends at the head. Bounded by events and by bytes of memory.
 
-    Bytes count twice, since an event is held as data and, once it was sent, as a frame: a stopped reader keeps
-    none of it alive beyond the window, because a socket's buffer refers to joined copies.
+    Bytes count what is held: an event's data and, for each encoding in which it was sent, its frame. A stopped reader
+    keeps none of it alive beyond the window, because a socket's buffer refers to joined copies.
     """
 
     def __init__(self, head: int, max_events: int, max_bytes: int) -> None:
@@ -60,12 +76,18 @@ class Tail:
 
     def append(self, events: Sequence[Event]) -> list[Entry]:
         """Add the next events of the log; returns their entries."""
-        added = list(map(Entry, events))
+        added = [Entry(event, self) for event in events]
         self._entries += added
-        self._bytes += sum(map(_cost, events))
+        self._bytes += sum([entry.held for entry in added])
         if len(self._entries) > self._max_events * _SLACK or self._bytes > self._max_bytes * _SLACK:
             self._shrink()
         return added
+
+    def grew(self, size: int) -> None:
+        """An entry's: it holds so many bytes more."""
+        self._bytes += size
+        if self._bytes > self._max_bytes * _SLACK:
+            self._shrink()
 
     def after(self, offset: int, limit: int) -> Iterator[Entry]:
         """At most `limit` positions from the one after `offset`, without those that were trimmed since."""
@@ -79,20 +101,16 @@ class Tail:
         for index, entry in enumerate(self._entries):
             if entry is not None and entry.event.offset <= floors.get(entry.event.topic, 0):
                 self._entries[index] = None
-                self._bytes -= _cost(entry.event)
+                self._bytes -= entry.leave()
 
     def _shrink(self) -> None:
         """Back to the bounds; at least the newest event stays."""
-        cut = max(0, len(self._entries) - self._max_events)
-        size = self._bytes - sum([_cost(entry.event) for entry in self._entries[:cut] if entry])
-        while size > self._max_bytes and cut < len(self._entries) - 1:
+        cut = 0
+        while cut < len(self._entries) - 1 and (
+            len(self._entries) - cut > self._max_events or self._bytes > self._max_bytes
+        ):
             entry = self._entries[cut]
-            size -= _cost(entry.event) if entry else 0
+            self._bytes -= entry.leave() if entry is not None else 0
             cut += 1
         del self._entries[:cut]
         self._first += cut
-        self._bytes = size
-
-
-def _cost(event: Event) -> int:
-    return 2 * len(event[DATA]) + _OVERHEAD  # by its place, not its name: asked for every event twice

@@ -1,12 +1,12 @@
 """The tail is bounded, contiguous up to the head, and serves nothing that was trimmed."""
 
+from sys import getsizeof
+
 import pytest
 
-from service.bus.tail import Tail
+from service.bus.tail import FRAME_OVERHEAD, OVERHEAD, Tail
 from service.core.event import Event
 from tests.support.wires import OffsetText
-
-OVERHEAD = 400
 
 
 def event(offset: int, topic: str = "t", data: str = "1") -> Event:
@@ -40,7 +40,7 @@ def test_at_the_bound_everything_is_kept_and_past_the_slack_the_front_goes() -> 
 
 
 def test_bytes_bind_as_well_as_events_and_are_accounted_exactly() -> None:
-    cost = 2 * 1_000 + OVERHEAD
+    cost = getsizeof("a" * 1_000) + OVERHEAD
     tail = filled(20, max_bytes=10 * cost, data="a" * 1_000)
     assert tail.bytes == len(tail) * cost
     assert tail.bytes <= 10 * cost * 1.25
@@ -71,9 +71,9 @@ def test_what_was_trimmed_is_forgotten_and_leaves_positions_as_they_were() -> No
     before = tail.bytes
     tail.forget({"a": 5})
     assert offsets(tail, 0) == [2, 4, 6, 7, 8, 9, 10]
-    assert tail.bytes == before - 3 * (2 + OVERHEAD)
+    assert tail.bytes == before - 3 * (getsizeof("1") + OVERHEAD)
     tail.forget({"a": 5})
-    assert tail.bytes == before - 3 * (2 + OVERHEAD), "forgetting twice counts once"
+    assert tail.bytes == before - 3 * (getsizeof("1") + OVERHEAD), "forgetting twice counts once"
     assert offsets(tail, 4, 2) == [6], "a limit counts positions, not what is left of them"
 
 
@@ -83,7 +83,7 @@ def test_forgotten_positions_are_shrunk_away_without_counting_twice() -> None:
     tail.forget({"t": 12})
     assert tail.bytes == 0
     tail.append([event(13)])
-    assert (tail.bytes, len(tail), tail.start) == (2 + OVERHEAD, 10, 3)
+    assert (tail.bytes, len(tail), tail.start) == (getsizeof("1") + OVERHEAD, 10, 3)
 
 
 def test_a_frame_is_made_once_for_each_encoding() -> None:
@@ -93,3 +93,36 @@ def test_a_frame_is_made_once_for_each_encoding() -> None:
     assert entry.frame(one) is entry.frame(one)
     entry.frame(other)
     assert (one.encoded, other.encoded) == (1, 1)
+
+
+def test_every_frame_counts_from_when_it_is_made_until_its_event_goes() -> None:
+    tail = Tail(0, 3, 1 << 20)
+    first, second = tail.append([event(1), event(2, "u")])
+    before = tail.bytes
+    one, other = OffsetText(name="one"), OffsetText(name="other")
+    first.frame(one), first.frame(one), first.frame(other), second.frame(one)
+    assert tail.bytes == before + 3 * (1 + FRAME_OVERHEAD)
+    tail.forget({"u": 2})
+    assert tail.bytes == before // 2 + 2 * (1 + FRAME_OVERHEAD)
+    second.frame(other)
+    assert tail.bytes == before // 2 + 2 * (1 + FRAME_OVERHEAD), "it is out, and the fan-out's alone"
+    tail.append([event(offset) for offset in range(3, 7)])
+    first.frame(OffsetText(name="third"))
+    assert tail.bytes == 3 * before // 2
+
+
+def test_text_counts_as_it_is_held_not_by_its_characters() -> None:
+    tail = Tail(0, 10, 1 << 20)
+    tail.append([event(1, data='"' + "\N{SNOWMAN}" * 1_000 + '"')])
+    assert tail.bytes >= 2_000 + OVERHEAD
+
+
+def test_frames_alone_push_the_front_out() -> None:
+    tail = Tail(0, 100, 10_000)
+    entries = tail.append([event(offset) for offset in range(1, 21)])
+    assert tail.start == 0
+    for n in range(20):
+        for entry in entries:
+            entry.frame(OffsetText(name=str(n)))
+    assert tail.bytes <= 10_000 * 1.25
+    assert tail.start + len(tail) == 20
