@@ -21,6 +21,10 @@ class Encoding(Protocol[P_co]):
     def name(self) -> str: ...
     @property
     def transport(self) -> str: ...
+    @property
+    def is_fed(self) -> bool:
+        """Whether its outlets ever take a write. If not, no frames are made for them: they are told to read."""
+
     def frame(self, event: Event) -> bytes:
         """One event's frame, to be kept and joined later."""
 

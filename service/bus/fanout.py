@@ -1,19 +1,80 @@
-"""From a commit to every live subscriber: one synchronous loop, cut into slices when there are many.
+"""From a commit to every live subscriber: one synchronous loop, cut into slices when there is much to do.
 
 A round covers everything between what was fanned out and the head, so commits that arrive while a long round
 is under way are joined into the next one. Nothing here waits: a subscriber that does not take a write becomes a
 reader from its own cursor.
+
+Rule 1: a round holds references to events, and the payload of one group at a time: it is made when the group's turn
+comes, and what outlives it is what a connection's buffer holds.
+Rule 2: a group gets a page in a round at most. One with more is behind by definition: its members read from their
+cursors, with back-pressure. So are all, if more waits than PENDING_BYTES.
+Rule 3: whoever takes no write anyway, such as a waiting poll, is only told; no frame is made for it.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
+from service.bus.encoding import Encoding
 from service.bus.group import Group, Groups
+from service.bus.reading import PAGE_BYTES
 from service.bus.tail import Entry
+from service.core.event import DATA, TOPIC
 
 SLICE: Final = 256
 """Writes between two looks at the event loop, about a millisecond."""
+
+WRITE_BYTES: Final = 32 * 1024
+"""Of one write; a longer one counts as several."""
+
+LOOKS: Final = 4_096
+"""Groups found for an event between two looks at the event loop, about a millisecond."""
+
+SEARCH_LOOKS: Final = 32
+"""What the search for a topic's groups counts for, if they are not remembered."""
+
+PENDING_BYTES: Final = 16 << 20
+"""Of events and their frames that wait for a round: twice what one request may bring."""
+
+
+FRAMES: Final = 8
+"""Frames joined that count as much as one write."""
+
+ENVELOPE: Final = 100
+"""Bytes that a frame has beside its data, at least."""
+
+
+class _Share:
+    """What a round has for one group: its entries, unless they are more than a page or its members take none."""
+
+    __slots__ = ("entries", "size")
+
+    def __init__(self, is_fed: bool) -> None:
+        self.entries: list[Entry] | None = [] if is_fed else None
+        """None: it is to be read from the cursor."""
+        self.size = 0
+        """Of their frames in bytes, at least."""
+
+    def add(self, entry: Entry) -> None:
+        if self.entries is not None:
+            self.size += len(entry.event[DATA]) + ENVELOPE
+            if self.size > PAGE_BYTES:
+                self.entries = None
+            else:
+                self.entries.append(entry)
+
+    def frames(self, encoding: Encoding[Any]) -> list[bytes] | None:
+        """Those of a page at most, or None; from then on `size` is theirs."""
+        if self.entries is None:
+            return None
+        frames: list[bytes] = []
+        self.size = 0
+        for entry in self.entries:
+            frames.append(frame := entry.frame(encoding))
+            self.size += len(frame)
+            if self.size > PAGE_BYTES:
+                return None
+        return frames
 
 
 class FanOut:
@@ -23,6 +84,10 @@ class FanOut:
         self._groups = groups
         self._pending: list[Entry] = []
         """Committed and not in a round yet, in log order."""
+        self._pending_bytes = 0
+        """What they hold; more than PENDING_BYTES: they were dropped, and everybody is behind."""
+        self._last = head
+        """The offset that the next round ends with."""
         self._task: asyncio.Task[None] | None = None
         """Drives a round that did not end within the step of its commit; None between rounds."""
         groups.fed = head
@@ -31,12 +96,18 @@ class FanOut:
 
     def feed(self, entries: list[Entry]) -> None:
         """Deliver `entries`, the next ones of the log, now or right after the round that is under way."""
-        self._pending += entries
-        if self._task is not None:
+        self._last = entries[-1].event.offset
+        if self._task is None:
+            self._pending = entries
+            rounds = self._rounds()
+            if next(rounds, False):  # a slice was written and there is more; mostly everybody has it by now
+                self._task = asyncio.create_task(self._drive(rounds), name="fan-out")
             return
-        rounds = self._rounds()
-        if next(rounds, False):  # a slice was written and there is more; mostly everybody has it by now
-            self._task = asyncio.create_task(self._drive(rounds), name="fan-out")
+        self._pending_bytes += sum([entry.held for entry in entries])
+        if self._pending_bytes > PENDING_BYTES:
+            self._pending.clear()
+        else:
+            self._pending += entries
 
     @property
     def is_busy(self) -> bool:
@@ -59,29 +130,64 @@ class FanOut:
     def _rounds(self) -> Iterator[bool]:
         """Writes until nothing is pending; yields True whenever the loop should be given a turn before it goes on."""
         room = SLICE
-        while self._pending:
+        while self._groups.fed < self._last:
             entries, self._pending = self._pending, []
-            before, last = self._groups.fed, entries[-1].event.offset
-            for group, payload, count in self._payloads(entries):
-                live = tuple(group.live)
-                start = 0
-                while start < len(live):
-                    if not room:
-                        yield True
-                        room = SLICE
-                    part = live[start : start + room]
-                    taken = [subscription.deliver(payload, before, last) for subscription in part]
-                    self.deliveries += count * sum(taken)
-                    start += len(part)
-                    room -= len(part)
+            is_overrun, self._pending_bytes = self._pending_bytes > PENDING_BYTES, 0
+            before, last = self._groups.fed, self._last
+            if is_overrun:
+                shares = {group: _Share(is_fed=False) for group in self._groups}
+            else:
+                shares = yield from self._match(entries)
+            del entries
+            while shares:
+                group = next(iter(shares))
+                share = shares.pop(group)
+                room = yield from self._serve(group, share, before, last, room)
             self._groups.fed = last
 
-    def _payloads(self, entries: list[Entry]) -> list[tuple[Group[Any], Any, int]]:
-        """The frames of a round and their number, joined once a group."""
-        matched: dict[Group[Any], list[bytes]] = {}
-        matching = self._groups.matching
+    def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], _Share]]:
+        """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""
+        shares: dict[Group[Any], _Share] = {}
+        looks = 0
         for entry in entries:
-            for group in matching(entry.event.topic):
+            topic = entry.event[TOPIC]
+            found = self._groups.known(topic)
+            if found is None:
+                found = yield from self._groups.find(topic)
+                looks += SEARCH_LOOKS
+            for group in found:
                 if group.live:
-                    matched.setdefault(group, []).append(entry.frame(group.encoding))
-        return [(group, group.encoding.join(frames), len(frames)) for group, frames in matched.items()]
+                    share = shares.get(group)
+                    if share is None:
+                        share = shares[group] = _Share(group.encoding.is_fed)
+                    share.add(entry)
+            looks += 1 + len(found)
+            if looks >= LOOKS:
+                yield True
+                looks = 0
+        return shares
+
+    def _serve(self, group: Group[Any], share: _Share, before: int, last: int, room: int) -> Generator[bool, None, int]:
+        """Write to all live members of a group; returns what is left of `room` writes until the next turn is due."""
+        live = tuple(group.live)
+        frames = share.frames(group.encoding) if live else None
+        payload, cost = None, 1
+        if frames is not None:
+            payload = group.encoding.join(frames)
+            cost += share.size // WRITE_BYTES
+            room -= len(frames) // FRAMES
+        start = 0
+        while start < len(live):
+            if room <= 0:
+                yield True
+                room = SLICE
+            part = live[start : start + max(1, room // cost)]
+            if frames is None:
+                for subscription in part:
+                    subscription.overtake(before, last)
+            else:
+                taken = [subscription.deliver(payload, before, last) for subscription in part]
+                self.deliveries += len(frames) * sum(taken)
+            start += len(part)
+            room -= cost * len(part)
+        return room

@@ -14,7 +14,7 @@ from service.bus.tail import Tail
 from service.bus.turns import Turns
 from service.bus.values import Batch, Gap
 from service.core.cursor import Cursor
-from service.core.event import OFFSET
+from service.core.event import OFFSET, TOPIC
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Page, Search
 
@@ -28,6 +28,9 @@ step makes of it."""
 
 TAIL_SCAN: Final = 2_000
 """Entries of the tail that are looked at in one step, however few match."""
+
+COMPARISONS: Final = 100_000
+"""Segments compared in one step, some milliseconds: filters that are hard to match look at fewer entries."""
 
 
 class Reading:
@@ -124,14 +127,20 @@ class Reading:
     def _tail_page(self, group: Group[P], after: int) -> Batch[P]:
         frames: list[bytes] = []
         size, floor = 0, self.floor(group.topics)  # the tail forgets in the step in which a floor is raised
-        for entry in self._tail.after(after, TAIL_SCAN):
-            if group.matches(entry.event.topic):
+        scan = max(1, min(TAIL_SCAN, COMPARISONS // group.topics.weight))
+        known: dict[str, bool] = {}  # topics come again
+        for entry in self._tail.after(after, scan):
+            topic = entry.event[TOPIC]
+            matches = known.get(topic)
+            if matches is None:
+                matches = known[topic] = group.topics.matches(topic)
+            if matches:
                 frame = entry.frame(group.encoding)
                 frames.append(frame)
                 size += len(frame)
                 if len(frames) >= PAGE_EVENTS or size >= PAGE_BYTES:
                     return group.batch(frames, entry.event.offset, floor)
-        return group.batch(frames, min(self.head, after + TAIL_SCAN), floor)
+        return group.batch(frames, min(self.head, after + scan), floor)
 
     async def search(self, search: Search) -> Page:
         """One page of history."""

@@ -90,6 +90,7 @@ class WebSocketFrames:
     name: Final = "websocket"
     transport: Final = "websocket"
     may_be_held_back: Final = False
+    is_fed: Final = True
 
     def __init__(self, text: EventText) -> None:
         self._text = text
@@ -123,6 +124,7 @@ class WebSocketMessages:
     name: Final = "websocket-messages"
     transport: Final = "websocket"
     may_be_held_back: Final = False
+    is_fed: Final = False
 
     def __init__(self, text: EventText) -> None:
         self._text = text
@@ -157,6 +159,7 @@ class SSEFrames:
         self._text = text
         self._named = named
         self._chunked = chunked
+        self.is_fed: Final = chunked  # without, it is for portable pipes, which take no write
         self._pieces = _sse_pieces(named)
 
     def frame(self, event: Event) -> bytes:
@@ -208,6 +211,7 @@ class PollItems:
 
     name: Final = "poll"
     transport: Final = "poll"
+    is_fed: Final = False
 
     def __init__(self, text: EventText) -> None:
         self._text = text

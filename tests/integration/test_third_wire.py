@@ -27,6 +27,7 @@ class Lines:
 
     name = transport = "ndjson"
     may_be_held_back = False
+    is_fed = True
 
     def __init__(self, epoch: str) -> None:
         self._text = EventText(epoch)

@@ -23,9 +23,10 @@ ASGI = Callable[..., Awaitable[None]]
 class OffsetText:
     """Frames are offsets as text, payloads are tuples of them: what was written is plain to see."""
 
-    def __init__(self, transport: str = "websocket", name: str = "") -> None:
+    def __init__(self, transport: str = "websocket", name: str = "", is_fed: bool = True) -> None:
         self.name = name or transport
         self.transport = transport
+        self.is_fed = is_fed
         self.encoded = 0
 
     def frame(self, event: Event) -> bytes:

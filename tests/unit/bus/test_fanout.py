@@ -1,13 +1,17 @@
 """Every live subscriber gets every matching event in log order, also when a round is cut into slices."""
 
 import asyncio
-from collections.abc import Callable
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.bus.bus import EventBus
-from service.bus.fanout import SLICE
+from service.bus.fanout import ENVELOPE, LOOKS, PENDING_BYTES, SLICE
+from service.bus.reading import PAGE_BYTES
 from service.bus.start import Start
 from service.bus.subscription import State, Subscription
+from service.core.event import Event
 from service.core.topics import TopicFilter
 from tests.support.wires import OffsetText, Sink, drafts, memory_bus
 
@@ -161,3 +165,135 @@ async def test_the_head_is_there_before_the_fan_out_and_the_answer_after_it() ->
     receipt = await bus.publish(drafts(3))
     assert heads == [3]
     assert wire.offsets == list(receipt.offsets)
+
+
+# What a round may hold, and how long its steps may be
+
+
+async def test_a_page_is_written_and_one_event_more_is_read_from_the_cursor() -> None:
+    data = '"' + "a" * 998 + '"'
+    most = PAGE_BYTES // (len(data) + ENVELOPE)
+    for count, is_live in ((most, True), (most + 1, False)):
+        bus, encoding = memory_bus(), OffsetText()
+        subscription, sink = await live(bus, encoding)
+        await bus.publish(drafts(count, data=data))
+        assert (subscription.state is State.LIVE, sink.behinds) == (is_live, not is_live)
+        if not is_live:
+            assert sink.taken == []
+            assert subscription.offset == 0
+            page = await subscription.read()
+            assert page.payload[:2] == (1, 2), "from the first one on"
+
+
+class Text(OffsetText):
+    """Frames and payloads as long as on a real wire; `times` as long as their data lets expect."""
+
+    def __init__(self, times: int = 1) -> None:
+        super().__init__()
+        self._times = times
+
+    def frame(self, event: Event) -> bytes:
+        return event.data.encode() * self._times
+
+    def join(self, frames: Sequence[bytes]) -> Any:
+        return b"".join(frames)
+
+
+async def test_frames_count_as_they_are_made_not_as_they_were_expected() -> None:
+    for count, is_live in ((4, True), (5, False)):
+        bus = memory_bus()
+        subscription, _ = await live(bus, Text(times=PAGE_BYTES // 4))
+        await bus.publish(drafts(count))
+        assert (subscription.state is State.LIVE) == is_live
+
+
+async def test_a_round_holds_one_groups_payload_at_a_time() -> None:
+    """A hundred filters that all match; who takes a payload here lets go of it at once."""
+
+    class Nowhere(Sink):
+        def write(self, payload: Any) -> bool:
+            return True
+
+    bus, encoding = memory_bus(), Text()
+    for n in range(100):
+        subscription, _ = await bus.subscribe(TopicFilter(("t", f"other{n}")), Start.now(), encoding)
+        assert subscription.go_live(Nowhere())
+    batch = drafts(200, data='"' + "a" * 1_000 + '"')
+    await bus.publish(batch)  # what is made once is there
+    tracemalloc.start()
+    await bus.publish(batch)
+    await bus.settle()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert bus.deliveries == 2 * 200 * 100
+    assert peak < 2 << 20, "a hundred payloads would be 22 MiB"
+
+
+async def test_no_frame_is_made_for_who_takes_no_write() -> None:
+    bus, encoding = memory_bus(), OffsetText(is_fed=False)
+    subscription, sink = await live(bus, encoding)
+    other, unwoken = await live(bus, encoding, TopicFilter(("u",)))
+    await bus.publish(drafts(3))
+    assert (sink.behinds, sink.taken, encoding.encoded) == (1, [], 0)
+    assert (unwoken.behinds, other.state, other.position) == (0, State.LIVE, 3)
+    assert (await subscription.read()).payload == (1, 2, 3)
+
+
+async def test_many_who_take_no_write_are_told_in_slices() -> None:
+    bus, encoding = memory_bus(), OffsetText(is_fed=False)
+    members = await crowd(bus, encoding, 3 * SLICE)
+    await bus.publish(drafts(1))
+    assert sum(sink.behinds for _, sink in members) == SLICE
+    await bus.settle()
+    assert all(sink.behinds == 1 for _, sink in members)
+
+
+async def test_what_waits_for_a_round_is_bounded_and_then_everybody_reads() -> None:
+    bus, encoding = memory_bus(), OffsetText()
+    members = await crowd(bus, encoding, 8 * SLICE)
+    bystander, _ = await live(bus, encoding, TopicFilter(("u",)))
+    large = drafts(PENDING_BYTES // 2 // 65_536 + 1, data='"' + "a" * 65_534 + '"')
+    await bus.publish(drafts(1))
+    await asyncio.gather(*(bus.publish(large) for _ in range(2)))
+    assert bus.delivered == 0, "the round of the first one is still under way"
+    await bus.settle()
+    assert bus.delivered == bus.head
+    assert all(one.state is State.REPLAYING and one.offset == 1 for one, _ in members)
+    assert bystander.state is State.REPLAYING, "whose round was dropped can't know that it missed nothing"
+    await bus.publish(drafts(1))
+    assert await bystander.read() is not None
+
+
+async def test_matching_gives_the_loop_its_turns() -> None:
+    """Filters that never match cost a batch on new topics nothing but looking for them, a little at a time."""
+    bus, encoding = memory_bus(), OffsetText()
+    _, sink = await live(bus, encoding)
+    for n in range(200):
+        await live(bus, encoding, TopicFilter((f"never{n}/*", f"*/never{n}")))
+    await bus.publish([*drafts(1), *(draft for n in range(LOOKS) for draft in drafts(1, f"new/{n}"))])
+    assert bus.delivered == 0, "the round goes on in turns of its own"
+    await bus.settle()
+    assert sink.taken == [(1,)]
+
+
+async def test_a_heavy_round_has_no_long_step() -> None:
+    """Patterns that all begin as the topics do, against a batch of new topics: CPU time of each turn."""
+    bus, encoding = memory_bus(), OffsetText()
+    for n in range(40):
+        patterns = ["/".join("a" if (n * 64 + m) >> bit & 1 else "*" for bit in range(12)) + "/b" for m in range(64)]
+        await live(bus, encoding, TopicFilter(tuple(patterns)))
+    longest, is_over = 0.0, asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal longest
+        while not is_over.is_set():
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - began)
+
+    watching = asyncio.create_task(watch())
+    await bus.publish([draft for n in range(100) for draft in drafts(1, "a/" * 12 + f"x{n}")])
+    await bus.settle()
+    is_over.set()
+    await watching
+    assert longest < 0.1, "about 2 ms, where nothing else is measured too"
