@@ -1,7 +1,8 @@
 """Whether everybody is being sent away, and when each may come back. One value, shared by all who need to know."""
 
-import asyncio
+import contextlib
 import random
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from service.core.limits import RETRY_MIN_MS
@@ -15,21 +16,33 @@ class Drain:
     """Begun once, at the end; never taken back."""
 
     def __init__(self) -> None:
-        self._begun = asyncio.Event()
+        self._has_begun = False
+        self._waiting: dict[Callable[[], None], None] = {}  # told when it begins, in the order they came
         self._crowd = 0  # how many were there when it began: they all come back, also those who left meanwhile
 
     @property
     def has_begun(self) -> bool:
-        return self._begun.is_set()
+        return self._has_begun
 
     def begin(self, crowd: int = 0) -> None:
         """Idempotent: the first crowd counts, unless it was nobody."""
         self._crowd = self._crowd or crowd
-        self._begun.set()
+        self._has_begun = True
+        waiting, self._waiting = self._waiting, {}
+        for callback in waiting:
+            callback()
 
-    async def wait(self) -> None:
-        """Return once it has begun."""
-        await self._begun.wait()
+    @contextlib.contextmanager
+    def telling(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Inside, `callback` is called once it begins, or now if it has: it must not block or raise."""
+        if self._has_begun:
+            callback()
+        else:
+            self._waiting[callback] = None
+        try:
+            yield
+        finally:
+            self._waiting.pop(callback, None)
 
     def return_delay(self, present: int = 0) -> int:
         """Milliseconds after which one may come back: random, and more with more of them."""

@@ -143,5 +143,6 @@ class Reading:
         return group.batch(frames, min(self.head, after + scan), floor)
 
     async def search(self, search: Search) -> Page:
-        """One page of history."""
+        """One page of history; in turns with the replays, and so are all whom one event has woken."""
+        await self._turns.take()
         return await self._log.search(search)

@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from service.access.drain import Drain
 from service.access.gate import Act, Gate
@@ -40,16 +40,19 @@ class Question:
 
 
 class Waiter:
-    """An outlet that takes nothing: it only learns that there is something to read."""
+    """An outlet that takes nothing: it only learns that there is something to read, and ends a wait for it."""
 
-    def __init__(self, event: asyncio.Event) -> None:
-        self._event = event
+    def __init__(self, limit: asyncio.Timeout) -> None:
+        self._limit: asyncio.Timeout | None = limit
 
     def write(self, payload: bytes) -> bool:
         return False
 
     def behind(self) -> None:
-        self._event.set()
+        """Once is enough: a time limit that is over can't be moved."""
+        limit, self._limit = self._limit, None
+        if limit is not None:
+            limit.reschedule(asyncio.get_running_loop().time())
 
 
 class PollWire:
@@ -160,18 +163,10 @@ class PollWire:
         gap: Gap | None = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + question.wait
-        ended = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self._drain.wait())]
-        try:
-            while not page.rows and gap is None and loop.time() < deadline and not ended[1].done():
-                await self._park(question.search.topics, page.next, ended, deadline - loop.time())
-                if ended[0].done():
-                    raise DisconnectedError
-                question = replace(question, search=replace(question.search, after=page.next))
-                page, gap = await self._search(question)
-        finally:
-            for task in ended:
-                task.cancel()
-            await asyncio.gather(*ended, return_exceptions=True)
+        while not page.rows and gap is None and loop.time() < deadline and not self._drain.has_begun:
+            await self._park(question.search.topics, page.next, receive, deadline)
+            question = replace(question, search=replace(question.search, after=page.next))
+            page, gap = await self._search(question)
         return page, gap
 
     async def _search(self, question: Question) -> tuple[Page, Gap | None]:
@@ -195,22 +190,22 @@ class PollWire:
             beyond = replace(search, limit=1, after=page.next)
         return bool((await self._bus.reading.search(beyond)).rows)
 
-    async def _park(
-        self,
-        topics: TopicFilter,
-        offset: int,
-        ended: list["asyncio.Task[Any]"],
-        seconds: float,
-    ) -> None:
-        """Wait at the head as a live subscription until something matches, the time is up, or one of `ended` is."""
+    async def _park(self, topics: TopicFilter, offset: int, receive: Receive, deadline: float) -> None:
+        """Wait at the head as a live subscription until something matches, the time is up, or the service goes.
+
+        Without a task of its own: many may come, be woken and leave at once. Raises DisconnectedError.
+        """
         subscription = self._bus.attach(topics, offset, self._encoding)
-        woken = asyncio.Event()
-        wake = asyncio.create_task(woken.wait())
         try:
-            if subscription.go_live(Waiter(woken)):
-                await asyncio.wait([wake, *ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout_at(deadline) as limit:
+                waiter = Waiter(limit)
+                if subscription.go_live(waiter):
+                    with self._drain.telling(waiter.behind):
+                        await _disconnected(receive)
+                        raise DisconnectedError
+        except TimeoutError:
+            return
         finally:
-            wake.cancel()
             subscription.close()
 
     def _body(self, page: Page, more: bool, gap: Gap | None) -> bytes:

@@ -1,20 +1,21 @@
 """Sending everybody away: when it has begun, and when each may come back."""
 
-import asyncio
-
 from service.access.drain import RETURN_MS_MAX, Drain
 from service.core.limits import RETRY_MIN_MS
 
 
-async def test_who_waits_for_it_learns_of_it_once_it_has_begun() -> None:
-    drain = Drain()
-    waiting = asyncio.create_task(drain.wait())
-    await asyncio.sleep(0)
-    assert not drain.has_begun
-    assert not waiting.done()
-    drain.begin()
-    assert drain.has_begun
-    await asyncio.wait_for(waiting, 20)
+def test_who_waits_is_told_once_when_it_begins_and_not_after_leaving() -> None:
+    drain, told = Drain(), []
+    with drain.telling(lambda: told.append("left")):
+        assert not drain.has_begun
+    with drain.telling(lambda: told.append("stayed")):
+        assert told == []
+        drain.begin()
+        drain.begin()
+        assert drain.has_begun
+        assert told == ["stayed"]
+    with drain.telling(lambda: told.append("came late")):
+        assert told == ["stayed", "came late"]
 
 
 async def test_clients_come_back_spread_over_the_number_of_them() -> None:

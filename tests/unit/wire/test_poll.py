@@ -1,6 +1,7 @@
 """docs/protocol.md, section 4: long polling and history on `/api/events`."""
 
 import asyncio
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -234,6 +235,32 @@ async def test_a_client_that_leaves_frees_its_place(wire: PollWire, bus: EventBu
     await asyncio.wait_for(exchange.task, 10)
     assert exchange.messages == []
     assert bus.subscriptions()["poll"] == 0
+
+
+@pytest.mark.parametrize("how", ["woken", "left", "sent away"])
+async def test_a_crowd_that_is_done_at_once_holds_no_step_of_the_loop(
+    wire: PollWire, bus: EventBus, house: House, how: str
+) -> None:
+    before = len(asyncio.all_tasks())
+    crowd = [Exchange(wire, http_scope("GET", "/api/events", "topic=t&wait=60")) for _ in range(600)]
+    await until(lambda: bus.subscriptions()["poll"] == len(crowd))
+    assert len(asyncio.all_tasks()) == before + len(crowd), "one task each, the request's own"
+    if how == "woken":
+        await bus.publish(drafts(1))
+    elif how == "left":
+        for exchange in crowd:
+            exchange.disconnect()
+    else:
+        house.drain.begin(len(crowd))
+    longest = 0.0
+    while not all(exchange.task.done() for exchange in crowd):
+        began = thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, thread_time() - began)
+    assert longest < 0.1, "20 ms, where nothing else is measured too"
+    assert bus.subscriptions()["poll"] == house.gate.places == 0
+    if how == "woken":
+        assert all([ids((await exchange.answer()).json()) == [1] for exchange in crowd])
 
 
 async def test_a_cancelled_poll_frees_its_place_and_its_tasks(wire: PollWire, bus: EventBus) -> None:
