@@ -331,4 +331,4 @@ async def test_events_that_lie_about_projects_change_nothing(open_desk: Desk) ->
     await expect(open_desk.page.locator("#log-lines .line")).to_have_count(1)
     await expect(open_desk.page.locator("#name")).to_have_text("Still here")
     await open_desk.home()
-    await expect(open_desk.page.get_by_role("link", name="Still here")).to_be_visible()
+    await expect(open_desk.page.get_by_role("heading", name="Still here")).to_be_visible()

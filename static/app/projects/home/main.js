@@ -1,6 +1,7 @@
 /** The home page: what is there, what happens, and a form to begin something. */
 
 import { connect } from "../../../client/index.js";
+import { TwinwireError } from "../../../client/errors.js";
 import { inWords } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
@@ -58,6 +59,19 @@ async function addProject({ id, name }, created) {
   }
 }
 
+/**
+ * An event says that a project was deleted: the server has the last word.
+ *
+ * @param {string} id
+ */
+async function removeProject(id) {
+  try {
+    await projects.get(id);
+  } catch (error) {
+    if (error instanceof TwinwireError && error.status === 404) list.remove(id);
+  }
+}
+
 byId("list-more").addEventListener("click", async () => {
   try {
     list.append(await projects.list(list.last()));
@@ -78,7 +92,7 @@ function receive(event) {
   if (type === "completion")
     page.say(`${list.name(topic.split("/")[1]) ?? "A project"}: ${data.message || data.status}`);
   feed.add(event);
-  if (type === "project_deleted" && topic === "projects") list.remove(data.id);
+  if (type === "project_deleted" && topic === "projects") removeProject(data.id);
 }
 
 await reload();
