@@ -128,6 +128,7 @@ class Assembly:
                 durability=settings.log.durability,
                 policies=settings.log.retention,
                 retention_interval=settings.log.retention_interval,
+                max_topics=settings.limits.max_topics,
             )
             undo.push_async_callback(log.close)
             bus = EventBus(log, clock, tail_events=settings.bus.tail_events, tail_bytes=settings.bus.tail_bytes)

@@ -100,6 +100,9 @@ class LimitSettings(_Room):
     data_max: int = Field(
         DATA_MAX, ge=1024, le=REQUEST_MAX // 2, description="Bytes of one event's encoded data at most."
     )
+    max_topics: int = Field(
+        1_000_000, ge=1, description="Topics at most, about 300 bytes of memory each; events on a new one are refused."
+    )
     max_streams: int = Field(
         0, ge=0, description="Open streams and waiting polls at most; 0 for no bound but the machine's."
     )

@@ -205,8 +205,9 @@ class EventLog(Protocol):
     ) -> Receipt:
         """Commit, if all guards hold. Statements also run for drafts that repeat an earlier key.
 
-        Raises GuardError (one did not hold), StorageFullError, OverloadedError (too much waits), UnavailableError (the
-        log is closed), UnsupportedError (no such ability) or StorageError: then nothing of it was written.
+        Raises GuardError (one did not hold), StorageFullError, OverloadedError (too much waits, or it would make a
+        topic too many), UnavailableError (the log is closed), UnsupportedError (no such ability) or StorageError:
+        then nothing of it was written.
         """
 
     async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:

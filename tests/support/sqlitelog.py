@@ -8,7 +8,12 @@ from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import migrate
 from service.resources import resource
 
-USUAL: Final[dict[str, Any]] = {"durability": "full", "policies": (), "retention_interval": 60.0}
+USUAL: Final[dict[str, Any]] = {
+    "durability": "full",
+    "policies": (),
+    "retention_interval": 60.0,
+    "max_topics": 1_000_000,
+}
 """Options of `open_log`."""
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.core.errors import GuardError
+from service.core.errors import GuardError, OverloadedError, TwinwireError
 from service.core.event import Draft, Event, new_tuple
 from service.log.base import Guard, Receipt, Statement, Value
 from service.log.sqlite.database import WriterConnection, transaction
@@ -61,7 +61,7 @@ class Commit:
         self.head = head
         self.time = time
         self.events: list[Event] = []
-        self.answers: list[Receipt | GuardError] = []
+        self.answers: list[Receipt | TwinwireError] = []
         """One for each append, in their order."""
         self._rows: list[tuple[int, int, int, str, str, str | None]] = []
         """The events once more, as they are inserted."""
@@ -79,7 +79,8 @@ class Commit:
 
         Plain appends on topics that are there are one statement, its own transaction.
         """
-        if all([append.is_plain for append in appends]):  # noqa: C419 - as above
+        has_room = sum([len(append.drafts) for append in appends]) <= self._registry.room
+        if has_room and all([append.is_plain for append in appends]):  # noqa: C419 - as above
             self.answers = [Receipt(self._assign(append.drafts), True) for append in appends]
             if not self._fresh:
                 self._insert(connection)
@@ -90,12 +91,14 @@ class Commit:
                 self.answers.append(self._carry_out(connection, append))
             self._insert(connection)
 
-    def _carry_out(self, connection: WriterConnection, append: Append) -> Receipt | GuardError:
+    def _carry_out(self, connection: WriterConnection, append: Append) -> Receipt | TwinwireError:
         """Guards, drafts, statements. A guard that does not hold leaves nothing to undo, so its neighbours go on."""
         for guard in append.guards:
             row = connection.execute(guard.text, dict(guard.parameters)).fetchone()
             if row != guard.expected:
                 return GuardError("what this depends on is not so any more", row=row)
+        if (full := self._too_many_topics(append.drafts)) is not None:
+            return full
         receipt = self._add(connection, append)
         if append.also:
             assigned: dict[str, Value] = {f"offset_{n}": offset for n, offset in enumerate(receipt.offsets)}
@@ -103,6 +106,17 @@ class Commit:
             for statement in append.also:
                 connection.execute(statement.text, {**assigned, **statement.parameters})
         return receipt
+
+    def _too_many_topics(self, drafts: Sequence[Draft]) -> OverloadedError | None:
+        """What is answered if there is no room for the topics that these drafts would make."""
+        room = self._registry.room - len(self._fresh)
+        if len(drafts) <= room:
+            return None
+        names = {draft.topic for draft in drafts}
+        fresh = sum(name not in self._growth and self._registry.get(name) is None for name in names)
+        if fresh <= max(0, room):
+            return None
+        return OverloadedError("there are as many topics as there may be: no new one can be made", field="topic")
 
     def _add(self, connection: WriterConnection, append: Append) -> Receipt:
         if not append.has_keys:

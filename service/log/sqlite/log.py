@@ -133,12 +133,14 @@ async def open_log(
     durability: Durability,
     policies: Sequence[Policy],
     retention_interval: float,
+    max_topics: int,
 ) -> SQLiteEventLog:
     """Open a migrated database; `retention_interval` in seconds. Raises StorageError if it can't be used."""
     with explained(path):
         connection = await connect(partial(connect_writer, path, durability))
         try:
             opened = await on_thread(connection, read_opened, durability)
+            opened.registry.max_topics = max_topics
             return SQLiteEventLog(connection, path, opened, policies, retention_interval, clock)
         except BaseException:
             await connection.close()

@@ -21,6 +21,9 @@ MERGE_TOPICS: Final = 16
 WINDOW: Final = 2_000
 """Offsets looked at in one step of a scan, about a millisecond of it, however few of them match."""
 
+_COMPARISONS: Final = 100_000
+"""Segments compared in one such step, some milliseconds: for filters that are hard to match it is a shorter one."""
+
 _ONE_TOPIC: Final = """
 SELECT offset, {name}, type, time, prev, data FROM events INDEXED BY events_topic
 WHERE topic = {topic} AND offset > :low AND offset < :high
@@ -70,9 +73,9 @@ class Reader:
         order = "DESC" if newest_first else "ASC"
         if topics.covers_all:
             return self._fetch(_ALL_TOPICS.format(order=order), {}, low, high, limit, max_bytes, newest_first)
-        matching = self._registry.matching(topics)
-        if len(matching) > MERGE_TOPICS:
-            return self._window(matching, low, high, limit, max_bytes, newest_first)
+        matching = self._registry.few(topics, MERGE_TOPICS)
+        if matching is None:
+            return self._window(topics, low, high, limit, max_bytes, newest_first)
         if not matching:
             return (), low + 1 if newest_first else high - 1
         parts: list[str] = []
@@ -123,28 +126,33 @@ class Reader:
 
     def _window(
         self,
-        matching: dict[int, str],
+        topics: TopicFilter,
         low: int,
         high: int,
         limit: int,
         max_bytes: int,
         newest_first: bool,
     ) -> tuple[Sequence[Row], int]:
-        """One step of a scan: whatever matches among the next WINDOW offsets."""
+        """One step of a scan: whatever matches among the next offsets, WINDOW at most."""
         edge_low, edge_high = low, high
+        window = max(1, min(WINDOW, _COMPARISONS // topics.weight))
         if newest_first:
-            edge_low = max(low, high - WINDOW - 1)
+            edge_low = max(low, high - window - 1)
         else:
-            edge_high = min(high, low + WINDOW + 1)
-        names = set(matching.values())
+            edge_high = min(high, low + window + 1)
+        known: dict[str, bool] = {}  # topics come again
         order = "DESC" if newest_first else "ASC"
         cursor = self._connection.execute(
-            _ALL_TOPICS.format(order=order), {"low": edge_low, "high": edge_high, "limit": WINDOW}
+            _ALL_TOPICS.format(order=order), {"low": edge_low, "high": edge_high, "limit": window}
         )
         rows: list[Row] = []
         size = 0
         for row in cursor:
-            if row[TOPIC] in names:
+            name = row[TOPIC]
+            matches = known.get(name)
+            if matches is None:
+                matches = known[name] = topics.matches(name)
+            if matches:
                 rows.append(row)
                 size += len(row[DATA])
                 if len(rows) == limit or size >= max_bytes:

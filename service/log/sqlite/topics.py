@@ -1,9 +1,10 @@
 """The topics of the log, in memory: ids, heads, floors and sizes.
 
-One entry costs about 300 bytes; a log with a million topics needs 300 MB. It answers, without touching the disk,
-what a subscriber asks first: is there anything after my cursor, and was any of it removed?
+One entry costs about 300 bytes; a million topics, the bound unless an operator moves it, need 300 MB. It answers,
+without touching the disk, what a subscriber asks first: is there anything after my cursor, and was any of it removed?
 """
 
+import math
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
@@ -14,7 +15,10 @@ from service.core.topics import TopicFilter
 from service.log.base import TopicStats, TrimListener
 
 _MEMO_MAX: Final = 1_024
-"""Filters whose matching topics are remembered; a filter beyond is matched anew."""
+"""Filters of which something is remembered, a few topics and a floor each; a filter beyond is matched anew."""
+
+_COMPARISONS: Final = 40_000
+"""Segments compared in one look for the topics of a filter, some milliseconds; the next look goes on from there."""
 
 _RAISED_MAX: Final = 10_000
 """Floors raised that are remembered, so that a filter's is found without asking all topics again at each page."""
@@ -49,6 +53,8 @@ class TopicRegistry:
     """
 
     def __init__(self) -> None:
+        self.max_topics: float = math.inf
+        """Set by whoever opens the log. If there are more already, they stay."""
         self._by_name: dict[str, Topic] = {}
         self._by_id: list[Topic] = []
         self._names: list[str] = []
@@ -60,6 +66,7 @@ class TopicRegistry:
         self._floor_memo: dict[TopicFilter, tuple[int, int]] = {}
         """A filter's floor, and how many of `_raised` it includes."""
         self._memo: OrderedDict[TopicFilter, tuple[int, dict[int, str]]] = OrderedDict()
+        """How many topics were looked at for a filter, and those that match, up to one more than are asked for."""
         self._watchers: list[TrimListener] = []
         self.uncounted: set[Topic] = set()
         """Topics whose size on disk is out of date."""
@@ -73,6 +80,11 @@ class TopicRegistry:
     @property
     def next_id(self) -> int:
         return len(self._by_id) + 1
+
+    @property
+    def room(self) -> float:
+        """How many topics more there may be; negative if there are too many already."""
+        return self.max_topics - len(self._by_id)
 
     def get(self, name: str) -> Topic | None:
         return self._by_name.get(name)
@@ -121,18 +133,26 @@ class TopicRegistry:
         self._floor_memo[topics] = floor, len(self._raised)
         return floor
 
-    def matching(self, topics: TopicFilter) -> dict[int, str]:
-        """The ids and names that match. Topics are never removed, so only new ones are looked at again."""
+    def few(self, topics: TopicFilter, most: int) -> dict[int, str] | None:
+        """The ids and names that match, if they are `most` at most; None if they are more, or not all looked at yet.
+
+        Topics are never removed, so each is looked at once, a bounded number at a time: a filter's first answers may
+        be None where there are few. Whoever reads then scans.
+        """
         if topics.exact is not None:
-            return {found.id: name for name in topics.exact if (found := self._by_name.get(name))}
-        seen, found_ids = self._memo.pop(topics, (0, {}))
-        for topic in self._by_id[seen:]:
+            found = {topic.id: name for name in topics.exact if (topic := self._by_name.get(name))}
+            return found if len(found) <= most else None
+        seen, found = self._memo.pop(topics, (0, {}))
+        last = min(len(self._by_id), seen + max(1, _COMPARISONS // topics.weight))
+        while seen < last and len(found) <= most:
+            topic = self._by_id[seen]
+            seen += 1
             if topics.matches(topic.name):
-                found_ids[topic.id] = topic.name
-        self._memo[topics] = (len(self._by_id), found_ids)
+                found[topic.id] = topic.name
+        self._memo[topics] = (seen, found)
         if len(self._memo) > _MEMO_MAX:
             self._memo.popitem(last=False)
-        return found_ids
+        return found if len(found) <= most and seen == len(self._by_id) else None
 
     def page(self, topics: TopicFilter, after: str, limit: int) -> tuple[list[Topic], str | None]:
         """Topics that match, by name, and the name after which to go on; None if that was all."""
@@ -152,4 +172,7 @@ class TopicRegistry:
         return found, names[last - 1] if last < len(names) else None
 
     def select(self, topics: TopicFilter) -> Collection[Topic]:
-        return [self._by_id[id - 1] for id in self.matching(topics)]
+        """All that match, in one step."""
+        if topics.exact is not None:
+            return [topic for name in topics.exact if (topic := self._by_name.get(name))]
+        return [topic for topic in self._by_id if topics.matches(topic.name)]

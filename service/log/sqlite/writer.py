@@ -13,7 +13,8 @@ Rule 3: a fault of one request is its own. A fault of the disk is everybody's.
                        next `Work`                             fault it was learns it
     Work     `run`     a call on the writer's thread           whoever asked for it learns it
 
-A guard that does not hold is no failure: its append is answered with a GuardError, and its neighbours commit.
+A guard that does not hold is no failure, nor is a lack of room for new topics: its append is answered with the error,
+and its neighbours commit.
 
 Who runs where. The queue, the head and the answers belong to the event loop: `append` and `run` put a job in, in their
 callers' tasks, and wait for its future; the writer's task, `_run`, takes it out. The connection belongs to the writer's
@@ -42,7 +43,7 @@ from typing import Any, Final, TypeVar
 
 import aiosqlite
 
-from service.core.errors import GuardError, OverloadedError, StorageFullError, TwinwireError, UnavailableError
+from service.core.errors import OverloadedError, StorageFullError, TwinwireError, UnavailableError
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement
@@ -194,7 +195,7 @@ class Writer:
         self.last_commit_seconds = self._clock.monotonic() - started
         self._tell(commit)
         for job, answer in zip(jobs, commit.answers, strict=True):
-            if isinstance(answer, GuardError):
+            if isinstance(answer, TwinwireError):
                 _fail(job.done, answer)
             elif not job.done.done():
                 job.done.set_result(answer)

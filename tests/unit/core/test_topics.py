@@ -156,9 +156,10 @@ def test_too_many_patterns_are_refused_before_any_is_looked_at() -> None:
 
 
 def test_a_filter_tells_what_it_takes_to_match() -> None:
-    assert TopicFilter(("a/b", "c/d")).weight == 3
+    assert TopicFilter(("a/b", "c/d")).weight == 1
     assert TopicFilter(("a/*", "b/*/c/**")).weight == 5
     assert TopicFilter(()).weight == 1
+    assert TopicFilter(tuple(f"t{n}" for n in range(FILTER_TOPICS_MAX))).weight == 11
 
 
 def test_the_heaviest_filter_costs_a_steady_step() -> None:

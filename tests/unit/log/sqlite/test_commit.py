@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import GuardError
+from service.core.errors import GuardError, OverloadedError
 from service.core.event import Draft
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import Append, Commit
@@ -97,3 +97,42 @@ async def test_plain_is_what_needs_its_events_alone(
 ) -> None:
     assert (await ask(drafts, also)).is_plain is is_plain
     assert not (await ask(drafts, also, [Guard("SELECT 1")])).is_plain
+
+
+# Topics have a bound
+
+
+def answers_of(commit: Commit) -> list[tuple[int, ...] | str | None]:
+    return [one.offsets if isinstance(one, Receipt) else one.field for one in commit.answers]
+
+
+async def test_at_the_bound_topics_are_made_and_one_past_it_nothing_of_the_request(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    registry.max_topics = 2
+    commit = Commit(registry, 0, 1_000)
+    batch = [*drafts("b", 1), *drafts("a", 1), *drafts("c", 1)]
+    commit.write(connection, [await ask(drafts("a", 3)), await ask(batch, (TAKEN,)), await ask(drafts("b", 1))])
+    assert answers_of(commit) == [(1, 2, 3), "topic", (4,)], "a refused one takes no room from its neighbours"
+    assert isinstance(commit.answers[1], OverloadedError)
+    assert stored(connection) == [(1, 1, 0), (2, 1, 1), (3, 1, 2), (4, 2, 0)]
+    assert connection.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+    commit.take_over()
+    assert len(registry) == 2
+
+
+async def test_topics_that_are_there_go_on_when_there_is_no_room(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    first = Commit(registry, 0, 1_000)
+    first.write(connection, [await ask([KEYED, *drafts("b", 1)])])
+    first.take_over()
+    for most in (2, 1):  # also if there are more already
+        registry.max_topics = most
+        commit = Commit(registry, first.head, 1_000)
+        commit.write(connection, [await ask(drafts("a", 2)), await ask(drafts("new", 1)), await ask([KEYED])])
+        assert answers_of(commit)[1:] == ["topic", (1,)]
+        assert isinstance(commit.answers[0], Receipt)
+        first = commit
+        commit.take_over()
+    assert [topic.name for topic in registry] == ["a", "b"]

@@ -55,8 +55,11 @@ def test_agrees_with_asking_every_topic(steps: list[tuple[str, int] | TopicFilte
             floors[name] = max(floors.get(name, 0), floor)
         for filter in asked:
             assert registry.floor(filter) == max((floors[name] for name in floors if filter.matches(name)), default=0)
-            assert sorted(registry.matching(filter).values()) == sorted(name for name in floors if filter.matches(name))
-            assert {topic.name for topic in registry.select(filter)} == set(registry.matching(filter).values())
+            expected = {name for name in floors if filter.matches(name)}
+            assert {topic.name for topic in registry.select(filter)} == expected
+            few = registry.few(filter, 3)
+            assert (few is None) == (len(expected) > 3)
+            assert few is None or (set(few.values()) == expected and len(few) == len(expected))
 
 
 def test_a_floor_never_falls_and_is_told() -> None:
@@ -82,7 +85,33 @@ def test_memory_for_filters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     registry.raise_floor(registry.by_id(2), 5)
     for n in range(20):
         filter = TopicFilter((f"{n}/*", "a/*"))
-        assert registry.matching(filter) == {1: "a/1", 2: "a/2"}
+        assert registry.few(filter, 2) == {1: "a/1", 2: "a/2"}
         assert registry.floor(filter) == 5
     assert len(registry._memo) == 4
     assert len(registry._floor_memo) <= 4
+
+
+def test_of_a_filter_that_matches_many_only_few_topics_are_kept() -> None:
+    registry = registry_of(*(f"a/{n}" for n in range(1_000)))
+    for n in range(100):
+        assert registry.few(TopicFilter(("a/*", f"{n}/*")), 16) is None
+    assert sum(len(found) for _, found in registry._memo.values()) == 100 * 17
+
+
+def test_one_look_is_bounded_by_what_it_compares_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = registry_of(*(f"a/{n}" for n in range(10)), "b/1")
+    light, heavy = TopicFilter(("b/*",)), TopicFilter(("b/*/*/*", "b/*"))
+    monkeypatch.setattr(topics, "_COMPARISONS", 4 * light.weight)
+    assert [registry.few(light, 1) for _ in range(3)] == [None, None, {11: "b/1"}]
+    assert heavy.weight == 2.5 * light.weight
+    answers = [registry.few(heavy, 1) for _ in range(11)]
+    assert answers == [None] * 10 + [{11: "b/1"}]
+
+
+def test_room_for_topics() -> None:
+    registry = registry_of("a", "b")
+    assert registry.room == float("inf")
+    registry.max_topics = 2
+    assert registry.room == 0
+    registry.add(Topic(3, "read at start"))
+    assert registry.room == -1
