@@ -29,7 +29,7 @@ endef
 .PHONY: help
 help: ## List the targets.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
-	  while IFS='|' read -r name text; do printf '  %-8s%s\n' "$$name" "$$text"; done
+	  while IFS='|' read -r name text; do printf '  %-15s%s\n' "$$name" "$$text"; done
 
 .PHONY: run
 run: $(INSTALLED) ## Set up, migrate the database and serve; prints the URL. Ctrl-C drains and stops.
@@ -48,6 +48,11 @@ coverage: $(DEV) ## Measure branch coverage of the inside tests, by room.
 .PHONY: bench
 bench: $(DEV) ## Measure the speed beside its references; docs/performance.md explains the table.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: $(DEV) ## Tell whether this tree is slower than REF=<commit>; ROUNDS, BOUND, and groups in ARGS.
+	@[ -n "$(REF)" ] || { echo "usage: make bench-compare REF=<commit> [ROUNDS=9] [BOUND=5] [ARGS=\"fanout replay\"]" >&2; exit 2; }
+	@$(BIN)/python -m tests.bench.compare $(REF) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BOUND),--bound $(BOUND)) $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.

@@ -1,14 +1,16 @@
 """What a measurement is: a row of the table, with every sample that it rests on."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from tests.bench.native_tools import Fan, Options, Result, Tools, publish
 from tests.bench.scale import Scale
-from tests.bench.servers import TOPIC, StreamServer
+from tests.bench.servers import TOPIC, Nchan, StreamServer, Twinwire
+from tests.bench.trees import Tree
 
 Sense = Literal["at least", "at most"]
 
@@ -30,13 +32,21 @@ class Sample:
         return cls(ours, reference, ours / reference)
 
     @classmethod
+    def against(cls, ours: float, reference: float | None) -> Self:
+        """A ratio where there is a reference."""
+        return cls.alone(ours) if reference is None else cls.ratio(ours, reference)
+
+    @classmethod
     def alone(cls, ours: float) -> Self:
         return cls(ours, None, ours)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`target` is in terms of `value`; `samples` is empty where the reference is not available."""
+    """`target` is in terms of `value`; `samples` is empty where the reference is not available.
+
+    `calibrated`: a speed or a time without a reference, which a comparison therefore sees in terms of a fixed loop's.
+    """
 
     key: str
     what: str
@@ -46,6 +56,7 @@ class Row:
     target: float
     samples: Sequence[Sample]
     details: Mapping[str, Any] = field(default_factory=dict)
+    calibrated: bool = False
 
     @property
     def value(self) -> float | None:
@@ -70,17 +81,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every measurement needs. `note` shows progress."""
+    """What every measurement needs. `tree` holds the service that is measured, `note` shows progress."""
 
     scale: Scale
+    tree: Tree
     tools: Tools
     folder: Path
     has_nchan: bool
     note: Callable[[str], None]
+    compares: bool = False
+    """Two trees are compared: without nchan, its rows are measured all the same, alone. They have no target then."""
 
     def rounds(self, name: str) -> range:
         self.note(name)
         return range(self.scale.runs)
+
+    def twinwire(self, env: Mapping[str, str] | None = None) -> Twinwire:
+        return Twinwire(self.folder, self.tree, env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +147,32 @@ def fan_out(
     """`events` to so many subscribers of one topic. Raises IncompleteError unless each got each exactly once."""
     listening = {**stream_options(server, mode, subscribers), "expect": events}
     return run_fan_out(context, server, listening, {**publishing, "total": events})
+
+
+Pair = tuple[FanOut, FanOut | None]
+
+
+@contextmanager
+def beside_nchan(context: Context) -> Iterator[Callable[[str, int, int, Options], Pair]]:
+    """`fan_out` of ours and of nchan in turn, both running; of ours alone where there is no nchan."""
+    ours, peer = context.twinwire(), Nchan(context.folder) if context.has_nchan else None
+    with ours.process, peer.process if peer else nullcontext():
+
+        def pair(mode: str, subscribers: int, events: int, publishing: Options) -> Pair:
+            first = fan_out(context, ours, mode, subscribers, events, publishing)
+            return first, fan_out(context, peer, mode, subscribers, events, publishing) if peer else None
+
+        yield pair
+
+
+def ratios(pairs: Sequence[Pair], figure: Callable[[FanOut], float]) -> list[Sample]:
+    """One figure of each pair."""
+    return [Sample.against(figure(a), figure(b) if b else None) for a, b in pairs]
+
+
+def summaries(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """For the details of a row."""
+    return {"rounds": [{"ours": a.summary(), "nchan": b.summary() if b else None} for a, b in pairs]}
 
 
 def run_fan_out(context: Context, server: StreamServer, listening: Options, publishing: Options) -> FanOut:

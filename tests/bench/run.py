@@ -14,6 +14,7 @@ from tests.bench.process import ROOT, ServerError
 from tests.bench.rows import fanout, idle, latency, publishing, replay, stall, storm, topics
 from tests.bench.scale import Scale
 from tests.bench.servers import nchan_module
+from tests.bench.trees import working_tree
 
 RESULTS: Final = Path(__file__).parent / "results"
 DOCS: Final = ROOT / "docs"
@@ -72,7 +73,7 @@ def main() -> None:
         _note("nginx has no nchan here (Debian: nginx-light, libnginx-mod-nchan): its rows are left out")
     with TemporaryDirectory(prefix="twinwire-bench-", dir=arguments.folder) as text:
         folder = Path(text)
-        context = Context(scale, build(folder), folder, has_nchan, _note)
+        context = Context(scale, working_tree(), build(folder), folder, has_nchan, _note)
         rows, failures = _measure(context, wanted)
         curves: dict[str, Any] = sweeps.measure(context) if SWEEPS in wanted else {}
     name = "-".join(["quick" if scale.quick else "full", *arguments.groups])

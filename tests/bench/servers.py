@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from tests.bench.native_tools import Tools
 from tests.bench.process import HOST, ROOT, Process, free_port
+from tests.bench.trees import Tree
 
 TOPIC: Final = "bench/t"
 
@@ -68,18 +69,18 @@ class StreamServer(Protocol):
 
 
 class Twinwire:
-    """`twinwire serve` on a new durable database, with its defaults and whatever `env` says."""
+    """`twinwire serve` of a tree on a new durable database, with its defaults and whatever `env` says."""
 
     name = "twinwire"
     publish_path = "/api/events"
     tells_live = True
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, tree: Tree, env: Mapping[str, str] | None = None) -> None:
         self.folder = Path(mkdtemp(prefix="twinwire-", dir=folder))
         self.database = self.folder / "bench.db"
         port = free_port()
-        command = [sys.executable, "-m", "service", "serve", "--port", str(port), "--database", str(self.database)]
-        self.process = Process(command, port, self.folder, env)
+        command = [tree.python, "-m", "service", "serve", "--port", str(port), "--database", str(self.database)]
+        self.process = Process(command, port, self.folder, {**(env or {}), "PYTHONPATH": str(tree.root)})
 
     def stream_path(self, mode: str, topic: str) -> str:
         return f"/api/{mode}?topic={topic}"

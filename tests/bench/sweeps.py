@@ -7,7 +7,7 @@ from typing import Any, Final
 from tests.bench.measure import Context, FanOut, IncompleteError, fan_out
 from tests.bench.native_tools import Options
 from tests.bench.rows.fanout import floor_fan_out
-from tests.bench.servers import Floor, Nchan, StreamServer, Twinwire
+from tests.bench.servers import Floor, Nchan, StreamServer
 
 SUBSCRIBERS: Final = (5, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 IN_FLIGHT: Final = (8, 32)
@@ -70,7 +70,7 @@ def _by_rate(context: Context) -> dict[str, Points]:
 
 
 def _servers(context: Context, stack: ExitStack) -> Iterator[StreamServer]:
-    servers: list[StreamServer] = [Twinwire(context.folder)]
+    servers: list[StreamServer] = [context.twinwire()]
     if context.has_nchan:
         servers.append(Nchan(context.folder))
     for server in servers:

@@ -4,10 +4,21 @@ import http.client
 from collections.abc import Iterator
 from typing import Final
 
-from tests.bench.measure import Context, FanOut, Row, Sample, check_complete, fan_out, stream_options
+from tests.bench.measure import (
+    Context,
+    Pair,
+    Row,
+    Sample,
+    beside_nchan,
+    check_complete,
+    fan_out,
+    ratios,
+    stream_options,
+    summaries,
+)
 from tests.bench.native_tools import Fan, Result
 from tests.bench.process import HOST
-from tests.bench.servers import Floor, Nchan, Twinwire
+from tests.bench.servers import Floor
 
 SUBSCRIBERS: Final = 500
 BATCH: Final = 100
@@ -29,27 +40,21 @@ def rows(context: Context) -> Iterator[Row]:
 
 
 def _singles(context: Context, mode: str) -> Iterator[Row]:
-    if not context.has_nchan:
+    if not context.has_nchan and not context.compares:
         for in_flight in TARGETS:
-            yield from _single_rows(mode, in_flight, [])
+            yield from _single_rows(context, mode, in_flight, [])
         return
-    ours, peer = Twinwire(context.folder), Nchan(context.folder)
-    with ours.process, peer.process:
+    with beside_nchan(context) as pair:
         for in_flight, events in context.scale.singles.items():
-            publishing = {"conns": in_flight}
             pairs = [
-                (
-                    fan_out(context, ours, mode, SUBSCRIBERS, events, publishing),
-                    fan_out(context, peer, mode, SUBSCRIBERS, events, publishing),
-                )
+                pair(mode, SUBSCRIBERS, events, {"conns": in_flight})
                 for _ in context.rounds(f"fan-out, {mode}, {in_flight} in flight")
             ]
-            yield from _single_rows(mode, in_flight, pairs)
+            yield from _single_rows(context, mode, in_flight, pairs)
 
 
-def _single_rows(mode: str, in_flight: int, pairs: list[tuple[FanOut, FanOut]]) -> Iterator[Row]:
+def _single_rows(context: Context, mode: str, in_flight: int, pairs: list[Pair]) -> Iterator[Row]:
     what = f"durable fan-out, {SUBSCRIBERS} {mode} subscribers, single POSTs, {in_flight} in flight"
-    details = {"rounds": [{"ours": a.summary(), "nchan": b.summary()} for a, b in pairs]}
     yield Row(
         f"fanout-{in_flight}-{mode}",
         what,
@@ -57,8 +62,9 @@ def _single_rows(mode: str, in_flight: int, pairs: list[tuple[FanOut, FanOut]]) 
         "1/s",
         "at least",
         TARGETS[in_flight],
-        [Sample.ratio(a.per_s, b.per_s) for a, b in pairs],
-        details,
+        ratios(pairs, lambda one: one.per_s),
+        summaries(pairs),
+        calibrated=not context.has_nchan,
     )
     if in_flight == max(TARGETS):
         yield Row(
@@ -68,12 +74,13 @@ def _single_rows(mode: str, in_flight: int, pairs: list[tuple[FanOut, FanOut]]) 
             "ms",
             "at most",
             LATENCY_TARGET,
-            [Sample.ratio(a.p50_ms, b.p50_ms) for a, b in pairs],
+            ratios(pairs, lambda one: one.p50_ms),
+            calibrated=not context.has_nchan,
         )
 
 
 def _batches(context: Context, mode: str) -> Row:
-    ours, floor = Twinwire(context.folder), Floor(context.folder, context.tools)
+    ours, floor = context.twinwire(), Floor(context.folder, context.tools)
     publishing = {"conns": BATCH_CONNECTIONS, "batch": BATCH}
     with ours.process, floor.process:
         pairs = [

@@ -10,7 +10,7 @@ from typing import Final
 from tests.bench.measure import Context, Row, Sample
 from tests.bench.native_tools import Result, publish
 from tests.bench.process import ROOT, SERVER_CORE, Process, pin
-from tests.bench.servers import TOPIC, Twinwire, quart_process
+from tests.bench.servers import TOPIC, quart_process
 
 BATCH: Final = 100
 BATCH_CONNECTIONS: Final = 4
@@ -25,7 +25,7 @@ def rows(context: Context) -> Iterator[Row]:
 
 
 def _batches(context: Context) -> Row:
-    ours = Twinwire(context.folder)
+    ours = context.twinwire()
     events = context.scale.durable
     options = {"conns": BATCH_CONNECTIONS, "batch": BATCH, "total": events}
     with ours.process:
@@ -46,7 +46,7 @@ def _batches(context: Context) -> Row:
 
 
 def _singles(context: Context) -> Row:
-    ours, empty = Twinwire(context.folder), quart_process(context.folder)
+    ours, empty = context.twinwire(), quart_process(context.folder)
     options = {"conns": IN_FLIGHT, "total": context.scale.requests}
     with ours.process, empty:
         pairs = [

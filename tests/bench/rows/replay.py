@@ -14,7 +14,7 @@ BATCH: Final = 1_000
 
 def rows(context: Context) -> Iterator[Row]:
     events = context.scale.replay
-    ours = Twinwire(context.folder)
+    ours = context.twinwire()
     with ours.process:
         options = {"conns": 1, "batch": BATCH, "total": events}
         publish(context.tools, {"port": ours.process.port, "path": "/api/events", "topic": TOPIC, **options})

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.bench.measure import Context, FanOut, Row, Sample, stream_options, watch_fan_out
-from tests.bench.servers import Twinwire
 
 SUBSCRIBERS: Final = 500
 STALLED: Final = 50
@@ -76,7 +75,7 @@ def rows(context: Context) -> Iterator[Row]:
 def _round(context: Context, mode: str, with_stall: bool) -> _Round:
     """Events come evenly over the stall and a quarter of its length more, around it."""
     scale = context.scale
-    ours = Twinwire(context.folder)
+    ours = context.twinwire()
     rate = scale.stall_events / (1.25 * scale.stall_seconds)
     listening = {
         **stream_options(ours, mode, SUBSCRIBERS),

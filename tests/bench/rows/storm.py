@@ -17,7 +17,7 @@ TARGET: Final = 1.5
 def rows(context: Context) -> Iterator[Row]:
     clients = context.scale.storm_clients
     for mode in ("ws", "sse"):
-        ours = Twinwire(context.folder)
+        ours = context.twinwire()
         with ours.process:
             options = {"conns": 1, "batch": MISSED, "total": MISSED}
             publish(context.tools, {"port": ours.process.port, "path": "/api/events", "topic": TOPIC, **options})

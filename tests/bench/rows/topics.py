@@ -20,7 +20,7 @@ PUBLISHING: Final[Mapping[str, Mapping[str, int]]] = {
 
 
 def rows(context: Context) -> Iterator[Row]:
-    ours = Twinwire(context.folder)
+    ours = context.twinwire()
     with ours.process:
         for number, (manner, publishing) in enumerate(PUBLISHING.items()):
             events = context.scale.random_topics if "batch" in publishing else context.scale.requests
