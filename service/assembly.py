@@ -18,7 +18,7 @@ from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
 from service.clock import SystemClock
-from service.core.errors import ConfigError, ForbiddenError
+from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
 from service.core.time import Clock
 from service.core.topics import TopicFilter
@@ -26,7 +26,7 @@ from service.log.base import EventLog
 from service.log.sqlite.database import driver, library_is_affected
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.log import open_log
-from service.log.sqlite.migrate import migrate
+from service.log.sqlite.migrate import check_current, migrate
 from service.log.sqlite.tables import open_tables
 from service.operations.metrics import Metrics, ServiceMetrics
 from service.resources import resource
@@ -163,14 +163,21 @@ class Assembly:
         """The topics that a stream's path stands for; None if no application knows it. Raises NotFoundError."""
         return next((topics for app in self.apps if (topics := app.alias(path)) is not None), None)
 
-    def checks(self) -> dict[str, str]:
+    async def checks(self) -> dict[str, str]:
         """Each condition of readiness by name: "ok", or what is wrong."""
-        failure = self.log.health().failure
         return {
-            "log": failure or "ok",
-            "migrations": "ok",  # `open` refuses to go on without them
+            "log": self.log.health().failure or "ok",
+            "migrations": await asyncio.to_thread(self._check_migrations),
             "draining": "ok" if not self.draining.has_begun else "the service is restarting",
         }
+
+    def _check_migrations(self) -> str:
+        """On a thread: it opens the file at the path anew."""
+        try:
+            check_current(self.settings.log.database, resource("migrations"))
+        except TwinwireError as error:
+            return error.detail
+        return "ok"
 
     async def drain(self) -> None:
         """Stop taking in, and send everyone away politely; takes at most the grace period."""

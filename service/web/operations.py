@@ -36,7 +36,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 
     @blueprint.get("/api/ready")
     async def ready() -> Response:
-        checks = assembly.checks()
+        checks = await assembly.checks()
         is_ready = all(value == "ok" for value in checks.values())
         return answer({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from service.core.errors import MigrationError
-from service.log.sqlite.database import WriterConnection, connect_writer, driver, explain, explained, transaction
+from service.log.sqlite.database import (
+    Connection,
+    WriterConnection,
+    connect_reader,
+    connect_writer,
+    driver,
+    explain,
+    explained,
+    transaction,
+)
 
 _FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql\Z")
 _RECORDS: Final = """
@@ -47,7 +56,7 @@ def load(folder: Path) -> list[Migration]:
     return found
 
 
-def pending(connection: WriterConnection, migrations: Sequence[Migration]) -> list[Migration]:
+def pending(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
     """What is yet to apply. Raises MigrationError if what was applied differs from `migrations`."""
     known = {one.number: one for one in migrations}
     applied = connection.execute("SELECT number, name, checksum FROM migrations ORDER BY number").fetchall()
@@ -107,3 +116,18 @@ def migrate(database: Path, folder: Path) -> list[Migration]:
         raise MigrationError(f"{database}: {error.detail}") from error
     finally:
         connection.close()
+
+
+def check_current(database: Path, folder: Path) -> None:
+    """Raises MigrationError or StorageError if the file at this path is not one that this program has migrated.
+
+    Opens it anew, so that it also tells of a file that was put in the place of the one in use.
+    """
+    with explained(database):
+        connection = connect_reader(database)
+        try:
+            todo = pending(connection, load(folder))
+        finally:
+            connection.close()
+    if todo:
+        raise MigrationError(f"{database}: migration {todo[0].number:04}_{todo[0].name} is not applied")

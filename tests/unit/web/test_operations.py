@@ -1,5 +1,7 @@
 """docs/protocol.md, section 7: health, readiness, metrics, topics, trimming."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from service.assembly import Assembly
 from service.bus.start import Start
 from service.core.errors import StorageFullError
 from service.core.topics import TopicFilter
+from service.log.sqlite.migrate import load
+from service.resources import resource
 from service.web.app import TwinwireApp
 from tests.support.wires import Answer, Exchange, OffsetText, call, drafts, http_scope
 
@@ -145,3 +149,34 @@ async def test_a_wrong_trim_removes_nothing(
 
 async def test_trim_needs_a_media_type_that_no_form_can_send(app: TwinwireApp) -> None:
     (await trim(app, b'{"topic":"a","keep":1}', "text/plain")).problem(415, "Content-Type")
+
+
+async def test_not_ready_when_another_file_stands_in_the_databases_place(app: TwinwireApp, assembly: Assembly) -> None:
+    database = assembly.settings.log.database
+    kept = database.rename(database.with_name("kept.db"))
+    try:
+        gone = await call(app, "GET", "/api/ready")
+        assert (gone.status, gone.json()["checks"]["log"]) == (503, "ok")
+        assert "can't be opened" in gone.json()["checks"]["migrations"]
+        with closing(sqlite3.connect(database)) as other:
+            other.execute("CREATE TABLE something (else_ TEXT)")
+        other_file = await call(app, "GET", "/api/ready")
+        assert "migrations" in other_file.json()["checks"]["migrations"]
+        database.unlink()
+    finally:
+        kept.rename(database)
+    assert (await call(app, "GET", "/api/ready")).status == 200
+
+
+async def test_not_ready_when_a_migration_is_missing_or_another(app: TwinwireApp, assembly: Assembly) -> None:
+    with closing(sqlite3.connect(assembly.settings.log.database)) as other, other:
+        other.execute("UPDATE migrations SET checksum = 'edited' WHERE number = 1")
+    answer = await call(app, "GET", "/api/ready")
+    assert (answer.status, answer.json()["ready"]) == (503, False)
+    assert "edited" in answer.json()["checks"]["migrations"]
+    with closing(sqlite3.connect(assembly.settings.log.database)) as other, other:
+        other.execute("DELETE FROM migrations WHERE number = (SELECT max(number) FROM migrations)")
+        other.execute(
+            "UPDATE migrations SET checksum = ? WHERE number = 1", (load(resource("migrations"))[0].checksum,)
+        )
+    assert "is not applied" in (await call(app, "GET", "/api/ready")).json()["checks"]["migrations"]
