@@ -35,6 +35,7 @@ from service.stream.control import Control
 from service.stream.hub import StreamHub
 from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
+from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
 from service.wire.front import EVENTS, SSE, WEBSOCKET, Doors
@@ -88,16 +89,18 @@ class Assembly:
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)
         reader = DraftReader(limits.data_max, self.rule)
+        bodies = Bodies(limits.body_bytes, stream.send_timeout)
         websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
         sse = SSEWire(self.gate, opening, pipes, frames)
         poll = PollWire(self.gate, drain, bus, pipes, control, frames, send_timeout=stream.send_timeout)
         self.doors = Doors(
             self.gate,
+            bodies,
             self.alias,
             {
                 ("http", "GET", EVENTS): poll,
                 ("http", "HEAD", EVENTS): poll,
-                ("http", "POST", EVENTS): PublishWire(self.gate, bus, reader),
+                ("http", "POST", EVENTS): PublishWire(self.gate, bus, bodies, reader),
                 ("http", "GET", SSE): sse,
                 ("http", "HEAD", SSE): sse,
                 ("websocket", "GET", WEBSOCKET): websocket,

@@ -16,7 +16,7 @@ BOOLEAN: Final[Schema] = {"type": "boolean"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
 READING: Final = (404, 422)
-WRITING: Final = (400, 413, 415, 422, 503)
+WRITING: Final = (400, 408, 413, 415, 422, 503)
 """Statuses of the problems that any read, and any write, may be answered with."""
 
 

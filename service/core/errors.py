@@ -8,6 +8,7 @@
     ├── UnauthorizedError        401  1008
     ├── NotFoundError            404
     ├── MethodError              405
+    ├── RequestTimeoutError      408  1008  a body does not get on
     ├── ConflictError            409
     │   └── GuardError           409        a guard of an append did not hold; tells what it found
     ├── ForbiddenError           403  1008
@@ -129,6 +130,14 @@ class MethodError(TwinwireError):
     def __init__(self, detail: str, *, allow: str | None = None, **rest: Any) -> None:
         super().__init__(detail, **rest)
         self._override(allow=allow)
+
+
+class RequestTimeoutError(TwinwireError):
+    """A body that is not complete brings too little for too long (RFC 9110, 15.5.9)."""
+
+    status = 408
+    close_code = 1008
+    title = "Request timeout"
 
 
 class ConflictError(TwinwireError):

@@ -17,6 +17,7 @@ _PROBLEMS: Final = {
     400: "The body is not JSON.",
     403: "Not allowed, such as a page of a foreign origin.",
     404: "There is no such thing.",
+    408: "The body did not get on.",
     409: "Not in this state.",
     413: "Too large.",
     415: "Another Content-Type is needed.",

@@ -87,7 +87,7 @@ def _paths() -> dict[str, Any]:
         "trim",
         "Keep the newest events of each topic that matches",
         {200: words.answer("How many went.", ref("Trimmed"))},
-        problems=(400, 413, 415, 422, 503),
+        problems=words.WRITING,
         body={JSON: {"schema": ref("TrimRequest")}},
     )
     document = {200: words.answer("OpenAPI 3.1.", {"type": "object"})}

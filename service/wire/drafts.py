@@ -1,16 +1,39 @@
-"""From request bodies to drafts. `data` is taken as the text that it arrived as, checked but never decoded."""
+"""From request bodies to drafts. `data` is taken as the text that it arrived as, checked but never decoded.
 
+A body may be 8 MiB of anything: ten thousand events, a million zeros, nothing but line ends. So it is taken slice by
+slice, and what is counted is counted before it is decoded; between two slices others have a turn of the event loop.
+"""
+
+import asyncio
+import re
+from collections.abc import Generator
 from typing import Any, Final
 
 import msgspec
 
 from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
 from service.core.event import Draft, Rule, Rules, check_key, check_type, new_tuple
-from service.core.limits import BATCH_MAX
+from service.core.limits import BATCH_MAX, ENVELOPE_MAX
 from service.core.topics import check_open, check_topic
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
+
+SLICE_BYTES: Final = 128 * 1024
+"""Of a body, looked at in one step: a few milliseconds of the smallest events, or of what is none."""
+
+SLICE_EVENTS: Final = 256
+"""Events in one step of those that are looked at one by one, for each may have a rule of its own."""
+
+_SPACE: Final = b" \t\r\n"
+_LINE: Final = re.compile(rb"\S[^\n]*")
+"""A line that is not blank, from its first character that is none of white space."""
+
+_VALUE_ENDS: Final = re.compile(r"trailing characters \(byte (\d+)\)")
+"""What msgspec says of a text that goes on behind its first value, and the number of the byte, from 1, with which."""
+
+Steps = Generator[None, None, list[Draft]]
+"""Work that gives way at each `yield`."""
 
 
 class Incoming(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -33,6 +56,17 @@ class DraftReader:
         self._data_max = data_max
         self._rules = rules
         self._decode = msgspec.json.Decoder(Incoming).decode
+        self._skip = msgspec.json.Decoder(msgspec.Raw).decode
+
+    async def read(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
+        """As `request`, giving way to others while it reads what is large."""
+        steps = self._read(content_type, body)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            await asyncio.sleep(0)
 
     def request(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """The drafts, and whether they came as one bare object.
@@ -40,15 +74,34 @@ class DraftReader:
         Raises MediaTypeError, MalformedError (not JSON), TooLargeError (data) or InvalidError; with the field's
         path, and in NDJSON the line.
         """
+        steps = self._read(content_type, body)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+
+    def _read(self, content_type: str | None, body: bytes) -> Generator[None, None, tuple[list[Draft], bool]]:
         media_type = (content_type or JSON).partition(";")[0].strip().lower()
         if media_type not in (JSON, NDJSON):
             raise MediaTypeError(f"send {JSON} or {NDJSON}, not {media_type[:80]}", field="Content-Type")
-        text = decode_utf8(body)
         if media_type == NDJSON:
-            return self._good_lines(body) or self._lines(text), False
-        if text.lstrip(" \t\r\n")[:1] == "[":
-            return self._array(text), False
-        return [self.one(text)], True
+            return (yield from self._lines(body)), False
+        start = body[:SLICE_BYTES].lstrip(_SPACE)[:1]
+        if start == b"[":
+            whole = len(body) <= SLICE_BYTES
+            return (yield from self._array(decode_utf8(body)) if whole else self._long_array(body)), False
+        self._check_size(len(body), "")
+        return [self.one(decode_utf8(body))], True
+
+    def _check_size(self, size: int, path: str, line: int | None = None) -> None:
+        """Of one event as it was written, white space included, before it is decoded."""
+        if size > self._data_max + ENVELOPE_MAX:
+            raise TooLargeError(
+                f"data has at most {self._data_max} bytes, and what is around it {ENVELOPE_MAX}",
+                field=f"{path}data",
+                line=line,
+            )
 
     def one(self, text: str, path: str = "", line: int | None = None) -> Draft:
         try:
@@ -83,19 +136,93 @@ class DraftReader:
             text = text.replace("\r", "").replace("\n", "")
         return text
 
-    def _array(self, text: str) -> list[Draft]:
+    def _array(self, text: str) -> Steps:
         try:
             items = msgspec.json.decode(text, type=list[msgspec.Raw])
         except (msgspec.DecodeError, RecursionError) as error:
             raise explain_decoding(error) from error
         _check_count(len(items))
-        return [self.one(str(memoryview(item), "utf-8"), path=f"{n}.") for n, item in enumerate(items)]
+        drafts = []
+        for n, item in enumerate(items):
+            drafts.append(self.one(str(memoryview(item), "utf-8"), path=f"{n}."))
+            if n % SLICE_EVENTS == SLICE_EVENTS - 1:
+                yield
+        return drafts
+
+    def _long_array(self, body: bytes) -> Steps:
+        """Element by element, as far as there may be any: see `_value_end`."""
+        drafts: list[Draft] = []
+        view = memoryview(body)
+        position = body.index(b"[") + 1
+        seen = position
+        while True:
+            path = f"{len(drafts)}."
+            start, position = position, self._value_end(view, position, path)
+            drafts.append(self.one(decode_utf8(body[start:position], start), path))
+            if body[position : position + 1] == b"]":
+                break
+            if body[position : position + 1] != b",":
+                raise MalformedError(
+                    f"a comma or the array's end is missing at byte {position}", field=path.rstrip(".")
+                )
+            if len(drafts) == BATCH_MAX:
+                _check_count(BATCH_MAX + 1)
+            position += 1
+            if position - seen > SLICE_BYTES or len(drafts) % SLICE_EVENTS == 0:
+                seen = position
+                yield
+        if body[position + 1 :].strip(_SPACE):
+            raise MalformedError(f"something follows the array at byte {position + 1}")
+        return drafts
+
+    def _value_end(self, view: memoryview, start: int, path: str) -> int:
+        """Where what follows the value at `start` begins: msgspec reads it, and says where it stopped.
+
+        Only as much is shown to it as one event may have, so that a value of megabytes is refused unread.
+        """
+        shown = view[start : start + self._data_max + ENVELOPE_MAX + 1]
+        try:
+            self._skip(shown)
+        except (msgspec.DecodeError, RecursionError) as error:
+            if found := _VALUE_ENDS.search(str(error)):
+                return start + int(found[1]) - 1
+            if start + len(shown) < len(view) and "truncated" in str(error):
+                self._check_size(len(shown), path)
+            raise explain_decoding(error, path) from error
+        if start + len(shown) < len(view):
+            self._check_size(len(shown), path)
+        raise MalformedError("Input data was truncated")
+
+    def _lines(self, body: bytes) -> Steps:
+        drafts: list[Draft] = []
+        position, line = 0, 1
+        while position < len(body):
+            if position:
+                yield
+            end = position + SLICE_BYTES
+            if end < len(body):
+                end = body.find(b"\n", end - 1) + 1 or len(body)
+                # What goes beyond the slice is of one line.
+                self._check_size(end - position - SLICE_BYTES, "", line + body.count(b"\n", position, end - 1))
+            piece = body[position:end]
+            found = self._good_lines(piece)
+            if found is None:
+                found = yield from self._closer_look(piece, line, BATCH_MAX - len(drafts))
+                line += piece.count(b"\n")
+            else:
+                line += len(found)  # none of them is blank
+            drafts += found
+            position = end
+        _check_count(len(drafts))
+        return drafts
 
     def _good_lines(self, body: bytes) -> list[Draft] | None:
-        """The drafts of a batch without a fault, in a third of the time; None if a line needs a closer look.
+        """The drafts of lines without a fault, in a third of the time; None if a line needs a closer look.
 
         What the events of a batch share, topics and types above all, is checked once.
         """
+        if body.count(b"\n") > BATCH_MAX:  # before a million of them are split
+            return None
         lines = body.split(b"\n")
         if not lines[-1]:
             lines.pop()
@@ -109,17 +236,26 @@ class DraftReader:
                     return None
             for key in {one.key for one in found if one.key is not None}:
                 check_key(key)
-        except (msgspec.DecodeError, RecursionError, InvalidError, ForbiddenError):
+            return [new_tuple(Draft, (one.topic, one.type, str(one.data, "utf-8"), one.key)) for one in found]
+        except (msgspec.DecodeError, RecursionError, InvalidError, ForbiddenError, UnicodeDecodeError):
             return None
-        return [new_tuple(Draft, (one.topic, one.type, str(one.data, "utf-8"), one.key)) for one in found]
 
-    def _lines(self, text: str) -> list[Draft]:
-        drafts = [
-            self.one(line, line=number)
-            for number, line in enumerate(text.split("\n"), 1)
-            if line and not line.isspace()
-        ]
-        _check_count(len(drafts))
+    def _closer_look(self, body: bytes, first: int, room: int) -> Steps:
+        """The drafts of lines of which the first has the number `first`; blank ones are skipped."""
+        lines: list[tuple[int, bytes]] = []
+        position, number = 0, first
+        for found in _LINE.finditer(body):
+            number += body.count(b"\n", position, found.start())
+            position = found.start()
+            lines.append((number, found[0]))
+            if len(lines) > room:
+                _check_count(BATCH_MAX + 1)
+        drafts = []
+        for number, line in lines:
+            self._check_size(len(line), "", number)
+            drafts.append(self.one(decode_utf8(line, line=number), line=number))
+            if len(drafts) % SLICE_EVENTS == 0:
+                yield
         return drafts
 
 
@@ -130,12 +266,12 @@ def _check_count(count: int) -> None:
         raise InvalidError(f"a request has at most {BATCH_MAX} events")
 
 
-def decode_utf8(body: bytes) -> str:
-    """Raises MalformedError: JSON text is UTF-8 (RFC 8259, 8.1)."""
+def decode_utf8(body: bytes, start: int = 0, line: int | None = None) -> str:
+    """`start` is where `body` begins in what was sent. Raises MalformedError: JSON text is UTF-8 (RFC 8259, 8.1)."""
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedError(f"not UTF-8: {error.reason} at byte {error.start}") from error
+        raise MalformedError(f"not UTF-8: {error.reason} at byte {start + error.start}", line=line) from error
 
 
 def explain_decoding(error: Exception, path: str = "", line: int | None = None) -> InvalidError:

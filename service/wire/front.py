@@ -16,6 +16,7 @@ from service.access.gate import Act, Gate
 from service.core.errors import InvalidError, MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
 from service.core.topics import TopicFilter
 from service.stream.asgi import ASGI, Receive, Scope, Send
+from service.wire.bodies import Bodies
 from service.wire.request import CURSOR_PARAMETERS, TOPICS, Request, refuse_websocket, respond, respond_problem
 
 Kind = Literal["http", "websocket"]
@@ -38,8 +39,9 @@ _PREFLIGHT: Final = [
 class Doors:
     """The routes of one service. Methods that a path does not have are answered here, `OPTIONS` among those it has."""
 
-    def __init__(self, gate: Gate, alias: Alias, routes: Mapping[Route, ASGI]) -> None:
+    def __init__(self, gate: Gate, bodies: Bodies, alias: Alias, routes: Mapping[Route, ASGI]) -> None:
         self._gate = gate
+        self._bodies = bodies
         self._alias = alias
         self._routes: dict[Route, ASGI] = {}
         self._methods: dict[str, list[str]] = {}  # of each path, in the order in which they were added
@@ -92,6 +94,14 @@ class Doors:
         if method == "OPTIONS":
             return partial(self._preflight, allowed)
         raise MethodError(f"use {allowed}", field="method", allow=allowed)
+
+    def behind(self, inner: ASGI) -> ASGI:
+        """The application behind the doors, which gets requests whose bodies were read, as far as they may go."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._bodies.before(inner, self._gate.cors(Request(scope)), scope, receive, send)
+
+        return answer
 
     async def upgrade_required(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Something on the way strips `Upgrade`: say so, count it, and name the way that works."""
@@ -147,4 +157,4 @@ class FrontDoor:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self.doors is None or scope["type"] == "lifespan":
             return self._inner(scope, receive, send)
-        return (self.doors.find(scope) or self._inner)(scope, receive, send)
+        return (self.doors.find(scope) or self.doors.behind(self._inner))(scope, receive, send)

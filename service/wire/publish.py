@@ -12,8 +12,9 @@ from service.core.event import Draft, check_key
 from service.core.limits import REQUEST_MAX
 from service.log.base import Receipt
 from service.stream.asgi import Receive, Scope, Send
+from service.wire.bodies import Bodies, Body
 from service.wire.drafts import DraftReader
-from service.wire.request import DisconnectedError, Request, read_body, respond, respond_problem
+from service.wire.request import DisconnectedError, Request, respond, respond_problem
 
 logger = structlog.get_logger(__name__)
 
@@ -23,32 +24,34 @@ _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"
 class PublishWire:
     """An ASGI application for POST on `/api/events`."""
 
-    def __init__(self, gate: Gate, bus: EventBus, reader: DraftReader) -> None:
+    def __init__(self, gate: Gate, bus: EventBus, bodies: Bodies, reader: DraftReader) -> None:
         self._gate = gate
+        self._bodies = bodies
         self._bus = bus
         self._reader = reader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         cors = self._gate.cors(request)
-        try:
-            status, body = await self._publish(request, receive)
-        except TwinwireError as error:
-            await respond_problem(send, error, cors=cors)
-            return
-        except DisconnectedError:
-            return
-        except Exception:  # a fault of ours is one publisher's 500, told like any problem, and one entry in the log
-            logger.exception("publish_failed")
-            await respond_problem(send, unforeseen(), cors=cors)
-            return
-        await respond(send, status, [*_HEADERS, *cors], body)
+        with self._bodies.open() as body:
+            try:
+                status, answer = await self._publish(request, receive, body)
+            except TwinwireError as error:
+                await respond_problem(send, error, cors=cors, is_last=not body.is_complete)
+                return
+            except DisconnectedError:
+                return
+            except Exception:  # a fault of ours is one publisher's 500, told like any problem, and one entry in the log
+                logger.exception("publish_failed")
+                await respond_problem(send, unforeseen(), cors=cors, is_last=not body.is_complete)
+                return
+        await respond(send, status, [*_HEADERS, *cors], answer)
 
-    async def _publish(self, request: Request, receive: Receive) -> tuple[int, bytes]:
+    async def _publish(self, request: Request, receive: Receive, body: Body) -> tuple[int, bytes]:
         """Raises what its parts raise: nothing is published then."""
         self._gate.enter(request, Act.CHANGE)
-        body = await read_body(request, receive, REQUEST_MAX)
-        drafts, single = self._reader.request(request.header(b"content-type"), body)
+        content_type = request.header(b"content-type")
+        drafts, single = await self._reader.read(content_type, await body.read(request, receive, REQUEST_MAX))
         if single:
             drafts = [_with_header_key(drafts[0], request.header(b"idempotency-key"))]
         # Shielded: a client that goes away must not leave the commit half reported to the others in it.

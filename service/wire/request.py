@@ -1,4 +1,4 @@
-"""The little of ASGI that the wires need: query, headers, body and a whole response."""
+"""The little of ASGI that the wires need: query, headers and a whole response."""
 
 import re
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 
 from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
-from service.core.errors import InvalidError, TooLargeError, TwinwireError
+from service.core.errors import InvalidError, TwinwireError
 from service.core.topics import TopicFilter, check_readable
-from service.stream.asgi import Header, Receive, Scope, Send
+from service.stream.asgi import Header, Scope, Send
 from service.wire.problems import problem_response
 
 TOPICS: Final = "twinwire.topics"
@@ -97,25 +97,6 @@ class Request:
         return float(text)
 
 
-async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises TooLargeError as soon as it exceeds `limit` bytes, DisconnectedError if it never ends."""
-    declared = request.header(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
-        raise TooLargeError(f"a request has at most {limit} bytes")
-    message = await receive()
-    chunks: list[bytes] = []
-    size = 0
-    while message["type"] == "http.request":
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise TooLargeError(f"a request has at most {limit} bytes")
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-        message = await receive()
-    raise DisconnectedError
-
-
 async def respond(send: Send, status: int, headers: list[Header], body: bytes, *, head: bool = False) -> None:
     """A whole response; `head` leaves the body out but keeps its length (RFC 9110, 9.3.2)."""
     headers = [*headers, *EVERY_ANSWER]
@@ -126,13 +107,22 @@ async def respond(send: Send, status: int, headers: list[Header], body: bytes, *
 
 
 async def respond_problem(
-    send: Send, error: TwinwireError, *, head: bool = False, cors: Sequence[Header] = (), **members: Any
+    send: Send,
+    error: TwinwireError,
+    *,
+    head: bool = False,
+    cors: Sequence[Header] = (),
+    is_last: bool = False,
+    **members: Any,
 ) -> None:
-    """`cors` are the headers that let a page of another origin read what is wrong."""
+    """`cors` are the headers that let a page of another origin read what is wrong.
+
+    `is_last`: the rest of the request's body is not read, so the connection ends here.
+    """
     status, headers, body = problem_response(error, **members)
     headers += cors
-    if error.status == 413:
-        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    if is_last:
+        headers.append((b"connection", b"close"))
     await respond(send, status, headers, body, head=head)
 
 

@@ -16,6 +16,7 @@ from service.stream.control import Control
 from service.stream.hub import StreamHub
 from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
+from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
 from service.wire.poll import PollWire
@@ -80,7 +81,8 @@ class House:
         )
 
     def publish(self, data_max: int = 1024, **options: Any) -> PublishWire:
-        return PublishWire(self.gate, self.bus, DraftReader(data_max, **options))
+        bodies = Bodies(64 << 20, self.send_timeout)
+        return PublishWire(self.gate, self.bus, bodies, DraftReader(data_max, **options))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """docs/protocol.md, sections 1 and 5: what a publisher may send, what is kept of it, and what is said of the rest."""
 
+import asyncio
 import json
-from typing import Any
+import time
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,13 @@ from hypothesis import strategies as st
 
 from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError, TwinwireError
 from service.core.event import Draft
-from service.core.limits import BATCH_MAX
-from service.wire.drafts import JSON, NDJSON, DraftReader, Rule
+from service.core.limits import BATCH_MAX, ENVELOPE_MAX, REQUEST_MAX
+from service.wire.drafts import JSON, NDJSON, SLICE_BYTES, DraftReader, Rule
 
 DATA_MAX = 1024
+
+STEP: Final = 0.02
+"""Seconds of CPU that one step of the event loop may take."""
 
 
 @pytest.fixture
@@ -312,3 +317,154 @@ def test_a_batch_is_what_its_lines_are_one_by_one(lines: list[str]) -> None:
         assert reader.request(NDJSON, content.encode()) == (expected, False)
     else:
         assert refused(reader, content, NDJSON).status == 422
+
+
+# Large bodies: slice by slice
+
+
+def large(reader: DraftReader, content: bytes, media_type: str) -> tuple[list[Draft] | TwinwireError, int]:
+    """What becomes of it, and in how many steps."""
+    steps, count = reader._read(media_type, content), 1
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value[0], count
+        except TwinwireError as error:
+            return error, count
+        count += 1
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n  "])
+def test_a_large_array_is_what_a_small_one_is(space: str) -> None:
+    items = [body(f'[{n},"é,]}}",{{"a":"{"z" * 100}"}}]', more=f',"key":"{n}"') for n in range(4_000)]
+    content = f"{space}[{space}{f'{space},{space}'.join(items)}{space}]{space}".encode()
+    assert len(content) > 3 * SLICE_BYTES
+    reader = DraftReader(DATA_MAX)
+    found, steps = large(reader, content, JSON)
+    assert found == [reader.one(item) for item in items]
+    assert steps > 3
+
+
+def test_large_lines_are_what_small_ones_are() -> None:
+    items = [body(f'[{n},"{"é" * 50}"]') for n in range(4_000)]
+    reader = DraftReader(DATA_MAX)
+    expected = [reader.one(item) for item in items]
+    for content in ("\n".join(items), "\r\n\n".join(items)):
+        found, steps = large(reader, content.encode(), NDJSON)
+        assert found == expected
+        assert steps > 3
+
+
+def test_the_line_is_told_behind_many_others() -> None:
+    good = body(f'"{"a" * 200}"')
+    for separator, line in (("\n", 3_001), ("\n\n", 6_001)):
+        content = separator.join([good] * 3_000 + ["{}"]).encode()
+        found, _ = large(DraftReader(DATA_MAX), content, NDJSON)
+        assert isinstance(found, InvalidError)
+        assert (found.field, found.line) == ("topic", line)
+
+
+PAD = b" " * SLICE_BYTES
+ITEM = body(f'"{"a" * 900}"').encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "field"),
+    [
+        (b"[" + b",".join([ITEM] * 200), 400, None),
+        (b"[" + b",".join([ITEM] * 200) + b",", 400, "200"),
+        (b"[" + b",".join([ITEM] * 200) + b",]", 400, "200"),
+        (b"[" + b",".join([ITEM] * 200) + b"}", 400, "199"),
+        (b"[" + b",".join([ITEM] * 200) + b"]x", 400, None),
+        (b"[" + b" ".join([ITEM] * 200) + b"]", 400, "0"),
+        (b"[" + b",".join([ITEM] * 200) + b',{"topic":1}]', 422, "200.topic"),
+        (b"[" + b",".join([ITEM] * 200) + b',"\xff"]', 400, None),
+        (b"[" + b",".join([ITEM] * 200) + b"," + PAD + b"]", 413, "200.data"),
+        (b"[" + PAD + b"]", 413, "0.data"),
+        (b"[" + b"0," * SLICE_BYTES, 422, "0"),
+        (b"[" * SLICE_BYTES * 2, 400, "0"),
+        (body('"' + "a" * SLICE_BYTES + '"').encode(), 413, "data"),
+        (PAD + ITEM, 413, "data"),
+        (b"[" + body('"' + "a" * SLICE_BYTES + '"').encode() + b"]", 413, "0.data"),
+        (b"[" + ITEM + b"," + body("[" + "0," * SLICE_BYTES + "0]").encode() + b"]", 413, "1.data"),
+    ],
+)
+def test_what_is_wrong_with_a_large_body_is_told(content: bytes, status: int, field: str | None) -> None:
+    assert len(content) > SLICE_BYTES
+    found, _ = large(DraftReader(DATA_MAX), content, JSON)
+    assert isinstance(found, TwinwireError)
+    assert (found.status, found.field) == (status, field), found.detail
+
+
+def test_an_event_with_its_white_space_has_a_bound() -> None:
+    reader, bare = DraftReader(DATA_MAX), body()
+    at = bare + " " * (DATA_MAX + ENVELOPE_MAX - len(bare))
+    for media_type in (JSON, NDJSON):
+        assert len(reader.request(media_type, at.encode())[0]) == 1
+        assert refused(reader, at + " ", media_type).status == 413
+
+
+def test_a_line_that_is_far_too_long_is_refused_unread() -> None:
+    content = b"\n\n" + ITEM + b"\n\n" + b" " * REQUEST_MAX + b"\n" + ITEM
+    found, _ = large(DraftReader(DATA_MAX), content, NDJSON)
+    assert isinstance(found, TooLargeError)
+    assert (found.field, found.line) == ("data", 5)
+
+
+@pytest.mark.parametrize("media_type", [JSON, NDJSON])
+def test_counting_stops_at_the_bound(media_type: str) -> None:
+    """However many there are: what follows is not looked at."""
+    separator = b"," if media_type == JSON else b"\n"
+    few = b"[" * (media_type == JSON) + separator.join([body().encode()] * (BATCH_MAX + 1))
+    content = few + separator + b"\xff\n" * (REQUEST_MAX // 2)
+    found, _ = large(DraftReader(DATA_MAX), content, media_type)
+    assert isinstance(found, InvalidError)
+    assert found.status == 422
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        *((b"\n" * REQUEST_MAX, NDJSON), (b"\r\n" * (REQUEST_MAX // 2), NDJSON), (b" \n" * (REQUEST_MAX // 2), NDJSON)),
+        *((b" " * REQUEST_MAX, NDJSON), (b" " * REQUEST_MAX, JSON), (b"[" + b"0," * (REQUEST_MAX // 2), JSON)),
+        *((b"[" * REQUEST_MAX, JSON), (b'"' + b"\\n" * (REQUEST_MAX // 2), JSON)),
+        (b"[" + b",".join([body(f'"{"a" * 750}"').encode()] * BATCH_MAX) + b"]", JSON),
+        (b"\n".join([body(f'"{"a" * 750}"').encode()] * BATCH_MAX), NDJSON),
+        (b"\r\n".join([body(f'"{"a" * 750}"').encode()] * BATCH_MAX), NDJSON),
+        (b"[" + b",".join([body("[" + "0," * 30_000 + "0]").encode()] * 130) + b"]", JSON),
+        (b"\n".join([body("[" + "{}," * 20_000 + "0]").encode()] * 130), NDJSON),
+        (b"[" + b",".join([body('"' + "\\u00e9" * 10_000 + '"').encode()] * 130) + b"]", JSON),
+    ],
+)
+def test_no_step_is_long_whatever_the_body_is(content: bytes, media_type: str) -> None:
+    """CPU time, so that a busy machine accuses nobody; the least of three."""
+
+    def longest() -> float:
+        steps, worst = DraftReader(1 << 16)._read(media_type, content), 0.0
+        while True:
+            began = time.thread_time()
+            try:
+                next(steps)
+            except (StopIteration, TwinwireError):
+                return max(worst, time.thread_time() - began)
+            worst = max(worst, time.thread_time() - began)
+
+    assert min(longest() for _ in range(3)) < STEP
+
+
+async def test_others_have_a_turn_while_a_large_body_is_read() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    content = b"\n".join([ITEM] * 5_000)
+    drafts, single = await DraftReader(DATA_MAX).read(NDJSON, content)
+    task.cancel()
+    assert (len(drafts), single) == (5_000, False)
+    assert turns >= len(content) // SLICE_BYTES

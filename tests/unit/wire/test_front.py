@@ -4,6 +4,7 @@ import pytest
 
 from service.access.gate import Act
 from service.assembly import Assembly
+from service.core.limits import REQUEST_MAX
 from service.web.app import TwinwireApp
 from tests.support.wires import Exchange, Socket, call, drafts, http_scope
 
@@ -159,3 +160,10 @@ async def test_before_the_lifespan_nothing_is_served_and_nothing_breaks() -> Non
 
     answer = await call(create_app(), "GET", "/api/sse", "topic=t")
     answer.problem(404)
+
+
+async def test_what_quart_is_sent_is_read_before_it_and_bounded(app: TwinwireApp) -> None:
+    for path in ("/api/topics/trim", "/nothing"):
+        answer = await Exchange(app, http_scope("POST", path), b"a" * (REQUEST_MAX + 1)).answer()
+        answer.problem(413)
+        assert answer.headers["connection"] == "close"

@@ -222,3 +222,27 @@ async def test_reserved_topics_are_refused_with_all_of_their_batch(
     refused = await post(wire, ONE + b"\n" + bad, Content_Type=NDJSON)
     assert refused.problem(403, "topic")["line"] == 2
     assert bus.head == 0
+
+
+async def test_a_body_that_does_not_get_on_is_408_and_the_end_of_the_connection(bus: EventBus) -> None:
+    wire = House.of(bus, ManualClock(), send_timeout=0.01).publish()
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    inbox.put_nowait({"type": "http.request", "body": ONE, "more_body": True})
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await wire(http_scope("POST", "/api/events", "", {}), inbox.get, send)
+    assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (408, True)
+    assert (bus.head, wire._bodies.held) == (0, 0)
+
+
+async def test_bodies_beyond_the_budget_are_503_until_it_is_given_back(wire: PublishWire, bus: EventBus) -> None:
+    wire._bodies.held = wire._bodies.budget
+    answer = await post(wire)
+    answer.problem(503)
+    assert (int(answer.headers["retry-after"]) > 0, answer.headers["connection"]) == (True, "close")
+    wire._bodies.held = 0
+    assert (await post(wire)).status == 201
+    assert wire._bodies.held == 0

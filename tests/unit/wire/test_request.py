@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.core.errors import DrainingError, InvalidError, TooLargeError, UnauthorizedError, UpgradeRequiredError
+from service.core.errors import DrainingError, InvalidError, UnauthorizedError, UpgradeRequiredError
 from service.wire.problems import problem_response
-from service.wire.request import DisconnectedError, Request, read_body, respond, respond_problem
+from service.wire.request import Request, respond, respond_problem
 from tests.support.wires import Answer, Exchange, http_scope
 
 
@@ -92,23 +92,3 @@ def test_a_problem_names_field_and_line_and_survives_any_text() -> None:
     assert (b"upgrade", b"websocket") in problem_response(UpgradeRequiredError("x"))[1]
     assert dict(headers)[b"content-type"] == b"application/problem+json"
     assert dict(problem_response(UnauthorizedError("x"))[1])[b"www-authenticate"] == b"Bearer"
-
-
-async def test_a_body_is_read_to_its_end_or_to_its_bound() -> None:
-    def receiving(*messages: dict[str, object]) -> object:
-        inbox = iter(messages)
-
-        async def receive() -> dict[str, object]:
-            return next(inbox)
-
-        return receive
-
-    part = {"type": "http.request", "body": b"ab", "more_body": True}
-    end = {"type": "http.request", "body": b"c", "more_body": False}
-    assert await read_body(request(), receiving(part, end), 3) == b"abc"
-    with pytest.raises(TooLargeError):
-        await read_body(request(), receiving(part, end), 2)
-    with pytest.raises(TooLargeError):
-        await read_body(request(content_length="4"), receiving(), 3)
-    with pytest.raises(DisconnectedError):
-        await read_body(request(), receiving(part, {"type": "http.disconnect"}), 3)

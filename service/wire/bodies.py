@@ -1,0 +1,126 @@
+"""Bodies under way: all of them together have a budget in bytes, and each has to get on.
+
+Whatever a request brings, to a wire or to a resource behind the front door, is read here. What is held is counted,
+from its first byte until whoever reads it is done with it; a client that sends much too slowly is told so and let go.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+from service.core.errors import OverloadedError, RequestTimeoutError, TooLargeError, TwinwireError
+from service.core.limits import REQUEST_MAX
+from service.stream.asgi import ASGI, Header, Message, Receive, Scope, Send
+from service.wire.request import DisconnectedError, Request, respond_problem
+
+PROGRESS_BYTES: Final = 64 * 1024
+"""A body that is not complete has to bring so much in each `seconds`: 2 KiB a second, which any line can."""
+
+SMALL_BODY: Final = 64 * 1024
+"""Bytes up to which a body may use all of the budget. Larger ones leave SPARE of it, so that a few of them which are
+slow on purpose do not keep single events out."""
+
+SPARE: Final = 1 / 4
+
+
+class Bodies:
+    """`budget` is the bytes of all bodies together, `seconds` the time in which one has to get on."""
+
+    def __init__(self, budget: int, seconds: float) -> None:
+        self.budget: Final = budget
+        self.seconds: Final = seconds
+        self.held = 0  # bytes; only `Body` writes it
+
+    def open(self) -> "Body":
+        """Room for one body: a context manager, which gives back what it took."""
+        return Body(self)
+
+    async def before(self, inner: ASGI, cors: list[Header], scope: Scope, receive: Receive, send: Send) -> None:
+        """Call `inner`, an application that bounds nothing by itself, with the body already there."""
+        request = Request(scope)
+        with self.open() as body:
+            try:
+                whole = await body.read(request, receive, REQUEST_MAX)
+            except TwinwireError as error:
+                await respond_problem(send, error, head=request.method == "HEAD", cors=cors, is_last=True)
+                return
+            except DisconnectedError:
+                return
+            await inner(scope, _Read(whole, receive), send)
+
+
+class _Read:
+    """A `receive` of which the body was read before."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._message: Message | None = {"type": "http.request", "body": body, "more_body": False}
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        message, self._message = self._message, None
+        return await self._receive() if message is None else message
+
+
+class Body:
+    """See `Bodies.open`. `is_complete` tells whether nothing of it is left unread."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._held = 0
+        self.is_complete = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bodies.held -= self._held
+        self._held = 0
+
+    async def read(self, request: Request, receive: Receive, limit: int) -> bytes:
+        """The whole body.
+
+        Raises TooLargeError as soon as it exceeds `limit` bytes, OverloadedError beyond the budget, RequestTimeoutError
+        if it does not get on, DisconnectedError if it never ends.
+        """
+        declared = request.header(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > limit:
+            raise TooLargeError(f"a request has at most {limit} bytes")
+        try:
+            async with asyncio.timeout(self._bodies.seconds) as deadline:
+                return await self._collect(receive, limit, deadline)
+        except TimeoutError as error:
+            raise RequestTimeoutError(
+                f"a request brings {PROGRESS_BYTES // 1024} KiB in {self._bodies.seconds:g} seconds, or its end"
+            ) from error
+
+    async def _collect(self, receive: Receive, limit: int, deadline: asyncio.Timeout) -> bytes:
+        """In one buffer: a list of pieces would be twenty times as large if each is a few bytes."""
+        found: bytes | bytearray = b""
+        due = PROGRESS_BYTES
+        while (message := await receive())["type"] == "http.request":
+            piece: bytes = message.get("body", b"")
+            if len(found) + len(piece) > limit:
+                raise TooLargeError(f"a request has at most {limit} bytes")
+            self._take(len(piece))
+            self.is_complete = not message.get("more_body", False)
+            if self.is_complete and not found:
+                return piece
+            found = found or bytearray()
+            found += piece
+            if self.is_complete:
+                return bytes(found)
+            if len(found) >= due:
+                due = len(found) + PROGRESS_BYTES
+                deadline.reschedule(asyncio.get_running_loop().time() + self._bodies.seconds)
+        raise DisconnectedError
+
+    def _take(self, size: int) -> None:
+        bodies = self._bodies
+        is_small = self._held + size <= SMALL_BODY
+        room = bodies.budget if is_small else int(bodies.budget * (1 - SPARE))
+        if bodies.held + size > room:
+            raise OverloadedError("too much is being sent at the moment")
+        self._held += size
+        bodies.held += size
