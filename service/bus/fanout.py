@@ -15,11 +15,10 @@ import asyncio
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from service.bus.encoding import Encoding
 from service.bus.group import Group, Groups
 from service.bus.reading import PAGE_BYTES
 from service.bus.tail import Entry
-from service.core.event import DATA, TOPIC
+from service.core.event import TOPIC
 
 SLICE: Final = 256
 """Writes between two looks at the event loop, about a millisecond."""
@@ -40,41 +39,11 @@ PENDING_BYTES: Final = 16 << 20
 FRAMES: Final = 8
 """Frames joined that count as much as one write."""
 
-ENVELOPE: Final = 100
-"""Bytes that a frame has beside its data, at least."""
+STRIDE: Final = 16
+"""Frames made between two looks at their size, since an event may be as long as a page."""
 
-
-class _Share:
-    """What a round has for one group: its entries, unless they are more than a page or its members take none."""
-
-    __slots__ = ("entries", "size")
-
-    def __init__(self, is_fed: bool) -> None:
-        self.entries: list[Entry] | None = [] if is_fed else None
-        """None: it is to be read from the cursor."""
-        self.size = 0
-        """Of their frames in bytes, at least."""
-
-    def add(self, entry: Entry) -> None:
-        if self.entries is not None:
-            self.size += len(entry.event[DATA]) + ENVELOPE
-            if self.size > PAGE_BYTES:
-                self.entries = None
-            else:
-                self.entries.append(entry)
-
-    def frames(self, encoding: Encoding[Any]) -> list[bytes] | None:
-        """Those of a page at most, or None; from then on `size` is theirs."""
-        if self.entries is None:
-            return None
-        frames: list[bytes] = []
-        self.size = 0
-        for entry in self.entries:
-            frames.append(frame := entry.frame(encoding))
-            self.size += len(frame)
-            if self.size > PAGE_BYTES:
-                return None
-        return frames
+ENTRIES: Final = 2_000
+"""Events of a round for one group; even without any data, the frames of more are a page."""
 
 
 class FanOut:
@@ -135,23 +104,42 @@ class FanOut:
             is_overrun, self._pending_bytes = self._pending_bytes > PENDING_BYTES, 0
             before, last = self._groups.fed, self._last
             if is_overrun:
-                shares = {group: _Share(is_fed=False) for group in self._groups}
+                shares: dict[Group[Any], list[Entry]] = {group: [] for group in self._groups}
             else:
                 shares = yield from self._match(entries)
             del entries
-            while shares:
-                group = next(iter(shares))
-                share = shares.pop(group)
-                room = yield from self._serve(group, share, before, last, room)
+            for group, share in shares.items():
+                frames = _frames(group, share)
+                payload, cost = None, 1
+                if frames is not None:
+                    payload = group.encoding.join(frames)
+                    if len(frames) > 1 or len(frames[0]) > WRITE_BYTES:
+                        cost += sum(map(len, frames)) // WRITE_BYTES
+                        room -= len(frames) // FRAMES
+                live = tuple(group.live)
+                start = 0
+                while start < len(live):
+                    if room <= 0:
+                        yield True
+                        room = SLICE
+                    part = live[start : start + (room // cost or 1)]
+                    if frames is None:
+                        for subscription in part:
+                            subscription.overtake(before, last)
+                    else:
+                        taken = [subscription.deliver(payload, before, last) for subscription in part]
+                        self.deliveries += len(frames) * sum(taken)
+                    start += len(part)
+                    room -= cost * len(part)
             self._groups.fed = last
 
-    def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], _Share]]:
+    def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], list[Entry]]]:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""
-        shares: dict[Group[Any], _Share] = {}
-        looks = 0
+        shares: dict[Group[Any], list[Entry]] = {}
+        known, looks = self._groups.known, 0
         for entry in entries:
             topic = entry.event[TOPIC]
-            found = self._groups.known(topic)
+            found = known(topic)
             if found is None:
                 found = yield from self._groups.find(topic)
                 looks += SEARCH_LOOKS
@@ -159,35 +147,30 @@ class FanOut:
                 if group.live:
                     share = shares.get(group)
                     if share is None:
-                        share = shares[group] = _Share(group.encoding.is_fed)
-                    share.add(entry)
+                        shares[group] = [entry]
+                    elif len(share) <= ENTRIES:
+                        share.append(entry)
             looks += 1 + len(found)
             if looks >= LOOKS:
                 yield True
                 looks = 0
         return shares
 
-    def _serve(self, group: Group[Any], share: _Share, before: int, last: int, room: int) -> Generator[bool, None, int]:
-        """Write to all live members of a group; returns what is left of `room` writes until the next turn is due."""
-        live = tuple(group.live)
-        frames = share.frames(group.encoding) if live else None
-        payload, cost = None, 1
-        if frames is not None:
-            payload = group.encoding.join(frames)
-            cost += share.size // WRITE_BYTES
-            room -= len(frames) // FRAMES
-        start = 0
-        while start < len(live):
-            if room <= 0:
-                yield True
-                room = SLICE
-            part = live[start : start + max(1, room // cost)]
-            if frames is None:
-                for subscription in part:
-                    subscription.overtake(before, last)
-            else:
-                taken = [subscription.deliver(payload, before, last) for subscription in part]
-                self.deliveries += len(frames) * sum(taken)
-            start += len(part)
-            room -= cost * len(part)
-        return room
+
+def _frames(group: Group[Any], share: list[Entry]) -> list[bytes] | None:
+    """A page of them at most; None if there are more, or nobody takes them: then they are read from the cursor."""
+    encoding = group.encoding
+    if not encoding.is_fed or not 0 < len(share) <= ENTRIES:
+        return None
+    if len(share) == 1:
+        frame = share[0].frame(encoding)
+        return [frame] if len(frame) <= PAGE_BYTES else None
+    frames: list[bytes] = []
+    size = 0
+    for start in range(0, len(share), STRIDE):
+        made = [entry.frame(encoding) for entry in share[start : start + STRIDE]]
+        size += sum(map(len, made))
+        if size > PAGE_BYTES:
+            return None
+        frames += made
+    return frames

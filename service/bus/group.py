@@ -56,6 +56,8 @@ class Groups:
         self._wild: PatternIndex[Group[Any]] = PatternIndex()
         """By each pattern with wildcards."""
         self._memo = Memo()
+        self.known = self._memo.find
+        """Those that match a topic, if it is remembered."""
 
     def __iter__(self) -> Iterator[Group[Any]]:
         return iter(self._all.values())
@@ -86,10 +88,6 @@ class Groups:
                 if not self._by_topic[pattern]:
                     del self._by_topic[pattern]
             self._memo.changed(pattern)
-
-    def known(self, topic: str) -> Collection[Group[Any]] | None:
-        """Those that match, if it is remembered."""
-        return self._memo.find(topic)
 
     def find(self, topic: str) -> Generator[bool, None, Collection[Group[Any]]]:
         """Those that match; yields True now and then, for the loop to be given a turn.

@@ -117,6 +117,7 @@ class Reading:
         head = self.head
         if after >= self._tail.start:
             batch = self._tail_page(group, after)
+            self._tail.fit()
         else:
             page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
             payload = group.encoding.page(page.rows) if page.rows else None

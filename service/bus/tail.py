@@ -27,7 +27,7 @@ class Entry:
         """Bytes of memory, about."""
         self._frames: dict[str, bytes] | None = None
         self._tail: Tail | None = tail
-        """Told of what is made; None once it is out of it, and held by a round of the fan-out alone."""
+        """Counts what is made; None once it is out of it, and held by a round of the fan-out alone."""
 
     def frame(self, encoding: Encoding[Any]) -> bytes:
         name = encoding.name
@@ -39,7 +39,7 @@ class Entry:
             size = len(found) + FRAME_OVERHEAD
             self.held += size
             if self._tail is not None:
-                self._tail.grew(size)
+                self._tail.bytes += size
         return found
 
     def leave(self) -> int:
@@ -58,16 +58,13 @@ class Tail:
     def __init__(self, head: int, max_events: int, max_bytes: int) -> None:
         self._entries: list[Entry | None] = []
         self._first = head + 1
-        self._bytes = 0
+        self.bytes = 0
+        """Of memory: written by `Entry.frame` too."""
         self._max_events = max_events
         self._max_bytes = max_bytes
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    @property
-    def bytes(self) -> int:
-        return self._bytes
 
     @property
     def start(self) -> int:
@@ -78,15 +75,13 @@ class Tail:
         """Add the next events of the log; returns their entries."""
         added = [Entry(event, self) for event in events]
         self._entries += added
-        self._bytes += sum([entry.held for entry in added])
-        if len(self._entries) > self._max_events * _SLACK or self._bytes > self._max_bytes * _SLACK:
-            self._shrink()
+        self.bytes += sum([entry.held for entry in added])
+        self.fit()
         return added
 
-    def grew(self, size: int) -> None:
-        """An entry's: it holds so many bytes more."""
-        self._bytes += size
-        if self._bytes > self._max_bytes * _SLACK:
+    def fit(self) -> None:
+        """Let the front go if this is over its bounds. After frames were made, as well as after events came."""
+        if self.bytes > self._max_bytes * _SLACK or len(self._entries) > self._max_events * _SLACK:
             self._shrink()
 
     def after(self, offset: int, limit: int) -> Iterator[Entry]:
@@ -101,16 +96,16 @@ class Tail:
         for index, entry in enumerate(self._entries):
             if entry is not None and entry.event.offset <= floors.get(entry.event.topic, 0):
                 self._entries[index] = None
-                self._bytes -= entry.leave()
+                self.bytes -= entry.leave()
 
     def _shrink(self) -> None:
         """Back to the bounds; at least the newest event stays."""
         cut = 0
         while cut < len(self._entries) - 1 and (
-            len(self._entries) - cut > self._max_events or self._bytes > self._max_bytes
+            len(self._entries) - cut > self._max_events or self.bytes > self._max_bytes
         ):
             entry = self._entries[cut]
-            self._bytes -= entry.leave() if entry is not None else 0
+            self.bytes -= entry.leave() if entry is not None else 0
             cut += 1
         del self._entries[:cut]
         self._first += cut

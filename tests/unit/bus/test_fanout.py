@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.bus.bus import EventBus
-from service.bus.fanout import ENVELOPE, LOOKS, PENDING_BYTES, SLICE
+from service.bus.fanout import ENTRIES, LOOKS, PENDING_BYTES, SLICE
 from service.bus.reading import PAGE_BYTES
 from service.bus.start import Start
 from service.bus.subscription import State, Subscription
-from service.core.event import Event
+from service.core.event import Event, Row
 from service.core.topics import TopicFilter
 from tests.support.wires import OffsetText, Sink, drafts, memory_bus
 
@@ -170,41 +170,41 @@ async def test_the_head_is_there_before_the_fan_out_and_the_answer_after_it() ->
 # What a round may hold, and how long its steps may be
 
 
-async def test_a_page_is_written_and_one_event_more_is_read_from_the_cursor() -> None:
-    data = '"' + "a" * 998 + '"'
-    most = PAGE_BYTES // (len(data) + ENVELOPE)
-    for count, is_live in ((most, True), (most + 1, False)):
-        bus, encoding = memory_bus(), OffsetText()
-        subscription, sink = await live(bus, encoding)
-        await bus.publish(drafts(count, data=data))
-        assert (subscription.state is State.LIVE, sink.behinds) == (is_live, not is_live)
-        if not is_live:
-            assert sink.taken == []
-            assert subscription.offset == 0
-            page = await subscription.read()
-            assert page.payload[:2] == (1, 2), "from the first one on"
-
-
 class Text(OffsetText):
-    """Frames and payloads as long as on a real wire; `times` as long as their data lets expect."""
-
-    def __init__(self, times: int = 1) -> None:
-        super().__init__()
-        self._times = times
+    """Frames and payloads as long as on a real wire."""
 
     def frame(self, event: Event) -> bytes:
-        return event.data.encode() * self._times
+        return event.data.encode()
 
     def join(self, frames: Sequence[bytes]) -> Any:
         return b"".join(frames)
 
+    def page(self, rows: Sequence[Row]) -> Any:
+        return self.join([self.frame(Event._make(row)) for row in rows])
 
-async def test_frames_count_as_they_are_made_not_as_they_were_expected() -> None:
-    for count, is_live in ((4, True), (5, False)):
-        bus = memory_bus()
-        subscription, _ = await live(bus, Text(times=PAGE_BYTES // 4))
+
+async def test_a_page_is_written_and_one_byte_more_is_read_from_the_cursor() -> None:
+    data = '"' + "a" * (PAGE_BYTES // 4 - 2) + '"'
+    for more, is_live in ((0, True), (1, False)):
+        bus, encoding = memory_bus(), Text()
+        subscription, sink = await live(bus, encoding)
+        await bus.publish([*drafts(3, data=data), *drafts(1, data=data + " " * more)])
+        assert (subscription.state is State.LIVE, sink.behinds) == (is_live, not is_live)
+        assert sum(map(len, sink.taken)) == (PAGE_BYTES if is_live else 0)
+        if not is_live:
+            assert subscription.offset == 0
+            page = await subscription.read()
+            assert len(page.payload) >= PAGE_BYTES, "from the first one on"
+
+
+async def test_a_groups_share_is_bounded_by_events_too() -> None:
+    for count, is_live in ((ENTRIES, True), (ENTRIES + 1, False), (3 * ENTRIES, False)):
+        bus, encoding = memory_bus(), OffsetText()
+        subscription, sink = await live(bus, encoding)
         await bus.publish(drafts(count))
+        await bus.settle()
         assert (subscription.state is State.LIVE) == is_live
+        assert len(sink.offsets) == (count if is_live else 0)
 
 
 async def test_a_round_holds_one_groups_payload_at_a_time() -> None:

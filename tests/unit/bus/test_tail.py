@@ -124,5 +124,6 @@ def test_frames_alone_push_the_front_out() -> None:
     for n in range(20):
         for entry in entries:
             entry.frame(OffsetText(name=str(n)))
+    tail.fit()
     assert tail.bytes <= 10_000 * 1.25
     assert tail.start + len(tail) == 20
