@@ -104,10 +104,10 @@ def _short() -> Scale:
         requests=6_000,
         replay=100_000,
         storm_clients=2_000,
-        idle_clients=3_000,
+        idle_clients=5_000,  # fewer, and what a process needs once would show as memory of each
         idle_settle=2.0,
         heartbeat_seconds=4.0,
-        heartbeat=0.5,
+        heartbeat=1.0,
         stall_events=4_000,
         stall_seconds=2.0,
     )
