@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from quart import Blueprint, Response, request, send_from_directory
+from quart import Blueprint, Response, request
 
 from service.access.hosts import split_host
+from service.core.errors import NotFoundError
 from service.openapi import Description, answer, operation, path
 from service.resources import resource
+from service.web.files import File, read_folder
 
 SECURITY_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
@@ -34,26 +36,35 @@ def policy(host: str) -> str:
 
 
 def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
-    """`pages` are the applications' files by name; "" is what `/` shows."""
+    """`pages` are the applications' files by name; "" is what `/` shows. All are read here, once."""
     blueprint = Blueprint("pages", __name__)
-    folder = resource("static")
-    known = {"": folder / _HOME, **pages}
+    table = read_folder(resource("static"))
+    table[""] = table[_HOME]
+    table |= {name: File.read(path) for name, path in pages.items()}
 
-    async def send(name: str) -> Response:
-        file = known.get(name, folder / name)
-        return await send_from_directory(file.parent, file.name)
+    def send(name: str) -> Response:
+        found = table.get(name)
+        if found is None:
+            raise NotFoundError("there is no such page")
+        if found.is_known(request.headers.get("If-None-Match")):
+            response = Response(b"", 304)
+            del response.headers["Content-Type"]
+        else:
+            response = Response(found.body, content_type=found.media_type)
+        response.headers["ETag"] = found.etag
+        return response
 
     @blueprint.get("/")
     async def home() -> Response:
-        return await send("")
+        return send("")
 
     @blueprint.get("/<name>")
     async def page(name: str) -> Response:
-        return await send(name)
+        return send(name)
 
     @blueprint.get("/<any(app,client):part>/<path:name>")
     async def file(part: str, name: str) -> Response:
-        return await send_from_directory(folder / part, name)
+        return send(f"{part}/{name}")
 
     @blueprint.after_request
     async def secure(response: Response) -> Response:

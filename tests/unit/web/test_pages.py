@@ -53,6 +53,10 @@ async def test_scripts_are_javascript(app: TwinwireApp) -> None:
         "/.gitignore",
         "/client/%00",
         "/client/\x00",
+        "/" + "a" * 300,
+        "/client/" + "a" * 31_000,
+        "/app/" + "a/" * 10_000,
+        "/app/con",
     ],
 )
 async def test_nothing_else_is_served(app: TwinwireApp, path: str) -> None:
@@ -75,3 +79,11 @@ def test_pages_hold_no_inline_script() -> None:
         assert text.count("<script") == text.count('<script type="module" src='), page.name
         assert " onclick=" not in text
         assert "<style" not in text
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(app: TwinwireApp) -> None:
+    first = await call(app, "GET", "/client/index.js")
+    again = await call(app, "GET", "/client/index.js", "", {"If-None-Match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.headers["cache-control"] == "no-cache"
