@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from service.access.descriptors import Descriptors
 from service.access.drain import Drain
 from service.access.gate import Gate
 from service.access.hosts import Hosts
@@ -84,7 +85,9 @@ class Assembly:
         self.draining = drain = Drain()
         access = settings.access
         origins = Origins(access.allowed_origins, access.trusted_hops)
-        self.gate = Gate(Hosts(access.hosts), origins, drain, max_places=limits.max_streams)
+        self.descriptors = Descriptors()
+        places = limits.max_streams or self.descriptors.places
+        self.gate = Gate(Hosts(access.hosts), origins, drain, max_places=places)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)
@@ -108,7 +111,7 @@ class Assembly:
         )
         for method in ("GET", "HEAD"):
             self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
-        self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, log, clock))
+        self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.descriptors, log, clock))
 
     @classmethod
     async def open(cls, settings: Settings, apps: Sequence[App] | None = None) -> "Assembly":
@@ -141,7 +144,7 @@ class Assembly:
             assembly = cls(settings, clock, lock, log, bus, apps)
             for app in apps:
                 await app.start()
-            assembly.hub.start()
+            assembly.hub.start(assembly.descriptors.probe)
             undo.pop_all()
         logger.info(
             "service_opened",
@@ -171,6 +174,7 @@ class Assembly:
         return {
             "log": self.log.health().failure or "ok",
             "migrations": await asyncio.to_thread(self._check_migrations),
+            "descriptors": "ok" if not self.descriptors.is_exhausted else "no descriptor is left for connections",
             "draining": "ok" if not self.draining.has_begun else "the service is restarting",
         }
 

@@ -107,7 +107,9 @@ class LimitSettings(_Room):
         64 << 20, ge=2 * REQUEST_MAX, description="Bytes of all requests' bodies under way together, at most."
     )
     max_streams: int = Field(
-        0, ge=0, description="Open streams and waiting polls at most; 0 for no bound but the machine's."
+        0,
+        ge=0,
+        description="Open streams and waiting polls at most; 0 for what descriptors allow.",
     )
 
 

@@ -99,7 +99,7 @@ class Gate:
         self._hosts = hosts
         self._origins = origins
         self._drain = drain
-        self._max_places = max_places
+        self.max_places = max_places
         self.places = 0  # taken now; only `enter` and `Lease.release` write it
         self.refused: Counter[tuple[Act, Reason]] = Counter()
 
@@ -122,8 +122,8 @@ class Gate:
         if act in _READING and not self._origins.may_read(asker):
             raise self.refuse(act, "origin", ForbiddenError(_UNSEEN, field="Sec-Fetch-Site"))
         if act in _PLACED:
-            if self._max_places and self.places >= self._max_places:
-                error_full = OverloadedError(f"all {self._max_places} streams are taken")
+            if self.max_places and self.places >= self.max_places:
+                error_full = OverloadedError(f"all {self.max_places} streams are taken")
                 raise self.refuse(act, "full", error_full)
             self.places += 1
             return Lease(Caller(address=asker.address), self)

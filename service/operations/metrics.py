@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.access.descriptors import Descriptors
 from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
 from service.core.time import Clock
@@ -18,8 +19,11 @@ from service.stream.hub import StreamHub
 class ServiceMetrics(Collector):
     """Twinwire's own metrics, named `twinwire_*`."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, gate: Gate, log: EventLog, clock: Clock) -> None:
+    def __init__(
+        self, bus: EventBus, hub: StreamHub, gate: Gate, descriptors: Descriptors, log: EventLog, clock: Clock
+    ) -> None:
         self._gate = gate
+        self._descriptors = descriptors
         self._bus = bus
         self._hub = hub
         self._log = log
@@ -37,6 +41,9 @@ class ServiceMetrics(Collector):
         yield CounterMetricFamily("twinwire_events_replayed", "Events read from a cursor.", bus.reading.replayed)
         yield GaugeMetricFamily("twinwire_tail_events", "Events in memory.", len(bus.tail))
         yield GaugeMetricFamily("twinwire_tail_bytes", "Bytes that they take, about.", bus.tail.bytes)
+        told = "How often no descriptor was left."
+        yield CounterMetricFamily("twinwire_descriptor_exhaustions", told, self._descriptors.exhaustions)
+        yield GaugeMetricFamily("twinwire_places_max", "Places for streams and waiting polls.", self._gate.max_places)
         yield from self._streams()
 
     def _streams(self) -> Iterator[Metric]:

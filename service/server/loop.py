@@ -1,8 +1,9 @@
 """The event loop: which one the process runs on, and what it says of exceptions that nobody awaited."""
 
 import asyncio
+import errno
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -13,6 +14,24 @@ try:
 except ImportError:  # no wheel for this platform
     _uvloop = None  # type: ignore[assignment]
 uvloop: Any = _uvloop
+
+_LOST: Final = frozenset(
+    {
+        errno.EBADF,  # closed by us in the meantime
+        errno.ECONNABORTED,
+        errno.ECONNRESET,
+        errno.EHOSTUNREACH,
+        errno.EMFILE,  # at accept, again and again: `access/descriptors.py` tells it once
+        errno.ENFILE,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOTCONN,
+        errno.EPIPE,
+        errno.ESHUTDOWN,
+        errno.ETIMEDOUT,
+    }
+)
+"""What the kernel says of a peer that is gone. Another error is ours, and is logged."""
 
 logger = structlog.get_logger(__name__)
 
@@ -33,9 +52,15 @@ def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, 
     """A loop's exception handler. A peer that the kernel gave up raises ETIMEDOUT, which Hypercorn lets through."""
     error = context.get("exception")
     if isinstance(error, BaseExceptionGroup):
-        error = None if error.split(OSError)[1] is None else error
+        error = error.split(_is_lost)[1]
         if error is None:
             return
-    if isinstance(error, (OSError, asyncio.CancelledError)):  # the second: how Python 3.11 reports a cut connection
+    if error is not None and _is_lost(error):
         return
     logger.error("loop_error", message=context.get("message"), exc_info=error)
+
+
+def _is_lost(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno is None or error.errno in _LOST
+    return isinstance(error, asyncio.CancelledError)  # how Python 3.11 reports a cut connection

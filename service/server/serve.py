@@ -16,6 +16,7 @@ import structlog
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
+from service.access.descriptors import raise_limit
 from service.assembly import Assembly
 from service.core.limits import ENVELOPE_MAX
 from service.server.config import load_config
@@ -31,6 +32,7 @@ logger = structlog.get_logger(__name__)
 
 def run(settings: Settings, config_file: Path) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError, StorageError or MigrationError if it can't start."""
+    raise_limit()
     config = load_config(config_file)
     config.websocket_max_message_size = 2 * (settings.limits.data_max + ENVELOPE_MAX)  # ours answers first
     config.graceful_timeout = min(config.graceful_timeout, settings.server.grace)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import structlog
@@ -52,8 +52,9 @@ class StreamHub:
         """How many streams were opened and have ended so far."""
         return self.opened.total(), self.ended.total()
 
-    def start(self) -> None:
-        self._sweeper = asyncio.create_task(self._sweep_on(), name="sweep")
+    def start(self, beside: Callable[[], None] = lambda: None) -> None:
+        """Sweep from now on. `beside` is called with each sweep: it must neither wait nor raise."""
+        self._sweeper = asyncio.create_task(self._sweep_on(beside), name="sweep")
 
     def add(self, stream: Stream[Any]) -> None:
         self._streams[stream.peer.id] = stream
@@ -105,9 +106,10 @@ class StreamHub:
 
     # Looking after them
 
-    async def _sweep_on(self) -> None:
+    async def _sweep_on(self, beside: Callable[[], None]) -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL)
+            beside()
             await self.sweep()
 
     async def sweep(self) -> None:

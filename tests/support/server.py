@@ -89,8 +89,9 @@ class ServerProcess:
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         module: str = "service",
+        descriptors: int | None = None,
     ) -> None:
-        """`module` is what is run, with the command's arguments."""
+        """`module` is what is run, with the command's arguments; `descriptors` is its limit of them, if it has one."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.database = directory / "twinwire.db"
@@ -100,6 +101,7 @@ class ServerProcess:
         self.env = dict(env or {})
         self.args = list(args)
         self._module = module
+        self._prefix = [] if descriptors is None else ["bash", "-c", f'ulimit -n {descriptors}; exec "$@"', "_"]
         self.starts = 0
         self._process: subprocess.Popen[str] | None = None
         self._ready = threading.Event()
@@ -199,7 +201,7 @@ class ServerProcess:
         args = ("--host", self.host, "--port", str(self.port), "--database", str(self.database), *self.args)
         with self.log.open("a") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", self._module, "serve", *args],
+                [*self._prefix, sys.executable, "-m", self._module, "serve", *args],
                 env=environment(self.env),
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,

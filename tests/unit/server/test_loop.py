@@ -57,6 +57,7 @@ def test_a_peer_that_is_gone_is_no_news(error: BaseException) -> None:
     "context",
     [
         {"message": "m", "exception": ValueError("ours")},
+        {"message": "m", "exception": OSError(5, "Input/output error")},
         {"message": "m", "exception": ExceptionGroup("tasks", [ConnectionResetError(), ValueError("ours")])},
         {"message": "m"},
     ],
