@@ -16,7 +16,7 @@ from service.bus.values import Batch, Gap
 from service.core.cursor import Cursor
 from service.core.event import OFFSET, TOPIC
 from service.core.topics import TopicFilter
-from service.log.base import EventLog, Page, Search
+from service.log.base import EventLog, Page, Search, Turn
 
 PAGE_EVENTS: Final = 400
 PAGE_BYTES: Final = 256 * 1024
@@ -58,40 +58,45 @@ class Reading:
 
     # Where a stream begins
 
-    async def locate(self, topics: TopicFilter, start: Start) -> tuple[int, Gap | None]:
-        """The offset after which a stream goes on, and the gap, by docs/protocol.md, section 3."""
+    async def locate(self, topics: TopicFilter, start: Start, turn: Turn | None = None) -> tuple[int, Gap | None]:
+        """The offset after which a stream goes on, and the gap, by docs/protocol.md, section 3.
+
+        `turn` is awaited before each step; what it raises ends the search for them.
+        """
         cursor = start.cursor
         if start.kind is StartKind.EARLIEST:
-            return await self._before_first(topics, 0), None
+            return await self._before_first(topics, 0, turn), None
         if start.kind is StartKind.MALFORMED:
             return self.head, Gap(start.requested, "malformed", self.head, self._floor_or_none(topics))
         if cursor is None:
             return self.head, None
         if cursor.epoch != self._log.epoch:
-            offset = await self._before_first(topics, 0)
+            offset = await self._before_first(topics, 0, turn)
             return offset, Gap(start.requested, "epoch", offset, self._floor_or_none(topics))
         if cursor.offset > self.head:
             return self.head, Gap(start.requested, "ahead", self.head, self._floor_or_none(topics))
         floor = self.floor(topics)
         if cursor.offset < floor:
-            gap = await self.gap(topics, cursor.offset, floor)
+            gap = await self.gap(topics, cursor.offset, floor, turn)
             return gap.offset, gap
         return cursor.offset, None
 
-    async def gap(self, topics: TopicFilter, after: int, floor: int) -> Gap:
+    async def gap(self, topics: TopicFilter, after: int, floor: int, turn: Turn | None = None) -> Gap:
         """What a reader at `after` is told when retention went up to `floor`."""
-        offset = await self._before_first(topics, after)
+        offset = await self._before_first(topics, after, turn)
         return Gap(str(Cursor(self._log.epoch, after)), "trimmed", offset, floor)
 
     def _floor_or_none(self, topics: TopicFilter) -> int | None:
         return self.floor(topics) or None
 
-    async def _before_first(self, topics: TopicFilter, after: int) -> int:
+    async def _before_first(self, topics: TopicFilter, after: int, turn: Turn | None) -> int:
         """The position before the first kept event after `after` that matches; the head if there is none.
 
         Or a position before that, if it is far: a stream that scans has heartbeats, one that has not begun has none.
         """
         for _ in range(max(1, LOCATE_OFFSETS // self._log.step)):
+            if turn is not None:
+                await turn()
             page = await self._log.read(topics, after, limit=1, max_bytes=1)
             if page.rows:
                 return page.rows[0][OFFSET] - 1
@@ -143,7 +148,13 @@ class Reading:
                     return group.batch(frames, entry.event.offset, floor)
         return group.batch(frames, min(self.head, after + scan), floor)
 
-    async def search(self, search: Search) -> Page:
-        """One page of history; in turns with the replays, and so are all whom one event has woken."""
+    async def turn(self) -> None:
+        """Wait for a turn among all that read: see `service.bus.turns`."""
         await self._turns.take()
-        return await self._log.search(search)
+
+    async def search(self, search: Search, turn: Turn | None = None) -> Page:
+        """One page of history; in turns with the replays, and so are all whom one event has woken.
+
+        `turn` is awaited before each step of it; it takes its turn here, unless it has a reason to end the search.
+        """
+        return await self._log.search(search, turn or self._turns.take)

@@ -26,7 +26,7 @@ statements touch the tables of the log itself, whose rows an engine may write la
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -45,6 +45,12 @@ Listener = Callable[[Sequence[Event]], None]
 
 TrimListener = Callable[[str, int], None]
 """Called on the event loop with a topic and its new floor, before the events up to there vanish."""
+
+Turn = Callable[[], Awaitable[None]]
+"""Awaited by a search before each of its steps: others may go first, and what it raises ends the search."""
+
+SEARCH_BYTES: Final = 1 << 20
+"""Of data in one page of history, unless the search says otherwise."""
 
 _ASSIGNED: Final = re.compile(r"time|offset_\d+")
 
@@ -176,6 +182,8 @@ class Search:
     to_time: int | None = None
     newest_first: bool = False
     limit: int = PAGE_DEFAULT
+    max_bytes: int = SEARCH_BYTES
+    """Of data, about: the page ends with the event that reaches it."""
 
 
 class EventLog(Protocol):
@@ -216,8 +224,11 @@ class EventLog(Protocol):
         May hold fewer than exist, even none, with `next` moved on; `next == head` says that nothing is left.
         """
 
-    async def search(self, search: Search) -> Page:
-        """One page of history; a page shorter than `limit` is the last one."""
+    async def search(self, search: Search, turn: Turn | None = None) -> Page:
+        """One page of history; one with fewer events than `limit` and less than `max_bytes` of data is the last.
+
+        It is read in steps, each of which looks at no more than a `read` does; `turn` is awaited before each.
+        """
 
     async def trim(self, topics: TopicFilter, keep: int) -> int:
         """Remove all but the newest `keep` events of each topic that matches; returns how many went."""

@@ -52,8 +52,11 @@ class Pipes(Protocol):
     def lighten(self, scope: Scope, send: Send) -> None:
         """Let go of what a long stream no longer needs of its request."""
 
-    async def end(self, send: Send, message: Message, seconds: float = ...) -> None:
-        """Send the last message of a stream, or a whole answer's body; a peer that does not take it is cut off."""
+    async def end(self, send: Send, message: Message, seconds: float = ...) -> bool:
+        """Send the last message of a stream, or a piece of an answer; a peer that does not take it is cut off.
+
+        False if it was, or has gone by itself.
+        """
 
 
 class _ASGIPipe:

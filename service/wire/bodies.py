@@ -5,31 +5,24 @@ from its first byte until whoever reads it is done with it; a client that sends 
 """
 
 import asyncio
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from service.core.errors import OverloadedError, RequestTimeoutError, TooLargeError, TwinwireError
+from service.core.errors import RequestTimeoutError, TooLargeError, TwinwireError
 from service.core.limits import REQUEST_MAX
 from service.stream.asgi import ASGI, Header, Message, Receive, Scope, Send
+from service.wire.budget import Budget, Share
 from service.wire.request import DisconnectedError, Request, respond_problem
 
 PROGRESS_BYTES: Final = 64 * 1024
 """A body that is not complete has to bring so much in each `seconds`: 2 KiB a second, which any line can."""
-
-SMALL_BODY: Final = 64 * 1024
-"""Bytes up to which a body may use all of the budget. Larger ones leave SPARE of it, so that a few of them which are
-slow on purpose do not keep single events out."""
-
-SPARE: Final = 1 / 4
 
 
 class Bodies:
     """`budget` is the bytes of all bodies together, `seconds` the time in which one has to get on."""
 
     def __init__(self, budget: int, seconds: float) -> None:
-        self.budget: Final = budget
+        self.budget: Final = Budget(budget, "too much is being sent at the moment")
         self.seconds: Final = seconds
-        self.held = 0  # bytes; only `Body` writes it
 
     def open(self) -> "Body":
         """Room for one body: a context manager, which gives back what it took."""
@@ -61,22 +54,15 @@ class _Read:
         return await self._receive() if message is None else message
 
 
-class Body:
+class Body(Share):
     """See `Bodies.open`. `is_complete` tells whether nothing of it is left unread."""
 
+    __slots__ = ("_seconds", "is_complete")
+
     def __init__(self, bodies: Bodies) -> None:
-        self._bodies = bodies
-        self._held = 0
+        super().__init__(bodies.budget)
+        self._seconds = bodies.seconds
         self.is_complete = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bodies.held -= self._held
-        self._held = 0
 
     async def read(self, request: Request, receive: Receive, limit: int) -> bytes:
         """The whole body.
@@ -88,11 +74,11 @@ class Body:
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise TooLargeError(f"a request has at most {limit} bytes")
         try:
-            async with asyncio.timeout(self._bodies.seconds) as deadline:
+            async with asyncio.timeout(self._seconds) as deadline:
                 return await self._collect(receive, limit, deadline)
         except TimeoutError as error:
             raise RequestTimeoutError(
-                f"a request brings {PROGRESS_BYTES // 1024} KiB in {self._bodies.seconds:g} seconds, or its end"
+                f"a request brings {PROGRESS_BYTES // 1024} KiB in {self._seconds:g} seconds, or its end"
             ) from error
 
     async def _collect(self, receive: Receive, limit: int, deadline: asyncio.Timeout) -> bytes:
@@ -103,7 +89,7 @@ class Body:
             piece: bytes = message.get("body", b"")
             if len(found) + len(piece) > limit:
                 raise TooLargeError(f"a request has at most {limit} bytes")
-            self._take(len(piece))
+            self.take(len(piece))
             self.is_complete = not message.get("more_body", False)
             if self.is_complete and not found:
                 return piece
@@ -113,14 +99,5 @@ class Body:
                 return bytes(found)
             if len(found) >= due:
                 due = len(found) + PROGRESS_BYTES
-                deadline.reschedule(asyncio.get_running_loop().time() + self._bodies.seconds)
+                deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
         raise DisconnectedError
-
-    def _take(self, size: int) -> None:
-        bodies = self._bodies
-        is_small = self._held + size <= SMALL_BODY
-        room = bodies.budget if is_small else int(bodies.budget * (1 - SPARE))
-        if bodies.held + size > room:
-            raise OverloadedError("too much is being sent at the moment")
-        self._held += size
-        bodies.held += size

@@ -4,29 +4,37 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 from service.access.drain import Drain
 from service.access.gate import Act, Gate
+from service.access.headers import EVERY_ANSWER
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
 from service.core.errors import InvalidError, TwinwireError
-from service.core.event import DATA, OFFSET, check_type
+from service.core.event import DATA, check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
 from service.core.time import parse_rfc3339
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
-from service.stream.asgi import Message, Receive, Scope, Send
+from service.stream.asgi import Header, Receive, Scope, Send
 from service.stream.control import Control
 from service.stream.pipe import Pipes
+from service.wire.budget import Budget
 from service.wire.frames import Frames
-from service.wire.request import DisconnectedError, Request, respond, respond_problem
+from service.wire.request import DisconnectedError, Request, respond_problem
+from service.wire.scanning import Scanning, Scans, disconnected
 
 _HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-ANSWER_BYTES: Final = 4 << 20
+ANSWER_BYTES: Final = 1 << 20
 """Of data in one answer, about: the rest comes with the next one. A caller that asks and does not read holds it."""
+
+ANSWERS_BYTES: Final = 64 << 20
+"""Of all answers that are under way together: what callers who read slowly may hold."""
+
+PIECE_BYTES: Final = 32 * 1024
+"""Of an answer, written at a time: a caller is given up that does not take so much in `send_timeout`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,9 @@ class PollWire:
         *,
         send_timeout: float,
     ) -> None:
-        """`send_timeout` is what a caller has to take its answer, in seconds."""
+        """`send_timeout` is what a caller has to take a piece of its answer, in seconds."""
+        self._scans = Scans(bus.reading.turn)
+        self._answers = Budget(ANSWERS_BYTES, "too many answers are under way")
         self._gate = gate
         self._drain = drain
         self._bus = bus
@@ -82,28 +92,38 @@ class PollWire:
         request = Request(scope)
         head = request.method == "HEAD"
         cors = self._gate.cors(request)
-        try:
-            self._gate.enter(request, Act.READ)
-            question = await self._question(request)
-            if head:
-                question = replace(question, wait=0.0)
-            page, gap = await self._answer(question, request, receive)
-            page, is_cut = _cut(page)
-            more = is_cut or await self._more(question.search, page)
-        except TwinwireError as error:
-            await respond_problem(send, error, head=head, cors=cors)
-            return
-        except DisconnectedError:
-            return
-        headers = [*_HEADERS, *cors]
-        body = self._body(page, more, gap)
-        del page  # up to ANSWER_BYTES, for as long as the caller takes to read them once more as `body`
-        await respond(partial(self._send_within, send), 200, headers, body, head=head)
+        with self._answers.share() as share:
+            try:
+                self._gate.enter(request, Act.READ)
+                async with self._scans.of(receive) as scan:
+                    body = await self._look(request, receive, scan)
+                share.take(len(body))
+            except TwinwireError as error:
+                await respond_problem(send, error, head=head, cors=cors)
+                return
+            except DisconnectedError:
+                return
+            await self._respond(send, [*_HEADERS, *cors], body, head)
 
-    async def _send_within(self, send: Send, message: Message) -> None:
-        await self._pipes.end(send, message, self._send_timeout)
+    async def _look(self, request: Request, receive: Receive, scan: Scanning) -> bytes:
+        """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
+        question = await self._question(request, scan)
+        page, gap = await self._answer(question, request, receive, scan)
+        return self._body(page, await self._more(question.search, page, scan), gap)
 
-    async def _question(self, request: Request) -> Question:
+    async def _respond(self, send: Send, headers: list[Header], body: bytes, head: bool) -> None:
+        """In pieces: whoever takes them slowly but steadily gets them all."""
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [*headers, *EVERY_ANSWER, length]})
+        if head:
+            body = b""
+        for start in range(0, max(1, len(body)), PIECE_BYTES):
+            end = start + PIECE_BYTES
+            piece = {"type": "http.response.body", "body": body[start:end], "more_body": end < len(body)}
+            if not await self._pipes.end(send, piece, self._send_timeout):
+                return
+
+    async def _question(self, request: Request, scan: Scanning) -> Question:
         """Raises InvalidError naming the parameter."""
         topics = request.topics()
         type = request.value("type")
@@ -118,7 +138,7 @@ class PollWire:
         told = self._bus.reading.floor(topics)  # before anything is read, as for a stream
         after, gap = 0, None
         if after_text or not whole_range:
-            after, gap = await self._bus.reading.locate(topics, request.start())
+            after, gap = await self._bus.reading.locate(topics, request.start(), scan.turn)
         until, before_gap = self._before(before, topics)
         search = Search(
             topics,
@@ -129,9 +149,10 @@ class PollWire:
             to_time=_time(request, "to"),
             newest_first=newest_first,
             limit=min(limit, PAGE_MAX),
+            max_bytes=ANSWER_BYTES,
         )
         # A range with an end is history: behind that end nothing could ever wake a waiting poll.
-        is_closed = whole_range or search.to_time is not None
+        is_closed = whole_range or search.to_time is not None or request.method == "HEAD"
         return Question(search, 0.0 if is_closed else wait, gap or before_gap, told)
 
     def _before(self, text: str | None, topics: TopicFilter) -> tuple[int | None, Gap | None]:
@@ -147,48 +168,52 @@ class PollWire:
             return None, Gap(text, "epoch", self._bus.head, self._bus.reading.floor(topics) or None)
         return start.cursor.offset, None
 
-    async def _answer(self, question: Question, request: Request, receive: Receive) -> tuple[Page, Gap | None]:
+    async def _answer(
+        self, question: Question, request: Request, receive: Receive, scan: Scanning
+    ) -> tuple[Page, Gap | None]:
         """The page and its gap; waits if there is neither.
 
-        Raises DisconnectedError while waiting, OverloadedError if there is no place to wait in.
+        Raises DisconnectedError if the caller has left, OverloadedError if there is no place to wait or to search in.
         """
-        page, gap = await self._search(question)
+        page, gap = await self._search(question, scan)
         if page.rows or gap is not None or not question.wait or self._drain.has_begun:
             return page, gap  # asked only now, since it may have begun while the log was searched
         with self._gate.enter(request, Act.WAIT):
-            return await self._wait(question, page, receive)
+            return await self._wait(question, page, receive, scan)
 
-    async def _wait(self, question: Question, page: Page, receive: Receive) -> tuple[Page, Gap | None]:
+    async def _wait(self, question: Question, page: Page, receive: Receive, scan: Scanning) -> tuple[Page, Gap | None]:
         """The first page that is not empty, or the last one that was, when the time is up or the service goes."""
         gap: Gap | None = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + question.wait
         while not page.rows and gap is None and loop.time() < deadline and not self._drain.has_begun:
+            await scan.pause()
             await self._park(question.search.topics, page.next, receive, deadline)
             question = replace(question, search=replace(question.search, after=page.next))
-            page, gap = await self._search(question)
+            page, gap = await self._search(question, scan)
         return page, gap
 
-    async def _search(self, question: Question) -> tuple[Page, Gap | None]:
+    async def _search(self, question: Question, scan: Scanning) -> tuple[Page, Gap | None]:
         """One search. What retention took away while it ran is a gap, and the search starts anew behind it."""
         search, gap, told = question.search, question.gap, question.told
         while True:
-            page = await self._bus.reading.search(search)
+            page = await self._bus.reading.search(search, scan.turn)
             if search.newest_first or page.floor <= max(search.after, told):
                 return page, gap
             told = page.floor
-            gap = await self._bus.reading.gap(search.topics, search.after, told)
+            gap = await self._bus.reading.gap(search.topics, search.after, told, scan.turn)
             search = replace(search, after=max(search.after, gap.offset))
 
-    async def _more(self, search: Search, page: Page) -> bool:
+    async def _more(self, search: Search, page: Page, scan: Scanning) -> bool:
         """Whether more of the same lies behind a full page."""
-        if len(page.rows) < search.limit:
+        size = sum([len(row[DATA]) for row in page.rows])
+        if len(page.rows) < search.limit and size < search.max_bytes:
             return False
         if search.newest_first:
             beyond = replace(search, limit=1, before=page.next)
         else:
             beyond = replace(search, limit=1, after=page.next)
-        return bool((await self._bus.reading.search(beyond)).rows)
+        return bool((await self._bus.reading.search(beyond, scan.turn)).rows)
 
     async def _park(self, topics: TopicFilter, offset: int, receive: Receive, deadline: float) -> None:
         """Wait at the head as a live subscription until something matches, the time is up, or the service goes.
@@ -201,7 +226,7 @@ class PollWire:
                 waiter = Waiter(limit)
                 if subscription.go_live(waiter):
                     with self._drain.telling(waiter.behind):
-                        await _disconnected(receive)
+                        await disconnected(receive)
                         raise DisconnectedError
         except TimeoutError:
             return
@@ -221,21 +246,6 @@ class PollWire:
         )
         events = self._encoding.page(page.rows)
         return b'{"events":[%b],%b' % (events, rest[1:].encode())
-
-
-def _cut(page: Page) -> tuple[Page, bool]:
-    """The page up to ANSWER_BYTES of data, but one event at least, and whether something was left out."""
-    size = 0
-    for count, row in enumerate(page.rows):
-        size += len(row[DATA])
-        if size > ANSWER_BYTES and count:
-            return Page(page.rows[:count], page.rows[count - 1][OFFSET], page.floor), True
-    return page, False
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _time(request: Request, name: str) -> int | None:

@@ -34,6 +34,7 @@ from service.log.base import (
     TopicPage,
     TopicStats,
     TrimListener,
+    Turn,
     Value,
     require,
 )
@@ -214,7 +215,9 @@ class MemoryEventLog:
                     return Page(found, event.offset, floor)
         return Page(found, max(after, last), floor)
 
-    async def search(self, search: Search) -> Page:
+    async def search(self, search: Search, turn: Turn | None = None) -> Page:
+        if turn is not None:
+            await turn()
         low, high = search.after, self.head + 1
         if search.before is not None:
             high = min(high, search.before)
@@ -222,8 +225,11 @@ class MemoryEventLog:
         found = [event for event in self.disk.events if low < event.offset < high and _fits(event, search)]
         if search.newest_first:
             found.reverse()
-        if len(found) >= search.limit:
-            return Page(found[: search.limit], found[search.limit - 1].offset, floor)
+        size = 0
+        for count, event in enumerate(found, 1):
+            size += len(event.data)
+            if count == search.limit or size >= search.max_bytes:
+                return Page(found[:count], event.offset, floor)
         return Page(found, low + 1 if search.newest_first else max(low, high - 1), floor)
 
     async def trim(self, topics: TopicFilter, keep: int) -> int:

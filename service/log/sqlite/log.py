@@ -21,6 +21,7 @@ from service.log.base import (
     Statement,
     TopicPage,
     TrimListener,
+    Turn,
 )
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread
 from service.log.sqlite.opening import Opened, read_opened
@@ -107,8 +108,8 @@ class SQLiteEventLog:
         with explained(self._path):
             return self._reader.page(topics, after, self.writer.head + 1, limit, max_bytes)
 
-    async def search(self, search: Search) -> Page:
-        return await self._history.find(search, self.head)
+    async def search(self, search: Search, turn: Turn | None = None) -> Page:
+        return await self._history.find(search, self.head, turn)
 
     async def trim(self, topics: TopicFilter, keep: int) -> int:
         removed = 0

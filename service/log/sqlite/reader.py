@@ -26,11 +26,14 @@ _COMPARISONS: Final = 100_000
 
 _ONE_TOPIC: Final = """
 SELECT offset, {name}, type, time, prev, data FROM events INDEXED BY events_topic
-WHERE topic = {topic} AND offset > :low AND offset < :high
+WHERE topic = {topic} AND offset > :low AND offset < :high{type}
 """
+_ONE_TOPIC_OFFSETS: Final = (
+    "SELECT offset FROM events INDEXED BY events_topic WHERE topic = {topic} AND offset > :low AND offset < :high"
+)
 _ALL_TOPICS: Final = """
 SELECT e.offset, t.name, e.type, e.time, e.prev, e.data FROM events e CROSS JOIN topics t ON t.id = e.topic
-WHERE e.offset > :low AND e.offset < :high ORDER BY e.offset {order} LIMIT :limit
+WHERE e.offset > :low AND e.offset < :high{type} ORDER BY e.offset {order} LIMIT :limit
 """
 _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
 
@@ -58,34 +61,61 @@ class Reader:
         limit: int,
         max_bytes: int,
         newest_first: bool = False,
+        type: str | None = None,
     ) -> Page:
-        """The first events of `low < offset < high` that match.
+        """The first events of `low < offset < high` that match; with a `type`, of the first WINDOW in that range.
 
         `next` is the `low` of the next page, or its `high` if newest first. `floor` is as of the rows: the loop, on
         which this runs to its end, is also where floors are raised, and before the rows go.
         """
-        rows, next = self._find(topics, low, high, limit, max_bytes, newest_first)
+        rows, next = self._find(topics, low, high, limit, max_bytes, newest_first, type)
         return Page(rows, next, self._registry.floor(topics))
 
     def _find(
-        self, topics: TopicFilter, low: int, high: int, limit: int, max_bytes: int, newest_first: bool
+        self,
+        topics: TopicFilter,
+        low: int,
+        high: int,
+        limit: int,
+        max_bytes: int,
+        newest_first: bool,
+        type: str | None,
     ) -> tuple[Sequence[Row], int]:
         order = "DESC" if newest_first else "ASC"
         if topics.covers_all:
-            return self._fetch(_ALL_TOPICS.format(order=order), {}, low, high, limit, max_bytes, newest_first)
+            if type is not None:
+                low, high = _edges(low, high, WINDOW, newest_first)
+            sql = _ALL_TOPICS.format(order=order, type="" if type is None else " AND e.type = :type")
+            return self._fetch(sql, {"type": type}, low, high, limit, max_bytes, newest_first)
         matching = self._registry.few(topics, MERGE_TOPICS)
         if matching is None:
-            return self._window(topics, low, high, limit, max_bytes, newest_first)
+            return self._window(topics, low, high, limit, max_bytes, newest_first, type)
         if not matching:
             return (), low + 1 if newest_first else high - 1
+        if type is not None:
+            low, high = self._indexed_edges(matching, low, high, order)
         parts: list[str] = []
-        names: dict[str, Any] = {}
+        names: dict[str, Any] = {"type": type}
+        typed = "" if type is None else " AND type = :type"
         for n, (id, name) in enumerate(matching.items()):
-            parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}"))
+            parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}", type=typed))
             names[f"n{n}"] = name
             names[f"t{n}"] = id
         sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {order} LIMIT :limit"
         return self._fetch(sql, names, low, high, limit, max_bytes, newest_first)
+
+    def _indexed_edges(self, matching: dict[int, str], low: int, high: int, order: str) -> tuple[int, int]:
+        """The range cut after the first WINDOW events of these topics, which only the index is asked for.
+
+        Without it, a type that none of them has would be looked for in all of them in one step.
+        """
+        parts = [_ONE_TOPIC_OFFSETS.format(topic=f":t{n}") for n in range(len(matching))]
+        sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {order} LIMIT 1 OFFSET :window"
+        names = {f"t{n}": id for n, id in enumerate(matching)}
+        row = self._connection.execute(sql, {**names, "low": low, "high": high, "window": WINDOW}).fetchone()
+        if row is None:
+            return low, high
+        return (row[0], high) if order == "DESC" else (low, row[0])
 
     def _fetch(
         self,
@@ -132,18 +162,16 @@ class Reader:
         limit: int,
         max_bytes: int,
         newest_first: bool,
+        type: str | None,
     ) -> tuple[Sequence[Row], int]:
         """One step of a scan: whatever matches among the next offsets, WINDOW at most."""
-        edge_low, edge_high = low, high
         window = max(1, min(WINDOW, _COMPARISONS // topics.weight))
-        if newest_first:
-            edge_low = max(low, high - window - 1)
-        else:
-            edge_high = min(high, low + window + 1)
+        edge_low, edge_high = _edges(low, high, window, newest_first)
         known: dict[str, bool] = {}  # topics come again
         order = "DESC" if newest_first else "ASC"
         cursor = self._connection.execute(
-            _ALL_TOPICS.format(order=order), {"low": edge_low, "high": edge_high, "limit": window}
+            _ALL_TOPICS.format(order=order, type="" if type is None else " AND e.type = :type"),
+            {"low": edge_low, "high": edge_high, "limit": window, "type": type},
         )
         rows: list[Row] = []
         size = 0
@@ -175,3 +203,8 @@ class Reader:
             else:
                 low = offset + 1
         return low
+
+
+def _edges(low: int, high: int, window: int, newest_first: bool) -> tuple[int, int]:
+    """The range cut after its first `window` offsets."""
+    return (max(low, high - window - 1), high) if newest_first else (low, min(high, low + window + 1))

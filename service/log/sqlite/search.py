@@ -1,16 +1,16 @@
-"""History, looked through step by step: ranges of time become ranges of offsets, types are compared row by row."""
+"""History, looked through step by step: ranges of time become ranges of offsets, types are compared by SQLite."""
 
 import asyncio
 from pathlib import Path
 from typing import Final
 
-from service.core.event import OFFSET, TYPE, Row
-from service.log.base import Page, Search
+from service.core.event import DATA, Row
+from service.log.base import Page, Search, Turn
 from service.log.sqlite.database import explained
 from service.log.sqlite.reader import Reader
 
-_STEP_BYTES: Final = 1 << 20
-"""Of data, read in one step between two looks at the event loop."""
+_STEP_BYTES: Final = 256 * 1024
+"""Of data, read in one step between two looks at the event loop, about half a millisecond."""
 
 
 class History:
@@ -20,21 +20,20 @@ class History:
         self._reader = reader
         self._path = path
 
-    async def find(self, search: Search, head: int) -> Page:
+    async def find(self, search: Search, head: int, turn: Turn | None = None) -> Page:
         """Gives way between the steps, until the page is full or the range is done. Raises StorageError."""
         with explained(self._path):
             low, high = self._range(search, head)
         rows: list[Row] = []
-        newest_first = search.newest_first
-        while low + 1 < high and len(rows) < search.limit:
-            room = search.limit - len(rows) if search.type is None else search.limit
+        size, newest_first = 0, search.newest_first
+        while low + 1 < high and len(rows) < search.limit and size < search.max_bytes:
+            if turn is not None:
+                await turn()
+            room, room_bytes = search.limit - len(rows), min(_STEP_BYTES, search.max_bytes - size)
             with explained(self._path):
-                page = self._reader.page(search.topics, low, high, room, _STEP_BYTES, newest_first)
-            for row in page.rows:
-                if search.type is None or row[TYPE] == search.type:
-                    rows.append(row)
-                    if len(rows) == search.limit:
-                        return Page(rows, row[OFFSET], page.floor)
+                page = self._reader.page(search.topics, low, high, room, room_bytes, newest_first, search.type)
+            rows += page.rows
+            size += sum([len(row[DATA]) for row in page.rows])
             low, high = (low, page.next) if newest_first else (page.next, high)
             await asyncio.sleep(0)
         # Floors only rise: the one of now covers every step.

@@ -50,8 +50,8 @@ class HypercornPipes:
     def lighten(self, scope: Scope, send: Send) -> None:
         lighten(scope, send)
 
-    async def end(self, send: Send, message: Message, seconds: float = LAST_TIMEOUT) -> None:
-        await send_last(send, message, seconds)
+    async def end(self, send: Send, message: Message, seconds: float = LAST_TIMEOUT) -> bool:
+        return await send_last(send, message, seconds)
 
 
 def lighten(scope: Scope, send: Send) -> None:
@@ -152,8 +152,8 @@ class TransportPipe:
         self._transport.abort()
 
 
-async def send_last(send: Send, message: Message, seconds: float) -> None:
-    """Send the message that ends a response; a peer that does not take it within `seconds` is cut off.
+async def send_last(send: Send, message: Message, seconds: float) -> bool:
+    """Send what ends a response; a peer that does not take it within `seconds` is cut off, and False returned.
 
     Hypercorn waits for it without a limit, and over HTTP/2 not even the kernel ends that wait: a client that grants no
     window would hold what was written to it, and the stop of the service, for as long as it likes.
@@ -163,8 +163,10 @@ async def send_last(send: Send, message: Message, seconds: float) -> None:
             await send(message)
     except TimeoutError:
         await _cut_off(send)
+        return False
     except ConnectionError:
-        return
+        return False
+    return True
 
 
 async def _cut_off(send: Send) -> None:

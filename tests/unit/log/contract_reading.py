@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.core.errors import OverloadedError
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import Search
@@ -148,6 +149,33 @@ class SearchContract:
         for newest_first, data in ((False, ["1", "2"]), (True, ["2", "1"])):
             page = await rig.log.search(Search(ALL, type="rare", limit=2, newest_first=newest_first))
             assert [event.data for event in page.events] == data
+
+    @pytest.mark.parametrize("newest_first", [False, True])
+    @pytest.mark.parametrize("type", [None, "log"])
+    async def test_a_search_stops_at_its_bytes(self, rig: Rig, newest_first: bool, type: str | None) -> None:
+        await rig.log.append(drafts("t", 20, data='"' + "a" * 98 + '"'))
+        search = Search(ALL, newest_first=newest_first, max_bytes=500, type=type)
+        page = await rig.log.search(search)
+        assert len(page.rows) == 5
+        assert page.next == (16 if newest_first else 5)
+        more = replace(search, max_bytes=1)
+        assert len((await rig.log.search(more)).rows) == 1, "one at least"
+
+    async def test_a_search_waits_for_its_turn_and_ends_with_it(self, rig: Rig) -> None:
+        await rig.log.append(drafts("t", 3))
+        turns: list[int] = []
+
+        async def turn() -> None:
+            turns.append(1)
+
+        assert len((await rig.log.search(Search(ALL), turn)).rows) == 3
+        assert turns
+
+        async def no_more() -> None:
+            raise OverloadedError("enough")
+
+        with pytest.raises(OverloadedError):
+            await rig.log.search(Search(ALL), no_more)
 
 
 def random_search(rng: random.Random, events: list[Event]) -> Search:

@@ -7,7 +7,8 @@ import pytest
 
 from service.core.errors import OverloadedError, RequestTimeoutError, TooLargeError
 from service.core.limits import REQUEST_MAX
-from service.wire.bodies import PROGRESS_BYTES, SMALL_BODY, Bodies
+from service.wire.bodies import PROGRESS_BYTES, Bodies
+from service.wire.budget import SMALL
 from service.wire.request import DisconnectedError, Request
 from tests.support.wires import Exchange, http_scope
 
@@ -43,8 +44,8 @@ async def read(bodies: Bodies, inbox: Inbox, limit: int = REQUEST_MAX, **headers
 async def test_a_body_is_its_pieces_and_is_given_back(bodies: Bodies) -> None:
     with bodies.open() as body:
         assert await body.read(request(), Inbox(b"ab", b"", b"c"), 3) == b"abc"
-        assert (bodies.held, body.is_complete) == (3, True)
-    assert bodies.held == 0
+        assert (bodies.budget.held, body.is_complete) == (3, True)
+    assert bodies.budget.held == 0
     assert await read(bodies, Inbox(b"")) == b""
 
 
@@ -55,7 +56,7 @@ async def test_the_bound_of_one_body(bodies: Bodies) -> None:
         await read(bodies, Inbox(b"abc"), 2)
     with pytest.raises(TooLargeError):
         await read(bodies, Inbox(), 3, content_length="4")
-    assert bodies.held == 0
+    assert bodies.budget.held == 0
 
 
 async def test_who_leaves_gives_back(bodies: Bodies) -> None:
@@ -63,7 +64,7 @@ async def test_who_leaves_gives_back(bodies: Bodies) -> None:
     inbox.messages.put_nowait({"type": "http.disconnect"})
     with pytest.raises(DisconnectedError):
         await read(bodies, inbox)
-    assert bodies.held == 0
+    assert bodies.budget.held == 0
 
 
 async def test_all_bodies_have_one_budget_of_which_small_ones_have_more() -> None:
@@ -71,17 +72,17 @@ async def test_all_bodies_have_one_budget_of_which_small_ones_have_more() -> Non
     with bodies.open() as first, bodies.open() as second, bodies.open() as third:
         await first.read(request(), Inbox(b"a" * 8 * MIB), REQUEST_MAX)
         await second.read(request(), Inbox(b"a" * 4 * MIB), REQUEST_MAX)
-        assert bodies.held == 12 * MIB
+        assert bodies.budget.held == 12 * MIB
         with pytest.raises(OverloadedError) as caught:
-            await third.read(request(), Inbox(b"a" * (SMALL_BODY + 1)), REQUEST_MAX)
+            await third.read(request(), Inbox(b"a" * (SMALL + 1)), REQUEST_MAX)
         assert caught.value.retry_after
-        for _ in range(4 * MIB // SMALL_BODY):
-            await third.read(request(), Inbox(b"a" * SMALL_BODY), REQUEST_MAX)
-            third._held = 0  # as if it were another's
+        for _ in range(4 * MIB // SMALL):
+            await third.read(request(), Inbox(b"a" * SMALL), REQUEST_MAX)
+            third.held = 0  # as if it were another's
         with pytest.raises(OverloadedError):
             await third.read(request(), Inbox(b"a"), REQUEST_MAX)
-        third._held = 4 * MIB
-    assert bodies.held == 0
+        third.held = 4 * MIB
+    assert bodies.budget.held == 0
 
 
 async def test_a_body_that_does_not_get_on_is_408() -> None:
@@ -89,7 +90,7 @@ async def test_a_body_that_does_not_get_on_is_408() -> None:
     for inbox in (Inbox(), Inbox(b"a" * (PROGRESS_BYTES - 1), ends=False), Inbox(b"a" * PROGRESS_BYTES, ends=False)):
         with pytest.raises(RequestTimeoutError):
             await read(bodies, inbox)
-    assert bodies.held == 0
+    assert bodies.budget.held == 0
 
 
 async def test_only_enough_bytes_move_the_deadline() -> None:
@@ -99,9 +100,9 @@ async def test_only_enough_bytes_move_the_deadline() -> None:
             first = deadline.when()
             reading = asyncio.create_task(body._collect(inbox, REQUEST_MAX, deadline))
             for size, moved in ((PROGRESS_BYTES - 1, False), (1, True)):
-                before = body._held
+                before = body.held
                 inbox.messages.put_nowait({"type": "http.request", "body": b"a" * size, "more_body": True})
-                while body._held == before:
+                while body.held == before:
                     await asyncio.sleep(0)
                 assert (deadline.when() != first) is moved
             inbox.messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
@@ -124,7 +125,7 @@ async def test_what_is_behind_gets_the_body_whole_and_then_what_comes(bodies: Bo
     exchange = Exchange(app, http_scope("POST", "/"), b"abc")
     exchange.disconnect()
     assert (await exchange.answer()).body == b"abchttp.disconnect"
-    assert bodies.held == 0
+    assert bodies.budget.held == 0
 
 
 async def test_what_is_behind_is_not_asked_for_what_is_refused(bodies: Bodies) -> None:

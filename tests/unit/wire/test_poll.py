@@ -9,8 +9,9 @@ import pytest
 from service.bus.bus import EventBus
 from service.core.limits import PAGE_DEFAULT, PAGE_MAX
 from service.core.topics import TopicFilter
-from service.log.base import Page, Search
-from service.wire.poll import ANSWER_BYTES, PollWire
+from service.log.base import Page, Search, Turn
+from service.wire.poll import ANSWER_BYTES, PIECE_BYTES, PollWire
+from service.wire.scanning import FREE_STEPS, SCANS_MAX
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
@@ -104,7 +105,7 @@ async def test_an_answer_is_bounded_by_bytes_too(wire: PollWire, bus: EventBus, 
         seen += ids(answer)
         rounds += 1
     assert seen == (list(range(1, 9)) if order == "asc" else list(range(8, 0, -1)))
-    assert rounds == 4, "one event that is larger than the bound comes alone"
+    assert rounds == (3 if order == "asc" else 2), "the event that reaches the bound is the last one"
 
 
 async def test_history_backwards(wire: PollWire, bus: EventBus) -> None:
@@ -283,8 +284,8 @@ async def test_draining_answers_everyone_who_waits(wire: PollWire, bus: EventBus
 
 async def test_a_poll_that_was_still_looking_when_draining_began_is_answered_too(clock: ManualClock) -> None:
     class Slow(MemoryEventLog):
-        async def search(self, search: Search) -> Page:
-            page = await super().search(search)
+        async def search(self, search: Search, turn: Turn | None = None) -> Page:
+            page = await super().search(search, turn)
             house.drain.begin()
             return page
 
@@ -360,3 +361,80 @@ async def test_a_poll_holds_a_place_while_it_waits_and_no_longer(bus: EventBus, 
     await bus.publish(drafts(1))
     assert (await exchange.answer()).status == 200
     assert house.gate.places == 0
+
+
+# Searches that go on
+
+
+class Endless(MemoryEventLog):
+    """A search takes steps until its caller leaves; `steps` counts them."""
+
+    steps = 0
+
+    async def search(self, search: Search, turn: Turn | None = None) -> Page:
+        assert turn is not None
+        while True:
+            await turn()
+            self.steps += 1
+            await asyncio.sleep(0)
+
+
+async def test_a_search_ends_with_its_caller(clock: ManualClock) -> None:
+    log = Endless(clock)
+    wire = House.of(memory_bus(log=log), clock).poll()
+    exchange = Exchange(wire, http_scope("GET", "/api/events", "type=never&after=earliest"))
+    await until(lambda: log.steps > 3 * FREE_STEPS)
+    assert wire._scans.running == 1
+    exchange.disconnect()
+    await until(exchange.task.done)
+    assert (exchange.messages, wire._scans.running) == ([], 0)
+
+
+async def test_only_so_many_searches_go_on_at_a_time(clock: ManualClock) -> None:
+    wire = House.of(memory_bus(log=Endless(clock)), clock).poll()
+    going_on = [Exchange(wire, http_scope("GET", "/api/events", "type=never")) for _ in range(SCANS_MAX)]
+    await until(lambda: wire._scans.running == SCANS_MAX)
+    refused = await call(wire, "GET", "/api/events", "type=never")
+    refused.problem(503)
+    assert refused.headers["retry-after"] == "1"
+    for exchange in going_on:
+        exchange.disconnect()
+    await until(lambda: wire._scans.running == 0)
+
+
+# Answers
+
+
+async def test_an_answer_goes_out_in_pieces_and_counts_until_it_is_taken(wire: PollWire, bus: EventBus) -> None:
+    await bus.publish(drafts(3, data='"' + "a" * PIECE_BYTES + '"'))
+    exchange = Exchange(wire, http_scope("GET", "/api/events", "after=earliest"))
+    answer = await exchange.answer()
+    assert len(answer.json()["events"]) == 3
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    pieces = [len(message["body"]) for message in exchange.messages[1:]]
+    assert max(pieces) == PIECE_BYTES
+    assert sum(pieces) == len(answer.body)
+    assert wire._answers.held == 0
+
+
+async def test_a_caller_that_takes_no_piece_in_time_gets_no_more(bus: EventBus, clock: ManualClock) -> None:
+    wire = House.of(bus, clock, send_timeout=0.01).poll()
+    await bus.publish(drafts(3, data='"' + "a" * PIECE_BYTES + '"'))
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        if len(sent) == 3:
+            assert wire._answers.held > 3 * PIECE_BYTES
+            await asyncio.Event().wait()
+
+    await wire(http_scope("GET", "/api/events", "after=earliest"), asyncio.Queue[dict[str, Any]]().get, send)
+    assert (len(sent), wire._answers.held) == (3, 0)
+
+
+async def test_answers_beyond_what_all_may_hold_are_503(wire: PollWire, bus: EventBus) -> None:
+    await bus.publish(drafts(3, data='"' + "a" * PIECE_BYTES + '"'))
+    wire._answers.held = wire._answers.total
+    (await call(wire, "GET", "/api/events", "after=earliest")).problem(503)
+    wire._answers.held = 0
+    assert (await call(wire, "GET", "/api/events", "after=earliest")).status == 200

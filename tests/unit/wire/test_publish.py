@@ -235,14 +235,14 @@ async def test_a_body_that_does_not_get_on_is_408_and_the_end_of_the_connection(
 
     await wire(http_scope("POST", "/api/events", "", {}), inbox.get, send)
     assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (408, True)
-    assert (bus.head, wire._bodies.held) == (0, 0)
+    assert (bus.head, wire._bodies.budget.held) == (0, 0)
 
 
 async def test_bodies_beyond_the_budget_are_503_until_it_is_given_back(wire: PublishWire, bus: EventBus) -> None:
-    wire._bodies.held = wire._bodies.budget
+    wire._bodies.budget.held = wire._bodies.budget.total
     answer = await post(wire)
     answer.problem(503)
     assert (int(answer.headers["retry-after"]) > 0, answer.headers["connection"]) == (True, "close")
-    wire._bodies.held = 0
+    wire._bodies.budget.held = 0
     assert (await post(wire)).status == 201
-    assert wire._bodies.held == 0
+    assert wire._bodies.budget.held == 0
