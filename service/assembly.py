@@ -18,6 +18,7 @@ from service.access.origins import Origins
 from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
+from service.bus.trims import TrimJobs
 from service.clock import SystemClock
 from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
@@ -111,6 +112,7 @@ class Assembly:
         )
         for method in ("GET", "HEAD"):
             self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
+        self.trims = TrimJobs(bus.trim)
         self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.descriptors, log, clock))
 
     @classmethod
@@ -196,6 +198,7 @@ class Assembly:
         for app in reversed(self.apps):
             await app.close()
         await self.hub.close()
+        await self.trims.close()
         await self.bus.settle()
         await self.log.close()
         self._lock.release()

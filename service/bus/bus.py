@@ -22,7 +22,7 @@ from service.core.cursor import Cursor
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import Ability, EventLog, Guard, Receipt, Statement, TopicStats
+from service.log.base import Ability, EventLog, Guard, Progress, Receipt, Statement, TopicStats
 
 TOPICS_PAGE: Final = 1_000
 """Topics listed between two looks at the event loop, a few milliseconds."""
@@ -137,9 +137,9 @@ class EventBus:
 
     # Upkeep
 
-    async def trim(self, topics: TopicFilter, keep: int) -> int:
-        """Keep the newest `keep` events of each matching topic; returns how many went."""
-        return await self._log.trim(topics, keep)
+    async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
+        """Keep the newest `keep` events of each matching topic; returns how many went, as `told` is meanwhile."""
+        return await self._log.trim(topics, keep, told)
 
     async def topics(self, topics: TopicFilter) -> AsyncIterator[tuple[TopicStats, Counter[str]]]:
         """Every topic that matches, by name, with the number of subscriptions that cover it, by transport."""

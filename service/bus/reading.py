@@ -26,6 +26,9 @@ LOCATE_OFFSETS: Final = 200_000
 """Offsets looked at in search of where a stream begins, a tenth of a second if few match, in as many reads as the log's
 step makes of it."""
 
+FORGOTTEN_MAX: Final = 1_000
+"""Topics trimmed until the tail is told, if nobody reads it before."""
+
 TAIL_SCAN: Final = 2_000
 """Entries of the tail that are looked at in one step, however few match."""
 
@@ -41,6 +44,8 @@ class Reading:
         self._tail = tail
         self._turns = turns
         self._shared = SharedPages()
+        self._forgotten: dict[str, int] = {}
+        """Topics and floors of which the tail has yet to hear: before it is read."""
         self.replayed = 0
 
     @property
@@ -53,8 +58,16 @@ class Reading:
     def trimmed(self, topic: str, floor: int) -> None:
         """Retention takes the topic's events up to `floor`: they can't be replayed, so they must not be served."""
         if floor > self._tail.start:
-            self._tail.forget({topic: floor})
+            self._forgotten[topic] = floor
+            if len(self._forgotten) >= FORGOTTEN_MAX:
+                self._forget()
         self._shared.forget()
+
+    def _forget(self) -> None:
+        """All at once: a trim of many topics would otherwise walk the tail for each of them."""
+        if self._forgotten:
+            self._tail.forget(self._forgotten)
+            self._forgotten = {}
 
     # Where a stream begins
 
@@ -121,6 +134,7 @@ class Reading:
     async def _read_page(self, group: Group[P], after: int) -> Batch[P]:
         head = self.head
         if after >= self._tail.start:
+            self._forget()
             batch = self._tail_page(group, after)
             self._tail.fit()
         else:

@@ -49,6 +49,9 @@ TrimListener = Callable[[str, int], None]
 Turn = Callable[[], Awaitable[None]]
 """Awaited by a search before each of its steps: others may go first, and what it raises ends the search."""
 
+Progress = Callable[[int, int], None]
+"""Told on the event loop after each step of a trim: how many events went, and about how many are left to go."""
+
 SEARCH_BYTES: Final = 1 << 20
 """Of data in one page of history, unless the search says otherwise."""
 
@@ -230,8 +233,11 @@ class EventLog(Protocol):
         It is read in steps, each of which looks at no more than a `read` does; `turn` is awaited before each.
         """
 
-    async def trim(self, topics: TopicFilter, keep: int) -> int:
-        """Remove all but the newest `keep` events of each topic that matches; returns how many went."""
+    async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
+        """Remove all but the newest `keep` events of each topic that matches; returns how many went.
+
+        The floors of all of them are raised before anything is removed. Publishing goes on meanwhile.
+        """
 
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
         """At most `limit` topics that match and come after the name `after` ("" for the first), by code point.

@@ -8,7 +8,8 @@ from quart import Blueprint, Response
 
 from service import openapi as words
 from service.assembly import Assembly
-from service.core.errors import InvalidError
+from service.bus.trims import TrimJob
+from service.core.errors import InvalidError, NotFoundError
 from service.core.topics import TopicFilter, check_readable
 from service.core.words import TRANSPORTS
 from service.log.base import TopicStats
@@ -18,6 +19,9 @@ from service.web.json import answer, read
 _TAG: Final = "operations"
 _KEEP_MAX: Final = 1 << 53
 """Events that a trim may keep; beyond, a JSON number is no integer to everybody (RFC 8259, 6)."""
+
+TRIM_WAIT: Final = 2.0
+"""Seconds that the answer to a trim waits for its end; beyond, the answer says where to ask."""
 
 
 class TrimRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,10 +58,26 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         if not 0 <= wanted.keep < _KEEP_MAX:
             raise InvalidError("keep is a number of events, 0 or more", field="keep")
         check_readable((wanted.topic,))
-        removed = await assembly.bus.trim(TopicFilter((wanted.topic,)), wanted.keep)
-        return answer({"removed": removed})
+        job = assembly.trims.begin(TopicFilter((wanted.topic,)), wanted.keep)
+        if await job.wait(TRIM_WAIT):
+            return answer({"removed": job.removed})
+        response = answer(_trim(job), 202)
+        response.headers["Location"] = f"/api/topics/trim/{job.id}"
+        return response
+
+    @blueprint.get("/api/topics/trim/<id>")
+    async def trim_job(id: str) -> Response:
+        job = assembly.trims.find(id)
+        if job is None:
+            raise NotFoundError("there is no such trim, or it ended long ago")
+        return answer(_trim(job))
 
     return blueprint
+
+
+def _trim(job: TrimJob) -> dict[str, Any]:
+    found = {"state": job.state, "removed": job.removed, "left": job.left}
+    return found if job.error is None else {**found, "reason": job.error.detail}
 
 
 def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]) -> dict[str, Any]:
@@ -86,7 +106,13 @@ def _paths() -> dict[str, Any]:
         _TAG,
         "trim",
         "Keep the newest events of each topic that matches",
-        {200: words.answer("How many went.", ref("Trimmed"))},
+        {
+            200: words.answer("How many went.", ref("Trimmed")),
+            202: {
+                **words.answer("It goes on; ask there.", ref("Trim")),
+                "headers": {"Location": {"description": "Where to ask how far it is.", "schema": STRING}},
+            },
+        },
         problems=words.WRITING,
         body={JSON: {"schema": ref("TrimRequest")}},
     )
@@ -96,6 +122,16 @@ def _paths() -> dict[str, Any]:
         "/api/ready": get("ready", "Whether to send clients here", ready),
         "/api/topics": get("listTopics", "All topics", {200: words.answer("By topic.", ref("TopicList"))}),
         "/api/topics/trim": {"post": trim},
+        "/api/topics/trim/{id}": {
+            "get": operation(
+                _TAG,
+                "getTrim",
+                "How far a trim is",
+                {200: words.answer("Of one that was begun lately.", ref("Trim"))},
+                problems=(404,),
+                parameters=[words.path("id", "From the `Location` of its `202`.")],
+            ),
+        },
         "/api/openapi.json": get("openapi", "This document", document),
         "/metrics": get("metrics", "Metrics", {200: words.answer("Prometheus text.", STRING, "text/plain")}),
     }
@@ -116,6 +152,15 @@ def _schemas() -> dict[str, Schema]:
         "TopicList": record({"topics": array(topic)}),
         "TrimRequest": record({"topic": ref("TopicFilter"), "keep": COUNT}, additionalProperties=False),
         "Trimmed": record({"removed": COUNT}),
+        "Trim": record(
+            {
+                "state": {"enum": ["running", "done", "failed"]},
+                "removed": COUNT,
+                "left": {**nullable(COUNT), "description": "About how many are left to go; `null` until counted."},
+                "reason": {**STRING, "description": "Of one that failed."},
+            },
+            optional=("reason",),
+        ),
         "Health": record({"status": {"const": "ok"}}),
         "Readiness": record({"ready": BOOLEAN, "checks": checks}),
     }

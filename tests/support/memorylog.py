@@ -28,6 +28,7 @@ from service.log.base import (
     Health,
     Listener,
     Page,
+    Progress,
     Receipt,
     Search,
     Statement,
@@ -232,7 +233,7 @@ class MemoryEventLog:
                 return Page(found[:count], event.offset, floor)
         return Page(found, low + 1 if search.newest_first else max(low, high - 1), floor)
 
-    async def trim(self, topics: TopicFilter, keep: int) -> int:
+    async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         removed = 0
         for name in [name for name in self.disk.heads if topics.matches(name)]:
             kept = [event.offset for event in self.disk.events if event.topic == name]
@@ -240,6 +241,8 @@ class MemoryEventLog:
             if len(kept) > keep:
                 self._cut(name, gone[-1])
                 removed += len(gone)
+        if told is not None:
+            told(removed, 0)
         return removed
 
     def _cut(self, name: str, floor: int) -> None:

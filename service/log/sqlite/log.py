@@ -1,8 +1,10 @@
 """The embedded event log: one SQLite file, one writing connection, reads from read-only ones."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import aiosqlite
 
@@ -16,6 +18,7 @@ from service.log.base import (
     Health,
     Listener,
     Page,
+    Progress,
     Receipt,
     Search,
     Statement,
@@ -28,9 +31,13 @@ from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.search import History
+from service.log.sqlite.topics import Topic
 from service.log.sqlite.trim import Trimmer
 from service.log.sqlite.upkeep import Upkeep
 from service.log.sqlite.writer import Writer
+
+_TRIM_PAGE: Final = 10_000
+"""Topics looked for in one step, a few milliseconds."""
 
 
 class SQLiteEventLog:
@@ -111,11 +118,14 @@ class SQLiteEventLog:
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
         return await self._history.find(search, self.head, turn)
 
-    async def trim(self, topics: TopicFilter, keep: int) -> int:
-        removed = 0
-        for topic in self._registry.select(topics):
-            removed += await self._trimmer.to_count(topic, keep)
-        return removed
+    async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
+        found: list[Topic] = []
+        after: str | None = ""
+        while after is not None:
+            page, after = self._registry.page(topics, after, _TRIM_PAGE)
+            found += page
+            await asyncio.sleep(0)
+        return await self._trimmer.all_to_count(found, keep, told or (lambda removed, left: None))
 
     async def close(self) -> None:
         if self._closed:

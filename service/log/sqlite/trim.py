@@ -1,10 +1,13 @@
 """Removing old events: small batches on the writer's thread, floors raised before anything vanishes."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from service.log.base import Progress
 from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.writer import Writer
@@ -12,12 +15,20 @@ from service.log.sqlite.writer import Writer
 TRIM_ROWS: Final = 1_000
 """Rows in one transaction, a few milliseconds: publishes wait no longer than that."""
 
+TRIM_SECONDS: Final = 0.005
+"""Of the writer's thread in one step over many topics, whose rows lie far apart: as long as TRIM_ROWS of one take."""
+
 _CUTOFF_BY_COUNT: Final = "SELECT offset FROM events WHERE topic = ? ORDER BY offset DESC LIMIT 1 OFFSET ?"
 _OLDEST: Final = "SELECT offset, length(data) FROM events WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?"
 _NTH_OLDEST: Final = (
     "SELECT max(offset) FROM (SELECT offset FROM events WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)"
 )
 _DELETE: Final = "DELETE FROM events WHERE topic = ? AND offset <= ? RETURNING length(data)"
+_DELETE_OLDEST: Final = """
+DELETE FROM events WHERE offset IN
+(SELECT offset FROM events INDEXED BY events_topic WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)
+RETURNING offset, length(data)
+"""
 _SAVE_FLOOR: Final = "UPDATE topics SET floor = max(floor, ?) WHERE id = ?"  # two cuts may overlap
 _SAVE_COUNTS: Final = """
 UPDATE topics SET head = value ->> 1, count = value ->> 2, bytes = value ->> 3
@@ -46,6 +57,72 @@ class Trimmer:
             return int(cutoff)
 
         return await self.to_offset(topic, await self._writer.run(find))
+
+    async def all_to_count(self, topics: Collection[Topic], keep: int, told: Progress) -> int:
+        """Keep the newest `keep` events of each topic; returns how many went, as `told` is after each step.
+
+        The floors of all are raised before anything is deleted, and what is deleted in one step, of however many
+        topics, is one transaction. Between two steps others have as much time as a step took.
+        """
+        waiting = deque(topic for topic in topics if topic.count > keep)
+        cuts: deque[tuple[Topic, int]] = deque()
+        left = 0
+        while waiting:
+            for topic, cutoff in await self._writer.run(partial(self._find_cutoffs, waiting=waiting, keep=keep)):
+                left += topic.count - keep
+                cuts.append((topic, cutoff))
+                self._unfinished.add(topic)
+                self._registry.raise_floor(topic, cutoff)
+        loop, removed = asyncio.get_running_loop(), 0
+        told(removed, left)
+        while cuts:
+            began = loop.time()
+            gone, done = await self._writer.run(partial(self._delete_oldest, cuts=cuts))
+            for _ in range(done):
+                topic, cutoff = cuts.popleft()
+                if cutoff >= topic.floor:
+                    self._unfinished.discard(topic)
+            removed += gone
+            told(removed, max(left - removed, 0))
+            if cuts:
+                await asyncio.sleep(loop.time() - began)
+        return removed
+
+    def _find_cutoffs(self, connection: WriterConnection, waiting: deque[Topic], keep: int) -> list[tuple[Topic, int]]:
+        """On the writer's thread: one step, of the first of `waiting`, which leave it. Up to where each is to go."""
+        now = self._writer.clock.monotonic
+        until = now() + TRIM_SECONDS
+        found: list[tuple[Topic, int]] = []
+        while waiting and now() <= until and len(found) < TRIM_ROWS:
+            topic = waiting.popleft()
+            row = connection.execute(_CUTOFF_BY_COUNT, (topic.id, keep)).fetchone()
+            if row is not None:
+                found.append((topic, row[0]))
+        return found
+
+    def _delete_oldest(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:
+        """On the writer's thread: one step. How many events went, and how many of `cuts` are done."""
+        now = self._writer.clock.monotonic
+        until = now() + TRIM_SECONDS
+        room, done = TRIM_ROWS, 0
+        less: dict[Topic, tuple[int, int]] = {}
+        with transaction(connection):
+            for topic, cutoff in cuts:
+                rows = connection.execute(_DELETE_OLDEST, (topic.id, cutoff, room)).fetchall()
+                if rows:
+                    connection.execute(_SAVE_FLOOR, (max(offset for offset, _ in rows), topic.id))
+                    less[topic] = len(rows), sum(size for _, size in rows)
+                if len(rows) == room:
+                    break  # there may be more of it
+                room, done = room - len(rows), done + 1
+                if now() > until:
+                    break
+            save_counts(connection, self._registry, self._writer.head, less)
+        for topic, (count, size) in less.items():
+            topic.count -= count
+            topic.bytes -= size
+        self._registry.uncounted.clear()
+        return sum(count for count, _ in less.values()), done
 
     async def to_bytes(self, topic: Topic, keep: int) -> int:
         """Keep at most `keep` bytes of data, the newest; returns how many events went."""
@@ -90,7 +167,7 @@ class Trimmer:
         with transaction(connection):
             sizes = [size for (size,) in connection.execute(_DELETE, (topic.id, floor))]
             connection.execute(_SAVE_FLOOR, (floor, topic.id))
-            save_counts(connection, self._registry, {topic: (len(sizes), sum(sizes))})
+            save_counts(connection, self._registry, self._writer.head, {topic: (len(sizes), sum(sizes))})
         topic.count -= len(sizes)
         topic.bytes -= sum(sizes)
         self._registry.uncounted.clear()
@@ -105,9 +182,12 @@ def _find_floor(connection: WriterConnection, topic: Topic, cutoff: int) -> int 
 
 
 def save_counts(
-    connection: WriterConnection, registry: TopicRegistry, less: Mapping[Topic, tuple[int, int]] | None = None
+    connection: WriterConnection,
+    registry: TopicRegistry,
+    head: int,
+    less: Mapping[Topic, tuple[int, int]] | None = None,
 ) -> None:
-    """Write the sizes of all topics that changed, and up to where they count; part of a transaction.
+    """Write the sizes of all topics that changed, and that they count up to `head`; part of a transaction.
 
     `less` is by how many events and bytes the transaction shrinks some of them: memory follows once it is committed.
     """
@@ -117,4 +197,4 @@ def save_counts(
         count, size = shrunk.get(topic, (0, 0))
         changed.append((topic.id, topic.head, topic.count - count, topic.bytes - size))
     connection.execute(_SAVE_COUNTS, (json.dumps(changed),))
-    connection.execute(_SAVE_COUNTED, (max((topic.head for topic in registry), default=0),))
+    connection.execute(_SAVE_COUNTED, (head,))

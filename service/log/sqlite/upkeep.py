@@ -117,7 +117,7 @@ class Upkeep:
 
     def _save_counts(self, connection: WriterConnection) -> None:
         with transaction(connection):
-            save_counts(connection, self._registry)
+            save_counts(connection, self._registry, self._writer.head)
         self._registry.uncounted.clear()
 
     def _save_closed(self, connection: WriterConnection) -> None:

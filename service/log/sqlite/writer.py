@@ -89,7 +89,7 @@ class Writer:
         self._head, self._time = head
         """Of the newest event; moved by `_tell` alone."""
         self._committed = committed
-        self._clock = clock
+        self.clock = clock
         self._queue: deque[Append | Work] = deque()
         """What waits, in the order of its coming; not the job under way."""
         self._queued_events = 0
@@ -183,8 +183,8 @@ class Writer:
                 job.done.set_result(result)
 
     async def _commit(self, jobs: list[Append]) -> None:
-        started = self._clock.monotonic()
-        commit = Commit(self._registry, self._head, max(self._clock.unix_ms(), self._time))
+        started = self.clock.monotonic()
+        commit = Commit(self._registry, self._head, max(self.clock.unix_ms(), self._time))
         try:
             await on_thread(self._connection, commit.write, jobs)
         except Exception as error:
@@ -192,7 +192,7 @@ class Writer:
             return
         self.failure = None
         self.commits += 1
-        self.last_commit_seconds = self._clock.monotonic() - started
+        self.last_commit_seconds = self.clock.monotonic() - started
         self._tell(commit)
         for job, answer in zip(jobs, commit.answers, strict=True):
             if isinstance(answer, TwinwireError):

@@ -12,6 +12,7 @@ from service.core.errors import StorageFullError
 from service.core.topics import TopicFilter
 from service.log.sqlite.migrate import load
 from service.resources import resource
+from service.web import operations
 from service.web.app import TwinwireApp
 from tests.support.wires import Answer, Exchange, OffsetText, call, drafts, http_scope
 
@@ -183,3 +184,22 @@ async def test_not_ready_when_a_migration_is_missing_or_another(app: TwinwireApp
             "UPDATE migrations SET checksum = ? WHERE number = 1", (load(resource("migrations"))[0].checksum,)
         )
     assert "is not applied" in (await call(app, "GET", "/api/ready")).json()["checks"]["migrations"]
+
+
+async def test_a_trim_that_takes_long_goes_on_and_can_be_asked_for(
+    app: TwinwireApp, assembly: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "TRIM_WAIT", 0.0)
+    await assembly.bus.publish(drafts(3, "a"))
+    body = b'{"topic":"a","keep":1}'
+    async with assembly.trims._turn:
+        answer = await trim(app, body)
+        assert (answer.status, answer.json()) == (202, {"state": "running", "removed": 0, "left": None})
+        where = answer.headers["location"]
+        assert (await trim(app, body)).headers["location"] == where, "an equal one joins it"
+        assert (await call(app, "GET", where)).json()["state"] == "running"
+    job = assembly.trims.find(where.rpartition("/")[2])
+    assert job is not None
+    assert await job.wait(20)
+    assert (await call(app, "GET", where)).json() == {"state": "done", "removed": 2, "left": 0}
+    (await call(app, "GET", "/api/topics/trim/none")).problem(404)
