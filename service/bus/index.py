@@ -16,7 +16,7 @@ keeps its label and shares what is below it.
 from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
-from service.core.topics import ANY_REST, ANY_SEGMENT, fits
+from service.core.topics import ANY_REST, ANY_SEGMENT, fits, is_own
 
 T = TypeVar("T")
 
@@ -107,7 +107,11 @@ class PatternIndex(Generic[T]):
     def walk(self, topic: str) -> Iterator[T | None]:
         """Who asked for a pattern that matches, once for each; None after every STEP nodes, to look at the time."""
         segments = topic.split("/")
-        rest = [(self._root, 0)]
+        if is_own(topic):  # no wildcard reaches it from the outside
+            inside = self._root.children.get(segments[0])
+            rest = [(inside, inside.size)] if inside is not None and inside.is_met_by(segments, 0) else []
+        else:
+            rest = [(self._root, 0)]
         looked = 0
         while rest:
             node, at = rest.pop()

@@ -42,15 +42,20 @@ _COMING: Final = ("mercure", "streams")
 def check_open(topic: str, field: str = "topic") -> str:
     """Return `topic`. Raises ForbiddenError if it is reserved: nobody publishes there but its owner."""
     first, slash, _ = topic.partition("/")
-    if topic.startswith(_SERVICES_OWN) or (first in _COMING and (slash or first == "mercure")):
+    if is_own(topic) or (first in _COMING and (slash or first == "mercure")):
         raise ForbiddenError(f"the topic {topic!r} is reserved", field=field)
     return topic
+
+
+def is_own(topic: str) -> bool:
+    """Whether a topic, or what stands before a pattern's first wildcard, is of the service's own."""
+    return topic.startswith(_SERVICES_OWN)
 
 
 def check_readable(patterns: Iterable[str]) -> None:
     """Raises ForbiddenError for a pattern that asks for the service's own topics."""
     for pattern in patterns:
-        if pattern.startswith(_SERVICES_OWN):
+        if is_own(pattern):
             raise ForbiddenError(f"the topics {pattern!r} are the service's own", field="topic")
 
 
@@ -148,9 +153,12 @@ class TopicFilter:
         return 1 + len(self.patterns) // 10 + sum(wild.rest.count("/") + 1 for wild in self.wild)
 
     def matches(self, topic: str) -> bool:
-        if topic in self.patterns or self.covers_all:
+        """Wildcards never reach the service's own topics: who wants one says so by name, or from its beginning."""
+        if topic in self.patterns:
             return True
-        return any(wild.matches(topic) for wild in self.wild)
+        if is_own(topic):
+            return any(is_own(wild.prefix) and wild.matches(topic) for wild in self.wild)
+        return self.covers_all or any(wild.matches(topic) for wild in self.wild)
 
     def plus(self, topics: Iterable[str]) -> "TopicFilter":
         return TopicFilter((*self.patterns, *topics))

@@ -109,7 +109,8 @@ class PollWire:
         """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
         question = await self._question(request, scan)
         page, gap = await self._answer(question, request, receive, scan)
-        return self._body(page, await self._more(question.search, page, scan), gap)
+        page, more = await self._beyond(question, page, scan)
+        return self._body(page, more, gap)
 
     async def _respond(self, send: Send, headers: list[Header], body: bytes, head: bool) -> None:
         """In pieces: whoever takes them slowly but steadily gets them all."""
@@ -204,16 +205,24 @@ class PollWire:
             gap = await self._bus.reading.gap(search.topics, search.after, told, scan.turn)
             search = replace(search, after=max(search.after, gap.offset))
 
-    async def _more(self, search: Search, page: Page, scan: Scanning) -> bool:
-        """Whether more of the same lies behind a full page."""
+    async def _beyond(self, question: Question, page: Page, scan: Scanning) -> tuple[Page, bool]:
+        """The page, and whether more of the same lies behind it, if it is full.
+
+        If nothing does, it goes up to where that was looked: else a cursor would be left below what was trimmed there,
+        and its next question would be answered with a gap in which nothing is missing.
+        """
+        search = question.search
         size = sum([len(row[DATA]) for row in page.rows])
         if len(page.rows) < search.limit and size < search.max_bytes:
-            return False
+            return page, False
         if search.newest_first:
             beyond = replace(search, limit=1, before=page.next)
         else:
             beyond = replace(search, limit=1, after=page.next)
-        return bool((await self._bus.reading.search(beyond, scan.turn)).rows)
+        found = await self._bus.reading.search(beyond, scan.turn)
+        if not found.rows and found.floor <= max(page.floor, question.told):
+            page = page._replace(next=found.next)
+        return page, bool(found.rows)
 
     async def _park(self, topics: TopicFilter, offset: int, receive: Receive, deadline: float) -> None:
         """Wait at the head as a live subscription until something matches, the time is up, or the service goes.

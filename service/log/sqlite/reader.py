@@ -82,7 +82,7 @@ class Reader:
         type: str | None,
     ) -> tuple[Sequence[Row], int]:
         order = "DESC" if newest_first else "ASC"
-        if topics.covers_all:
+        if topics.covers_all and not self._registry.has_own:
             if type is not None:
                 low, high = _edges(low, high, WINDOW, newest_first)
             sql = _ALL_TOPICS.format(order=order, type="" if type is None else " AND e.type = :type")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from service.core.topics import TopicFilter
+from service.core.topics import TopicFilter, is_own
 from service.log.base import TopicStats, TrimListener
 
 _MEMO_MAX: Final = 1_024
@@ -61,6 +61,7 @@ class TopicRegistry:
         """In order; what was added since they were last asked for is missing, as their number tells."""
         self._floors: dict[str, int] = {}
         self._max_floor = 0
+        self.has_own = False  # whether there is a topic that `**` does not cover
         self._raised: list[tuple[str, int]] = []
         """Topics and floors in the order in which they were raised, since `_floor_memo` began."""
         self._floor_memo: dict[TopicFilter, tuple[int, int]] = {}
@@ -98,12 +99,14 @@ class TopicRegistry:
             raise ValueError(f"topic {topic.name} has id {topic.id}, expected {self.next_id}")
         self._by_name[topic.name] = topic
         self._by_id.append(topic)
+        self.has_own = self.has_own or is_own(topic.name)
         if topic.floor:
             self.raise_floor(topic, topic.floor)
 
     def raise_floor(self, topic: Topic, floor: int) -> None:
         topic.floor = self._floors[topic.name] = max(topic.floor, floor)
-        self._max_floor = max(self._max_floor, topic.floor)
+        if not is_own(topic.name):
+            self._max_floor = max(self._max_floor, topic.floor)
         self._raised.append((topic.name, topic.floor))
         if len(self._raised) > _RAISED_MAX:
             self._raised.clear()

@@ -207,3 +207,15 @@ def test_no_reader_asks_for_the_services_own() -> None:
     for pattern in ("twinwire/**", "twinwire/*", "twinwire/revocations"):
         with pytest.raises(ForbiddenError):
             check_readable(("a", pattern))
+
+
+@pytest.mark.parametrize("pattern", ["**", "*/a", "*/*", "*/**", "a"])
+def test_no_wildcard_reaches_the_services_own_from_outside(pattern: str) -> None:
+    found = TopicFilter((pattern,))
+    assert not found.matches("twinwire/a")
+    assert found.matches("twinwire") is (pattern == "**")
+
+
+@pytest.mark.parametrize("pattern", ["twinwire/a", "twinwire/*", "twinwire/**"])
+def test_the_service_reads_its_own_by_name_or_from_its_beginning(pattern: str) -> None:
+    assert TopicFilter((pattern, "b")).matches("twinwire/a")

@@ -104,6 +104,26 @@ class ReadContract:
         assert seen == 180
 
 
+class OwnContract:
+    """The service's own topics: no wildcard reaches them from outside, and no trim."""
+
+    async def test_what_is_the_services_own_is_in_no_page_count_or_trim(self, rig: Rig) -> None:
+        for _ in range(3):
+            await rig.log.append([*drafts("a", 1), *drafts("twinwire/x", 1)])
+        assert [event.topic for event in await read_all(rig.log, ALL)] == ["a"] * 3
+        assert [event.topic for event in await read_all(rig.log, TopicFilter(("*/x", "a")))] == ["a"] * 3
+        page = await rig.log.search(Search(ALL, newest_first=True))
+        assert [event.topic for event in page.events] == ["a"] * 3
+        assert [one.topic for one in await list_topics(rig.log)] == ["a"]
+        assert await rig.log.trim(ALL, 0) == 3
+        own = TopicFilter(("twinwire/x",))
+        assert len(await read_all(rig.log, own)) == 3
+        floor = rig.log.bounds(ALL).floor
+        assert await rig.log.trim(own, 0) == 3
+        assert rig.log.bounds(ALL).floor == floor
+        assert rig.log.bounds(own).floor > floor
+
+
 class SearchContract:
     """History: every filter together, in both directions, paged."""
 

@@ -14,7 +14,7 @@ from tests.unit.log.contract_abilities import (
     StatementContract,
     TableContract,
 )
-from tests.unit.log.contract_reading import ReadContract, SearchContract, TrimContract
+from tests.unit.log.contract_reading import OwnContract, ReadContract, SearchContract, TrimContract
 from tests.unit.log.rigs import MemoryRig, Rig, SQLiteRig
 
 
@@ -75,4 +75,8 @@ class TestSearch(SearchContract):
 
 
 class TestTrim(TrimContract):
+    pass
+
+
+class TestOwn(OwnContract):
     pass

@@ -438,3 +438,14 @@ async def test_answers_beyond_what_all_may_hold_are_503(wire: PollWire, bus: Eve
     (await call(wire, "GET", "/api/events", "after=earliest")).problem(503)
     wire._answers.held = 0
     assert (await call(wire, "GET", "/api/events", "after=earliest")).status == 200
+
+
+async def test_a_full_page_leaves_no_cursor_below_a_floor(wire: PollWire, bus: EventBus) -> None:
+    """Two kept, one trimmed: from a cursor at the second, a gap would be told in which nothing is missing."""
+    await bus.publish([*drafts(2), *drafts(1, "gone")])
+    await bus.trim(TopicFilter(("gone",)), 0)
+    answer = await get(wire, "after=earliest&limit=2")
+    assert (ids(answer), answer["more"], answer["gap"]) == ([1, 2], False, None)
+    assert answer["cursor"] == bus.cursor(3)
+    again = await get(wire, f"after={answer['cursor']}&limit=2")
+    assert (again["events"], again["gap"]) == ([], None)
