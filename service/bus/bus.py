@@ -6,7 +6,7 @@ then the fan-out runs, all in the step that `_committed` is.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from service.bus.encoding import Encoding, P
@@ -25,7 +25,10 @@ from service.core.topics import TopicFilter
 from service.log.base import Ability, EventLog, Guard, Progress, Receipt, Statement, TopicStats
 
 TOPICS_PAGE: Final = 1_000
-"""Topics listed between two looks at the event loop, a few milliseconds."""
+"""Topics that the log is asked for at a time."""
+
+TOPICS_LOOK: Final = 1_000
+"""Topics listed, and groups counted for them, between two looks at the event loop: some milliseconds."""
 
 
 class EventBus:
@@ -141,25 +144,32 @@ class EventBus:
         """Keep the newest `keep` events of each matching topic; returns how many went, as `told` is meanwhile."""
         return await self._log.trim(topics, keep, told)
 
-    async def topics(self, topics: TopicFilter) -> AsyncIterator[tuple[TopicStats, Counter[str]]]:
-        """Every topic that matches, by name, with the number of subscriptions that cover it, by transport."""
-        after: str | None = ""
-        while after is not None:
-            page = await self._log.topics(topics, after, TOPICS_PAGE)
+    async def topics(
+        self, topics: TopicFilter, after: str = ""
+    ) -> AsyncGenerator[tuple[TopicStats, Counter[str]], None]:
+        """Every topic that matches and comes after the name `after`, by name, with the number of subscriptions that
+        cover it, by transport.
+        """
+        next: str | None = after
+        looked = 0
+        while next is not None:
+            page = await self._log.topics(topics, next, TOPICS_PAGE)
             for stats in page.topics:
-                yield stats, _by_transport(await self._matching(stats.topic))
-            after = page.next
-            await asyncio.sleep(0)
-
-    async def _matching(self, topic: str) -> Collection[Group[Any]]:
-        """The groups that cover a topic; others get their turns meanwhile."""
-        steps = self.groups.find(topic)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                found: Collection[Group[Any]] = end.value
-                return found
+                covering: Collection[Group[Any]] = ()
+                finding = self.groups.find(stats.topic)
+                while True:
+                    try:
+                        finding.send(None)
+                    except StopIteration as end:
+                        covering = end.value
+                        break
+                    await asyncio.sleep(0)
+                yield stats, _by_transport(covering)
+                looked += 1 + len(covering)
+                if looked >= TOPICS_LOOK:
+                    looked = 0
+                    await asyncio.sleep(0)
+            next = page.next
             await asyncio.sleep(0)
 
     def subscriptions(self) -> Counter[str]:

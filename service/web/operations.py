@@ -1,10 +1,11 @@
 """What operators and their tools ask: health, readiness, metrics, topics, trimming, the API's description."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from service import openapi as words
 from service.assembly import Assembly
@@ -19,6 +20,9 @@ from service.web.json import answer, read
 _TAG: Final = "operations"
 _KEEP_MAX: Final = 1 << 53
 """Events that a trim may keep; beyond, a JSON number is no integer to everybody (RFC 8259, 6)."""
+
+TOPICS_MAX: Final = 1_000
+"""Topics in one answer, also without a `limit`: about 250 KiB, and as many subscribers to count."""
 
 TRIM_WAIT: Final = 2.0
 """Seconds that the answer to a trim waits for its end; beyond, the answer says where to ask."""
@@ -50,7 +54,18 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 
     @blueprint.get("/api/topics")
     async def topics() -> Response:
-        return answer({"topics": [_topic(assembly, *one) async for one in assembly.bus.topics(TopicFilter.all())]})
+        patterns, after, limit = request.args.getlist("topic"), request.args.get("after", ""), _limit()
+        check_readable(patterns)
+        wanted = TopicFilter(tuple(patterns)) if patterns else TopicFilter.all()
+        found: list[dict[str, Any]] = []
+        more = False
+        async with aclosing(assembly.bus.topics(wanted, after)) as listed:
+            async for one in listed:
+                if len(found) == limit:
+                    more = True
+                    break
+                found.append(_topic(assembly, *one))
+        return answer({"topics": found, "more": more, "cursor": found[-1]["topic"] if found else after})
 
     @blueprint.post("/api/topics/trim")
     async def trim() -> Response:
@@ -78,6 +93,14 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 def _trim(job: TrimJob) -> dict[str, Any]:
     found = {"state": job.state, "removed": job.removed, "left": job.left}
     return found if job.error is None else {**found, "reason": job.error.detail}
+
+
+def _limit() -> int:
+    """Raises InvalidError for what is no number, or 0."""
+    text = request.args.get("limit", str(TOPICS_MAX))
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 19 and int(text)):
+        raise InvalidError("limit is a number from 1", field="limit")
+    return min(int(text), TOPICS_MAX)
 
 
 def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]) -> dict[str, Any]:
@@ -116,11 +139,23 @@ def _paths() -> dict[str, Any]:
         problems=words.WRITING,
         body={JSON: {"schema": ref("TrimRequest")}},
     )
+    listed = operation(
+        _TAG,
+        "listTopics",
+        "Topics by name, in pages",
+        {200: words.answer("By topic.", ref("TopicList"))},
+        problems=(422,),
+        parameters=[
+            words.query("topic", "Filters; all topics without.", array(ref("TopicFilter")), style="form", explode=True),
+            words.query("after", "The name after which to go on: the `cursor` of the page before.", STRING),
+            words.query("limit", "More is capped.", {**COUNT, "minimum": 1, "default": TOPICS_MAX}),
+        ],
+    )
     document = {200: words.answer("OpenAPI 3.1.", {"type": "object"})}
     return {
         "/api/health": get("health", "Whether the process lives", {200: words.answer("It does.", ref("Health"))}),
         "/api/ready": get("ready", "Whether to send clients here", ready),
-        "/api/topics": get("listTopics", "All topics", {200: words.answer("By topic.", ref("TopicList"))}),
+        "/api/topics": {"get": listed},
         "/api/topics/trim": {"post": trim},
         "/api/topics/trim/{id}": {
             "get": operation(
@@ -149,7 +184,13 @@ def _schemas() -> dict[str, Schema]:
     )
     checks = {"type": "object", "additionalProperties": STRING, "description": "`ok`, or what is wrong."}
     return {
-        "TopicList": record({"topics": array(topic)}),
+        "TopicList": record(
+            {
+                "topics": array(topic),
+                "more": BOOLEAN,
+                "cursor": {**STRING, "description": "What to send as the next `after`."},
+            }
+        ),
         "TrimRequest": record({"topic": ref("TopicFilter"), "keep": COUNT}, additionalProperties=False),
         "Trimmed": record({"removed": COUNT}),
         "Trim": record(

@@ -19,9 +19,9 @@ SAMPLE = re.compile(rf"[a-zA-Z_:][a-zA-Z0-9_:]*{LABELS} [-+0-9.eEInfNa]+(?: \d+)
 
 async def topic_of(url: str, topic: str) -> dict[str, Any]:
     """The entry of `topic` in `GET /api/topics`."""
-    response = await request(url, "GET", "/api/topics")
+    response = await request(url, "GET", f"/api/topics?topic={topic}")
     assert response.status == 200
-    (entry,) = [item for item in response.json()["topics"] if item["topic"] == topic]
+    (entry,) = response.json()["topics"]
     return dict(entry)
 
 

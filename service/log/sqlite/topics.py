@@ -164,7 +164,7 @@ class TopicRegistry:
             self._names.sort()  # of two sorted runs, or nearly: as many steps as names
         names = self._names
         first = bisect_right(names, after)
-        last = min(first + _LOOK_MAX, len(names))
+        last = min(first + max(1, min(_LOOK_MAX, _COMPARISONS // topics.weight)), len(names))
         found: list[Topic] = []
         for index in range(first, last):
             if topics.matches(names[index]):

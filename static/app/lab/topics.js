@@ -26,8 +26,8 @@ export function watchTopics() {
   const load = async () => {
     if (document.hidden) return;
     try {
-      const { topics } = await request("GET", "api/topics");
-      draw(body, topics);
+      const { topics, more } = await request("GET", "api/topics");
+      draw(body, topics, more);
     } catch (error) {
       setText(byId("topics-note"), inWords(error, "Loading the topics"));
     }
@@ -39,20 +39,24 @@ export function watchTopics() {
 
 /**
  * @param {HTMLElement} body
- * @param {TopicRow[]} topics
+ * @param {TopicRow[]} topics the first ones by name
+ * @param {boolean} more whether there are others
  */
-function draw(body, topics) {
+function draw(body, topics, more) {
   const newest = [...topics].sort((a, b) => offset(b.head) - offset(a.head)).slice(0, SHOWN_MAX);
   body.replaceChildren(...newest.map(row));
   show(byId("topics-table"), topics.length > 0);
-  setText(byId("topics-note"), words(topics.length));
+  setText(byId("topics-note"), words(topics.length, more));
 }
 
-/** @param {number} total */
-function words(total) {
+/**
+ * @param {number} total
+ * @param {boolean} more
+ */
+function words(total, more) {
   if (total === 0) return "Nothing has been published yet.";
   const beside = total > SHOWN_MAX ? `, the ${SHOWN_MAX} with the newest events` : "";
-  return `${plural(total, "topic")}${beside}`;
+  return `${more ? "the first " : ""}${plural(total, "topic")}${more ? " by name" : ""}${beside}`;
 }
 
 /** @param {TopicRow} topic */

@@ -14,6 +14,7 @@ from service.log.sqlite.migrate import load
 from service.resources import resource
 from service.web import operations
 from service.web.app import TwinwireApp
+from service.web.operations import TOPICS_MAX
 from tests.support.wires import Answer, Exchange, OffsetText, call, drafts, http_scope
 
 METRICS = [
@@ -203,3 +204,43 @@ async def test_a_trim_that_takes_long_goes_on_and_can_be_asked_for(
     assert await job.wait(20)
     assert (await call(app, "GET", where)).json() == {"state": "done", "removed": 2, "left": 0}
     (await call(app, "GET", "/api/topics/trim/none")).problem(404)
+
+
+async def listed(app: TwinwireApp, query: str = "") -> tuple[list[str], bool, str]:
+    answer = await call(app, "GET", "/api/topics", query)
+    assert answer.status == 200, answer.body
+    page = answer.json()
+    return [one["topic"] for one in page["topics"]], page["more"], page["cursor"]
+
+
+async def test_topics_come_in_pages_by_name(app: TwinwireApp, assembly: Assembly) -> None:
+    names = [f"t/{n}" for n in range(7)]
+    await assembly.bus.publish([draft for name in reversed(names) for draft in drafts(1, name)])
+    assert await listed(app, "limit=3") == (names[:3], True, "t/2")
+    assert await listed(app, "limit=3&after=t/2") == (names[3:6], True, "t/5")
+    assert await listed(app, "limit=3&after=t/5") == (names[6:], False, "t/6")
+    assert await listed(app, "limit=7") == (names, False, "t/6"), "nothing behind a full page"
+    assert await listed(app, "after=t/6") == ([], False, "t/6")
+    assert await listed(app, "topic=t/1&topic=*/5") == (["t/1", "t/5"], False, "t/5")
+
+
+async def test_a_page_of_topics_is_capped(app: TwinwireApp, assembly: Assembly) -> None:
+    await assembly.bus.publish([draft for n in range(TOPICS_MAX + 1) for draft in drafts(1, f"t/{n:04}")])
+    for query in ("", f"limit={TOPICS_MAX + 1}"):
+        names, more, cursor = await listed(app, query)
+        assert (len(names), more, cursor) == (TOPICS_MAX, True, "t/0999")
+    assert await listed(app, "after=t/0999") == (["t/1000"], False, "t/1000")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        *((f"limit={text}", "limit") for text in ("0", "-1", "x", "", "1" * 20)),
+        ("topic=", "topic"),
+        ("topic=a//b", "topic"),
+    ],
+)
+async def test_a_list_of_topics_names_what_is_wrong(app: TwinwireApp, query: str, field: str) -> None:
+    answer = await call(app, "GET", "/api/topics", query)
+    assert answer.problem(422, answer.json().get("field"))["detail"]
+    assert field in (answer.json().get("field") or "topic")
