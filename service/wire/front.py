@@ -7,13 +7,21 @@ Routes are a table, by kind of scope, method and path. A path below a stream's, 
 alias: what it stands for is asked of `alias`, and handed to the wire in its scope.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 from service.access.gate import Act, Gate
-from service.core.errors import InvalidError, MethodError, NotFoundError, TwinwireError, UpgradeRequiredError
+from service.core.errors import (
+    InvalidError,
+    MalformedError,
+    MethodError,
+    NotFoundError,
+    TwinwireError,
+    UpgradeRequiredError,
+)
 from service.core.topics import TopicFilter
 from service.stream.asgi import ASGI, Receive, Scope, Send
 from service.wire.bodies import Bodies
@@ -29,6 +37,7 @@ Alias = Callable[[str], TopicFilter | None]
 EVENTS: Final = "/api/events"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
+_WHOLE: Final = re.compile(r"https?://([^/?#@]+)(/.*)?\Z", re.IGNORECASE | re.DOTALL)
 _STREAMS: Final = (f"{WEBSOCKET}/", f"{SSE}/")
 _PREFLIGHT: Final = [
     (b"access-control-allow-headers", b"content-type, idempotency-key, last-event-id, authorization"),
@@ -57,10 +66,10 @@ class Doors:
 
     def find(self, scope: Scope) -> ASGI | None:
         """Who answers; None if it is nobody here. Only chooses: see `FrontDoor`."""
-        path: str = scope["path"]
         kind: Kind = scope["type"]
         method: str = scope.get("method", "GET")
         try:
+            path = _path(scope)
             self._gate.knock(_host(scope), path)
             found = self._routes.get((kind, method, path))
             if found is not None:
@@ -126,6 +135,25 @@ class Doors:
         if cors:
             headers += [(b"access-control-allow-methods", allow.encode()), *_PREFLIGHT]
         await respond(send, 204, headers, b"")
+
+
+def _path(scope: Scope) -> str:
+    """The path that is asked for, whichever form of target it came in (RFC 9112, 3.2). Raises MalformedError.
+
+    A proxy may be asked with a whole URL, whose host counts before the field (3.2.2): both are put into the scope as if
+    the target had been a path.
+    """
+    path: str = scope["path"]
+    if path.startswith("/") and not path.startswith("//"):
+        return path
+    whole = _WHOLE.match(path)
+    if whole is None:
+        raise MalformedError("a request's target is a path that begins with one slash", field="target")
+    others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    scope["headers"] = [(b"host", whole[1].encode("latin-1", "replace")), *others]
+    scope["path"] = whole[2] or "/"
+    scope["raw_path"] = quote(scope["path"]).encode()
+    return scope["path"] if not scope["path"].startswith("//") else _path(scope)
 
 
 def _host(scope: Scope) -> str | None:

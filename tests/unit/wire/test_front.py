@@ -167,3 +167,27 @@ async def test_what_quart_is_sent_is_read_before_it_and_bounded(app: TwinwireApp
         answer = await Exchange(app, http_scope("POST", path), b"a" * (REQUEST_MAX + 1)).answer()
         answer.problem(413)
         assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    "target", ["", "?a", "*", "localhost:80", "//api/health", "a", "http:///x", "http://a@b/", "http://a//x"]
+)
+async def test_a_target_that_is_no_path_is_400(app: TwinwireApp, target: str) -> None:
+    """RFC 9112, 3.2: no form of it is a fault of ours."""
+    scope = {**http_scope("GET", "/"), "path": target}
+    answer = await Exchange(app.front, scope).answer()
+    assert answer.problem(400, "target")
+
+
+async def test_a_whole_url_is_taken_for_its_path_and_its_host_counts(app: TwinwireApp) -> None:
+    for target, status in (
+        ("http://localhost/api/health", 200),
+        ("HTTP://localhost:8000/api/topics", 200),
+        ("http://localhost", 200),
+        ("http://evil.example/api/topics", 421),
+        ("https://evil.example", 421),
+    ):
+        scope = {**http_scope("GET", "/", "", {"Host": "localhost"}), "path": target}
+        assert (await Exchange(app.front, scope).answer()).status == status, target
+    scope = {**http_scope("GET", "/", "", {"Host": "evil.example"}), "path": "http://localhost/api/topics"}
+    assert (await Exchange(app.front, scope).answer()).status == 200, "the field is of no account then"
