@@ -1,5 +1,6 @@
 """docs/protocol.md, section 7: health, readiness, metrics, topics, trimming."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.assembly import Assembly
+from service.bus.bus import TOPICS_LOOK
 from service.bus.start import Start
 from service.core.errors import StorageFullError
 from service.core.topics import TopicFilter
@@ -232,15 +234,33 @@ async def test_a_page_of_topics_is_capped(app: TwinwireApp, assembly: Assembly) 
     assert await listed(app, "after=t/0999") == (["t/1000"], False, "t/1000")
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        *((f"limit={text}", "limit") for text in ("0", "-1", "x", "", "1" * 20)),
-        ("topic=", "topic"),
-        ("topic=a//b", "topic"),
-    ],
-)
-async def test_a_list_of_topics_names_what_is_wrong(app: TwinwireApp, query: str, field: str) -> None:
-    answer = await call(app, "GET", "/api/topics", query)
-    assert answer.problem(422, answer.json().get("field"))["detail"]
-    assert field in (answer.json().get("field") or "topic")
+@pytest.mark.parametrize("text", ["0", "-1", "x", "", "1" * 20])
+async def test_a_limit_that_is_none_is_422(app: TwinwireApp, text: str) -> None:
+    (await call(app, "GET", "/api/topics", f"limit={text}")).problem(422, "limit")
+
+
+@pytest.mark.parametrize("text", ["", "a//b", "**/a"])
+async def test_a_filter_that_is_none_is_422(app: TwinwireApp, text: str) -> None:
+    assert (await call(app, "GET", "/api/topics", f"topic={text}")).status == 422
+
+
+async def test_listing_gives_way(app: TwinwireApp, assembly: Assembly) -> None:
+    """However many filters cover each topic."""
+    await assembly.bus.publish([draft for n in range(100) for draft in drafts(1, f"t/{n}")])
+    filters = [TopicFilter(("**", f"x/{n}")) for n in range(100)]
+    subscriptions = [(await assembly.bus.subscribe(one, Start.now(), OffsetText("sse")))[0] for one in filters]
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    page = (await call(app, "GET", "/api/topics")).json()
+    counting.cancel()
+    for subscription in subscriptions:
+        subscription.close()
+    assert {one["subscribers"]["sse"] for one in page["topics"]} == {100}
+    assert turns >= 100 * 100 // TOPICS_LOOK
