@@ -35,6 +35,7 @@ from service.resources import resource
 from service.settings import Settings, explain_values
 from service.stream.control import Control
 from service.stream.hub import StreamHub
+from service.stream.hypercorn.guards import Guards
 from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
 from service.wire.bodies import Bodies
@@ -90,6 +91,7 @@ class Assembly:
         places = limits.max_streams or self.descriptors.places
         self.gate = Gate(Hosts(access.hosts), origins, drain, max_places=places)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
+        self.guards = Guards(h2c=settings.server.h2c)
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)
         reader = DraftReader(limits.data_max, self.rule)

@@ -62,6 +62,7 @@ class ServerSettings(_Room):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of them.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     loop: Literal["auto", "uvloop", "asyncio"] = Field("auto", description="Event loop; auto takes uvloop if it can.")
+    h2c: bool = Field(False, description="Speak HTTP/2 without TLS too, to clients that begin with it.")
     grace: float = Field(10.0, ge=0, le=300, description="Seconds that a stop may take.")
 
 

@@ -12,7 +12,8 @@ from service.apps.base import App
 from service.assembly import Assembly
 from service.settings import Settings
 from service.stream.asgi import ASGI
-from service.stream.hypercorn.http2 import close_http2_buffer_fault
+from service.stream.hypercorn.guards import STATE
+from service.stream.hypercorn.upstream import install
 from service.web import problems
 from service.web.json import answer
 from service.web.openapi import describe
@@ -91,10 +92,13 @@ def create_app(settings: Settings | None = None, apps: Sequence[App] | None = No
 
     @app.before_serving
     async def start() -> None:
-        if not close_http2_buffer_fault():
-            logger.warning("http2_not_patched", reason="another Hypercorn: a client without a window fills the memory")
-        if app.assembly is None:
-            app.attach(await Assembly.open(settings or Settings.read(), apps))
+        if changed := install():
+            logger.warning("hypercorn_not_guarded", reason="another Hypercorn than ours was written for", files=changed)
+        assembly = app.assembly
+        if assembly is None:
+            assembly = await Assembly.open(settings or Settings.read(), apps)
+            app.attach(assembly)
+        front.state[STATE] = assembly.guards
 
     @app.before_request
     async def guard() -> None:

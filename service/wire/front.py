@@ -10,7 +10,7 @@ alias: what it stands for is asked of `alias`, and handed to the wire in its sco
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from service.access.gate import Act, Gate
@@ -181,8 +181,11 @@ class FrontDoor:
     def __init__(self, inner: ASGI) -> None:
         self._inner = inner
         self.doors: Doors | None = None
+        self.state: dict[str, Any] = {}
+        """The lifespan's, if the server has one: what is put there, it hands to each connection."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self.doors is None or scope["type"] == "lifespan":
+            self.state = scope.get("state", self.state) if scope["type"] == "lifespan" else self.state
             return self._inner(scope, receive, send)
         return (self.doors.find(scope) or self.doors.behind(self._inner))(scope, receive, send)

@@ -5,7 +5,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -32,9 +32,15 @@ _DEADLINE: Final = 30.0
 
 
 class InProcess:
-    """Serves from `__enter__` to `__exit__`, configured as `twinwire serve` is."""
+    """Serves from `__enter__` to `__exit__`, configured as `twinwire serve` is.
 
-    def __init__(self, directory: Path, loop: str = "asyncio", **settings: Any) -> None:
+    `config`: values of Hypercorn's configuration that are to be different.
+    """
+
+    def __init__(
+        self, directory: Path, loop: str = "asyncio", *, config: Mapping[str, Any] | None = None, **settings: Any
+    ) -> None:
+        self._changes = dict(config or {})
         self._settings = Settings.read({"database": directory / "test.db", "grace": 2, **settings})
         self._factory = LOOPS[loop]
         self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
@@ -67,9 +73,14 @@ class InProcess:
             lambda assembly: sorted(type(stream.pipe).__name__ for stream in assembly.hub._streams.values())
         )
 
+    def connections(self) -> int:
+        """The server's tasks beyond those that it has without anybody connected: some for each connection."""
+        return self.ask(lambda assembly: len(asyncio.all_tasks())) - self._own
+
     def __enter__(self) -> "InProcess":
         self._thread.start()
         self._ready.result(_DEADLINE)
+        self._own = self.ask(lambda assembly: len(asyncio.all_tasks()))
         return self
 
     def __exit__(
@@ -85,6 +96,8 @@ class InProcess:
         config = load_config(resource("hypercorn.toml"))
         config.bind = [f"fd://{self._listener.fileno()}"]
         config.graceful_timeout = 1
+        for name, value in self._changes.items():
+            setattr(config, name, value)
         return config
 
     def _run(self) -> None:

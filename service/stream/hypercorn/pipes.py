@@ -1,19 +1,24 @@
 """Pipes on Hypercorn: straight to the transport of an HTTP/1.1 connection where it is found, else on plain ASGI."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
+from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
+from hypercorn.protocol.events import StreamClosed
+
 from service.stream.asgi import Message, Scope, Send
-from service.stream.hypercorn.http2 import reset_stream
 from service.stream.hypercorn.inside import (
     find_response_writer,
     find_websocket_writer,
     find_writer,
     http2_of,
+    server_of,
     stream_of,
 )
-from service.stream.hypercorn.websocket import harden_websocket
+from service.stream.hypercorn.unguarded import harden_websocket
 from service.stream.pipe import BodyPipe, MessagePipe, Pipe
 
 HIGH_WATER: Final = 16 * 1024
@@ -26,6 +31,9 @@ LOW_WATER: Final = 4 * 1024
 
 LAST_TIMEOUT: Final = 1.0
 """Seconds that a peer has to take the end of its stream."""
+
+CUT_OFF_TIMEOUT: Final = 0.5
+"""Seconds for a reset to leave, before its connection is aborted."""
 
 
 class HypercornPipes:
@@ -94,16 +102,22 @@ class TransportPipe:
         transport = self._transport
         if transport.get_write_buffer_size() > HIGH_WATER or transport.is_closing():
             return False
+        try:
+            transport.write(payload)
+        except RuntimeError:  # our side has ended, and only what still comes is awaited
+            return False
         self._written += len(payload)
-        transport.write(payload)
         return True
 
     def push(self, payload: bytes) -> bool:
         """Write a control frame whatever the buffer holds; False if the connection is gone."""
         if self._transport.is_closing():
             return False
+        try:
+            self._transport.write(payload)
+        except RuntimeError:
+            return False
         self._written += len(payload)
-        self._transport.write(payload)
         return True
 
     async def send(self, payload: bytes) -> None:
@@ -111,10 +125,8 @@ class TransportPipe:
 
         After a reset, `drain` returns or raises without ever suspending: the `sleep` is what lets others run.
         """
-        if self._transport.is_closing():
+        if not self.push(payload):
             raise ConnectionResetError("the connection is closed")
-        self._written += len(payload)
-        self._transport.write(payload)
         await self._writer.drain()
         await asyncio.sleep(0)
 
@@ -174,8 +186,26 @@ async def _cut_off(send: Send) -> None:
     stream = stream_of(send)
     protocol = http2_of(stream) if stream is not None else None
     if stream is not None and protocol is not None:
-        await reset_stream(protocol, stream)
+        await _reset_stream(protocol, stream)
         return
     writer = find_writer(stream)
     if writer is not None:
         writer.transport.abort()
+
+
+async def _reset_stream(protocol: Any, stream: Any) -> None:
+    """End one stream at once (RFC 9113, 5.4.2), whatever its peer takes; or its connection, if not even that leaves."""
+    stream.closed = True  # nothing more to the application, which is on its way out
+    with contextlib.suppress(ProtocolError):
+        protocol.connection.reset_stream(stream.stream_id, ErrorCodes.CANCEL)
+    try:
+        async with asyncio.timeout(CUT_OFF_TIMEOUT):
+            if (buffer := protocol.stream_buffers.get(stream.stream_id)) is not None:
+                await buffer.close()
+            await protocol._window_updated(stream.stream_id)  # wakes the sender, which then forgets the buffer
+            await protocol.stream_send(StreamClosed(stream_id=stream.stream_id))
+            await protocol._flush()
+    except TimeoutError:  # not even the reset leaves: the whole connection is stuck
+        server = server_of(protocol)
+        if server is not None:
+            server.writer.transport.abort()

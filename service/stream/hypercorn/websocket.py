@@ -1,37 +1,162 @@
-"""What a WebSocket of Hypercorn's is kept from: a message without end, and compression."""
+"""WebSockets on a guarded connection: what a client may not do (RFC 6455), and what is said to it then.
 
-from typing import Any
+Hypercorn 0.18 cuts the connection where the RFC wants a Close frame that says why, lets a client fill a step of the
+event loop with frames that say nothing, takes any key, and holds a refused handshake open.
+"""
 
-from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
+import base64
+import binascii
+from dataclasses import replace
+from typing import Any, Final
 
-from service.stream.asgi import Send
-from service.stream.hypercorn.inside import owner
+from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
+from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection, Message, Ping
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import LocalProtocolError
+
+from service.stream.hypercorn.budget import Budget
+from service.stream.hypercorn.guards import Turns
+
+FRAMES: Final = 1_000
+FRAMES_RATE: Final = 100
+"""Frames that carry no message on, at once and a second: pings, pongs, empty messages and small fragments."""
+
+SLICE: Final = 50
+"""Frames after which others may get their turn: half a millisecond."""
+
+FRAGMENT: Final = 1_024
+"""Bytes from which on a fragment is one that carries its message on."""
+
+EMPTY_FRAGMENT: Final = 10
+"""Frames that a fragment without a byte counts for. RFC 6455, 5.4 allows it, and nobody needs it."""
+
+KEY_BYTES: Final = 16
+"""Of which Sec-WebSocket-Key is the Base64 (RFC 6455, 4.1)."""
+
+REASON_MAX: Final = 123
+"""Bytes of a Close frame's reason (RFC 6455, 5.5)."""
+
+_KEY: Final = b"sec-websocket-key"
 
 
-class _BoundedBuffer(WebsocketBuffer):
-    """A message in the making that stops growing at its bound.
+class GuardedWebSocket(WSStream):
+    """Compression is never agreed on: about 100 KiB a connection, and frames that can't be shared."""
 
-    Hypercorn 0.18 answers a message beyond the bound with Close 1009 and goes on collecting its fragments, so that a
-    client that never ends a message fills the memory.
-    """
+    def __init__(self, turns: Turns, *args: Any) -> None:
+        super().__init__(*args)
+        self._turns = turns
+        self._budget: Budget | None = None
+        self._whole = 0
+        """Messages that came whole."""
 
-    def extend(self, event: Any) -> None:
-        if self.length > self.max_length:
-            raise FrameTooLargeError
+    @property
+    def owed(self) -> object:
+        """The message that was begun and not finished, by its number."""
+        return None if self.buffer.value is None else self._whole
+
+    async def handle(self, event: Event) -> None:
+        if self.closed:
+            return
+        if isinstance(event, Request):
+            await self._shake_hands(event)
+        elif not isinstance(event, (Body, Data)):
+            await super().handle(event)
+        elif not self.handshake.accepted:
+            # RFC 6455, 4.1: a client waits for the answer. Hypercorn would not tell the application.
+            await self._send_error_response(400)
+            await self._end()
+        else:
+            try:
+                self.connection.receive_data(event.data)
+            except LocalProtocolError:  # after both Close frames
+                return
+            await self._handle_events()
+
+    async def _shake_hands(self, request: Request) -> None:
+        keys = [value for name, value in request.headers if name == _KEY]
+        if request.http_version == "1.1" and not (len(keys) == 1 and _is_key(keys[0])):
+            # Without one, the handshake is invalid: 400.
+            request = replace(request, headers=[field for field in request.headers if field[0] != _KEY])
+        await super().handle(request)
+        self.handshake.extensions = None
+        if self.closed:  # refused
+            await self.send(StreamClosed(stream_id=self.stream_id))
+
+    async def _handle_events(self) -> None:
+        for count, event in enumerate(self.connection.events(), 1):
+            if count % SLICE == 0:
+                await self._turns.take()
+            if self.closed:
+                return
+            if not self._affords(event):
+                await self.fail(CloseReason.POLICY_VIOLATION, "too many frames that say nothing")
+            elif isinstance(event, Message):
+                await self._take(event)
+            elif isinstance(event, Ping):
+                await self._send_wsproto_event(event.response())
+            elif isinstance(event, CloseConnection):
+                await self._take_close(event)
+
+    def _affords(self, event: Any) -> bool:
+        cost = _cost(event)
+        if not cost:
+            return True
+        now = self.context.time()
+        if self._budget is None:
+            self._budget = Budget(FRAMES, FRAMES_RATE, now)
+        return self._budget.take(cost, now)
+
+    async def _take(self, message: Message[Any]) -> None:
         try:
-            super().extend(event)
+            self.buffer.extend(message)
         except FrameTooLargeError:
-            self.value = None  # `length` stays: nothing more is taken in
-            raise
+            await self.fail(CloseReason.MESSAGE_TOO_BIG, "the message is too large")
+            return
+        if message.message_finished:
+            self._whole += 1
+            assert self.app_put is not None
+            whole = self.buffer.to_message()
+            self.buffer.clear()
+            await self._turns.take()
+            await self.app_put(whole)
+
+    async def _take_close(self, event: CloseConnection) -> None:
+        """A peer's Close frame is answered; a breach of the protocol gets ours (RFC 6455, 7.1.7)."""
+        if self.connection.state is ConnectionState.REMOTE_CLOSING:
+            await self._send_wsproto_event(event.response())
+            await self._end()
+        elif self.connection.state is ConnectionState.OPEN:
+            await self.fail(event.code, event.reason or "")
+        else:
+            await self._end()
+
+    async def fail(self, code: int, reason: str) -> None:
+        """Say why, and end the connection."""
+        short = reason.encode()[:REASON_MAX].decode(errors="ignore")
+        await self._send_wsproto_event(CloseConnection(code=code, reason=short))
+        await self._end()
+
+    async def _end(self) -> None:
+        """Tell the application and the connection."""
+        await super().handle(StreamClosed(stream_id=self.stream_id))
+        await self.send(StreamClosed(stream_id=self.stream_id))
 
 
-def harden_websocket(send: Send) -> None:
-    """Bound the message buffer of this WebSocket and switch permessage-deflate off; call before accepting it.
+def _cost(event: Any) -> int:
+    """Frames that this counts for in the budget; 0 for what carries a message on, which has its own bounds."""
+    if not isinstance(event, Message):
+        return 0 if isinstance(event, CloseConnection) else 1
+    if not event.frame_finished or len(event.data) >= FRAGMENT:
+        return 0
+    if event.message_finished:
+        return 0 if event.data else 1
+    return 1 if event.data else EMPTY_FRAGMENT
 
-    Hypercorn accepts whatever compression a browser offers: about 100 KiB a connection, CPU for each message and
-    client, and frames that can't be shared.
-    """
-    stream = owner(send, WSStream)
-    if stream is not None:
-        stream.handshake.extensions = None
-        stream.buffer = _BoundedBuffer(stream.buffer.max_length)
+
+def _is_key(value: bytes) -> bool:
+    try:
+        return len(base64.b64decode(value.strip(), validate=True)) == KEY_BYTES
+    except binascii.Error:
+        return False

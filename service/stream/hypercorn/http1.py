@@ -1,0 +1,178 @@
+"""HTTP/1.1 on a guarded connection: what is refused before an application hears of it.
+
+- A request with both Content-Length and Transfer-Encoding: 400, and the connection ends (RFC 9112, 6.1: it may be an
+  attempt to smuggle a second request past a proxy). h11 takes the second and goes on.
+- HTTP/2 in cleartext, with prior knowledge: 505, unless a setting allows it. `Upgrade: h2c` is ignored, as RFC 9110,
+  7.8 allows and RFC 9113, 3.1 suggests: behind a proxy that passes it on it would be a tunnel around the proxy's rules.
+- A request behind one that is still being answered waits, but not without an end if its peer has sent more than is
+  taken: its leaving could not be noticed.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import h11
+from hypercorn.events import Closed, Event, Updated
+from hypercorn.protocol.events import Body, Data, EndBody, Request
+from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protocol, H11WSConnection
+
+from service.stream.hypercorn.guards import Guards
+from service.stream.hypercorn.websocket import GuardedWebSocket
+
+PIECE: Final = 64 * 1024
+"""Bytes that are read and handed on in one step."""
+
+FRAMES_PIECE: Final = 4 * 1024
+"""The same of a peer that speaks frames, of which 680 fit in."""
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\n"
+"""What h11 takes for a request's head (RFC 9113, 3.4)."""
+
+REQUEST_TIMEOUT: Final = 408
+VERSION_NOT_SUPPORTED: Final = 505
+BAD_REQUEST: Final = 400
+
+
+class GuardedHTTP1(H11Protocol):
+    guards: Guards
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._is_closed = False
+        """Nothing that comes counts any more, and nobody waits for a turn."""
+
+    @property
+    def piece(self) -> int:
+        return FRAMES_PIECE if type(self.connection) is H11WSConnection else PIECE
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the peer has sent a whole request and nothing behind it."""
+        connection = self.connection
+        return connection.their_state in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED) and not connection.trailing_data[0]
+
+    @property
+    def owed(self) -> object:
+        """What the peer has begun and not finished. A head is the idle timer's business."""
+        if isinstance(self.stream, GuardedWebSocket):
+            return self.stream.owed
+        return self.keep_alive_requests if self.connection.their_state is h11.SEND_BODY else None
+
+    async def expire(self) -> None:
+        """What was owed did not come."""
+        if isinstance(self.stream, GuardedWebSocket):
+            await self.stream.fail(1008, "the message does not go on")
+        elif self.connection.our_state is h11.SEND_RESPONSE:
+            await self._send_error_response(REQUEST_TIMEOUT)
+
+    async def handle(self, event: Event) -> None:
+        if isinstance(event, Closed):
+            self._is_closed = True
+            await self.can_read.set()
+        elif self._is_closed:
+            return
+        await super().handle(event)
+
+    async def _handle_events(self) -> None:
+        while not self._is_closed:
+            if self.connection.they_are_waiting_for_100_continue:
+                await self._continue()
+            try:
+                event = self.connection.next_event()
+            except h11.RemoteProtocolError as error:
+                await self._refuse(error.error_status_hint)
+                break
+            if event is h11.PAUSED:
+                await self._pause()
+            elif isinstance(event, h11.Request):
+                await self._begin(event)
+            elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
+                break
+            elif isinstance(event, h11.Data):
+                await self.stream.handle(Body(stream_id=STREAM_ID, data=bytes(event.data)))
+            elif isinstance(event, h11.EndOfMessage):
+                await self.stream.handle(EndBody(stream_id=STREAM_ID))
+            elif isinstance(event, Data):
+                await self.stream.handle(event)
+
+    async def _continue(self) -> None:
+        await self._send_h11_event(
+            h11.InformationalResponse(status_code=100, headers=self.config.response_headers("h11"))
+        )
+
+    async def _refuse(self, status: int) -> None:
+        """Answer, if it is not too late for that, and end the connection."""
+        self._is_closed = True
+        if self.connection.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            await self._send_error_response(status)
+        await self.send(Closed())
+
+    async def _begin(self, request: h11.Request) -> None:
+        if request.method == b"PRI" and request.target == b"*" and request.http_version == b"2.0":
+            if self.guards.h2c:
+                raise H2ProtocolAssumedError(PREFACE + self.connection.trailing_data[0])
+            await self._refuse(VERSION_NOT_SUPPORTED)
+            return
+        names = {name for name, _ in request.headers}
+        if b"content-length" in names and b"transfer-encoding" in names:
+            await self._refuse(BAD_REQUEST)
+            return
+        await self.send(Updated(idle=False))
+        if b"upgrade" in names and _wants_websocket(request):
+            await self._create_websocket(request)
+        else:
+            await self._create_stream(request)
+
+    async def _create_websocket(self, request: h11.Request) -> None:
+        assert isinstance(self.connection, h11.Connection)
+        self.stream = GuardedWebSocket(
+            self.guards.turns,
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            STREAM_ID,
+        )
+        self.connection = H11WSConnection(self.connection)
+        await self.stream.handle(
+            Request(
+                stream_id=STREAM_ID,
+                headers=list(request.headers),
+                http_version=request.http_version.decode(),
+                method="GET",
+                raw_path=request.target,
+                state=self.connection_state,
+            )
+        )
+        self.keep_alive_requests += 1
+        await self.context.mark_request()
+
+    async def _pause(self) -> None:
+        """Wait until the request before this one is answered."""
+        await self.can_read.clear()
+        while not self._is_closed and not self.can_read.is_set():
+            try:
+                async with asyncio.timeout(self.config.keep_alive_timeout):
+                    await self.can_read.wait()
+            except TimeoutError:
+                if not self._is_reading():
+                    await self.send(Closed())
+                    return
+
+    def _is_reading(self) -> bool:
+        """Whether the connection would notice its peer's leaving: not when it has sent more than is taken."""
+        transport = self.send.__self__.writer.transport  # type: ignore[attr-defined]
+        return bool(transport.is_reading())
+
+
+def _wants_websocket(request: h11.Request) -> bool:
+    """RFC 6455, 4.2.1: a GET whose Connection names Upgrade, and whose Upgrade is websocket."""
+    if request.method != b"GET":
+        return False
+    fields = dict(request.headers)
+    tokens = [token.strip() for token in fields.get(b"connection", b"").lower().split(b",")]
+    return b"upgrade" in tokens and fields[b"upgrade"].strip().lower() == b"websocket"

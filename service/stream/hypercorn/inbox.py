@@ -1,0 +1,98 @@
+"""What a connection has read for its application, and the applications' tasks.
+
+In Hypercorn 0.18 both ends of that queue can be left alone with it. An application that has answered without reading
+its request's body leaves the reader waiting for room that nobody makes; and then waits itself, to put the news of its
+own end into the same full queue. Neither ends when the peer leaves.
+
+Rule 1: `http.disconnect` and `websocket.disconnect` are always taken; everything before them is still read first.
+Rule 2: once the application is over, everything is taken, and thrown away.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
+
+from hypercorn.asyncio.task_group import TaskGroup
+from hypercorn.config import Config
+from hypercorn.typing import AppWrapper
+
+from service.stream.asgi import Message, Scope
+
+_LAST: Final = frozenset({"http.disconnect", "websocket.disconnect"})
+
+
+class Inbox:
+    """A queue of `bound` messages, as `asyncio.Queue` but for the rules above, and half its size while it is empty."""
+
+    __slots__ = ("_bound", "_is_over", "_messages", "_readers", "_writers")
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._messages: list[Message] = []
+        self._readers: list[asyncio.Future[None]] = []
+        """Waiting in `get`; all are woken together, and look again."""
+        self._writers: list[asyncio.Future[None]] = []
+        """Waiting in `put`, likewise."""
+        self._is_over = False
+
+    async def get(self) -> Message:
+        while not self._messages:
+            await _wait_in(self._readers)
+        message = self._messages.pop(0)
+        _wake(self._writers)
+        return message
+
+    async def put(self, message: Message) -> None:
+        while len(self._messages) >= self._bound and not self._is_over and message["type"] not in _LAST:
+            await _wait_in(self._writers)
+        if not self._is_over:
+            self._messages.append(message)
+            _wake(self._readers)
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._is_over = True
+        self._messages.clear()
+        _wake(self._writers)
+
+
+async def _wait_in(waiting: list[asyncio.Future[None]]) -> None:
+    future = asyncio.get_running_loop().create_future()
+    waiting.append(future)
+    try:
+        await future
+    finally:
+        waiting.remove(future)
+
+
+def _wake(waiting: list[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
+
+
+class GuardedTaskGroup(TaskGroup):
+    """Hypercorn's tasks of one connection, with an `Inbox` for each application."""
+
+    async def spawn_app(
+        self, app: AppWrapper, config: Config, scope: Any, send: Callable[[Any], Awaitable[None]]
+    ) -> Callable[[Any], Awaitable[None]]:
+        inbox = Inbox(config.max_app_queue_size)
+        self.spawn(self._run_app, inbox, app, config, scope, send)
+        return inbox.put
+
+    async def _run_app(
+        self, inbox: Inbox, app: AppWrapper, config: Config, scope: Scope, send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        try:
+            await app(scope, inbox.get, send, partial(self._loop.run_in_executor, None), _no_threads)  # type: ignore[arg-type]
+        except Exception:
+            await config.log.exception("Error in ASGI Framework")
+        finally:
+            inbox.close()
+            await send(None)
+
+
+def _no_threads(*args: object) -> None:
+    raise RuntimeError("only WSGI applications call back from threads")

@@ -1,0 +1,229 @@
+"""One connection: how it is read, and how it ends.
+
+What Hypercorn 0.18 leaves open, and what holds here instead:
+
+- A connection that its peer has closed stayed for `keep_alive_timeout`, 65 seconds: so many short ones a second as
+  there are descriptors / 65 shut everybody else out. Here the idle timer ends with the reading.
+- Nothing noticed a peer's leaving while the reader waited for somebody, and a reader whose application was gone waited
+  for ever. Here the reader has GONE_GRACE seconds for what it is at, and is taken out of any wait after that.
+- What a peer has begun it could leave unfinished for ever. Here `owed` of its protocol names what it owes, and the
+  same may be owed for `keep_alive_timeout` seconds, or as long again for every STEP bytes of it.
+- A piece was as long as it came, and the next was read at once if it was there. Here pieces are short once somebody
+  speaks frames, and all connections that have more to be read take turns.
+- Closing with bytes unread makes the kernel reset the connection, and the peer may lose the answer that said why. Here
+  what still comes is read and thrown away, for LINGER seconds (RFC 9112, 9.6).
+
+    state     `_limit` is set to             ends with
+    reading   None, or when `owed` runs out  the peer's end, an error, `_finish`, the limit
+    gone      GONE_GRACE from the peer's end the limit, or the reader by itself
+    lingering LINGER from our end            the peer's end, or the limit
+
+Who runs where. `run` is the connection's task: it reads and hands on, so what an application does not take stops the
+reading. Applications' tasks end a connection through `protocol_send`, which therefore only begins the end; the reader
+carries it out. `_gone` is called by the transport, between two turns.
+"""
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+import structlog
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H2ProtocolAssumedError
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import parse_socket_addr
+
+from service.stream.hypercorn.guards import STATE, Guards
+from service.stream.hypercorn.http1 import PIECE, GuardedHTTP1
+from service.stream.hypercorn.http2 import GuardedHTTP2
+from service.stream.hypercorn.inbox import GuardedTaskGroup
+
+GONE_GRACE: Final = 1.0
+"""Seconds for what was read to be worked off after its peer has left; a request that was sent whole is carried out."""
+
+LINGER: Final = 1.0
+"""Seconds for a peer to stop sending once we have stopped."""
+
+STEP: Final = 64 * 1024
+"""Bytes of what a peer owes that earn it more time: about 1 KiB a second at least."""
+
+UNSENT_LOOK: Final = 5.0
+"""Seconds in which some of what is left in a closed connection's buffer must leave."""
+
+logger = structlog.get_logger(__name__)
+
+
+class GuardedServer(TCPServer):
+    """Hypercorn's connection, guarded. Made by Hypercorn in place of its own, see `upstream.install`."""
+
+    protocol: GuardedHTTP1 | GuardedHTTP2  # type: ignore[assignment]
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._limit: asyncio.Timeout | None = None
+        """When the reader is taken out of whatever it waits for; None when nobody reads."""
+        self._owed: object = None
+        """What the peer owed after the last piece, and `_taken` bytes have come of it since the limit was set."""
+        self._taken = 0
+        self._is_gone = False
+        """The transport said that nothing more will come."""
+        self._is_closing = False
+        """We have ended it: what comes is thrown away."""
+
+    async def run(self) -> None:
+        socket = self.writer.get_extra_info("socket")
+        try:
+            client = parse_socket_addr(socket.family, socket.getpeername())
+            server = parse_socket_addr(socket.family, socket.getsockname())
+            tls = self.writer.get_extra_info("ssl_object")
+            guards: Guards = self.state[STATE]
+            async with GuardedTaskGroup(self.loop) as task_group:
+                self._task_group = task_group
+                kind = GuardedHTTP2 if tls is not None and tls.selected_alpn_protocol() == "h2" else GuardedHTTP1
+                parts = (
+                    self.app,
+                    self.config,
+                    self.context,
+                    task_group,
+                    ConnectionState(self.state),
+                    tls is not None,
+                    client,
+                    server,
+                    self.protocol_send,
+                )
+                self.protocol = kind(*parts)
+                self.protocol.guards = guards
+                await self.protocol.initiate()
+                await self.idle_task.restart(task_group, self._idle_timeout)
+                await self._read_guarded(guards)
+        except* OSError:  # of the peer's, from whichever task
+            pass
+        finally:
+            await self._close()
+
+    async def _read_guarded(self, guards: Guards) -> None:
+        """Read to the end, whoever ends it, and let go of what waits for this connection."""
+        feed_eof = self.reader.feed_eof
+
+        def gone() -> None:
+            feed_eof()
+            self._is_gone = True
+            self._set_limit(GONE_GRACE)
+
+        self.reader.feed_eof = gone  # type: ignore[method-assign]
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                await self._read(guards)
+        except TimeoutError:
+            if not self._is_gone and not self._is_closing:
+                await self._expire()
+        except OSError:
+            pass
+        except Exception:
+            logger.exception("connection_failed")
+        finally:
+            self._limit = None
+            del self.reader.feed_eof  # else the two would hold each other
+            await self.protocol.handle(Closed())
+            await self.idle_task.stop()
+
+    async def _read(self, guards: Guards) -> None:
+        while not self.reader.at_eof():
+            size = PIECE if self._is_closing else self.protocol.piece
+            data = await asyncio.wait_for(self.reader.read(size), self.config.read_timeout)
+            if self._is_closing:
+                continue
+            try:
+                await self.protocol.handle(RawData(data))
+            except H2ProtocolAssumedError as error:
+                await self._begin_http2(error.data)
+            self._judge(len(data))
+            if len(data) == size:
+                await guards.turns.take()
+
+    async def _begin_http2(self, data: bytes) -> None:
+        """In cleartext, with prior knowledge (RFC 9113, 3.3), where that is allowed."""
+        old = self.protocol
+        self.protocol = GuardedHTTP2(
+            old.app,
+            old.config,
+            old.context,
+            old.task_group,
+            old.connection_state,
+            old.ssl,
+            old.client,
+            old.server,
+            old.send,
+        )
+        self.protocol.guards = old.guards
+        await self.protocol.initiate()
+        await self.idle_task.restart(self._task_group, self._idle_timeout)
+        await self.protocol.handle(RawData(data))
+
+    def _judge(self, size: int) -> None:
+        """Give what the peer owes its time. Nothing is set for a peer that owes nothing, which is nearly always."""
+        owed = self.protocol.owed
+        if self._is_gone or self._is_closing or (owed is None and self._owed is None):
+            return
+        self._taken += size
+        if owed != self._owed or self._taken >= STEP:
+            self._owed = owed
+            self._taken = 0
+            self._set_limit(None if owed is None else self.config.keep_alive_timeout)
+
+    def _set_limit(self, seconds: float | None) -> None:
+        """From now; None for no limit."""
+        if self._limit is not None:
+            with contextlib.suppress(RuntimeError):  # it has just run out
+                self._limit.reschedule(None if seconds is None else self.loop.time() + seconds)
+
+    async def _expire(self) -> None:
+        """What was owed did not come."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):  # a peer that sends nothing may well read nothing
+                await self.protocol.expire()
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, Closed):
+            self._finish()
+        elif isinstance(event, Updated) and event.idle and self._limit is None:
+            return  # it is over: nothing would end an idle timer begun now
+        else:
+            await super().protocol_send(event)
+
+    def _finish(self) -> None:
+        """Say no more, and let the reader end: at once if the peer is done, else when it has noticed."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        can_linger = not self.protocol.is_whole and self.writer.can_write_eof()
+        if can_linger and not self.writer.transport.is_closing():
+            with contextlib.suppress(OSError, RuntimeError):
+                self.writer.write_eof()
+        else:
+            self.writer.close()
+        self._set_limit(LINGER)
+
+    async def _close(self) -> None:
+        transport = self.writer.transport
+        self.writer.close()
+        closing = asyncio.ensure_future(self.writer.wait_closed())
+        try:
+            left = transport.get_write_buffer_size()
+            while not (await asyncio.wait({closing}, timeout=UNSENT_LOOK))[0]:
+                now = transport.get_write_buffer_size()
+                if now >= left:  # it takes nothing: the kernel's own limit is not on every platform
+                    transport.abort()
+                left = now
+            with contextlib.suppress(OSError, RuntimeError):
+                closing.result()
+        finally:
+            closing.cancel()
+            await self.idle_task.stop()
+
+    async def _initiate_server_close(self) -> None:
+        """Called by the idle timer: a peer that owes nothing has said nothing for too long, or the service stops."""
+        self._is_closing = True
+        await self.protocol.handle(Closed())
+        self.writer.close()

@@ -1,0 +1,489 @@
+"""The server under us, on a real socket: whatever state a connection is in, nothing of it stays behind, and nobody
+else waits for it.
+
+The first part is about upstream: when it fails, Hypercorn has changed, and each guard must be held against it again.
+"""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import hypercorn
+import pytest
+from hypercorn.asyncio import run
+from hypercorn.asyncio.tcp_server import TCPServer
+
+from service.stream.hypercorn import upstream
+from tests.support import api
+from tests.support.hostile import close_code, frame, one_request, open_websocket, pour, rest, shake_hands
+from tests.support.http import DEADLINE, Connection, request
+from tests.support.inprocess import LOOPS, InProcess
+
+HOST = "\nHost: localhost"
+
+
+@pytest.fixture(scope="module", params=list(LOOPS))
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    with InProcess(tmp_path_factory.mktemp("guards"), request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    """What a peer owes has to come within a second."""
+    with InProcess(tmp_path_factory.mktemp("hasty"), config={"keep_alive_timeout": 1}) as server:
+        yield server
+
+
+async def nothing_is_left(server: InProcess) -> None:
+    """No task of a connection, within a few seconds."""
+    async with asyncio.timeout(10):
+        while server.connections():
+            await asyncio.sleep(0.01)
+
+
+# Upstream
+
+
+def test_hypercorn_is_the_one_that_the_guards_were_written_against() -> None:
+    assert upstream.changed() == []
+
+
+def test_another_hypercorn_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "hypercorn"
+    shutil.copytree(Path(hypercorn.__file__).parent, root)
+    (root / "protocol" / "h11.py").open("a").write("# repaired\n")
+    (root / "asyncio" / "task_group.py").unlink()
+    found = upstream.changed(root)
+    assert sorted(found) == ["asyncio/task_group.py", "protocol/h11.py"]
+    monkeypatch.setattr(run, "TCPServer", TCPServer)
+    monkeypatch.setattr(upstream, "changed", lambda: found)
+    assert upstream.install() == found
+    assert vars(run)["TCPServer"] is TCPServer
+
+
+async def test_another_hypercorn_serves_unguarded_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "TCPServer", TCPServer)
+    monkeypatch.setattr(upstream, "changed", lambda: ["protocol/h11.py"])
+    with InProcess(tmp_path) as server:
+        assert "hypercorn_not_guarded" in capfd.readouterr().out
+        client = await open_websocket(server.url)
+        id = await api.publish(server.url, "t", 1)
+        async with asyncio.timeout(DEADLINE):
+            await client.reader.readuntil(id.encode())
+        assert server.pipes() == ["TransportPipe"]
+        client.reset()
+
+
+# Nothing stays behind
+
+LEAVING: dict[str, Callable[[InProcess], Awaitable[Connection]]] = {}
+
+
+def leaving(begin: Callable[[InProcess], Awaitable[Connection]]) -> Callable[[InProcess], Awaitable[Connection]]:
+    LEAVING[begin.__name__] = begin
+    return begin
+
+
+async def begun(server: InProcess, text: str, body: bytes = b"") -> Connection:
+    connection = await Connection.open(server.url)
+    connection.writer.write(text.replace("\n", "\r\n").encode() + body)
+    await connection.writer.drain()
+    return connection
+
+
+@leaving
+async def silent(server: InProcess) -> Connection:
+    return await Connection.open(server.url)
+
+
+@leaving
+async def idle_after_an_answer(server: InProcess) -> Connection:
+    _, connection = await one_request(server.url, f"GET /api/health HTTP/1.1{HOST}")
+    return connection
+
+
+@leaving
+async def half_a_head(server: InProcess) -> Connection:
+    return await begun(server, f"GET /api/health HTTP/1.1{HOST}\nX-Half: ")
+
+
+@leaving
+async def half_a_body(server: InProcess) -> Connection:
+    head = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: 100\n\n"
+    return await begun(server, head, b"{")
+
+
+@leaving
+async def half_a_body_for_quart(server: InProcess) -> Connection:
+    head = f"POST /api/projects HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: 100\n\n"
+    return await begun(server, head, b"{")
+
+
+@leaving
+async def a_body_that_nobody_reads(server: InProcess) -> Connection:
+    """More than the application's queue holds; Hypercorn's reader and application would wait for each other."""
+    head = f"DELETE /api/health HTTP/1.1{HOST}\nTransfer-Encoding: chunked\n\n"
+    connection = await begun(server, head)
+    await pour(connection, b"1\r\na\r\n" * 40_000)
+    return connection
+
+
+@leaving
+async def a_stream(server: InProcess) -> Connection:
+    _, connection = await one_request(server.url, f"GET /api/sse?topic=t HTTP/1.1{HOST}")
+    return connection
+
+
+@leaving
+async def a_stream_with_a_body(server: InProcess) -> Connection:
+    _, connection = await one_request(server.url, f"GET /api/sse?topic=t HTTP/1.1{HOST}\nContent-Length: 9")
+    return connection
+
+
+@leaving
+async def a_request_behind_a_stream(server: InProcess) -> Connection:
+    head = f"GET /api/sse?topic=t HTTP/1.1{HOST}"
+    _, connection = await one_request(server.url, head, f"GET / HTTP/1.1{HOST}\n\n".replace("\n", "\r\n").encode())
+    return connection
+
+
+@leaving
+async def a_waiting_poll(server: InProcess) -> Connection:
+    return await begun(server, f"GET /api/events?topic=t&wait=50 HTTP/1.1{HOST}\n\n")
+
+
+@leaving
+async def a_websocket(server: InProcess) -> Connection:
+    return await open_websocket(server.url)
+
+
+@leaving
+async def half_a_message(server: InProcess) -> Connection:
+    connection = await open_websocket(server.url)
+    connection.writer.write(frame(1, b"half", fin=False))
+    return connection
+
+
+@leaving
+async def many_messages_unread(server: InProcess) -> Connection:
+    connection = await open_websocket(server.url)
+    connection.writer.write(frame(1, b'{"op":"ping"}') * 500)
+    return connection
+
+
+@leaving
+async def a_refused_handshake(server: InProcess) -> Connection:
+    connection = await Connection.open(server.url)
+    await shake_hands(connection, Sec_WebSocket_Version="12")
+    assert (await connection.read_head()).status == 400
+    return connection
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "shut down"])
+@pytest.mark.parametrize("begin", LEAVING.values(), ids=LEAVING.keys())
+async def test_who_leaves_leaves_nothing_behind(
+    server: InProcess, begin: Callable[[InProcess], Awaitable[Connection]], how: str
+) -> None:
+    await nothing_is_left(server)
+    connections = [await begin(server) for _ in range(5)]
+    if how == "reset":
+        for connection in connections:
+            connection.reset()
+    elif how == "close":
+        for connection in connections:
+            connection.writer.close()
+    else:
+        for connection in connections:
+            if not connection.writer.is_closing():
+                connection.writer.write_eof()
+    await nothing_is_left(server)
+    for connection in connections:
+        connection.reset()
+
+
+async def test_short_connections_hold_no_descriptor(server: InProcess) -> None:
+    for _ in range(300):
+        assert (await request(server.url, "GET", "/api/health")).status == 200
+    await nothing_is_left(server)
+
+
+async def test_a_request_that_came_whole_is_carried_out_though_its_client_left(server: InProcess) -> None:
+    topic = api.unique("left")
+    body = json.dumps({"topic": topic, "type": "x", "data": "x" * 50_000}).encode()
+    head = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: {len(body)}\n\n"
+    connection = await begun(server, head, body)
+    connection.writer.write_eof()
+    answer = await request(server.url, "GET", "/api/events", query={"topic": topic, "after": "earliest", "wait": "20"})
+    assert len(answer.json()["events"]) == 1
+    connection.reset()
+
+
+# What is owed has its time
+
+OWING = {
+    "a body": (f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: 100\n\n", b"{"),
+    "a chunk": (
+        f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nTransfer-Encoding: chunked\n\n",
+        b"5",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OWING)
+async def test_a_body_that_does_not_come_is_408(hasty: InProcess, what: str) -> None:
+    connection = await begun(hasty, *OWING[what])
+    assert (await connection.read_head()).status == 408
+    assert await rest(connection) == b""
+    connection.reset()
+    await nothing_is_left(hasty)
+
+
+async def test_a_body_that_drips_is_one_that_does_not_come(hasty: InProcess) -> None:
+    connection = await begun(hasty, *OWING["a body"])
+
+    async def drip() -> None:
+        while True:
+            connection.writer.write(b" ")
+            await asyncio.sleep(0.2)
+
+    dripping = asyncio.create_task(drip())
+    assert (await connection.read_head()).status == 408
+    dripping.cancel()
+    connection.reset()
+
+
+@pytest.mark.parametrize("text", ["", "GET / HTT", f"GET / HTTP/1.1{HOST}\n"])
+async def test_a_head_that_does_not_come_ends_the_connection(hasty: InProcess, text: str) -> None:
+    connection = await begun(hasty, text)
+    assert await rest(connection) == b""
+    connection.reset()
+    await nothing_is_left(hasty)
+
+
+async def test_a_message_that_does_not_go_on_is_1008(hasty: InProcess) -> None:
+    connection = await open_websocket(hasty.url)
+    connection.writer.write(frame(1, b"half", fin=False))
+    assert close_code(await rest(connection)) == 1008
+    connection.reset()
+    await nothing_is_left(hasty)
+
+
+async def test_who_owes_nothing_stays(hasty: InProcess) -> None:
+    """Streams, and clients between two messages, for longer than what is owed has."""
+    _, stream = await one_request(hasty.url, f"GET /api/sse?topic=stay HTTP/1.1{HOST}")
+    socket = await open_websocket(hasty.url, "/api/ws?topic=stay")
+    socket.writer.write(frame(1, b'{"op":', fin=False) + frame(0, b'"ping"}'))
+    await socket.reader.readuntil(b'"pong"')
+    await asyncio.sleep(1.5)
+    id = await api.publish(hasty.url, "stay", 1)
+    for connection in (stream, socket):
+        async with asyncio.timeout(DEADLINE):
+            await connection.reader.readuntil(id.encode())
+        connection.reset()
+
+
+# Requests that may mean two things
+
+
+async def test_two_lengths_are_refused_and_what_follows_is_not_carried_out(server: InProcess) -> None:
+    """RFC 9112, 6.1."""
+    topic = api.unique("smuggled")
+    body = json.dumps({"topic": topic, "type": "x", "data": 1}).encode()
+    inner = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: {len(body)}\n\n"
+    smuggled = b"0\r\n\r\n" + inner.replace("\n", "\r\n").encode() + body
+    head = f"POST /api/topics HTTP/1.1{HOST}\nContent-Length: {len(smuggled)}\nTransfer-Encoding: chunked"
+    status, connection = await one_request(server.url, head, smuggled)
+    assert status == 400
+    assert await rest(connection) == b""
+    connection.reset()
+    answer = await request(server.url, "GET", "/api/events", query={"topic": topic, "after": "earliest"})
+    assert answer.json()["events"] == []
+
+
+async def test_http_2_in_cleartext_is_refused(server: InProcess) -> None:
+    status, connection = await one_request(server.url, "PRI * HTTP/2.0", b"SM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+    assert status == 505
+    assert await rest(connection) == b""
+    connection.reset()
+
+
+async def test_an_upgrade_to_http_2_is_ignored(server: InProcess) -> None:
+    """RFC 9110, 7.8. A proxy that passed it on would be a tunnel."""
+    head = f"GET /api/health HTTP/1.1{HOST}\nUpgrade: h2c\nConnection: Upgrade, HTTP2-Settings"
+    head += "\nHTTP2-Settings: AAMAAABkAAQAAP__"
+    status, connection = await one_request(server.url, head)
+    assert status == 200
+    connection.reset()
+
+
+# An answer is read, whatever was still being sent
+
+
+async def test_who_is_refused_while_sending_learns_why(server: InProcess) -> None:
+    for _ in range(20):
+        connection = await Connection.open(server.url)
+        await connection.send(
+            "POST", "/api/events", headers={"Content-Type": "application/json", "Content-Length": "9000000"}
+        )
+        sending = asyncio.create_task(pour(connection, b" " * 4_000_000))
+        assert (await connection.read_head()).status == 413
+        await sending
+        connection.reset()
+
+
+# WebSockets (RFC 6455)
+
+BREACHES = {
+    "not masked": (frame(1, b"a", masked=False), 1002),
+    "a reserved bit": (frame(1, b"a", rsv=4), 1002),
+    "an opcode that is none": (frame(3, b"a"), 1002),
+    "a control frame in pieces": (frame(9, b"a", fin=False), 1002),
+    "a control frame too long": (frame(9, b"a" * 126), 1002),
+    "a continuation of nothing": (frame(0, b"a"), 1002),
+    "a message within a message": (frame(1, b"a", fin=False) + frame(1, b"a"), 1002),
+    "a Close of one byte": (frame(8, b"a"), 1002),
+    "a Close code that is none": (frame(8, (1005).to_bytes(2)), 1002),
+    "a Close reason that is no text": (frame(8, (1000).to_bytes(2) + b"\xff"), 1007),
+    "text that is none": (frame(1, b"\xff"), 1007),
+    "text that ends within a character": (frame(1, "é".encode()[:1]), 1007),
+    "a length with its first bit set": (b"\x81\xff" + b"\xff" * 8 + b"\0\0\0\0", 1002),
+    "a message too large": (frame(1, b"a" * 200_000), 1009),
+    "bytes": (frame(2, b"a"), 1003),
+}
+
+
+@pytest.mark.parametrize("breach", BREACHES)
+async def test_a_breach_is_answered_with_its_close_code(server: InProcess, breach: str) -> None:
+    """RFC 6455, 7.1.7."""
+    sent, code = BREACHES[breach]
+    connection = await open_websocket(server.url)
+    connection.writer.write(sent)
+    assert close_code(await rest(connection)) == code
+    connection.reset()
+
+
+async def test_a_close_is_answered_with_the_same(server: InProcess) -> None:
+    connection = await open_websocket(server.url)
+    connection.writer.write(frame(8, (3_210).to_bytes(2) + b"bye"))
+    assert close_code(await rest(connection)) == 3_210
+    connection.reset()
+
+
+@pytest.mark.parametrize(
+    "key", [None, "", "x", "a" * 24, "dGhlIHNhbXBsZSBub25jZ", "dGhlIHNhbXBsZSBub25jZXM=", "dGhlIHNhbXBsZSBub25j!Q=="]
+)
+async def test_a_key_that_is_not_16_bytes_is_refused_and_the_connection_ends(
+    server: InProcess, key: str | None
+) -> None:
+    connection = await Connection.open(server.url)
+    await shake_hands(connection, Sec_WebSocket_Key=key)
+    assert (await connection.read_head()).status == 400
+    assert await rest(connection) == b""
+    connection.reset()
+
+
+async def test_two_keys_are_refused(server: InProcess) -> None:
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    head = (
+        f"GET /api/ws HTTP/1.1{HOST}\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\n{key}\n{key}"
+    )
+    status, connection = await one_request(server.url, head)
+    assert status == 400
+    connection.reset()
+
+
+async def test_frames_before_the_handshake_is_answered_are_refused(server: InProcess) -> None:
+    """In one piece with it, so that they are there first for certain."""
+    head = f"GET /api/ws HTTP/1.1{HOST}\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13"
+    head += "\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    status, connection = await one_request(server.url, head, frame(1, b'{"op":"ping"}'))
+    assert status == 400
+    assert await rest(connection) == b""
+    connection.reset()
+    await nothing_is_left(server)
+
+
+EMPTY = {
+    "pings": frame(9),
+    "pongs": frame(10),
+    "empty messages": frame(1),
+    "small fragments": frame(0, b"a", fin=False),
+    "empty fragments": frame(0, fin=False),
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+async def test_frames_that_say_nothing_are_counted(server: InProcess, kind: str) -> None:
+    connection = await open_websocket(server.url)
+    if "fragments" in kind:
+        connection.writer.write(frame(1, b"a", fin=False))
+    await pour(connection, EMPTY[kind] * 100_000)
+    assert close_code(await rest(connection)) == 1008
+    connection.reset()
+    await nothing_is_left(server)
+
+
+async def test_as_many_as_are_allowed_disturb_nobody(server: InProcess) -> None:
+    connection = await open_websocket(server.url)
+    connection.writer.write(frame(10) * 999 + frame(1, b'{"op":"ping","ref":"still here"}'))
+    async with asyncio.timeout(DEADLINE):
+        await connection.reader.readuntil(b"still here")
+    connection.reset()
+
+
+async def test_large_fragments_and_many_messages_are_not_what_is_counted(server: InProcess) -> None:
+    connection = await open_websocket(server.url)
+    for start in range(0, 3_000, 100):
+        numbers = range(start, start + 100)
+        connection.writer.write(b"".join(frame(1, b'{"op":"ping","ref":%d}' % number) for number in numbers))
+        async with asyncio.timeout(DEADLINE):
+            await connection.reader.readuntil(b'"ref":%d}' % numbers[-1])
+    connection.writer.write(frame(1, b'{"op":"ping","ref":"', fin=False))
+    connection.writer.write(frame(0, b"a" * 1_024, fin=False) * 40 + frame(0, b'"}'))
+    async with asyncio.timeout(DEADLINE):
+        await connection.reader.readuntil(b'"pong"')
+    connection.reset()
+
+
+# Readers that are slow
+
+
+async def trickle(connection: Connection, rate: float) -> AsyncIterator[bytes]:
+    """What comes, at `rate` bytes a second."""
+    while piece := await connection.reader.read(16_384):
+        yield piece
+        await asyncio.sleep(len(piece) / rate)
+
+
+async def test_a_steady_reader_gets_all_of_its_answer(tmp_path: Path) -> None:
+    """Longer than `send_timeout`, which is for those who take nothing."""
+    with InProcess(tmp_path, send_timeout=1) as server:
+        await api.publish_many(server.url, "t", ["x" * 60_000] * 50, batch=10)
+        connection = await Connection.open(server.url, receive_buffer=4_096)
+        began = asyncio.get_running_loop().time()
+        await connection.send("GET", "/api/events?topic=t&after=earliest&limit=1000")
+        head = await connection.read_head()
+        size = int(head.header("content-length") or 0)
+        got = 0
+        async for piece in trickle(connection, 300_000):
+            got += len(piece)
+            if got >= size:
+                break
+        assert got == size > 900_000
+        assert asyncio.get_running_loop().time() - began > 2
+        connection.reset()
+
+
+async def test_a_reader_that_stops_is_cut(tmp_path: Path) -> None:
+    with InProcess(tmp_path, send_timeout=1) as server:
+        await api.publish_many(server.url, "t", ["x" * 60_000] * 60, batch=10)
+        connection = await Connection.open(server.url, receive_buffer=4_096)
+        await connection.send("GET", "/api/events?topic=t&after=earliest&limit=1000")
+        await connection.read_head()
+        await nothing_is_left(server)
+        connection.reset()
