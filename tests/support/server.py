@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final
+from typing import IO, Final, Self
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
@@ -121,7 +121,7 @@ class ServerProcess:
         """None while it runs; negative: killed by that signal."""
         return None if self._process is None else self._process.poll()
 
-    def start(self) -> "ServerProcess":
+    def start(self) -> Self:
         """Start it, or start it again on the same port and database."""
         if self._process is not None and self._process.poll() is None:
             raise AssertionError("the server is running already")
@@ -182,7 +182,7 @@ class ServerProcess:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return [line for line in text.splitlines() if "Traceback" in line]
 
-    def __enter__(self) -> "ServerProcess":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
