@@ -1,0 +1,23 @@
+"""Every attack, by name, in the order of the modules: `ATTACKS`."""
+
+from typing import Final
+
+from tests.hostile.attack import Attack, attack
+from tests.hostile.attacks import (
+    connections,
+    doors,
+    heads,
+    honest,
+    http2,
+    publishing,
+    reading,
+    streams,
+    websocket,
+)
+
+MODULES: Final = (honest, connections, heads, http2, websocket, streams, reading, publishing, doors)
+"""Importing them fills the list; the order is this one, honest use first."""
+_ORDER: Final = [module.__name__ for module in MODULES]
+ATTACKS: Final[dict[str, Attack]] = {
+    one.name: one for one in sorted(attack.attacks.values(), key=lambda one: _ORDER.index(one.act.__module__))
+}
