@@ -1,0 +1,98 @@
+"""Text into values, in this process: each is read, or refused with an error of ours; and what is read is right."""
+
+import json
+import os
+from typing import Final
+from unittest.mock import patch
+
+import msgspec
+from hypothesis import strategies as st
+
+from service.apps.projects.brief import parse_brief
+from service.bus.start import Start
+from service.core.cursor import Cursor
+from service.core.errors import ConfigError, TwinwireError
+from service.core.limits import CURSOR_MAX, DATA_MAX
+from service.core.topics import TopicFilter, is_topic
+from service.settings import Settings
+from service.wire.drafts import DraftReader
+from tests.fuzz import grammar
+from tests.fuzz.target import Targets, must
+
+_READER: Final = DraftReader(DATA_MAX)
+
+
+def add_values(targets: Targets) -> None:
+    """Adds the targets of this module."""
+    targets.pure("bodies", st.tuples(st.none() | grammar.MEDIA_TYPES, grammar.BODIES), 25)(_bodies)
+    targets.pure("cursors", grammar.CURSORS, 10)(_cursors)
+    targets.pure("topics", st.tuples(st.lists(grammar.FILTERS, max_size=4), grammar.TOPICS), 15)(_topics)
+    targets.pure("policies", grammar.POLICIES, 5)(_policies)
+    targets.pure("briefs", grammar.BRIEFS, 10)(_briefs)
+
+
+def _bodies(given: tuple[str | None, bytes]) -> None:
+    """Drafts of a body: topics are topics, data is one line of JSON, of a size that is allowed."""
+    try:
+        drafts, _ = _READER.request(*given)
+    except TwinwireError as error:
+        must(400 <= error.status < 500, f"{error!r} is {error.status}")
+        return
+    for draft in drafts:
+        must(is_topic(draft.topic), f"{draft.topic!r} is no topic")
+        must("\n" not in draft.data and "\r" not in draft.data, "data has line breaks")
+        must(len(draft.data.encode()) <= DATA_MAX, "data is too long")
+        msgspec.json.decode(draft.data, type=msgspec.Raw)
+
+
+def _cursors(text: str) -> None:
+    """Never an error; what is read reads the same again."""
+    start = Start.parse(text)
+    must(len(start.requested.encode("utf-8", "replace")) <= max(CURSOR_MAX, len(text)), "a quote is too long")
+    cursor = Cursor.parse(text)
+    must(cursor is None or (str(cursor) == text and start.cursor == cursor), "a cursor reads as another")
+
+
+def _topics(given: tuple[list[str], str]) -> None:
+    """A filter matches what a comparison segment by segment says."""
+    patterns, topic = given
+    try:
+        found = TopicFilter(tuple(patterns))
+    except TwinwireError as error:
+        must(error.status == 422, f"{error!r} is {error.status}")
+        return
+    if is_topic(topic):
+        wanted = any(_matches(pattern.split("/"), topic.split("/")) for pattern in patterns)
+        must(found.matches(topic) == wanted, f"{topic!r} matches {patterns}: {wanted}")
+
+
+def _matches(pattern: list[str], topic: list[str]) -> bool:
+    if pattern[-1] == "**":
+        pattern, topic = pattern[:-1], topic[: len(pattern) - 1] if len(topic) >= len(pattern) else []
+        if not topic and pattern:
+            return False
+    return len(pattern) == len(topic) and all(one in ("*", two) for one, two in zip(pattern, topic, strict=True))
+
+
+def _policies(text: str) -> None:
+    """A setting of the environment: read, or a ConfigError that names the variable."""
+    text = text.replace("\0", "").encode("utf-8", "ignore").decode()  # what an environment can hold
+    with patch.dict(os.environ, {"TWINWIRE_RETENTION": text}):
+        try:
+            policies = Settings.read().log.retention
+        except ConfigError as error:
+            must("RETENTION" in error.detail.upper(), f"does not name the variable: {error.detail[:100]}")
+            return
+    for policy in policies:
+        must(policy.filter.patterns, "a policy without topics")
+
+
+def _briefs(text: str) -> None:
+    """A brief that is read says itself again; one that is refused says where."""
+    try:
+        brief = parse_brief(text)
+    except TwinwireError as error:
+        must(error.status == 422 and error.detail, f"{error!r} is {error.status}")
+        json.dumps(error.detail).encode("utf-8")
+        return
+    must(parse_brief(str(brief)) == brief, "a brief reads as another")
