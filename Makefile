@@ -54,6 +54,14 @@ bench-compare: $(DEV) ## Tell whether this tree is slower than REF=<commit>; ROU
 	@[ -n "$(REF)" ] || { echo "usage: make bench-compare REF=<commit> [ROUNDS=9] [BOUND=5] [ARGS=\"fanout replay\"]" >&2; exit 2; }
 	@$(BIN)/python -m tests.bench.compare $(REF) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BOUND),--bound $(BOUND)) $(ARGS)
 
+.PHONY: hostile
+hostile: $(DEV) ## Let one stranger do his worst to a server, in every way known; an hour and a half.
+	@$(BIN)/python -m tests.hostile $(if $(ARGS),$(ARGS),--all)
+
+.PHONY: fuzz
+fuzz: $(DEV) ## Ask the service a million things that nobody should; half an hour.
+	@$(BIN)/python -W ignore -m tests.fuzz $(if $(ARGS),$(ARGS),--count 1000000)
+
 .PHONY: lint
 lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.
 	@$(BIN)/ruff check .
