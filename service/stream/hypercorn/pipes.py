@@ -85,7 +85,8 @@ class TransportPipe:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._transport = writer.transport
-        self._transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
+        if not self._transport.is_closing():  # a reset may come before its answer, and uvloop raises once it has closed
+            self._transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
         self._behind: Callable[[], None] | None = None
         self._progress_at = 0.0
         self._written = 0

@@ -36,6 +36,8 @@ class Transport:
         self.limits: dict[str, int] = {}
 
     def set_write_buffer_limits(self, **limits: int) -> None:
+        if self.closing:
+            raise RuntimeError("the handler is closed")  # as uvloop does
         self.limits = limits
 
     def get_write_buffer_size(self) -> int:
@@ -92,6 +94,16 @@ async def test_nothing_is_written_to_a_closing_connection(pipe: TransportPipe, t
     with pytest.raises(ConnectionError):
         await pipe.send(b"a")
     assert transport.written == b""
+
+
+async def test_a_connection_reset_before_its_answer_only_finds_itself_closed(transport: Transport) -> None:
+    transport.abort()
+    pipe = TransportPipe(Writer(transport))  # type: ignore[arg-type]
+    assert pipe.is_closed
+    assert not pipe.write(b"a")
+    with pytest.raises(ConnectionResetError):
+        await pipe.send(b"b")
+    await pipe.flush(1.0)
 
 
 async def test_a_peer_without_progress_is_told_from_a_slow_one(pipe: TransportPipe, transport: Transport) -> None:
