@@ -138,7 +138,11 @@ async def protocol_breach(attacker: Attacker) -> None:
         line = await attacker.websocket()
         line.writer.write(breach)
         got = await line.reader.read()
-        attacker.must(got[-4:-2] == b"\x88\x02" and got[-2:] == code.to_bytes(2, "big"), f"no Close {code}")
+        # The last frame: its length is that of the code and of a reason, where there is one (RFC 6455, 5.5.1).
+        start = got.rfind(b"\x88")
+        length, named = got[start + 1 : start + 2], got[start + 2 : start + 4]
+        whole = length == bytes([len(got) - start - 2])
+        attacker.must(start >= 0 and whole and named == code.to_bytes(2, "big"), f"no Close {code}")
 
 
 @attack("digits-on-a-socket", row="21", connections=(1,))
