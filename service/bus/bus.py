@@ -6,7 +6,7 @@ then the fan-out runs, all in the step that `_committed` is.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any, Final
 
 from service.bus.encoding import Encoding, P
@@ -14,6 +14,7 @@ from service.bus.fanout import FanOut
 from service.bus.group import Group, Groups
 from service.bus.reading import Reading
 from service.bus.start import Start
+from service.bus.steps import in_turns
 from service.bus.subscription import Subscription
 from service.bus.tail import Tail
 from service.bus.turns import Turns
@@ -155,15 +156,7 @@ class EventBus:
         while next is not None:
             page = await self._log.topics(topics, next, TOPICS_PAGE)
             for stats in page.topics:
-                covering: Collection[Group[Any]] = ()
-                finding = self.groups.find(stats.topic)
-                while True:
-                    try:
-                        finding.send(None)
-                    except StopIteration as end:
-                        covering = end.value
-                        break
-                    await asyncio.sleep(0)
+                covering = await in_turns(self.groups.find(stats.topic))
                 yield stats, _by_transport(covering)
                 looked += 1 + len(covering)
                 if looked >= TOPICS_LOOK:

@@ -7,6 +7,7 @@ from service.bus.encoding import Encoding, P, P_contra
 from service.bus.floors import Floors
 from service.bus.index import PatternIndex
 from service.bus.memo import Memo
+from service.bus.steps import at_once
 from service.bus.values import Batch
 from service.core.topics import ANY_SEGMENT, TopicFilter
 
@@ -110,10 +111,4 @@ class Groups:
 
     def matching(self, topic: str) -> Collection[Group[Any]]:
         """Those that match, in one step."""
-        steps = self.find(topic)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                found: Collection[Group[Any]] = end.value
-                return found
+        return at_once(self.find(topic))

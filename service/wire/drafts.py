@@ -4,13 +4,13 @@ A body may be 8 MiB of anything: ten thousand events, a million zeros, nothing b
 slice, and what is counted is counted before it is decoded; between two slices others have a turn of the event loop.
 """
 
-import asyncio
 import re
 from collections.abc import Generator
 from typing import Any, Final
 
 import msgspec
 
+from service.bus.steps import at_once, in_turns
 from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
 from service.core.event import Draft, Rule, Rules, check_key, check_type, new_tuple
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX
@@ -60,13 +60,7 @@ class DraftReader:
 
     async def read(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """As `request`, giving way to others while it reads what is large."""
-        steps = self._read(content_type, body)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
-            await asyncio.sleep(0)
+        return await in_turns(self._read(content_type, body))
 
     def request(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """The drafts, and whether they came as one bare object.
@@ -74,12 +68,7 @@ class DraftReader:
         Raises MediaTypeError, MalformedError (not JSON), TooLargeError (data) or InvalidError; with the field's
         path, and in NDJSON the line.
         """
-        steps = self._read(content_type, body)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
+        return at_once(self._read(content_type, body))
 
     def _read(self, content_type: str | None, body: bytes) -> Generator[None, None, tuple[list[Draft], bool]]:
         media_type = (content_type or JSON).partition(";")[0].strip().lower()

@@ -1,0 +1,44 @@
+"""Work in steps: the same result at once and in turns."""
+
+import asyncio
+from collections.abc import Generator
+
+import pytest
+
+from service.bus.steps import at_once, in_turns
+
+
+def count(to: int, seen: list[int]) -> Generator[None, None, str]:
+    for n in range(to):
+        seen.append(n)
+        yield
+    return f"{to}"
+
+
+def fail() -> Generator[None, None, None]:
+    yield
+    raise ValueError("wrong")
+
+
+@pytest.mark.parametrize("to", [0, 1, 5])
+async def test_the_result_is_the_same_either_way(to: int) -> None:
+    one: list[int] = []
+    other: list[int] = []
+    assert at_once(count(to, one)) == await in_turns(count(to, other)) == f"{to}"
+    assert one == other == list(range(to))
+
+
+async def test_in_turns_others_run_between_the_steps() -> None:
+    seen: list[int] = []
+    task = asyncio.create_task(in_turns(count(3, seen)))
+    for expected in ([0], [0, 1], [0, 1, 2]):
+        await asyncio.sleep(0)
+        assert seen == expected
+    assert await task == "3"
+
+
+async def test_what_the_work_raises_comes_out() -> None:
+    with pytest.raises(ValueError, match="wrong"):
+        at_once(fail())
+    with pytest.raises(ValueError, match="wrong"):
+        await in_turns(fail())
