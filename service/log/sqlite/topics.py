@@ -7,7 +7,7 @@ without touching the disk, what a subscriber asks first: is there anything after
 import math
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -173,9 +173,3 @@ class TopicRegistry:
                     last = index + 1
                     break
         return found, names[last - 1] if last < len(names) else None
-
-    def select(self, topics: TopicFilter) -> Collection[Topic]:
-        """All that match, in one step."""
-        if topics.exact is not None:
-            return [topic for name in topics.exact if (topic := self._by_name.get(name))]
-        return [topic for topic in self._by_id if topics.matches(topic.name)]
