@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import structlog
 
-from service.core.errors import OverloadedError, TwinwireError, UnavailableError
+from service.core.errors import OverloadedError, TwinwireError, UnavailableError, unforeseen
 from service.core.topics import TopicFilter
 from service.log.base import Progress
 
@@ -102,7 +102,7 @@ class TrimJobs:
             job.error = UnavailableError("the service went away")
             raise
         except Exception as error:
-            job.error = TwinwireError("the service failed; the log says why")
+            job.error = unforeseen()
             logger.error("trim_failed", exc_info=error)
         finally:
             job.ended.set()

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import msgspec
 from quart import Response, request
 
-from service.core.errors import MalformedError, MediaTypeError, TooLargeError
+from service.core.errors import MediaTypeError, TooLargeError
 from service.core.limits import REQUEST_MAX
 from service.openapi import JSON
-from service.wire.drafts import explain_decoding
+from service.wire.drafts import decode_utf8, explain_decoding
 
 T = TypeVar("T")
 
@@ -40,10 +40,7 @@ async def read_text(limit: int = REQUEST_MAX) -> str:
     body: bytes = await request.get_data(False, False, False)  # as bytes, kept nowhere, no form
     if len(body) > limit:
         raise too_large
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError as error:  # JSON text is UTF-8 (RFC 8259, 8.1)
-        raise MalformedError(f"not UTF-8: {error.reason} at byte {error.start}") from error
+    return decode_utf8(body)
 
 
 async def read(kind: type[T], limit: int = REQUEST_MAX) -> T:

@@ -4,7 +4,7 @@ import structlog
 from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
-from service.core.errors import TwinwireError
+from service.core.errors import TwinwireError, unforeseen
 from service.wire.problems import MEDIA_TYPE, problem_response
 
 logger = structlog.get_logger(__name__)
@@ -35,4 +35,4 @@ async def _from_werkzeug(error: HTTPException) -> Response:
 
 async def _unexpected(error: Exception) -> Response:
     logger.error("request_failed", exc_info=error)
-    return await _respond(TwinwireError("the service failed; the log says why"))
+    return await _respond(unforeseen())

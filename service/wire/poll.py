@@ -23,10 +23,9 @@ from service.stream.control import Control
 from service.stream.pipe import Pipes
 from service.wire.budget import Budget
 from service.wire.frames import Frames
-from service.wire.request import DisconnectedError, Request, respond_problem
-from service.wire.scanning import Scanning, Scans, disconnected
+from service.wire.request import JSON_ANSWER, DisconnectedError, Request, disconnected, respond_problem
+from service.wire.scanning import Scanning, Scans
 
-_HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 ANSWER_BYTES: Final = 1 << 20
 """Of data in one answer, about: the rest comes with the next one. A caller that asks and does not read holds it."""
 
@@ -103,7 +102,7 @@ class PollWire:
                 return
             except DisconnectedError:
                 return
-            await self._respond(send, [*_HEADERS, *cors], body, head)
+            await self._respond(send, [*JSON_ANSWER, *cors], body, head)
 
     async def _look(self, request: Request, receive: Receive, scan: Scanning) -> bytes:
         """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""

@@ -1,7 +1,6 @@
 """Publishing over HTTP (docs/protocol.md, section 5), on plain ASGI: it costs less than a framework's request."""
 
 import asyncio
-from typing import Final
 
 import structlog
 
@@ -14,11 +13,9 @@ from service.log.base import Receipt
 from service.stream.asgi import Receive, Scope, Send
 from service.wire.bodies import Bodies, Body
 from service.wire.drafts import DraftReader
-from service.wire.request import DisconnectedError, Request, respond, respond_problem
+from service.wire.request import JSON_ANSWER, DisconnectedError, Request, respond, respond_problem
 
 logger = structlog.get_logger(__name__)
-
-_HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
 
 class PublishWire:
@@ -45,7 +42,7 @@ class PublishWire:
                 logger.exception("publish_failed")
                 await respond_problem(send, unforeseen(), cors=cors, is_last=not body.is_complete)
                 return
-        await respond(send, status, [*_HEADERS, *cors], answer)
+        await respond(send, status, [*JSON_ANSWER, *cors], answer)
 
     async def _publish(self, request: Request, receive: Receive, body: Body) -> tuple[int, bytes]:
         """Raises what its parts raise: nothing is published then."""

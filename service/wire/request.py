@@ -9,11 +9,14 @@ from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
 from service.core.errors import InvalidError, TwinwireError
 from service.core.topics import TopicFilter, check_readable
-from service.stream.asgi import Header, Scope, Send
+from service.stream.asgi import Header, Receive, Scope, Send
 from service.wire.problems import problem_response
 
 TOPICS: Final = "twinwire.topics"
 """Where a scope holds the filter that its path stands for, if it is an alias of one."""
+
+JSON_ANSWER: Final[tuple[Header, ...]] = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+"""The head of an answer in JSON, which nobody keeps."""
 
 CURSOR_PARAMETERS: Final = ("after", "lastEventID", "last_event_id", "lastEventId")
 
@@ -24,6 +27,12 @@ _FIELDS_MAX: Final = 500
 
 class DisconnectedError(Exception):
     """The client went away before its request was complete."""
+
+
+async def disconnected(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class Request:

@@ -11,7 +11,7 @@ from typing import Final, Self
 from service.core.errors import OverloadedError
 from service.log.base import Turn
 from service.stream.asgi import Receive
-from service.wire.request import DisconnectedError
+from service.wire.request import DisconnectedError, disconnected
 
 FREE_STEPS: Final = 4
 """Steps of a search that anybody may take: some milliseconds in all."""
@@ -83,9 +83,3 @@ class Scanning:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._end()
-
-
-async def disconnected(receive: Receive) -> None:
-    """Return once the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
