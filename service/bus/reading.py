@@ -15,7 +15,7 @@ from service.bus.turns import Turns
 from service.bus.values import Batch, Gap
 from service.core.cursor import Cursor
 from service.core.event import OFFSET, TOPIC
-from service.core.topics import TopicFilter
+from service.core.topics import Matching, TopicFilter
 from service.log.base import EventLog, Page, Search, Turn
 
 PAGE_EVENTS: Final = 400
@@ -148,13 +148,9 @@ class Reading:
         frames: list[bytes] = []
         size, floor = 0, self.floor(group.topics)  # the tail forgets in the step in which a floor is raised
         scan = max(1, min(TAIL_SCAN, COMPARISONS // group.topics.weight))
-        known: dict[str, bool] = {}  # topics come again
+        matching = Matching(group.topics)
         for entry in self._tail.after(after, scan):
-            topic = entry.event[TOPIC]
-            matches = known.get(topic)
-            if matches is None:
-                matches = known[topic] = group.topics.matches(topic)
-            if matches:
+            if matching[entry.event[TOPIC]]:
                 frame = entry.frame(group.encoding)
                 frames.append(frame)
                 size += len(frame)

@@ -166,3 +166,15 @@ class TopicFilter:
     def minus(self, topics: Iterable[str]) -> "TopicFilter":
         gone = set(topics)
         return TopicFilter(tuple(text for text in self.patterns if text not in gone))
+
+
+class Matching(dict[str, bool]):
+    """What a filter says of each topic that was asked for, remembered: within one scan, topics come again."""
+
+    def __init__(self, topics: TopicFilter) -> None:
+        super().__init__()
+        self._matches = topics.matches
+
+    def __missing__(self, topic: str) -> bool:
+        found = self[topic] = self._matches(topic)
+        return found

@@ -114,11 +114,11 @@ class Doors:
 
     async def upgrade_required(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Something on the way strips `Upgrade`: say so, count it, and name the way that works."""
-        hint = scope["path"].replace(WEBSOCKET, SSE, 1) + _known_query(Request(scope))
+        request = Request(scope)
+        hint = request.path.replace(WEBSOCKET, SSE, 1) + _known_query(request)
         error = UpgradeRequiredError("this is a WebSocket URL; something on the way may strip Upgrade: try SSE")
         self._gate.refuse(Act.SOCKET, "no_upgrade", error)
-        cors = self._gate.cors(Request(scope))
-        await respond_problem(send, error, head=scope["method"] == "HEAD", cors=cors, sse=hint)
+        await respond_problem(send, error, head=request.method == "HEAD", cors=self._gate.cors(request), sse=hint)
 
     async def _refuse(self, error: TwinwireError, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

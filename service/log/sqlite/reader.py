@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from service.core.event import DATA, OFFSET, TOPIC, Row
-from service.core.topics import TopicFilter
+from service.core.topics import Matching, TopicFilter
 from service.log.base import Page
 from service.log.sqlite.database import connect_reader
 from service.log.sqlite.topics import TopicRegistry
@@ -167,7 +167,7 @@ class Reader:
         """One step of a scan: whatever matches among the next offsets, WINDOW at most."""
         window = max(1, min(WINDOW, _COMPARISONS // topics.weight))
         edge_low, edge_high = _edges(low, high, window, newest_first)
-        known: dict[str, bool] = {}  # topics come again
+        matching = Matching(topics)
         order = "DESC" if newest_first else "ASC"
         cursor = self._connection.execute(
             _ALL_TOPICS.format(order=order, type="" if type is None else " AND e.type = :type"),
@@ -176,11 +176,7 @@ class Reader:
         rows: list[Row] = []
         size = 0
         for row in cursor:
-            name = row[TOPIC]
-            matches = known.get(name)
-            if matches is None:
-                matches = known[name] = topics.matches(name)
-            if matches:
+            if matching[row[TOPIC]]:
                 rows.append(row)
                 size += len(row[DATA])
                 if len(rows) == limit or size >= max_bytes:

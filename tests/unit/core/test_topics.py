@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from service.core.errors import ForbiddenError, InvalidError
 from service.core.limits import FILTER_TOPICS_MAX, TOPIC_MAX
 from service.core.topics import (
+    Matching,
     TopicFilter,
     check_count,
     check_open,
@@ -219,3 +220,10 @@ def test_no_wildcard_reaches_the_services_own_from_outside(pattern: str) -> None
 @pytest.mark.parametrize("pattern", ["twinwire/a", "twinwire/*", "twinwire/**"])
 def test_the_service_reads_its_own_by_name_or_from_its_beginning(pattern: str) -> None:
     assert TopicFilter((pattern, "b")).matches("twinwire/a")
+
+
+def test_what_was_matched_is_remembered() -> None:
+    matching = Matching(TopicFilter(("a/*", "b")))
+    for _ in range(2):
+        assert [matching[topic] for topic in ("a/x", "b", "c", "a/x")] == [True, True, False, True]
+    assert len(matching) == 3
