@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from tests.browser.desk import Desk
+from tests.support.needs import need
 from tests.support.server import ServerProcess
 
 PACE: Final = "0.05"
@@ -32,11 +33,7 @@ def chromium() -> str:
     """The browser's path. Without one tests are skipped, but never in CI, where that would hide them all."""
     wanted = os.environ.get("TWINWIRE_CHROMIUM")
     found = wanted or next((path for path in CANDIDATES if Path(path).exists()), None)
-    if found is None and os.environ.get("CI"):
-        pytest.fail("no Chromium: install one or name it in TWINWIRE_CHROMIUM")
-    if found is None:
-        pytest.skip("no Chromium: install one or name it in TWINWIRE_CHROMIUM")
-    return found
+    return need(found, "no Chromium: install one or name it in TWINWIRE_CHROMIUM")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

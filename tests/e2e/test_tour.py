@@ -4,14 +4,12 @@ import asyncio
 import json
 import re
 import shlex
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pytest
-
 from tests.e2e.conftest import Serve
+from tests.support.needs import program
 from tests.support.server import ROOT, ServerProcess, environment
 
 LINE_DEADLINE: Final = 30.0
@@ -59,8 +57,7 @@ async def run(command: str, server: ServerProcess) -> Line:
 
 
 async def test_tour_of_the_readme_works_line_by_line(serve: Serve) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("no curl")
+    program("curl")
     server = serve()
     lines = [await run(command, server) for command in tour()]
     publish, batch, order, history, stream, gap, tail, generate, watch, topics = lines

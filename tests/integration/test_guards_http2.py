@@ -4,7 +4,6 @@ A flood is cheap for who sends it; here it ends the connection before it has cos
 """
 
 import asyncio
-import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from tests.support.hostile import pour, rest
 from tests.support.http import DEADLINE, Connection, request
 from tests.support.http2 import HTTP2Client, open_http2
 from tests.support.inprocess import LOOPS, InProcess
+from tests.support.needs import program
 
 MIB = 1 << 20
 
@@ -177,9 +177,7 @@ async def test_a_connection_without_a_stream_and_bodies_that_do_not_come_end(tmp
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl")
+    openssl = program("openssl")
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subject = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from tests.proxies.conftest import selected
 from tests.proxies.rig import Mode, Proxy
 from tests.proxies.watching import met
 from tests.support.api import history, publish, publish_many
+from tests.support.needs import program
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,12 +34,7 @@ PADDING: Final = "x" * 200
 
 def node() -> str:
     """Node's path. Without it tests are skipped, but never in CI."""
-    found = shutil.which("node")
-    if found is None and os.environ.get("CI"):
-        pytest.fail("no node: install version 20 or newer")
-    if found is None:
-        pytest.skip("no node: install version 20 or newer")
-    return found
+    return program("node", "no node: install version 20 or newer")
 
 
 @dataclass

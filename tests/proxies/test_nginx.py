@@ -1,9 +1,7 @@
 """Real nginx in front: with `proxy_pass` and nothing else, and with the configuration of docs/deployment.md."""
 
 import asyncio
-import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from playwright.async_api import Browser
 from tests.browser.desk import new_project
 from tests.browser.witness import Outcome, Witness, assert_exact, tap
 from tests.support.http import Connection, request
+from tests.support.needs import program
 from tests.support.server import HOST, ROOT, START_DEADLINE, STOP_DEADLINE, ServerProcess, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -44,12 +43,7 @@ DEFAULT: Final = "server { listen 80; location / { proxy_pass http://127.0.0.1:8
 
 def nginx() -> str:
     """Its path. Without it tests are skipped, but never in CI."""
-    found = shutil.which("nginx", path=os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/usr/local/sbin")))
-    if found is None and os.environ.get("CI"):
-        pytest.fail("no nginx: install Debian's nginx-light")
-    if found is None:
-        pytest.skip("no nginx: install Debian's nginx-light")
-    return found
+    return program("nginx", "no nginx: install Debian's nginx-light")
 
 
 def documented(document: str = "docs/deployment.md") -> str:

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -20,6 +19,7 @@ from service.version import __version__
 from service.web.openapi import describe
 from service.wire import request as asgi
 from service.wire import sse
+from tests.support.needs import program
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -230,9 +230,7 @@ def test_metrics_that_documents_name_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("document", ["README.md", "docs/deployment.md"])
 def test_nginx_takes_the_configuration(document: str, tmp_path: Path) -> None:
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if nginx is None:
-        pytest.skip("no nginx")
+    nginx = program("nginx", "no nginx: install Debian's nginx-light")
     (block,) = blocks(read(document), "nginx")
     folders = "".join(
         f"{name}_temp_path {tmp_path / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
