@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Final
 
@@ -23,7 +23,6 @@ _OLDEST: Final = "SELECT offset, length(data) FROM events WHERE topic = ? AND of
 _NTH_OLDEST: Final = (
     "SELECT max(offset) FROM (SELECT offset FROM events WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)"
 )
-_DELETE: Final = "DELETE FROM events WHERE topic = ? AND offset <= ? RETURNING length(data)"
 _DELETE_OLDEST: Final = """
 DELETE FROM events WHERE offset IN
 (SELECT offset FROM events INDEXED BY events_topic WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)
@@ -101,7 +100,10 @@ class Trimmer:
         return found
 
     def _delete_oldest(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:
-        """On the writer's thread: one step. How many events went, and how many of `cuts` are done."""
+        """On the writer's thread: one step. How many events went, and how many of `cuts` are done.
+
+        The rows, the floors and the sizes change together.
+        """
         now = self._writer.clock.monotonic
         until = now() + TRIM_SECONDS
         room, done = TRIM_ROWS, 0
@@ -153,25 +155,14 @@ class Trimmer:
                 break
             self._registry.raise_floor(topic, floor)  # before the delete: see log/base.py, "No silent hole"
             try:
-                sizes = await self._writer.run(partial(self._delete, topic=topic, floor=floor))
+                gone, _ = await self._writer.run(partial(self._delete_oldest, cuts=deque([(topic, floor)])))
             except BaseException:
                 self._unfinished.add(topic)  # the floor is never lowered again
                 raise
-            removed += len(sizes)
+            removed += gone
         if cutoff >= topic.floor:
             self._unfinished.discard(topic)
         return removed
-
-    def _delete(self, connection: WriterConnection, topic: Topic, floor: int) -> Sequence[int]:
-        """On the writer's thread: the rows, the floor and the sizes change together."""
-        with transaction(connection):
-            sizes = [size for (size,) in connection.execute(_DELETE, (topic.id, floor))]
-            connection.execute(_SAVE_FLOOR, (floor, topic.id))
-            save_counts(connection, self._registry, self._writer.head, {topic: (len(sizes), sum(sizes))})
-        topic.count -= len(sizes)
-        topic.bytes -= sum(sizes)
-        self._registry.uncounted.clear()
-        return sizes
 
 
 def _find_floor(connection: WriterConnection, topic: Topic, cutoff: int) -> int | None:
