@@ -17,7 +17,7 @@ from hypercorn.protocol.events import Body, Data, EndBody, Request
 from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protocol, H11WSConnection
 
 from service.stream.hypercorn.guards import Guards
-from service.stream.hypercorn.websocket import GuardedWebSocket
+from service.stream.hypercorn.websocket import GuardedWebSocket, stream_parts
 
 PIECE: Final = 64 * 1024
 """Bytes that are read and handed on in one step."""
@@ -125,18 +125,7 @@ class GuardedHTTP1(H11Protocol):
 
     async def _create_websocket(self, request: h11.Request) -> None:
         assert isinstance(self.connection, h11.Connection)
-        self.stream = GuardedWebSocket(
-            self.guards.turns,
-            self.app,
-            self.config,
-            self.context,
-            self.task_group,
-            self.ssl,
-            self.client,
-            self.server,
-            self.stream_send,
-            STREAM_ID,
-        )
+        self.stream = GuardedWebSocket(self.guards.turns, *stream_parts(self, STREAM_ID))
         self.connection = H11WSConnection(self.connection)
         await self.stream.handle(
             Request(

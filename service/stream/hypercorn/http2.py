@@ -31,7 +31,7 @@ from priority.priority import MissingStreamError
 from service.stream.hypercorn.budget import Budget
 from service.stream.hypercorn.guards import Guards
 from service.stream.hypercorn.meter import FrameMeter
-from service.stream.hypercorn.websocket import GuardedWebSocket
+from service.stream.hypercorn.websocket import GuardedWebSocket, stream_parts
 
 PIECE: Final = 4 * 1024
 """Bytes that are read and handed on in one step, of which some hundred frames fit in."""
@@ -175,17 +175,7 @@ class GuardedHTTP2(H2Protocol):
             return
         if is_websocket:
             self._unfinished.discard(id)  # its body is the client's messages
-        parts = (
-            self.app,
-            self.config,
-            self.context,
-            self.task_group,
-            self.ssl,
-            self.client,
-            self.server,
-            self.stream_send,
-            id,
-        )
+        parts = stream_parts(self, id)
         stream = GuardedWebSocket(self.guards.turns, *parts) if is_websocket else HTTPStream(*parts)
         self.streams[id] = stream
         self.stream_buffers[id] = GuardedBuffer(self.context.event_class)

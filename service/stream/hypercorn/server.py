@@ -92,15 +92,19 @@ class GuardedServer(TCPServer):
                     server,
                     self.protocol_send,
                 )
-                self.protocol = kind(*parts)
-                self.protocol.guards = guards
-                await self.protocol.initiate()
-                await self.idle_task.restart(task_group, self._idle_timeout)
+                await self._speak(kind, guards, parts)
                 await self._read_guarded(guards)
         except* OSError:  # of the peer's, from whichever task
             pass
         finally:
             await self._close()
+
+    async def _speak(self, kind: type[GuardedHTTP1 | GuardedHTTP2], guards: Guards, parts: tuple[Any, ...]) -> None:
+        """Begin with a protocol; `parts` are what Hypercorn makes its own of."""
+        self.protocol = kind(*parts)
+        self.protocol.guards = guards
+        await self.protocol.initiate()
+        await self.idle_task.restart(self._task_group, self._idle_timeout)
 
     async def _read_guarded(self, guards: Guards) -> None:
         """Read to the end, whoever ends it, and let go of what waits for this connection."""
@@ -145,7 +149,7 @@ class GuardedServer(TCPServer):
     async def _begin_http2(self, data: bytes) -> None:
         """In cleartext, with prior knowledge (RFC 9113, 3.3), where that is allowed."""
         old = self.protocol
-        self.protocol = GuardedHTTP2(
+        parts = (
             old.app,
             old.config,
             old.context,
@@ -156,9 +160,7 @@ class GuardedServer(TCPServer):
             old.server,
             old.send,
         )
-        self.protocol.guards = old.guards
-        await self.protocol.initiate()
-        await self.idle_task.restart(self._task_group, self._idle_timeout)
+        await self._speak(GuardedHTTP2, old.guards, parts)
         await self.protocol.handle(RawData(data))
 
     def _judge(self, size: int) -> None:

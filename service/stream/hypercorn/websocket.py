@@ -41,6 +41,21 @@ REASON_MAX: Final = 123
 _KEY: Final = b"sec-websocket-key"
 
 
+def stream_parts(protocol: Any, stream_id: int) -> tuple[Any, ...]:
+    """What Hypercorn makes a stream of, a WebSocket's or another, out of the protocol that it belongs to."""
+    return (
+        protocol.app,
+        protocol.config,
+        protocol.context,
+        protocol.task_group,
+        protocol.ssl,
+        protocol.client,
+        protocol.server,
+        protocol.stream_send,
+        stream_id,
+    )
+
+
 class GuardedWebSocket(WSStream):
     """Compression is never agreed on: about 100 KiB a connection, and frames that can't be shared."""
 
