@@ -7,7 +7,7 @@ returns, so nothing pins the WAL while a page travels over a network.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from service.core.event import DATA, OFFSET, TOPIC, Row
 from service.core.topics import Matching, TopicFilter
@@ -42,6 +42,38 @@ _OVERSHOOT: Final = 1.5
 """Rows are asked for beyond the mean by this factor; what is too much is read again."""
 
 
+class _Look(NamedTuple):
+    """What one page is looked for in: a range of offsets, both ends exclusive, and what of it is wanted."""
+
+    topics: TopicFilter
+    low: int
+    high: int
+    limit: int
+    max_bytes: int
+    newest_first: bool
+    type: str | None
+
+    @property
+    def order(self) -> str:
+        return "DESC" if self.newest_first else "ASC"
+
+    @property
+    def all_topics(self) -> str:
+        """The statement that reads the range whatever the topic."""
+        return _ALL_TOPICS.format(order=self.order, type="" if self.type is None else " AND e.type = :type")
+
+    @property
+    def end(self) -> int:
+        """Where the next page begins once all of the range was looked at."""
+        return self.low + 1 if self.newest_first else self.high - 1
+
+    def first(self, window: int) -> "_Look":
+        """The range cut after its first `window` offsets."""
+        if self.newest_first:
+            return self._replace(low=max(self.low, self.high - window - 1))
+        return self._replace(high=min(self.high, self.low + window + 1))
+
+
 class Reader:
     """Reads ranges of offsets, both ends exclusive, forward or newest first."""
 
@@ -68,72 +100,53 @@ class Reader:
         `next` is the `low` of the next page, or its `high` if newest first. `floor` is as of the rows: the loop, on
         which this runs to its end, is also where floors are raised, and before the rows go.
         """
-        rows, next = self._find(topics, low, high, limit, max_bytes, newest_first, type)
+        rows, next = self._find(_Look(topics, low, high, limit, max_bytes, newest_first, type))
         return Page(rows, next, self._registry.floor(topics))
 
-    def _find(
-        self,
-        topics: TopicFilter,
-        low: int,
-        high: int,
-        limit: int,
-        max_bytes: int,
-        newest_first: bool,
-        type: str | None,
-    ) -> tuple[Sequence[Row], int]:
-        order = "DESC" if newest_first else "ASC"
-        if topics.covers_all and not self._registry.has_own:
-            if type is not None:
-                low, high = _edges(low, high, WINDOW, newest_first)
-            sql = _ALL_TOPICS.format(order=order, type="" if type is None else " AND e.type = :type")
-            return self._fetch(sql, {"type": type}, low, high, limit, max_bytes, newest_first)
-        matching = self._registry.few(topics, MERGE_TOPICS)
+    def _find(self, look: _Look) -> tuple[Sequence[Row], int]:
+        if look.topics.covers_all and not self._registry.has_own:
+            if look.type is not None:
+                look = look.first(WINDOW)
+            return self._fetch(look, look.all_topics, {"type": look.type})
+        matching = self._registry.few(look.topics, MERGE_TOPICS)
         if matching is None:
-            return self._window(topics, low, high, limit, max_bytes, newest_first, type)
+            return self._window(look)
         if not matching:
-            return (), low + 1 if newest_first else high - 1
-        if type is not None:
-            low, high = self._indexed_edges(matching, low, high, order)
+            return (), look.end
+        if look.type is not None:
+            look = self._first_indexed(look, matching)
         parts: list[str] = []
-        names: dict[str, Any] = {"type": type}
-        typed = "" if type is None else " AND type = :type"
+        names: dict[str, Any] = {"type": look.type}
+        typed = "" if look.type is None else " AND type = :type"
         for n, (id, name) in enumerate(matching.items()):
             parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}", type=typed))
             names[f"n{n}"] = name
             names[f"t{n}"] = id
-        sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {order} LIMIT :limit"
-        return self._fetch(sql, names, low, high, limit, max_bytes, newest_first)
+        sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {look.order} LIMIT :limit"
+        return self._fetch(look, sql, names)
 
-    def _indexed_edges(self, matching: dict[int, str], low: int, high: int, order: str) -> tuple[int, int]:
+    def _first_indexed(self, look: _Look, matching: dict[int, str]) -> _Look:
         """The range cut after the first WINDOW events of these topics, which only the index is asked for.
 
         Without it, a type that none of them has would be looked for in all of them in one step.
         """
         parts = [_ONE_TOPIC_OFFSETS.format(topic=f":t{n}") for n in range(len(matching))]
-        sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {order} LIMIT 1 OFFSET :window"
+        sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {look.order} LIMIT 1 OFFSET :window"
         names = {f"t{n}": id for n, id in enumerate(matching)}
-        row = self._connection.execute(sql, {**names, "low": low, "high": high, "window": WINDOW}).fetchone()
+        row = self._connection.execute(sql, {**names, "low": look.low, "high": look.high, "window": WINDOW}).fetchone()
         if row is None:
-            return low, high
-        return (row[0], high) if order == "DESC" else (low, row[0])
+            return look
+        return look._replace(low=row[0]) if look.newest_first else look._replace(high=row[0])
 
-    def _fetch(
-        self,
-        sql: str,
-        names: dict[str, Any],
-        low: int,
-        high: int,
-        limit: int,
-        max_bytes: int,
-        newest_first: bool,
-    ) -> tuple[Sequence[Row], int]:
-        limit = min(limit, self._rows_within(max_bytes))
-        rows: list[Row] = self._connection.execute(sql, {**names, "low": low, "high": high, "limit": limit}).fetchall()
-        kept = self._cut(rows, max_bytes)
+    def _fetch(self, look: _Look, sql: str, names: dict[str, Any]) -> tuple[Sequence[Row], int]:
+        limit = min(look.limit, self._rows_within(look.max_bytes))
+        names = {**names, "low": look.low, "high": look.high, "limit": limit}
+        rows: list[Row] = self._connection.execute(sql, names).fetchall()
+        kept = self._cut(rows, look.max_bytes)
         if kept < len(rows):
             del rows[kept:]
         elif kept < limit:
-            return rows, low + 1 if newest_first else high - 1
+            return rows, look.end
         return rows, rows[-1][OFFSET]
 
     def _rows_within(self, max_bytes: int) -> int:
@@ -154,24 +167,13 @@ class Reader:
                 return kept
         return len(rows)
 
-    def _window(
-        self,
-        topics: TopicFilter,
-        low: int,
-        high: int,
-        limit: int,
-        max_bytes: int,
-        newest_first: bool,
-        type: str | None,
-    ) -> tuple[Sequence[Row], int]:
+    def _window(self, look: _Look) -> tuple[Sequence[Row], int]:
         """One step of a scan: whatever matches among the next offsets, WINDOW at most."""
-        window = max(1, min(WINDOW, _COMPARISONS // topics.weight))
-        edge_low, edge_high = _edges(low, high, window, newest_first)
-        matching = Matching(topics)
-        order = "DESC" if newest_first else "ASC"
+        window = max(1, min(WINDOW, _COMPARISONS // look.topics.weight))
+        look = look.first(window)
+        matching = Matching(look.topics)
         cursor = self._connection.execute(
-            _ALL_TOPICS.format(order=order, type="" if type is None else " AND e.type = :type"),
-            {"low": edge_low, "high": edge_high, "limit": window, "type": type},
+            look.all_topics, {"low": look.low, "high": look.high, "limit": window, "type": look.type}
         )
         rows: list[Row] = []
         size = 0
@@ -179,10 +181,10 @@ class Reader:
             if matching[row[TOPIC]]:
                 rows.append(row)
                 size += len(row[DATA])
-                if len(rows) == limit or size >= max_bytes:
+                if len(rows) == look.limit or size >= look.max_bytes:
                     cursor.close()
                     return rows, row[OFFSET]
-        return rows, edge_low + 1 if newest_first else edge_high - 1
+        return rows, look.end
 
     def floor(self, topics: TopicFilter) -> int:
         return self._registry.floor(topics)
@@ -199,8 +201,3 @@ class Reader:
             else:
                 low = offset + 1
         return low
-
-
-def _edges(low: int, high: int, window: int, newest_first: bool) -> tuple[int, int]:
-    """The range cut after its first `window` offsets."""
-    return (max(low, high - window - 1), high) if newest_first else (low, min(high, low + window + 1))
