@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from service.stream.pipe import BodyPipe, MessagePipe
+from tests.support.turns import counted_turns
 
 
 class Peer:
@@ -38,19 +39,11 @@ async def test_a_body_pipe_sends_one_chunk_and_a_message_pipe_one_message_each()
 
 @pytest.mark.parametrize("kind", [BodyPipe, MessagePipe])
 async def test_sending_gives_others_a_turn_even_if_the_server_never_waits(kind: Any) -> None:
-    pipe, turns = kind(Peer().send, 10), 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    counting = asyncio.create_task(count())
-    for _ in range(100):
-        await pipe.send(b"" if kind is BodyPipe else ())
-    counting.cancel()
-    assert turns >= 100
+    pipe = kind(Peer().send, 10)
+    async with counted_turns() as turns:
+        for _ in range(100):
+            await pipe.send(b"" if kind is BodyPipe else ())
+    assert turns.count >= 100
 
 
 @pytest.mark.parametrize("kind", [BodyPipe, MessagePipe])

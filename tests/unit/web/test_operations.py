@@ -1,6 +1,5 @@
 """docs/protocol.md, section 7: health, readiness, metrics, topics, trimming."""
 
-import asyncio
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -17,6 +16,7 @@ from service.resources import resource
 from service.web import operations
 from service.web.app import TwinwireApp
 from service.web.operations import TOPICS_MAX
+from tests.support.turns import counted_turns
 from tests.support.wires import Answer, Exchange, OffsetText, call, drafts, http_scope
 
 METRICS = [
@@ -249,18 +249,9 @@ async def test_listing_gives_way(app: TwinwireApp, assembly: Assembly) -> None:
     await assembly.bus.publish([draft for n in range(100) for draft in drafts(1, f"t/{n}")])
     filters = [TopicFilter(("**", f"x/{n}")) for n in range(100)]
     subscriptions = [(await assembly.bus.subscribe(one, Start.now(), OffsetText("sse")))[0] for one in filters]
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    counting = asyncio.create_task(count_turns())
-    page = (await call(app, "GET", "/api/topics")).json()
-    counting.cancel()
+    async with counted_turns() as turns:
+        page = (await call(app, "GET", "/api/topics")).json()
     for subscription in subscriptions:
         subscription.close()
     assert {one["subscribers"]["sse"] for one in page["topics"]} == {100}
-    assert turns >= 100 * 100 // TOPICS_LOOK
+    assert turns.count >= 100 * 100 // TOPICS_LOOK

@@ -1,6 +1,5 @@
 """docs/protocol.md, sections 1 and 5: what a publisher may send, what is kept of it, and what is said of the rest."""
 
-import asyncio
 import json
 import time
 from typing import Any, Final
@@ -13,6 +12,7 @@ from service.core.errors import InvalidError, MalformedError, MediaTypeError, To
 from service.core.event import Draft
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX, REQUEST_MAX
 from service.wire.drafts import JSON, NDJSON, SLICE_BYTES, DraftReader, Rule
+from tests.support.turns import counted_turns
 
 DATA_MAX = 1024
 
@@ -454,17 +454,8 @@ def test_no_step_is_long_whatever_the_body_is(content: bytes, media_type: str) -
 
 
 async def test_others_have_a_turn_while_a_large_body_is_read() -> None:
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    content = b"\n".join([ITEM] * 5_000)
-    drafts, single = await DraftReader(DATA_MAX).read(NDJSON, content)
-    task.cancel()
+    async with counted_turns() as turns:
+        content = b"\n".join([ITEM] * 5_000)
+        drafts, single = await DraftReader(DATA_MAX).read(NDJSON, content)
     assert (len(drafts), single) == (5_000, False)
-    assert turns >= len(content) // SLICE_BYTES
+    assert turns.count >= len(content) // SLICE_BYTES

@@ -15,6 +15,7 @@ from service.wire.scanning import FREE_STEPS, SCANS_MAX
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
+from tests.support.turns import counted_turns
 from tests.support.wires import Answer, Exchange, call, drafts, http_scope, memory_bus, until
 
 T = TopicFilter(("t",))
@@ -326,20 +327,11 @@ async def test_a_range_that_can_never_match_is_answered_and_does_not_hold_the_lo
     wire: PollWire, bus: EventBus, query: str
 ) -> None:
     await bus.publish(drafts(5))
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    counting = asyncio.create_task(count_turns())
-    exchange = Exchange(wire, http_scope("GET", "/api/events", f"after=earliest&wait=60&{query}"))
-    answer = await exchange.answer()
-    counting.cancel()
+    async with counted_turns() as turns:
+        exchange = Exchange(wire, http_scope("GET", "/api/events", f"after=earliest&wait=60&{query}"))
+        answer = await exchange.answer()
     assert answer.status == 200
-    assert turns < 1_000, "it did not wait for anything"
+    assert turns.count < 1_000, "it did not wait for anything"
 
 
 async def test_waiting_from_a_time_to_come(wire: PollWire, bus: EventBus) -> None:

@@ -1,6 +1,5 @@
 """A search through the embedded log: what it finds is the contract's, how it gives way is its own."""
 
-import asyncio
 import time
 
 import pytest
@@ -9,6 +8,7 @@ from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.log.base import Search
 from service.log.sqlite.reader import WINDOW
+from tests.support.turns import counted_turns
 from tests.unit.log.rigs import SQLiteRig, drafts
 
 
@@ -17,19 +17,10 @@ async def test_a_long_search_gives_way(sqlite_rig: SQLiteRig) -> None:
     log = sqlite_rig.log
     for n in range(20):
         await log.append([*drafts(f"t{n}", 1), *drafts("other", 999)])
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    counting = asyncio.create_task(count_turns())
-    page = await log.search(Search(TopicFilter(("t1", "t2", *(f"t{n}" for n in range(3, 20)))), type="unknown"))
-    counting.cancel()
+    async with counted_turns() as turns:
+        page = await log.search(Search(TopicFilter(("t1", "t2", *(f"t{n}" for n in range(3, 20)))), type="unknown"))
     assert (list(page.events), page.next) == ([], 20_000)
-    assert turns >= 10
+    assert turns.count >= 10
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
