@@ -1,27 +1,13 @@
 """Pipes: bytes with back-pressure, and peers that take nothing."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from service.stream.pipe import BodyPipe, MessagePipe
+from tests.support.peer import Peer
 from tests.support.turns import counted_turns
-
-
-class Peer:
-    """An ASGI `send` whose far end takes messages only while it is open."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.open.set()
-        self.taken: list[Mapping[str, Any]] = []
-
-    async def send(self, message: Mapping[str, Any]) -> None:
-        await self.open.wait()
-        self.taken.append(message)
-
 
 # The portable ones
 

@@ -1,27 +1,10 @@
 """Pipes on a connection's transport: bytes with back-pressure, and peers that take nothing."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
 from service.stream.hypercorn.inside import find_response_writer, find_websocket_writer
 from service.stream.hypercorn.pipes import HIGH_WATER, TransportPipe, send_last
-
-
-class Peer:
-    """An ASGI `send` whose far end takes messages only while it is open."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.open.set()
-        self.taken: list[Mapping[str, Any]] = []
-
-    async def send(self, message: Mapping[str, Any]) -> None:
-        await self.open.wait()
-        self.taken.append(message)
-
+from tests.support.peer import Peer
 
 # The direct one
 
