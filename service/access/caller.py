@@ -1,11 +1,9 @@
 """Who asks, and what they may: values, made at the gate and never changed."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(NamedTuple):
     """Topic filters that a caller may read, and publish to; `admin` may do everything, and what operators do."""
 
     subscribe: tuple[str, ...] = ()
@@ -17,8 +15,7 @@ EVERYTHING: Final = Rights(("**",), ("**",), admin=True)
 """What whoever reaches the port has, as long as there are no keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """`subject` is the user's id, None for nobody in particular; `expires` is in Unix ms, None for never.
 
     `address` is the peer's as the socket gives it, None where there is none (a Unix socket, a test).

@@ -29,10 +29,19 @@ def _is_address(name: str) -> bool:
     return True
 
 
+REMEMBERED: Final = 64
+"""Hosts whose verdict is kept, of at most HOST_MAX characters: everybody who means well asks under one of a few."""
+
+HOST_MAX: Final = 260
+"""A name has 253 characters at most (RFC 1035, 3.1), and a port six."""
+
+
 class Hosts:
     """`allowed` are names such as `live.example.org`, `*.example.org` for all below one, or `*` for any."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
+        self._known: dict[str, bool] = {}
+        """Verdicts on the hosts that were asked for of late: each request asks, thousands of times a second."""
         names = [name.lower().rstrip(".") for name in allowed]
         self._any = "*" in names
         self._names = frozenset(name for name in names if not name.startswith("*"))
@@ -42,6 +51,16 @@ class Hosts:
         """Whether a request with this Host is for us. HTTP/1.0 may send none, and no browser does."""
         if not host or self._any:
             return True
+        known = self._known.get(host)
+        if known is None:
+            known = self._judge(host)
+            if len(host) <= HOST_MAX:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[host] = known
+        return known
+
+    def _judge(self, host: str) -> bool:
         parts = split_host(host)
         if parts is None:
             return False

@@ -5,7 +5,7 @@ from its first byte until whoever reads it is done with it; a client that sends 
 """
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from service.core.errors import RequestTimeoutError, TooLargeError, TwinwireError
 from service.core.limits import REQUEST_MAX
@@ -17,12 +17,50 @@ PROGRESS_BYTES: Final = 64 * 1024
 """A body that is not complete has to bring so much in each `seconds`: 2 KiB a second, which any line can."""
 
 
+LOOKS: Final = 10
+"""Of all bodies in the time in which one has to get on: so much later than that may one be told."""
+
+
 class Bodies:
-    """`budget` is the bytes of all bodies together, `seconds` the time in which one has to get on."""
+    """`budget` is the bytes of all bodies together, `seconds` the time in which one has to get on.
+
+    One timer looks after all of them, while there are any: one for each would be the dearest part of a small publish.
+    """
 
     def __init__(self, budget: int, seconds: float) -> None:
         self.budget: Final = Budget(budget, "too much is being sent at the moment")
         self.seconds: Final = seconds
+        self._coming: dict[Body, asyncio.Task[Any]] = {}
+        """Bodies that are being read, each by its task."""
+        self._looks = False
+        """`_look` is called in a while."""
+
+    def watch(self, body: "Body") -> None:
+        """Tell `body` when its time is over, until `leave`. Called in the task that reads it."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        self._coming[body] = task
+        body.due = loop.time() + self.seconds
+        if not self._looks:
+            self._look_later(loop)
+
+    def leave(self, body: "Body") -> None:
+        self._coming.pop(body, None)
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._looks = True
+        loop.call_later(self.seconds / LOOKS, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        late = [body for body in self._coming if body.due <= now]
+        for body in late:
+            body.is_late = True
+            self._coming.pop(body).cancel()
+        self._looks = False
+        if self._coming:
+            self._look_later(loop)
 
     def open(self) -> "Body":
         """Room for one body: a context manager, which gives back what it took."""
@@ -57,11 +95,15 @@ class _Read:
 class Body(Share):
     """See `Bodies.open`. `is_complete` tells whether nothing of it is left unread."""
 
-    __slots__ = ("_seconds", "is_complete")
+    __slots__ = ("_bodies", "due", "is_complete", "is_late")
 
     def __init__(self, bodies: Bodies) -> None:
         super().__init__(bodies.budget)
-        self._seconds = bodies.seconds
+        self._bodies = bodies
+        self.due = 0.0
+        """Until when it has to get on, on the loop's clock."""
+        self.is_late = False
+        """It did not, and its task was cancelled for it."""
         self.is_complete = False
 
     async def read(self, request: Request, receive: Receive, limit: int) -> bytes:
@@ -73,15 +115,20 @@ class Body(Share):
         declared = request.header(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise TooLargeError(f"a request has at most {limit} bytes")
+        self._bodies.watch(self)
         try:
-            async with asyncio.timeout(self._seconds) as deadline:
-                return await self._collect(receive, limit, deadline)
-        except TimeoutError as error:
+            return await self._collect(receive, limit)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.is_late or task is None or task.uncancel():
+                raise  # by somebody else, too
             raise RequestTimeoutError(
-                f"a request brings {PROGRESS_BYTES // 1024} KiB in {self._seconds:g} seconds, or its end"
-            ) from error
+                f"a request brings {PROGRESS_BYTES // 1024} KiB in {self._bodies.seconds:g} seconds, or its end"
+            ) from None
+        finally:
+            self._bodies.leave(self)
 
-    async def _collect(self, receive: Receive, limit: int, deadline: asyncio.Timeout) -> bytes:
+    async def _collect(self, receive: Receive, limit: int) -> bytes:
         """In one buffer: a list of pieces would be twenty times as large if each is a few bytes."""
         found: bytes | bytearray = b""
         due = PROGRESS_BYTES
@@ -99,5 +146,5 @@ class Body(Share):
                 return bytes(found)
             if len(found) >= due:
                 due = len(found) + PROGRESS_BYTES
-                deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+                self.due = asyncio.get_running_loop().time() + self._bodies.seconds
         raise DisconnectedError

@@ -47,6 +47,7 @@ class Request:
         self._alias: TopicFilter | None = scope.get(TOPICS)
         self._headers: dict[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
         self._query: list[tuple[str, str]] | None = None
+        self._values: dict[str, str] | None = None
         self._query_string: bytes = scope.get("query_string", b"")
 
     def header(self, name: bytes) -> str | None:
@@ -66,7 +67,10 @@ class Request:
         return self._query
 
     def value(self, name: str) -> str | None:
-        return next((value for key, value in self.query if key == name), None)
+        """The first of this name. Raises InvalidError, as `query`."""
+        if self._values is None:
+            self._values = dict(reversed(self.query))
+        return self._values.get(name)
 
     def topics(self) -> TopicFilter:
         """What the path stands for, or the filter from `topic` parameters; all topics without. Raises InvalidError."""
@@ -81,8 +85,7 @@ class Request:
         header = self.header(b"last-event-id")
         if header:
             return header
-        found = dict(reversed(self.query))
-        return next((found[name] for name in CURSOR_PARAMETERS if found.get(name)), None)
+        return next((found for name in CURSOR_PARAMETERS if (found := self.value(name))), None)
 
     def start(self) -> Start:
         return Start.parse(self.start_text())

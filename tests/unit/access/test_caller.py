@@ -1,7 +1,5 @@
 """Who asks is a value: it can't be changed after it was let in."""
 
-from dataclasses import FrozenInstanceError
-
 import pytest
 
 from service.access.caller import EVERYTHING, Caller, Rights
@@ -14,7 +12,7 @@ def test_without_keys_everybody_may_do_everything() -> None:
 
 
 def test_a_caller_and_its_rights_do_not_change() -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Caller().subject = "ada"  # type: ignore[misc]
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Rights().admin = True  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.access.hosts import Hosts, split_host
+from service.access.hosts import HOST_MAX, REMEMBERED, Hosts, split_host
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,14 @@ def test_a_host_is_split_into_name_and_port() -> None:
     assert split_host("Live.Example.org.:8000") == ("live.example.org", 8000)
     assert split_host("[::1]") == ("[::1]", None)
     assert split_host("a:b") is None
+
+
+def test_verdicts_are_remembered_a_few_of_them() -> None:
+    hosts = Hosts(["live.example.org"])
+    for _ in range(2):
+        for n in range(3 * REMEMBERED):
+            assert not hosts.permits(f"evil{n}.example")
+            assert hosts.permits("live.example.org:443")
+    assert len(hosts._known) <= REMEMBERED
+    assert not hosts.permits("a" * (HOST_MAX + 1))
+    assert all(len(host) <= HOST_MAX for host in hosts._known)

@@ -96,17 +96,36 @@ async def test_a_body_that_does_not_get_on_is_408() -> None:
 async def test_only_enough_bytes_move_the_deadline() -> None:
     bodies, inbox = Bodies(16 * MIB, 3600.0), Inbox()
     with bodies.open() as body:
-        async with asyncio.timeout(3600.0) as deadline:
-            first = deadline.when()
-            reading = asyncio.create_task(body._collect(inbox, REQUEST_MAX, deadline))
-            for size, moved in ((PROGRESS_BYTES - 1, False), (1, True)):
-                before = body.held
-                inbox.messages.put_nowait({"type": "http.request", "body": b"a" * size, "more_body": True})
-                while body.held == before:
-                    await asyncio.sleep(0)
-                assert (deadline.when() != first) is moved
-            inbox.messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
-            assert len(await reading) == PROGRESS_BYTES
+        reading = asyncio.create_task(body.read(request(), inbox, REQUEST_MAX))
+        for size, moved in ((0, False), (PROGRESS_BYTES - 1, False), (1, True)):
+            before, held = body.due, body.held
+            inbox.messages.put_nowait({"type": "http.request", "body": b"a" * size, "more_body": True})
+            while not before or inbox.messages.qsize() or body.held != held + size:
+                await asyncio.sleep(0)
+                before = before or body.due
+            assert (body.due != before) is moved
+        inbox.messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+        assert len(await reading) == PROGRESS_BYTES
+
+
+async def test_who_is_cancelled_by_somebody_else_is_not_late() -> None:
+    bodies = Bodies(16 * MIB, 3600.0)
+    with bodies.open() as body:
+        reading = asyncio.create_task(body.read(request(), Inbox(), REQUEST_MAX))
+        await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+
+async def test_one_that_is_over_is_not_told_later(bodies: Bodies) -> None:
+    """Whoever goes on with what a body brought is not cancelled for it."""
+    short = Bodies(16 * MIB, 0.01)
+    with short.open() as first, short.open() as second:
+        assert await first.read(request(), Inbox(b"a"), REQUEST_MAX) == b"a"
+        with pytest.raises(RequestTimeoutError):
+            await second.read(request(), Inbox(), REQUEST_MAX)
+    assert not first.is_late
 
 
 async def inner(scope: Any, receive: Any, send: Any) -> None:
