@@ -1,16 +1,17 @@
 """The one writer: publishes that wait together share a commit; trims, checkpoints and upkeep run in between.
 
-Rule 1: whatever writes is a job in one queue, and jobs are done one after the other, in the order in which they came.
-Offsets are counted by whoever does a job, so two at once would give one offset twice.
+Rule 1: whatever writes is a job, and jobs are done one after the other, in the order in which they came; but small
+publishes do not wait for the large ones before them, which together take a second: the two kinds take turns. Nobody
+passes a `Work`. Offsets are counted by whoever does a job, so two at once would give one offset twice.
 
 Rule 2: commit, then the head, then the listeners, then the answers. Nobody hears of what a crash can take back.
 
 Rule 3: a fault of one request is its own. A fault of the disk is everybody's.
 
     job      made by   done as                                 if it fails
-    Append   `append`  a commit, with all that wait behind     on a full disk, all of them learn it; else each is
-                       it, up to COMMIT_EVENTS events or the   tried again by itself, in the same order, and whose
-                       next `Work`                             fault it was learns it
+    Append   `append`  a commit, with all of its kind that     on a full disk, all of them learn it; else each is
+                       wait behind it, up to COMMIT_EVENTS     tried again by itself, in the same order, and whose
+                       events or the next `Work`               fault it was learns it
     Work     `run`     a call on the writer's thread           whoever asked for it learns it
 
 A guard that does not hold is no failure, nor is a lack of room for new topics: its append is answered with the error,
@@ -56,8 +57,17 @@ T = TypeVar("T")
 COMMIT_EVENTS: Final = 2_000
 """Events in one group commit, so that one fan-out and one fsync stay short; a larger request still commits whole."""
 
+COMMIT_PUBLISHES: Final = 128
+"""Small publishes in one: their answers are one turn of the event loop, of some milliseconds."""
+
 QUEUE_EVENTS: Final = 100_000
 """Events that may wait for the writer, about a second of them; beyond, publishers are told to come back."""
+
+SMALL: Final = 100
+"""Events of a publish up to which it is a small one."""
+
+SPARE: Final = 1 / 10
+"""Of the queue, kept for small ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,9 +101,14 @@ class Writer:
         self._committed = committed
         self.clock = clock
         self._queue: deque[Append | Work] = deque()
-        """What waits, in the order of its coming; not the job under way."""
+        """Large publishes and work that wait, in the order of their coming; not the job under way."""
+        self._small: deque[tuple[int, Append]] = deque()
+        """Small publishes that wait, likewise, each with how many works came before it."""
+        self._works = 0
+        self._worked = 0
+        """How many works have come, and how many were done."""
         self._queued_events = 0
-        """Drafts in the queue."""
+        """Drafts in both."""
         self._work = asyncio.Event()
         """Set while there may be something to do."""
         self._closing = False
@@ -112,31 +127,39 @@ class Writer:
 
     @property
     def is_idle(self) -> bool:
-        return not self._queue
+        return not (self._queue or self._small)
 
     async def append(
         self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
     ) -> Receipt:
         """As `EventLog.append`."""
-        if self._queued_events + len(drafts) > QUEUE_EVENTS and self._queued_events:
+        is_small = len(drafts) <= SMALL
+        room = QUEUE_EVENTS if is_small else int(QUEUE_EVENTS * (1 - SPARE))
+        if self._queued_events + len(drafts) > room and self._queued_events:
             raise OverloadedError("too many publishes wait for the disk")
         job = Append(drafts, also, guards, asyncio.get_running_loop().create_future())
-        self._put(job)
+        self._check_open()
+        if is_small:
+            self._small.append((self._works, job))
+        else:
+            self._queue.append(job)
         self._queued_events += len(drafts)
+        self._work.set()
         return await job.done
 
     async def run(self, call: Callable[[WriterConnection], T]) -> T:
         """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it."""
+        self._check_open()
         job = Work(call, asyncio.get_running_loop().create_future())
-        self._put(job)
+        self._works += 1
+        self._queue.append(job)
+        self._work.set()
         result: T = await job.done
         return result
 
-    def _put(self, job: Append | Work) -> None:
+    def _check_open(self) -> None:
         if self._closing:
             raise UnavailableError("the log is closed")
-        self._queue.append(job)
-        self._work.set()
 
     async def close(self) -> None:
         """Do what waits, then stop. The connection stays open for the caller."""
@@ -149,23 +172,45 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._work.wait()
-            while self._queue:
-                job = self._queue.popleft()
-                if isinstance(job, Work):
-                    await self._do(job)
-                else:
-                    await self._commit(self._gather(job))
+            while self._queue or self._small:
+                if jobs := self._gather_small():
+                    await self._commit(jobs)
+                await self._do_next()
             self._work.clear()
             if self._closing:
                 return
 
-    def _gather(self, first: Append) -> list[Append]:
-        """Every append that waits behind `first`, up to the bound or the next work."""
-        jobs = [first]
-        events = len(first.drafts)
+    async def _do_next(self) -> None:
+        """The first large publish, with those behind it, or the first work if no small publish came before it."""
+        if not self._queue:
+            return
+        if isinstance(self._queue[0], Append):
+            await self._commit(self._gather())
+        elif not self._small or self._small[0][0] > self._worked:
+            job = self._queue.popleft()
+            assert isinstance(job, Work)
+            self._worked += 1
+            await self._do(job)
+
+    def _gather_small(self) -> list[Append]:
+        """The small publishes that wait, up to the bound or the next work."""
+        jobs: list[Append] = []
+        events = 0
+        while self._small and self._small[0][0] <= self._worked and len(jobs) < COMMIT_PUBLISHES:
+            events += len(self._small[0][1].drafts)
+            if events > COMMIT_EVENTS:
+                break
+            jobs.append(self._small.popleft()[1])
+        self._queued_events -= sum([len(job.drafts) for job in jobs])
+        return jobs
+
+    def _gather(self) -> list[Append]:
+        """The large publishes that wait, up to the bound or the next work; one at least."""
+        jobs: list[Append] = []
+        events = 0
         while self._queue and isinstance(job := self._queue[0], Append):
             size = len(job.drafts)
-            if events + size > COMMIT_EVENTS:
+            if jobs and events + size > COMMIT_EVENTS:
                 break
             self._queue.popleft()
             jobs.append(job)

@@ -15,7 +15,7 @@ from service.core.event import Draft
 from service.log.base import Receipt, Statement
 from service.log.sqlite import writer as writer_module
 from service.log.sqlite.database import on_thread
-from service.log.sqlite.writer import COMMIT_EVENTS
+from service.log.sqlite.writer import COMMIT_EVENTS, COMMIT_PUBLISHES, SMALL
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import Parts, drafts
 
@@ -87,10 +87,75 @@ async def test_statements_keys_and_plain_publishes_share_it_too(parts: Parts) ->
 
 async def test_a_commit_is_bounded(parts: Parts) -> None:
     async with held(parts):
-        waiting = publish(parts, drafts("a", COMMIT_EVENTS - 1), drafts("a", 1), drafts("a", 1))
+        waiting = publish(parts, drafts("a", COMMIT_EVENTS - 200), drafts("a", 200), drafts("a", 101))
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
-    assert [len(events) for events in parts.heard] == [COMMIT_EVENTS, 1]
+    assert [len(events) for events in parts.heard] == [COMMIT_EVENTS, 101]
+
+
+async def test_so_is_one_of_small_publishes(parts: Parts) -> None:
+    async with held(parts):
+        waiting = publish(parts, *(drafts("a", SMALL) for _ in range(COMMIT_EVENTS // SMALL + 1)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert [len(events) for events in parts.heard] == [COMMIT_EVENTS, SMALL]
+
+
+async def test_few_enough_are_answered_at_once(parts: Parts) -> None:
+    async with held(parts):
+        waiting = publish(parts, *(drafts("a", 1) for _ in range(COMMIT_PUBLISHES + 1)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert [len(events) for events in parts.heard] == [COMMIT_PUBLISHES, 1]
+
+
+async def test_small_ones_have_room_where_large_ones_have_none(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "QUEUE_EVENTS", 1_000)
+    async with held(parts):
+        waiting = publish(parts, drafts("a", 850))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError):
+            await parts.writer.append(drafts("a", SMALL + 1), ())
+        waiting += publish(parts, drafts("a", SMALL))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+
+
+async def test_small_publishes_do_not_wait_for_all_the_large_ones(parts: Parts) -> None:
+    async with held(parts):
+        large = publish(parts, *(drafts("a", COMMIT_EVENTS) for _ in range(3)))
+        small = publish(parts, drafts("a", 1), drafts("a", 2))
+        await asyncio.sleep(0)
+    await asyncio.gather(*large, *small)
+    assert [len(events) for events in parts.heard] == [3, COMMIT_EVENTS, COMMIT_EVENTS, COMMIT_EVENTS]
+    assert [(await task).offsets[0] for task in (*small, *large)] == [1, 2, 4, COMMIT_EVENTS + 4, 2 * COMMIT_EVENTS + 4]
+
+
+async def test_large_ones_come_in_between_small_ones_without_end(parts: Parts) -> None:
+    async with held(parts):
+        large = publish(parts, drafts("a", COMMIT_EVENTS))
+        small = publish(parts, *(drafts("a", SMALL) for _ in range(2 * COMMIT_EVENTS // SMALL)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*large, *small)
+    assert [len(events) for events in parts.heard] == [COMMIT_EVENTS] * 3
+    assert (await large[0]).offsets[0] == COMMIT_EVENTS + 1, "after the first commit of small ones"
+
+
+async def test_nobody_passes_work(parts: Parts) -> None:
+    def head(connection: Any) -> int:
+        found: int = connection.execute("SELECT ifnull(max(offset), 0) FROM events").fetchone()[0]
+        return found
+
+    async with held(parts):
+        first = publish(parts, drafts("a", COMMIT_EVENTS), drafts("a", 1))
+        seen = asyncio.create_task(parts.writer.run(head))
+        await asyncio.sleep(0)
+        later = publish(parts, drafts("a", 1), drafts("a", 200))
+        again = asyncio.create_task(parts.writer.run(head))
+        await asyncio.sleep(0)
+    assert await seen == COMMIT_EVENTS + 1
+    assert await again == COMMIT_EVENTS + 202
+    await asyncio.gather(*first, *later)
 
 
 async def test_a_larger_request_still_commits_whole(parts: Parts) -> None:
