@@ -30,6 +30,9 @@ class Pipe(Outlet[P_contra], Protocol[P_contra]):
         Raises ConnectionError if the connection is gone, TimeoutError if the peer takes nothing.
         """
 
+    async def drain(self) -> None:
+        """Return once there is room for a page; at once if this pipe can't tell. Raises ConnectionError."""
+
     async def flush(self, seconds: float) -> None:
         """Give what was written so many seconds to leave, if this pipe can tell."""
 
@@ -83,6 +86,9 @@ class _ASGIPipe:
 
     def push(self, payload: object) -> bool:
         return False
+
+    async def drain(self) -> None:
+        return  # `send` waits
 
     async def flush(self, seconds: float) -> None:
         return  # `send` has waited already

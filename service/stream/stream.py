@@ -214,6 +214,7 @@ class Stream(Generic[P]):
 
     async def _pump(self) -> None:
         try:
+            await self.pipe.drain()  # what the fan-out wrote last: a page, and another one on top of it would be two
             while not await self._catch_up() or self._wake is not None:
                 if self._wake is not None:
                     await self._wait_for_more(self._wake)

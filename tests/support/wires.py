@@ -267,8 +267,12 @@ class FakePipe:
     def fill(self) -> None:
         self._open.clear()
 
-    def drain(self) -> None:
+    def empty(self) -> None:
         self._open.set()
+
+    async def drain(self) -> None:
+        if self.direct:
+            await self._open.wait()
 
     def on_behind(self, callback: Callable[[], None]) -> None:
         self._behind = callback

@@ -131,6 +131,9 @@ class TransportPipe:
         await self._writer.drain()
         await asyncio.sleep(0)
 
+    async def drain(self) -> None:
+        await self._writer.drain()
+
     async def flush(self, seconds: float) -> None:
         """Wait up to `seconds` until the kernel has taken everything; then abort.
 

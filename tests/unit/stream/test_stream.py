@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.bus.bus import EventBus
+from service.bus.subscription import State
 from service.bus.values import Batch
 from service.core.errors import StorageError
 from service.core.topics import TopicFilter
@@ -85,7 +86,7 @@ async def test_a_full_pipe_reads_on_from_its_cursor_and_goes_live_again(
             await bus.publish(drafts(1))
         await until(lambda: len(other.pipe.events) == 50)
         assert len(slow.pipe.events) <= 1, "the page that it waits with, at most"
-        slow.pipe.drain()
+        slow.pipe.empty()
         await until(lambda: len(slow.pipe.events) == 50)
         await slow.live()
         await bus.publish(drafts(1))
@@ -102,7 +103,7 @@ async def test_retention_under_a_reader_is_a_gap_in_mid_stream(house: House, bus
         await until(lambda: bool(pipe.events))
         pipe.fill()
         await bus.trim(T, 5)
-        pipe.drain()
+        pipe.empty()
         await running.live()
         gap = next(frame for frame in pipe.frames if frame["type"] == "gap")
         assert (gap["reason"], gap["floor"]) == ("trimmed", bus.cursor(2_995))
@@ -239,7 +240,8 @@ async def test_ending_while_it_waits_in_a_full_pipe(house: House, bus: EventBus)
         await running.live()
         running.pipe.fill()
         await bus.publish(drafts(1))
-        await until(lambda: running.pipe.events == [1])
+        await until(lambda: running.stream.subscription.state is State.REPLAYING)
+        assert running.pipe.events == [], "nothing on top of what it has to take first"
         running.stream.end(RESTART)
         assert (await running.over())[-1] == "goodbye"
 
