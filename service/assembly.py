@@ -41,7 +41,8 @@ from service.stream.opening import Opening
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
-from service.wire.front import EVENTS, SSE, WEBSOCKET, Doors
+from service.wire.front import EVENTS, HEALTH, SSE, WEBSOCKET, Doors
+from service.wire.health import HealthWire
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
 from service.wire.sse import SSEWire
@@ -99,6 +100,7 @@ class Assembly:
         websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
         sse = SSEWire(self.gate, opening, pipes, frames)
         poll = PollWire(self.gate, drain, bus, pipes, control, frames, send_timeout=stream.send_timeout)
+        health = HealthWire(self.gate)
         self.doors = Doors(
             self.gate,
             bodies,
@@ -109,6 +111,8 @@ class Assembly:
                 ("http", "POST", EVENTS): PublishWire(self.gate, bus, bodies, reader),
                 ("http", "GET", SSE): sse,
                 ("http", "HEAD", SSE): sse,
+                ("http", "GET", HEALTH): health,
+                ("http", "HEAD", HEALTH): health,
                 ("websocket", "GET", WEBSOCKET): websocket,
             },
         )

@@ -1,4 +1,4 @@
-"""What operators and their tools ask: health, readiness, metrics, topics, trimming, the API's description."""
+"""What operators and their tools ask beside health: readiness, metrics, topics, trimming, the API's description."""
 
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -37,10 +37,6 @@ class TrimRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 def operations_blueprint(assembly: Assembly) -> Blueprint:
     blueprint = Blueprint("operations", __name__)
-
-    @blueprint.get("/api/health")
-    async def health() -> Response:
-        return answer({"status": "ok"})
 
     @blueprint.get("/api/ready")
     async def ready() -> Response:
@@ -119,7 +115,7 @@ def describe() -> Description:
 
 def _paths() -> dict[str, Any]:
     def get(id: str, summary: str, answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
-        return {"get": operation(_TAG, id, summary, answers)}
+        return {"get": operation(_TAG, id, summary, answers, problems=(403,))}
 
     ready = {
         200: words.answer("Ready.", ref("Readiness")),

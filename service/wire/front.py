@@ -37,6 +37,7 @@ Alias = Callable[[str], TopicFilter | None]
 EVENTS: Final = "/api/events"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
+HEALTH: Final = "/api/health"
 _WHOLE: Final = re.compile(r"https?://([^/?#@]+)(/.*)?\Z", re.IGNORECASE | re.DOTALL)
 _STREAMS: Final = (f"{WEBSOCKET}/", f"{SSE}/")
 _PREFLIGHT: Final = [

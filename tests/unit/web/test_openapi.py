@@ -18,7 +18,7 @@ from service.core.limits import PAGE_DEFAULT, RESERVED_TYPES
 from service.settings import Settings
 from service.web import openapi
 from service.web.app import TwinwireApp, create_app
-from service.wire.front import EVENTS, SSE, WEBSOCKET
+from service.wire.front import EVENTS, HEALTH, SSE, WEBSOCKET
 
 Document = dict[str, Any]
 
@@ -29,8 +29,12 @@ FRONT_DOOR: Final = {
     (f"{SSE}/projects/{{id}}", "get"),
     (WEBSOCKET, "get"),
     (f"{WEBSOCKET}/projects/{{id}}", "get"),
+    (HEALTH, "get"),
 }
 """What is answered before Quart; `test_front_door_answers` asks for each."""
+
+REFUSALS: Final = {HEALTH: 403, "sse/projects": 404, "/ws": 426}
+"""By a part of the path; of the others it is what is wrong with the request itself."""
 
 
 @pytest_asyncio.fixture
@@ -99,12 +103,21 @@ async def test_every_route_is_described_and_nothing_else(app: TwinwireApp) -> No
 async def test_front_door_answers(app: TwinwireApp, path: str, method: str) -> None:
     """Each is there, and what it says to a request that it refuses is described."""
     url = path.replace("{id}", "nobody") + "?topic=//"
-    response = await app.test_client().open(url, method=method.upper())
+    foreign = {"Sec-Fetch-Site": "cross-site"} if path == HEALTH else {}  # all that it refuses
+    response = await app.test_client().open(url, method=method.upper(), headers=foreign)
     described = describe()["paths"][path][method]["responses"]
     assert str(response.status_code) in described
     check(await response.get_json(), path, method, response.status_code)
     assert response.status_code == (
-        404 if "sse/projects" in path else 426 if "/ws" in path else 422 if method == "get" else 400
+        403
+        if path == HEALTH
+        else 404
+        if "sse/projects" in path
+        else 426
+        if "/ws" in path
+        else 422
+        if method == "get"
+        else 400
     )
 
 

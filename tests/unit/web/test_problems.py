@@ -14,7 +14,7 @@ async def test_what_is_not_there_is_404(app: TwinwireApp, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("POST", "/api/health", "GET"), ("GET", "/api/topics/trim", "POST"), ("PUT", "/api/projects", "POST")],
+    [("POST", "/api/ready", "GET"), ("GET", "/api/topics/trim", "POST"), ("PUT", "/api/projects", "POST")],
 )
 async def test_a_wrong_method_is_405_with_what_works(app: TwinwireApp, method: str, path: str, allowed: str) -> None:
     answer = await call(app, method, path)
