@@ -35,7 +35,7 @@ from service.resources import resource
 from service.settings import Settings, explain_values
 from service.stream.control import Control
 from service.stream.hub import StreamHub
-from service.stream.hypercorn.guards import Guards
+from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
 from service.wire.bodies import Bodies
@@ -92,10 +92,11 @@ class Assembly:
         places = limits.max_streams or self.descriptors.places
         self.gate = Gate(Hosts(access.hosts), origins, drain, max_places=places)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
-        self.guards = Guards(h2c=settings.server.h2c)
+        self.guards = Guards(clock.monotonic, h2c=settings.server.h2c, connections=self.descriptors.connections)
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)
-        reader = DraftReader(limits.data_max, self.rule)
+        work = partial(self.guards.work.take, Rank.QUIET)
+        reader = DraftReader(limits.data_max, self.rule, work)
         bodies = Bodies(limits.body_bytes, stream.send_timeout)
         websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
         sse = SSEWire(self.gate, opening, pipes, frames)
@@ -104,6 +105,7 @@ class Assembly:
         self.doors = Doors(
             self.gate,
             bodies,
+            work,
             self.alias,
             {
                 ("http", "GET", EVENTS): poll,

@@ -20,7 +20,7 @@ _SHARE: Final = 16
 _LIMIT_MAX: Final = 1 << 20
 """What counts for "unlimited": the kernel's own usual bound for one process (proc(5), nr_open)."""
 
-_IN_USE: Final = 40
+_IN_USE: Final = 48
 """Descriptors that the service itself has open, and that a library may: files, pipes, the loop's own."""
 
 logger = structlog.get_logger(__name__)
@@ -46,6 +46,11 @@ class Descriptors:
     def places(self) -> int:
         """Streams that may be open at a time; one at least."""
         return max(1, self.limit - _IN_USE - max(RESERVE, self.limit // _SHARE))
+
+    @property
+    def connections(self) -> int:
+        """Those that may be open at a time, those of streams among them; one at least."""
+        return max(1, self.limit - _IN_USE - RESERVE // 4)
 
     def probe(self) -> None:
         """Look whether there is a descriptor left, for a few microseconds; tell when that has changed."""

@@ -1,7 +1,7 @@
 """Work that gives way at each of its `yield`s: a generator whose value is the result, to be done to its end."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -17,12 +17,21 @@ def at_once(steps: Generator[Any, None, T]) -> T:
             return result
 
 
-async def in_turns(steps: Generator[Any, None, T]) -> T:
-    """The result, with a turn of the event loop for others wherever the work gives way. Raises what the work raises."""
+async def give_way() -> None:
+    """A turn of the event loop for everybody else."""
+    await asyncio.sleep(0)
+
+
+async def in_turns(steps: Generator[Any, None, T], turn: Callable[[], Awaitable[None]] = give_way) -> T:
+    """The result; wherever the work gives way, `turn` is waited for, which others have first. Raises what they raise.
+
+    With many who work at the same time, a turn of the loop for each would be as long as a step of all of them: then
+    `turn` is of those who let in a few at a time.
+    """
     while True:
         try:
             next(steps)
         except StopIteration as end:
             result: T = end.value
             return result
-        await asyncio.sleep(0)
+        await turn()

@@ -14,9 +14,12 @@ from typing import Final
 INTERVAL: Final = 1.0
 """Seconds between two decisions."""
 
-YOUNG: Final = 50_000
-"""New objects before Python looks for cycles among them. Python's 700 are less than one batch of events makes,
-which die without it."""
+YOUNG: Final = 15_000
+"""New objects before Python looks for cycles among them, a millisecond or two; if all of them are garbage, ten.
+Python's 700 are less than one batch of events makes, which die without it."""
+
+MIDDLE: Final = 5
+"""Such looks before it looks again at what has outlived them: five milliseconds."""
 
 LEAST: Final = 500
 """Streams that must have come or gone before anything is done."""
@@ -40,7 +43,7 @@ class GarbageKeeper:
         """Once everything is loaded: it stays, and need not be looked at again."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG, 20, 20)
+        gc.set_threshold(YOUNG, MIDDLE, 20)
 
     async def run(self, streams: Callable[[], tuple[int, int]], published: Callable[[], int]) -> None:
         """Decide from time to time, until cancelled. `published` counts events."""

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import click
 import structlog
@@ -27,23 +27,37 @@ from service.server.watchdog import arm_watchdog
 from service.settings import Settings
 from service.web.app import create_app
 
+ACCEPTS: Final = 8
+"""Connections that are accepted in one turn of the event loop: one by each listener, all of the same socket.
+
+libuv takes one of each and no more (its change "don't accept() connections in a loop", 1.46), so that a new connection
+would wait for as many turns of a busy loop as there are others before it.
+"""
+
+SWITCH: Final = 0.001
+"""Seconds for which the event loop keeps the interpreter from the log's thread, which wants it for a few microseconds
+around each commit. With Python's five a publish waits longer for it than for the disk, while much goes on."""
+
 logger = structlog.get_logger(__name__)
 
 
 def run(settings: Settings, config_file: Path) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError, StorageError or MigrationError if it can't start."""
     raise_limit()
+    sys.setswitchinterval(SWITCH)
     config = load_config(config_file)
     config.websocket_max_message_size = 2 * (settings.limits.data_max + ENVELOPE_MAX)  # ours answers first
     config.graceful_timeout = min(config.graceful_timeout, settings.server.grace)
     factory = loop_factory(settings.server.loop)
     listener = listen(settings.server.host, settings.server.port, config.backlog, settings.stream.send_timeout)
-    config.bind = [f"fd://{listener.fileno()}"]
+    listeners = [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]
+    config.bind = [f"fd://{one.fileno()}" for one in listeners]
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(_serve(settings, config, listener))
     finally:
-        listener.detach()  # Hypercorn has made the descriptor its own, and closed it
+        for one in listeners:
+            one.detach()  # Hypercorn has made the descriptor its own, and closed it
 
 
 async def _serve(settings: Settings, config: Config, listener: socket.socket) -> None:

@@ -5,12 +5,12 @@ slice, and what is counted is counted before it is decoded; between two slices o
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 import msgspec
 
-from service.bus.steps import at_once, in_turns
+from service.bus.steps import at_once, give_way, in_turns
 from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
 from service.core.event import Draft, Rule, Rules, check_key, check_type, new_tuple
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX
@@ -50,9 +50,12 @@ def _no_rule(topic: str, type: str) -> Rule | None:
 
 
 class DraftReader:
-    """Reads one object, an array, or NDJSON. `data_max` is the bound for one event's data, in bytes."""
+    """Reads one object, an array, or NDJSON. `data_max` is the bound for one event's data, in bytes; `turn` is waited
+    for between two slices of a body.
+    """
 
-    def __init__(self, data_max: int, rules: Rules = _no_rule) -> None:
+    def __init__(self, data_max: int, rules: Rules = _no_rule, turn: Callable[[], Awaitable[None]] = give_way) -> None:
+        self._turn = turn
         self._data_max = data_max
         self._rules = rules
         self._decode = msgspec.json.Decoder(Incoming).decode
@@ -60,7 +63,7 @@ class DraftReader:
 
     async def read(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """As `request`, giving way to others while it reads what is large."""
-        return await in_turns(self._read(content_type, body))
+        return await in_turns(self._read(content_type, body), self._turn)
 
     def request(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """The drafts, and whether they came as one bare object.

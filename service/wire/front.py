@@ -49,9 +49,18 @@ _PREFLIGHT: Final = [
 class Doors:
     """The routes of one service. Methods that a path does not have are answered here, `OPTIONS` among those it has."""
 
-    def __init__(self, gate: Gate, bodies: Bodies, alias: Alias, routes: Mapping[Route, ASGI]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        bodies: Bodies,
+        turn: Callable[[], Awaitable[None]],
+        alias: Alias,
+        routes: Mapping[Route, ASGI],
+    ) -> None:
+        """`turn` is waited for before the application behind the doors is asked, which takes a millisecond at least."""
         self._gate = gate
         self._bodies = bodies
+        self._turn = turn
         self._alias = alias
         self._routes: dict[Route, ASGI] = {}
         self._methods: dict[str, list[str]] = {}  # of each path, in the order in which they were added
@@ -109,6 +118,7 @@ class Doors:
         """The application behind the doors, which gets requests whose bodies were read, as far as they may go."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._turn()
             await self._bodies.before(inner, self._gate.cors(Request(scope)), scope, receive, send)
 
         return answer

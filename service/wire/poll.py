@@ -12,7 +12,7 @@ from service.access.headers import EVERY_ANSWER
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
-from service.core.errors import InvalidError, TwinwireError
+from service.core.errors import InvalidError, OverloadedError, TwinwireError
 from service.core.event import DATA, check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
 from service.core.time import parse_rfc3339
@@ -98,7 +98,7 @@ class PollWire:
                     body = await self._look(request, receive, scan)
                 share.take(len(body))
             except TwinwireError as error:
-                await respond_problem(send, error, head=head, cors=cors)
+                await respond_problem(send, error, head=head, cors=cors, is_last=isinstance(error, OverloadedError))
                 return
             except DisconnectedError:
                 return

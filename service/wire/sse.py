@@ -6,7 +6,7 @@ from typing import Any, Final
 from service.access.gate import Act, Gate, Lease
 from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
-from service.core.errors import TwinwireError
+from service.core.errors import OverloadedError, TwinwireError
 from service.core.topics import TopicFilter
 from service.stream.asgi import Receive, Scope, Send
 from service.stream.opening import Opened, Opening
@@ -39,7 +39,8 @@ class SSEWire:
             topics, named, start = request.topics(), request.flag("named", True), request.start()
             lease = self._gate.enter(request, Act.STREAM)
         except TwinwireError as error:
-            await respond_problem(send, error, head=head, cors=cors)
+            # Without a place for a stream there may soon be none for a connection: nobody keeps one for it.
+            await respond_problem(send, error, head=head, cors=cors, is_last=isinstance(error, OverloadedError))
             return
         with lease:
             headers = [*HEADERS, *cors]

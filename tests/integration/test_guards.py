@@ -5,10 +5,14 @@ The first part is about upstream: when it fails, Hypercorn has changed, and each
 """
 
 import asyncio
+import gc
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import threading
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypercorn
 import pytest
@@ -16,6 +20,7 @@ from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
 
 from service.stream.hypercorn import upstream
+from service.stream.hypercorn.http1 import CHUNKS_MAX
 from tests.support import api
 from tests.support.hostile import close_code, frame, one_request, open_websocket, pour, rest, shake_hands
 from tests.support.http import DEADLINE, Connection, request
@@ -223,6 +228,107 @@ async def test_a_request_that_came_whole_is_carried_out_though_its_client_left(s
     connection.reset()
 
 
+@pytest.mark.parametrize("head", ["GET /api/health HTTP/1.1", "GET /api/sse?topic=t HTTP/1.1"])
+async def test_a_connection_that_has_ended_is_no_work_for_the_garbage_collector(
+    server: InProcess, monkeypatch: pytest.MonkeyPatch, head: str
+) -> None:
+    """With many short ones it would stop the loop for as long as there is garbage, every 15,000 objects."""
+    made: list[weakref.ref[TCPServer]] = []
+    make = vars(run)["TCPServer"]
+
+    def remembered(*args: Any) -> TCPServer:
+        one: TCPServer = make(*args)
+        made.append(weakref.ref(one))
+        return one
+
+    monkeypatch.setattr(run, "TCPServer", remembered)
+    gc.disable()
+    try:
+        for _ in range(3):
+            _, connection = await one_request(server.url, head + HOST)
+            connection.reset()
+        await nothing_is_left(server)
+        async with asyncio.timeout(10):
+            while any(one() is not None for one in made):
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
+    assert len(made) == 3
+
+
+# What a request may be made of
+
+
+@pytest.mark.parametrize(("fields", "status"), [(126, 200), (127, 431), (3_000, 431)])
+async def test_a_head_has_so_many_fields(server: InProcess, fields: int, status: int) -> None:
+    """RFC 6585, 5. With the first line and Host there are two more lines."""
+    head = f"GET /api/health HTTP/1.1{HOST}" + "".join(f"\na{n}: b" for n in range(fields))
+    found, connection = await one_request(server.url, head)
+    assert found == status
+    connection.reset()
+
+
+async def test_what_follows_a_head_is_none_of_its_fields(server: InProcess) -> None:
+    """A body of many lines comes in the same piece, and a pipeline."""
+    topic = api.unique("lines")
+    body = "\n".join(json.dumps({"topic": topic, "type": "x", "data": n}) for n in range(500)).encode()
+    head = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/x-ndjson\nContent-Length: {len(body)}"
+    status, connection = await one_request(server.url, head, body)
+    assert status == 201
+    connection.reset()
+
+
+def chunked(pieces: Iterable[bytes]) -> bytes:
+    """RFC 9112, 7.1."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+CHUNKED = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/x-ndjson\nTransfer-Encoding: chunked"
+
+
+async def test_a_body_may_come_in_small_chunks(server: InProcess) -> None:
+    """Each line and its end apart, as some write them, large ones in between: all of it, in its order."""
+    topic = api.unique("chunks")
+    lines = [json.dumps({"topic": topic, "type": "x", "data": [n, "x" * (n % 7 * 500)]}).encode() for n in range(900)]
+    body = chunked(piece for line in lines for piece in (line, b"\n"))
+    status, connection = await one_request(server.url, CHUNKED, body)
+    assert status == 201
+    connection.reset()
+    answer = await request(server.url, "GET", "/api/events", query={"topic": topic, "after": "earliest", "limit": 1000})
+    assert [event["data"][0] for event in answer.json()["events"]] == list(range(len(answer.json()["events"])))
+    assert len(answer.json()["events"]) > 500
+
+
+@pytest.mark.parametrize(("chunks", "statuses"), [(CHUNKS_MAX, {422}), (CHUNKS_MAX + 1, {413})])
+async def test_but_not_in_more_than_anybody_needs(server: InProcess, chunks: int, statuses: set[int]) -> None:
+    connection = await Connection.open(server.url)
+    connection.writer.write(CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    pouring = asyncio.create_task(pour(connection, chunked([b"\n"] * chunks)))
+    assert (await connection.read_head()).status in statuses
+    await pouring
+    connection.reset()
+
+
+async def test_a_small_answer_is_one_write(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The head waits for the body: each write is a call of the kernel."""
+    written: list[bytes] = []
+    write = asyncio.StreamWriter.write
+    server_thread = server._thread
+
+    def noted(self: asyncio.StreamWriter, data: bytes) -> None:
+        if threading.current_thread() is server_thread:
+            written.append(bytes(data))
+        write(self, data)
+
+    monkeypatch.setattr(asyncio.StreamWriter, "write", noted)
+    for method, body in (("GET", b'{"status":"ok"}'), ("HEAD", b"")):
+        written.clear()
+        answer = await request(server.url, method, "/api/health")
+        assert (answer.status, answer.body) == (200, body)
+        assert len(written) == 1
+        assert written[0].endswith(b"\r\n\r\n" + body)
+
+
 # What is owed has its time
 
 OWING = {
@@ -426,6 +532,16 @@ async def test_frames_that_say_nothing_are_counted(server: InProcess, kind: str)
     assert close_code(await rest(connection)) == 1008
     connection.reset()
     await nothing_is_left(server)
+
+
+async def test_pings_that_come_together_have_one_answer_to_the_last(server: InProcess) -> None:
+    """RFC 6455, 5.5.3."""
+    connection = await open_websocket(server.url)
+    connection.writer.write(b"".join(frame(9, b"ping %d" % n) for n in range(200)))
+    async with asyncio.timeout(DEADLINE):
+        got = await connection.reader.readuntil(b"ping 199")
+    assert got.count(b"ping") < 100
+    connection.reset()
 
 
 async def test_as_many_as_are_allowed_disturb_nobody(server: InProcess) -> None:

@@ -2,67 +2,182 @@
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final, Protocol
 
 STATE: Final = "twinwire.guards"
 """Where they are in the lifespan's state (ASGI, "Lifespan State"), which a server hands to each of its connections."""
 
+TURN: Final = 0.004
+"""Seconds of each turn of the loop for those who have something to be taken in."""
 
-TURN: Final = 0.001
-"""Seconds of each turn of the loop for those who have more to be taken in."""
+LONG: Final = 0.008
+"""Seconds of a turn of the loop from which on fewer are let in: what each does then is not known beforehand."""
 
-LET_IN: Final = 4
-"""Of those who wait, in each turn of the loop. What each does then takes a tenth of a millisecond, or one at most."""
+LET_IN: Final = 8
+LET_IN_MAX: Final = 64
+"""In a turn of the loop: at least, since it may be others that make it long; and at most, so many as share a commit."""
+
+WORKERS: Final = 2
+"""In a turn of the loop, of those whose work takes a millisecond or some: requests to a framework, slices of a body."""
+
+PIECES: Final = 100
+PIECES_RATE: Final = 100
+PIECE: Final = 4 * 1024
+"""What a peer may send without being busy: so many pieces at once and a second, and as much more for each `PIECE` bytes
+of them. A browser sends less, and somebody who asks fifty times a second."""
+
+FAIRNESS: Final = 4
+"""Of so many who are let in, one is of the lowest rank that waits: the others may come without end."""
+
+
+class Rank(IntEnum):
+    """Who comes first, of those who wait."""
+
+    QUIET = 0
+    """A peer that is known, and sends little."""
+    NEW = 1
+    """A connection that has just come."""
+    BUSY = 2
+    """A peer that sends much, or a large piece of work that was begun."""
 
 
 class Turns:
     """Whoever has something to be taken in asks first, and waits if that has had its share of this turn of the loop.
 
     So a thousand connections that send as fast as they can take as much of the loop as a few, and everybody else's work
-    comes in between. While nobody waits and there is time left, asking costs next to nothing.
+    comes in between; and a peer that sends little does not wait behind them. While nobody waits and there is time left,
+    asking costs next to nothing.
+
+    How many are let in, `most` at most, follows from how long the turns of the loop are: more after a short one, half
+    as many after a long one.
     """
 
-    __slots__ = ("_is_begun", "_until", "_waiting")
+    __slots__ = ("_begun", "_is_begun", "_least", "_let_in", "_most", "_now", "_room", "_served", "_until", "_waiting")
 
-    def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        """First come, first served; those that were cancelled are in it until their turn."""
+    def __init__(self, now: Callable[[], float], most: int = LET_IN_MAX) -> None:
+        self._now = now
+        """In seconds. Not the loop's clock, which may stand within a turn."""
+        self._most = most
+        self._waiting: tuple[deque[asyncio.Future[None]], ...] = tuple(deque() for _ in Rank)
+        """By rank, first come, first served; those that were cancelled are in it until their turn."""
         self._is_begun = False
         """`_next` is called in the next turn of the loop, as long as somebody has asked in this one."""
+        self._begun = 0.0
         self._until = 0.0
-        """When this turn's time is over."""
+        """When this turn began, and when its time is over."""
+        self._least = min(LET_IN, most)
+        self._let_in = self._least
+        self._room = 0
+        """How many more are let in within this turn."""
+        self._served = 0
 
-    async def take(self) -> None:
+    async def take(self, rank: Rank) -> None:
         loop = asyncio.get_running_loop()
         if not self._is_begun:
-            self._begin(loop)
-        elif self._waiting or loop.time() >= self._until:
-            turn = loop.create_future()
-            self._waiting.append(turn)
-            await turn
+            self._begin(loop, self._most)
+        if self._room and self._now() < self._until and not any(self._waiting[: rank + 1]):
+            self._room -= 1
+            return
+        turn = loop.create_future()
+        self._waiting[rank].append(turn)
+        await turn
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop, room: int) -> None:
         self._is_begun = True
-        self._until = loop.time() + TURN
+        self._room = room
+        self._begun = self._now()
+        self._until = self._begun + TURN
         loop.call_soon(self._next, loop)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_begun = False
-        let_in = 0
-        while self._waiting and let_in < LET_IN:
-            turn = self._waiting.popleft()
+        if not any(self._waiting):
+            return
+        spent = self._now() - self._begun
+        if spent > LONG:
+            self._let_in = max(self._least, self._let_in // 2)
+        elif spent < TURN:
+            self._let_in = min(self._most, 2 * self._let_in)
+        room = self._let_in
+        while room and (queue := self._first()):
+            turn = queue.popleft()
             if not turn.done():
                 turn.set_result(None)
-                let_in += 1
-        if let_in:
-            self._begin(loop)
+                self._served += 1
+                room -= 1
+        self._begin(loop, room)
+
+    def _first(self) -> deque[asyncio.Future[None]] | None:
+        """Whose turn it is; None if nobody waits."""
+        ranks = self._waiting if self._served % FAIRNESS else reversed(self._waiting)
+        return next((queue for queue in ranks if queue), None)
+
+
+class Resting(Protocol):
+    """A connection that can be let go while its peer asks for nothing."""
+
+    def give_way(self) -> None:
+        """End at once. Never waits or raises."""
+
+
+class Idle(IntEnum):
+    """A connection with nothing under way, in the order in which they have to give way."""
+
+    ENDING = 0
+    NEW = 1
+    RESTING = 2
+
+
+class Crowd:
+    """All connections of one server, `most` at a time (0: no bound), so that new ones find a descriptor.
+
+    If there are too many, one goes that has nothing under way, the oldest of the first of these that are there: those
+    that have had their answer and only throw away what comes; those that have not asked for anything yet, or so slowly
+    that the head of their request is not there; those that were answered and rest.
+    """
+
+    __slots__ = ("_idle", "count", "most")
+
+    def __init__(self, most: int) -> None:
+        self.most: Final = most
+        self.count = 0
+        self._idle: tuple[dict[Resting, None], ...] = tuple({} for _ in Idle)
+        """By kind, in the order in which they became it."""
+
+    def enter(self, one: Resting) -> None:
+        """A new connection."""
+        self.count += 1
+        if self.most and self.count > self.most and (idle := next(filter(None, self._idle), None)):
+            other = next(iter(idle))
+            del idle[other]
+            other.give_way()
+        self._idle[Idle.NEW][one] = None
+
+    def leave(self, one: Resting) -> None:
+        self.count -= 1
+        self.turns(one, None)
+
+    def turns(self, one: Resting, idle: Idle | None) -> None:
+        """It has become idle in this way, or something is under way: None."""
+        for others in self._idle:
+            others.pop(one, None)
+        if idle is not None:
+            self._idle[idle][one] = None
 
 
 class Guards:
-    """Made by the composition root, one for each server. `h2c`: whether HTTP/2 is spoken without TLS."""
+    """Made by the composition root, one for each server. `h2c`: whether HTTP/2 is spoken without TLS; `connections`:
+    how many there may be at a time, 0 for no bound; `now` is a clock in seconds, as `Turns` has it.
+    """
 
-    __slots__ = ("h2c", "turns")
+    __slots__ = ("crowd", "h2c", "turns", "work")
 
-    def __init__(self, *, h2c: bool = False) -> None:
-        self.turns: Final = Turns()
+    def __init__(self, now: Callable[[], float], *, h2c: bool = False, connections: int = 0) -> None:
+        self.crowd: Final = Crowd(connections)
+        self.turns: Final = Turns(now)
+        """For what comes in."""
+        self.work: Final = Turns(now, WORKERS)
+        """For what is a lot of work."""
         self.h2c: Final = h2c

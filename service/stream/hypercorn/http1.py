@@ -4,6 +4,8 @@
   attempt to smuggle a second request past a proxy). h11 takes the second and goes on.
 - HTTP/2 in cleartext, with prior knowledge: 505, unless a setting allows it. `Upgrade: h2c` is ignored, as RFC 9110,
   7.8 allows and RFC 9113, 3.1 suggests: behind a proxy that passes it on it would be a tunnel around the proxy's rules.
+- A head that says how long its body is leaves together with it: two writes are two calls of the kernel, the dearest
+  part of a small answer.
 - A request behind one that is still being answered waits, but not without an end if its peer has sent more than is
   taken: its leaving could not be noticed.
 """
@@ -12,25 +14,53 @@ import asyncio
 from typing import Any, Final
 
 import h11
-from hypercorn.events import Closed, Event, Updated
+from h11._receivebuffer import ReceiveBuffer, blank_line_regex
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Body, Data, EndBody, Request
 from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protocol, H11WSConnection
 
-from service.stream.hypercorn.guards import Guards
+from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.websocket import GuardedWebSocket, stream_parts
 
 PIECE: Final = 64 * 1024
 """Bytes that are read and handed on in one step."""
 
 FRAMES_PIECE: Final = 4 * 1024
-"""The same of a peer that speaks frames, of which 680 fit in."""
+"""The same of a peer that speaks frames, of which 680 fit in, or small chunks."""
+
+CHUNK: Final = 1_024
+"""Bytes of a body's chunk from which on it is worth a message of its own."""
+
+CHUNKS_MAX: Final = 20_000
+"""Smaller chunks that a body may have: two for each event of a request, for some write a line and its end apart."""
+
+SLICE: Final = 50
+"""Smaller chunks after which others may get their turn: half a millisecond."""
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\n"
 """What h11 takes for a request's head (RFC 9113, 3.4)."""
 
+FIELDS_MAX: Final = 128
+"""Lines of a request's head, the first included: browsers send some thirty, and a proxy in front some more."""
+
 REQUEST_TIMEOUT: Final = 408
+CONTENT_TOO_LARGE: Final = 413
+FIELDS_TOO_LARGE: Final = 431
 VERSION_NOT_SUPPORTED: Final = 505
 BAD_REQUEST: Final = 400
+
+
+class BoundedHead(ReceiveBuffer):
+    """What h11 has not taken apart yet: each field costs it some copies and a match, so they are counted before."""
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        """Raises RemoteProtocolError, for 431 (RFC 6585, 5), if a head or a trailer has too many fields."""
+        if self._data.count(b"\n") > FIELDS_MAX:
+            end = blank_line_regex.search(self._data)
+            if self._data.count(b"\n", 0, None if end is None else end.end() - 1) > FIELDS_MAX:
+                raise h11.RemoteProtocolError(f"more than {FIELDS_MAX} fields", error_status_hint=FIELDS_TOO_LARGE)
+        lines: list[bytearray] | None = super().maybe_extract_lines()
+        return lines
 
 
 class GuardedHTTP1(H11Protocol):
@@ -38,12 +68,19 @@ class GuardedHTTP1(H11Protocol):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        vars(self.connection)["_receive_buffer"] = BoundedHead()
         self._is_closed = False
         """Nothing that comes counts any more, and nobody waits for a turn."""
+        self._head = b""
+        """Of an answer, until its body comes or its end."""
+        self._chunks = bytearray()
+        """Small chunks of a body that were taken in this step, and not handed on."""
+        self._small = 0
+        """How many there were of them."""
 
     @property
     def piece(self) -> int:
-        return FRAMES_PIECE if type(self.connection) is H11WSConnection else PIECE
+        return FRAMES_PIECE if type(self.connection) is H11WSConnection or self._small else PIECE
 
     @property
     def is_whole(self) -> bool:
@@ -66,7 +103,7 @@ class GuardedHTTP1(H11Protocol):
             await self._send_error_response(REQUEST_TIMEOUT)
 
     async def handle(self, event: Event) -> None:
-        if isinstance(event, Closed):
+        if type(event) is Closed:
             self._is_closed = True
             await self.can_read.set()
         elif self._is_closed:
@@ -84,16 +121,57 @@ class GuardedHTTP1(H11Protocol):
                 break
             if event is h11.PAUSED:
                 await self._pause()
+                await self.guards.turns.take(Rank.BUSY)
             elif isinstance(event, h11.Request):
                 await self._begin(event)
             elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
                 break
             elif isinstance(event, h11.Data):
-                await self.stream.handle(Body(stream_id=STREAM_ID, data=bytes(event.data)))
+                await self._take_chunk(event.data)
             elif isinstance(event, h11.EndOfMessage):
+                await self._hand_on()
                 await self.stream.handle(EndBody(stream_id=STREAM_ID))
             elif isinstance(event, Data):
                 await self.stream.handle(event)
+        await self._hand_on()
+
+    async def _take_chunk(self, data: bytes | bytearray) -> None:
+        """Large ones are handed on as they come; small ones together, as one message to the application."""
+        if len(data) >= CHUNK and not self._chunks:
+            await self._hand_on_as(bytes(data))
+            return
+        self._chunks += data
+        self._small += 1
+        if self._small > CHUNKS_MAX:
+            await self._refuse(CONTENT_TOO_LARGE)
+            return
+        if len(self._chunks) >= PIECE:
+            await self._hand_on()
+        if self._small % SLICE == 0:
+            await self.guards.turns.take(Rank.BUSY)
+
+    async def _hand_on(self) -> None:
+        if self._chunks:
+            data, self._chunks = bytes(self._chunks), bytearray()
+            await self._hand_on_as(data)
+
+    async def _hand_on_as(self, data: bytes) -> None:
+        if self.stream is not None:
+            await self.stream.handle(Body(stream_id=STREAM_ID, data=data))
+
+    async def _send_h11_event(self, event: Any) -> None:
+        try:
+            data = self.connection.send(event)
+        except h11.LocalProtocolError:
+            if self.connection.their_state != h11.ERROR:
+                raise
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
+        if type(event) is h11.Response and _has_length(event):
+            self._head = data
+        elif data:
+            await self.send(RawData(data=data))
 
     async def _continue(self) -> None:
         await self._send_h11_event(
@@ -117,6 +195,7 @@ class GuardedHTTP1(H11Protocol):
         if b"content-length" in names and b"transfer-encoding" in names:
             await self._refuse(BAD_REQUEST)
             return
+        self._small = 0
         await self.send(Updated(idle=False))
         if b"upgrade" in names and _wants_websocket(request):
             await self._create_websocket(request)
@@ -156,6 +235,11 @@ class GuardedHTTP1(H11Protocol):
         """Whether the connection would notice its peer's leaving: not when it has sent more than is taken."""
         transport = self.send.__self__.writer.transport  # type: ignore[attr-defined]
         return bool(transport.is_reading())
+
+
+def _has_length(response: h11.Response) -> bool:
+    """Whether a body follows at once, if any: a stream's head has no length, and is waited for."""
+    return any(name == b"content-length" for name, _ in response.headers)
 
 
 def _wants_websocket(request: h11.Request) -> bool:

@@ -34,8 +34,10 @@ from hypercorn.protocol.h11 import H2ProtocolAssumedError
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
-from service.stream.hypercorn.guards import STATE, Guards
-from service.stream.hypercorn.http1 import PIECE, GuardedHTTP1
+from service.stream.hypercorn.budget import Budget
+from service.stream.hypercorn.guards import PIECE as PACE_PIECE
+from service.stream.hypercorn.guards import PIECES, PIECES_RATE, STATE, Crowd, Guards, Idle, Rank
+from service.stream.hypercorn.http1 import GuardedHTTP1
 from service.stream.hypercorn.http2 import GuardedHTTP2
 from service.stream.hypercorn.inbox import GuardedTaskGroup
 
@@ -44,6 +46,10 @@ GONE_GRACE: Final = 1.0
 
 LINGER: Final = 1.0
 """Seconds for a peer to stop sending once we have stopped."""
+
+LINGER_PAUSE: Final = 0.02
+"""Seconds after each piece that is thrown away then, of 256 KiB at most: the largest request is gone within that
+second, and a flood takes its time."""
 
 STEP: Final = 64 * 1024
 """Bytes of what a peer owes that earn it more time: about 1 KiB a second at least."""
@@ -66,18 +72,26 @@ class GuardedServer(TCPServer):
         self._owed: object = None
         """What the peer owed after the last piece, and `_taken` bytes have come of it since the limit was set."""
         self._taken = 0
+        self._has_spoken = False
+        self._pace: Budget | None = None
+        """What the peer may send without being busy; None until it sends a second piece."""
+        self._crowd: Crowd | None = None
+        """Where it is counted, from when it is."""
         self._is_gone = False
         """The transport said that nothing more will come."""
         self._is_closing = False
         """We have ended it: what comes is thrown away."""
 
     async def run(self) -> None:
+        guards: Guards = self.state[STATE]
         socket = self.writer.get_extra_info("socket")
         try:
             client = parse_socket_addr(socket.family, socket.getpeername())
             server = parse_socket_addr(socket.family, socket.getsockname())
             tls = self.writer.get_extra_info("ssl_object")
-            guards: Guards = self.state[STATE]
+            guards.crowd.enter(self)
+            self._crowd = guards.crowd
+            await guards.turns.take(Rank.NEW)
             async with GuardedTaskGroup(self.loop) as task_group:
                 self._task_group = task_group
                 kind = GuardedHTTP2 if tls is not None and tls.selected_alpn_protocol() == "h2" else GuardedHTTP1
@@ -97,7 +111,19 @@ class GuardedServer(TCPServer):
         except* OSError:  # of the peer's, from whichever task
             pass
         finally:
-            await self._close()
+            try:
+                await self._close()
+            finally:
+                if self._crowd is not None:
+                    self._crowd.leave(self)
+                # Each holds the other: with many short connections a collection of that garbage stops the loop.
+                vars(self).pop("protocol", None)
+                vars(self).pop("_task_group", None)
+
+    def give_way(self) -> None:
+        """As `Resting`."""
+        self._is_closing = True
+        self.writer.transport.abort()
 
     async def _speak(self, kind: type[GuardedHTTP1 | GuardedHTTP2], guards: Guards, parts: tuple[Any, ...]) -> None:
         """Begin with a protocol; `parts` are what Hypercorn makes its own of."""
@@ -122,29 +148,38 @@ class GuardedServer(TCPServer):
         except TimeoutError:
             if not self._is_gone and not self._is_closing:
                 await self._expire()
-        except OSError:
-            pass
+        except OSError as error:
+            error.__traceback__ = None  # which names us, and stays with the stream's reader: each would hold the other
         except Exception:
             logger.exception("connection_failed")
         finally:
             self._limit = None
             del self.reader.feed_eof  # else the two would hold each other
+            vars(self.reader).pop("feed_data", None)
             await self.protocol.handle(Closed())
             await self.idle_task.stop()
 
     async def _read(self, guards: Guards) -> None:
         while not self.reader.at_eof():
-            size = PIECE if self._is_closing else self.protocol.piece
-            data = await asyncio.wait_for(self.reader.read(size), self.config.read_timeout)
+            data = await asyncio.wait_for(self.reader.read(self.protocol.piece), self.config.read_timeout)
             if self._is_closing:
                 continue
+            await guards.turns.take(self._rank(len(data)))
             try:
                 await self.protocol.handle(RawData(data))
             except H2ProtocolAssumedError as error:
                 await self._begin_http2(error.data)
             self._judge(len(data))
-            if len(data) == size:
-                await guards.turns.take()
+
+    def _rank(self, size: int) -> Rank:
+        """Of a peer that sends so much now. Its first piece is no reason to keep count, and most send no other."""
+        now = self.loop.time()
+        if self._pace is None:
+            if not self._has_spoken:
+                self._has_spoken = True
+                return Rank.QUIET
+            self._pace = Budget(PIECES, PIECES_RATE, now)
+        return Rank.QUIET if self._pace.take(1 + size / PACE_PIECE, now) else Rank.BUSY
 
     async def _begin_http2(self, data: bytes) -> None:
         """In cleartext, with prior knowledge (RFC 9113, 3.3), where that is allowed."""
@@ -187,10 +222,16 @@ class GuardedServer(TCPServer):
                 await self.protocol.expire()
 
     async def protocol_send(self, event: Event) -> None:
-        if isinstance(event, Closed):
+        if type(event) is RawData:  # nearly always; `isinstance` asks much more of a class that is abstract
+            await super().protocol_send(event)
+        elif isinstance(event, Closed):
             self._finish()
-        elif isinstance(event, Updated) and event.idle and self._limit is None:
-            return  # it is over: nothing would end an idle timer begun now
+        elif isinstance(event, Updated):
+            if event.idle and self._limit is None:
+                return  # it is over: nothing would end an idle timer begun now
+            if self._crowd is not None and not self._is_closing:
+                self._crowd.turns(self, Idle.RESTING if event.idle else None)
+            await super().protocol_send(event)
         else:
             await super().protocol_send(event)
 
@@ -199,13 +240,28 @@ class GuardedServer(TCPServer):
         if self._is_closing:
             return
         self._is_closing = True
+        if self._crowd is not None:
+            self._crowd.turns(self, Idle.ENDING)
         can_linger = not self.protocol.is_whole and self.writer.can_write_eof()
         if can_linger and not self.writer.transport.is_closing():
             with contextlib.suppress(OSError, RuntimeError):
                 self.writer.write_eof()
+            self._throw_away()
         else:
             self.writer.close()
         self._set_limit(LINGER)
+
+    def _throw_away(self) -> None:
+        """What has come, and what comes: nothing is kept of it, and the reader is not woken for it."""
+        vars(self.reader)["feed_data"] = self._throw
+        self.reader._buffer.clear()  # type: ignore[attr-defined]
+        self.reader._maybe_resume_transport()  # type: ignore[attr-defined]
+
+    def _throw(self, data: bytes) -> None:
+        transport: Any = self.writer.transport
+        with contextlib.suppress(RuntimeError):  # it is closing already
+            transport.pause_reading()
+            self.loop.call_later(LINGER_PAUSE, _resume, transport)
 
     async def _close(self) -> None:
         transport = self.writer.transport
@@ -218,8 +274,7 @@ class GuardedServer(TCPServer):
                 if now >= left:  # it takes nothing: the kernel's own limit is not on every platform
                     transport.abort()
                 left = now
-            with contextlib.suppress(OSError, RuntimeError):
-                closing.result()
+            closing.exception()  # of the peer's; raised, it would hold us as it is held by what we hold
         finally:
             closing.cancel()
             await self.idle_task.stop()
@@ -229,3 +284,8 @@ class GuardedServer(TCPServer):
         self._is_closing = True
         await self.protocol.handle(Closed())
         self.writer.close()
+
+
+def _resume(transport: asyncio.Transport) -> None:
+    with contextlib.suppress(RuntimeError):  # it has closed meanwhile
+        transport.resume_reading()

@@ -17,13 +17,13 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from service.stream.hypercorn.budget import Budget
-from service.stream.hypercorn.guards import Turns
+from service.stream.hypercorn.guards import Rank, Turns
 
 FRAMES: Final = 1_000
 FRAMES_RATE: Final = 100
 """Frames that carry no message on, at once and a second: pings, pongs, empty messages and small fragments."""
 
-SLICE: Final = 50
+SLICE: Final = 20
 """Frames after which others may get their turn: half a millisecond."""
 
 FRAGMENT: Final = 1_024
@@ -100,19 +100,26 @@ class GuardedWebSocket(WSStream):
             await self.send(StreamClosed(stream_id=self.stream_id))
 
     async def _handle_events(self) -> None:
+        ping: Ping | None = None
+        """The last of some, whose answer is one to all of them (RFC 6455, 5.5.3)."""
         for count, event in enumerate(self.connection.events(), 1):
             if count % SLICE == 0:
-                await self._turns.take()
+                await self._turns.take(Rank.BUSY)
             if self.closed:
                 return
+            if ping is not None and not isinstance(event, Ping):
+                await self._send_wsproto_event(ping.response())
+                ping = None
             if not self._affords(event):
                 await self.fail(CloseReason.POLICY_VIOLATION, "too many frames that say nothing")
             elif isinstance(event, Message):
-                await self._take(event)
+                await self._take(event, count == 1)
             elif isinstance(event, Ping):
-                await self._send_wsproto_event(event.response())
+                ping = event
             elif isinstance(event, CloseConnection):
                 await self._take_close(event)
+        if ping is not None and not self.closed:
+            await self._send_wsproto_event(ping.response())
 
     def _affords(self, event: Any) -> bool:
         cost = _cost(event)
@@ -123,7 +130,8 @@ class GuardedWebSocket(WSStream):
             self._budget = Budget(FRAMES, FRAMES_RATE, now)
         return self._budget.take(cost, now)
 
-    async def _take(self, message: Message[Any]) -> None:
+    async def _take(self, message: Message[Any], is_first: bool) -> None:
+        """`is_first`: of those that came together, which have had a turn."""
         try:
             self.buffer.extend(message)
         except FrameTooLargeError:
@@ -134,7 +142,8 @@ class GuardedWebSocket(WSStream):
             assert self.app_put is not None
             whole = self.buffer.to_message()
             self.buffer.clear()
-            await self._turns.take()
+            if not is_first:
+                await self._turns.take(Rank.BUSY)
             await self.app_put(whole)
 
     async def _take_close(self, event: CloseConnection) -> None:

@@ -38,12 +38,14 @@ def test_streams_leave_a_reserve(soft: int) -> None:
     descriptors = Descriptors()
     assert descriptors.limit == soft
     assert soft - 512 < descriptors.places <= soft - RESERVE
+    assert descriptors.places < descriptors.connections < soft
 
 
 @pytest.mark.usefixtures("limited")
 def test_there_is_always_one_place() -> None:
     limit(100)
     assert Descriptors().places == 1
+    assert Descriptors().connections >= 1
 
 
 @pytest.mark.usefixtures("limited")

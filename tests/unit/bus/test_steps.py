@@ -37,6 +37,17 @@ async def test_in_turns_others_run_between_the_steps() -> None:
     assert await task == "3"
 
 
+async def test_a_turn_may_be_asked_for_between_the_steps() -> None:
+    seen: list[int] = []
+    asked: list[list[int]] = []
+
+    async def turn() -> None:
+        asked.append(list(seen))
+
+    assert await in_turns(count(3, seen), turn) == "3"
+    assert asked == [[0], [0, 1], [0, 1, 2]]
+
+
 async def test_what_the_work_raises_comes_out() -> None:
     with pytest.raises(ValueError, match="wrong"):
         at_once(fail())

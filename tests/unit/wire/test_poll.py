@@ -349,6 +349,7 @@ async def test_a_poll_holds_a_place_while_it_waits_and_no_longer(bus: EventBus, 
     refused = await call(wire, "GET", "/api/events", "topic=t&wait=60")
     refused.problem(503)
     assert int(refused.headers["retry-after"]) > 0
+    assert refused.headers["connection"] == "close"
     assert (await get(wire, "topic=t"))["events"] == [], "who does not wait needs no place"
     await bus.publish(drafts(1))
     assert (await exchange.answer()).status == 200

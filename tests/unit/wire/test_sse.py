@@ -3,6 +3,7 @@
 import asyncio
 
 from service.access.gate import Act
+from service.bus.bus import EventBus
 from service.core.topics import TopicFilter
 from service.log.base import Page
 from tests.support.clock import ManualClock
@@ -53,6 +54,20 @@ async def test_what_is_wrong_is_told_before_the_stream(house: House) -> None:
     refused = await call(wire, "GET", "/api/sse", "topic=t")
     refused.problem(503)
     assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_who_finds_no_place_keeps_no_connection(bus: EventBus, clock: ManualClock) -> None:
+    """It would be one for which there may soon be no descriptor."""
+    house = House.of(bus, clock, max_places=1)
+    wire = house.sse()
+    exchange = stream(house)
+    await exchange.body_holds(b"caught_up")
+    refused = await call(wire, "GET", "/api/sse", "topic=t")
+    refused.problem(503)
+    assert refused.headers["connection"] == "close"
+    assert "connection" not in (await call(wire, "GET", "/api/sse", "topic=a//b")).headers
+    exchange.disconnect()
+    await until(lambda: exchange.task.done())
 
 
 async def test_a_storm_does_not_pass_the_bound_while_the_log_is_slow(clock: ManualClock) -> None:

@@ -1,8 +1,9 @@
 import asyncio
+import time
 
 import pytest
 
-from service.stream.hypercorn.guards import LET_IN, Guards, Turns
+from service.stream.hypercorn.guards import LET_IN, LET_IN_MAX, LONG, Crowd, Guards, Idle, Rank, Turns
 
 
 async def loop_turns(count: int) -> None:
@@ -11,45 +12,139 @@ async def loop_turns(count: int) -> None:
 
 
 async def test_who_asks_alone_does_not_wait() -> None:
-    turns = Turns()
+    turns = Turns(time.monotonic)
     for _ in range(2):
         with pytest.raises(StopIteration):  # what a coroutine ends with that never suspends
-            turns.take().send(None)
+            turns.take(Rank.BUSY).send(None)
 
 
 async def hog(turns: Turns, until: asyncio.Event) -> int:
     """Take turn after turn without ever waiting for anything else; how many it got."""
     count = 0
     while not until.is_set():
-        await turns.take()
+        await turns.take(Rank.BUSY)
         count += 1
     return count
 
 
 async def test_others_come_in_between_however_many_take_turns() -> None:
-    turns, over = Turns(), asyncio.Event()
+    turns, over = Turns(time.monotonic), asyncio.Event()
     hogs = [asyncio.create_task(hog(turns, over)) for _ in range(50)]
     await loop_turns(200)
     over.set()
     counts = await asyncio.wait_for(asyncio.gather(*hogs), 10)
     assert min(counts) >= 1, "first come, first served"
     waited = sorted(counts)[:-1]  # one of them began, and had the time that was left of its turn
-    assert sum(waited) <= 50 + (200 + 5) * LET_IN
+    assert sum(waited) <= 50 + (200 + 5) * LET_IN_MAX
+
+
+async def test_few_are_let_in_while_turns_are_long() -> None:
+    turns = Turns(time.monotonic)
+    begun: list[int] = []
+
+    async def work(number: int) -> None:
+        await turns.take(Rank.BUSY)
+        begun.append(number)
+        spend(2 * LONG)
+
+    tasks = [asyncio.create_task(work(number)) for number in range(40)]
+    most = 0
+    while len(begun) < len(tasks):
+        before = len(begun)
+        await asyncio.sleep(0)
+        most = max(most, len(begun) - before)
+    assert most <= LET_IN, "the least, once it is known how long they take"
+    await asyncio.gather(*tasks)
+
+
+def spend(seconds: float) -> None:
+    """Time of the loop."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
+async def test_who_sends_little_does_not_wait_behind_those_who_send_much() -> None:
+    turns = Turns(time.monotonic)
+    served: list[Rank] = []
+
+    async def work(rank: Rank) -> None:
+        await turns.take(rank)
+        served.append(rank)
+        spend(LONG)
+
+    tasks = [asyncio.create_task(work(Rank.BUSY)) for _ in range(30)]
+    tasks += [asyncio.create_task(work(Rank.NEW)) for _ in range(5)]
+    tasks += [asyncio.create_task(work(Rank.QUIET)) for _ in range(5)]
+    await asyncio.gather(*tasks)
+    last = max(place for place, rank in enumerate(served) if rank is Rank.QUIET)
+    assert last < 5 + 5 + LET_IN + 5, served
+    assert Rank.BUSY in served[:last], "the lowest rank has its share"
 
 
 async def test_who_was_cancelled_holds_up_nobody() -> None:
-    turns, over = Turns(), asyncio.Event()
+    turns, over = Turns(time.monotonic), asyncio.Event()
     hogs = [asyncio.create_task(hog(turns, over)) for _ in range(5)]
     await loop_turns(10)
     for task in hogs[:4]:
         task.cancel()
     await asyncio.gather(*hogs[:4], return_exceptions=True)
-    late = asyncio.create_task(turns.take())
+    late = asyncio.create_task(turns.take(Rank.BUSY))
     await asyncio.wait_for(late, 10)
     over.set()
     assert await asyncio.wait_for(hogs[4], 10)
 
 
 def test_http_2_without_tls_is_not_spoken_unless_it_is_asked_for() -> None:
-    assert not Guards().h2c
-    assert Guards(h2c=True).h2c
+    assert not Guards(time.monotonic).h2c
+    assert Guards(time.monotonic, h2c=True).h2c
+
+
+class One:
+    """A connection that knows how it ended."""
+
+    def __init__(self) -> None:
+        self.is_gone = False
+
+    def give_way(self) -> None:
+        self.is_gone = True
+
+
+def test_those_with_nothing_under_way_give_way_the_oldest_first() -> None:
+    crowd = Crowd(4)
+    working, rested, ending, early = ones = [One() for _ in range(4)]
+    for one in ones:
+        crowd.enter(one)
+    for one in (working, rested, ending):
+        crowd.turns(one, None)
+    crowd.turns(rested, Idle.RESTING)
+    crowd.turns(ending, Idle.ENDING)
+    assert not any(one.is_gone for one in ones), "there are no more than there may be"
+    for expected in (ending, early, rested):
+        late = One()
+        crowd.enter(late)
+        crowd.turns(late, None)
+        assert [one for one in ones if one.is_gone] == [expected]
+        ones.remove(expected)
+        crowd.leave(expected)
+    assert not working.is_gone
+
+
+def test_who_works_does_not_give_way_and_nobody_is_counted_twice() -> None:
+    crowd = Crowd(1)
+    one, other = One(), One()
+    crowd.enter(one)
+    crowd.turns(one, None)
+    crowd.enter(other)
+    assert not one.is_gone
+    assert not other.is_gone
+    for each in (one, other):
+        crowd.leave(each)
+    assert (crowd.count, sum(map(len, crowd._idle))) == (0, 0)
+
+
+def test_without_a_bound_nobody_gives_way() -> None:
+    crowd, ones = Crowd(0), [One() for _ in range(100)]
+    for one in ones:
+        crowd.enter(one)
+    assert not any(one.is_gone for one in ones)
