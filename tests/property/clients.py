@@ -119,6 +119,9 @@ class DirectPipe:
         await self._tap.flow()
         await asyncio.sleep(0)
 
+    async def drain(self) -> None:
+        await self._tap.flow()
+
     async def flush(self, seconds: float) -> None:
         return
 
