@@ -1,7 +1,5 @@
 """Publishing over HTTP (docs/protocol.md, section 5), on plain ASGI: it costs less than a framework's request."""
 
-import asyncio
-
 import structlog
 
 from service.access.gate import Act, Gate
@@ -51,8 +49,7 @@ class PublishWire:
         drafts, single = await self._reader.read(content_type, await body.read(request, receive, REQUEST_MAX))
         if single:
             drafts = [_with_header_key(drafts[0], request.header(b"idempotency-key"))]
-        # Shielded: a client that goes away must not leave the commit half reported to the others in it.
-        receipt: Receipt = await asyncio.shield(self._bus.publish(drafts))
+        receipt: Receipt = await self._bus.publish(drafts)
         epoch = self._bus.epoch
         if single:
             text = f'{{"id":"{epoch}-{receipt.offsets[0]}"}}'

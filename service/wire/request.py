@@ -45,7 +45,7 @@ class Request:
         client = scope.get("client")
         self.address: str | None = client[0] if client else None
         self._alias: TopicFilter | None = scope.get(TOPICS)
-        self._headers: dict[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])  # names are in lower case (ASGI, "Connection Scope")
         self._query: list[tuple[str, str]] | None = None
         self._values: dict[str, str] | None = None
         self._query_string: bytes = scope.get("query_string", b"")

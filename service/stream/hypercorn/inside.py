@@ -34,6 +34,11 @@ def http2_of(stream: Any) -> Any | None:
     return owner(stream.send, H2Protocol, GuardedHTTP2)
 
 
+def protocol_of(stream: Any) -> Any | None:
+    """The protocol that a stream belongs to, of HTTP/1.1 or HTTP/2."""
+    return owner(stream.send, H11Protocol, GuardedHTTP1, H2Protocol, GuardedHTTP2)
+
+
 def server_of(protocol: Any) -> Any | None:
     """The connection's server, if it is Hypercorn's for asyncio."""
     return owner(protocol.send, TCPServer, GuardedServer)

@@ -72,6 +72,8 @@ class GuardedServer(TCPServer):
         self._owed: object = None
         """What the peer owed after the last piece, and `_taken` bytes have come of it since the limit was set."""
         self._taken = 0
+        self._idle_since: float | None = None
+        """On the loop's clock; None while something is under way."""
         self._has_spoken = False
         self._pace: Budget | None = None
         """What the peer may send without being busy; None until it sends a second piece."""
@@ -130,6 +132,7 @@ class GuardedServer(TCPServer):
         self.protocol = kind(*parts)
         self.protocol.guards = guards
         await self.protocol.initiate()
+        self._idle_since = self.loop.time()
         await self.idle_task.restart(self._task_group, self._idle_timeout)
 
     async def _read_guarded(self, guards: Guards) -> None:
@@ -231,9 +234,35 @@ class GuardedServer(TCPServer):
                 return  # it is over: nothing would end an idle timer begun now
             if self._crowd is not None and not self._is_closing:
                 self._crowd.turns(self, Idle.RESTING if event.idle else None)
-            await super().protocol_send(event)
+            self._idle_since = self.loop.time() if event.idle else None
+            if event.idle and self.idle_task._handle is None:
+                await self.idle_task.restart(self._task_group, self._idle_timeout)
         else:
             await super().protocol_send(event)
+
+    async def _idle_timeout(self) -> None:
+        """End the connection once it was idle for too long, or is when the service stops.
+
+        Hypercorn begins this anew, as two tasks and a timer, whenever a request ends, and ends it when the next begins:
+        a tenth of a small request. This one is begun once, and looks again.
+        """
+        stopping = self.context.terminated
+        while not stopping.is_set():
+            now, since = self.loop.time(), self._idle_since
+            due = (now if since is None else since) + self.config.keep_alive_timeout
+            if due <= now:
+                break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await stopping.wait()
+        if self._idle_since is not None:  # else what is under way ends it
+            await asyncio.shield(self._initiate_server_close())
+
+    def forget_idling(self) -> None:
+        """What is under way may take hours: nobody need look meanwhile, and a task is a kilobyte."""
+        handle, vars(self.idle_task)["_handle"] = self.idle_task._handle, None
+        if handle is not None:
+            handle.cancel()
 
     def _finish(self) -> None:
         """Say no more, and let the reader end: at once if the peer is done, else when it has noticed."""
