@@ -105,7 +105,7 @@ class LimitSettings(_Room):
         1_000_000, ge=1, description="Topics at most, about 300 bytes of memory each; events on a new one are refused."
     )
     body_bytes: int = Field(
-        64 << 20, ge=2 * REQUEST_MAX, description="Bytes of all requests' bodies under way together, at most."
+        40 << 20, ge=2 * REQUEST_MAX, description="Bytes of all requests' bodies under way together, at most."
     )
     max_streams: int = Field(
         0,

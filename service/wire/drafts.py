@@ -4,6 +4,7 @@ A body may be 8 MiB of anything: ten thousand events, a million zeros, nothing b
 slice, and what is counted is counted before it is decoded; between two slices others have a turn of the event loop.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
@@ -24,6 +25,9 @@ SLICE_BYTES: Final = 128 * 1024
 
 SLICE_EVENTS: Final = 256
 """Events in one step of those that are looked at one by one, for each may have a rule of its own."""
+
+LARGE_MAX: Final = 2
+"""Larger bodies that are read at a time: small events take five times the memory of their text."""
 
 _SPACE: Final = b" \t\r\n"
 _LINE: Final = re.compile(rb"\S[^\n]*")
@@ -56,14 +60,19 @@ class DraftReader:
 
     def __init__(self, data_max: int, rules: Rules = _no_rule, turn: Callable[[], Awaitable[None]] = give_way) -> None:
         self._turn = turn
+        self._large = asyncio.Semaphore(LARGE_MAX)
         self._data_max = data_max
         self._rules = rules
         self._decode = msgspec.json.Decoder(Incoming).decode
         self._skip = msgspec.json.Decoder(msgspec.Raw).decode
 
     async def read(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
-        """As `request`, giving way to others while it reads what is large."""
-        return await in_turns(self._read(content_type, body), self._turn)
+        """As `request`, giving way to others while it reads what is large; few at a time do so."""
+        steps = self._read(content_type, body)
+        if len(body) <= SLICE_BYTES:
+            return await in_turns(steps, self._turn)
+        async with self._large:
+            return await in_turns(steps, self._turn)
 
     def request(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """The drafts, and whether they came as one bare object.
@@ -222,13 +231,20 @@ class DraftReader:
             return None
         try:
             found = list(map(self._decode, lines))
+            words: dict[str, str] = {}  # each topic and type once in memory, and not once an event
             for topic, type in {(one.topic, one.type) for one in found}:
                 check_type(type)
                 if self._rules(check_open(check_topic(topic)), type) is not None:
                     return None
             for key in {one.key for one in found if one.key is not None}:
                 check_key(key)
-            return [new_tuple(Draft, (one.topic, one.type, str(one.data, "utf-8"), one.key)) for one in found]
+            same = words.setdefault
+            return [
+                new_tuple(
+                    Draft, (same(one.topic, one.topic), same(one.type, one.type), str(one.data, "utf-8"), one.key)
+                )
+                for one in found
+            ]
         except (msgspec.DecodeError, RecursionError, InvalidError, ForbiddenError, UnicodeDecodeError):
             return None
 

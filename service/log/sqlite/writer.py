@@ -60,8 +60,8 @@ COMMIT_EVENTS: Final = 2_000
 COMMIT_PUBLISHES: Final = 128
 """Small publishes in one: their answers are one turn of the event loop, of some milliseconds."""
 
-QUEUE_EVENTS: Final = 100_000
-"""Events that may wait for the writer, about a second of them; beyond, publishers are told to come back."""
+QUEUE_EVENTS: Final = 50_000
+"""Events that may wait for the writer, about half a second of them; beyond, publishers are told to come back."""
 
 SMALL: Final = 100
 """Events of a publish up to which it is a small one."""

@@ -9,7 +9,7 @@ import pytest
 from service.core.errors import GuardError, OverloadedError
 from service.core.event import Draft
 from service.log.base import Guard, Receipt, Statement
-from service.log.sqlite.commit import Append, Commit
+from service.log.sqlite.commit import INSERT_BYTES, Append, Commit
 from service.log.sqlite.database import WriterConnection, connect_writer, driver
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.topics import Topic, TopicRegistry
@@ -41,6 +41,22 @@ async def ask(drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: S
 
 def stored(connection: WriterConnection) -> list[tuple[int, int, int]]:
     return connection.execute("SELECT offset, topic, prev FROM events").fetchall()
+
+
+async def test_much_data_is_inserted_in_parts_of_one_transaction(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    for _ in range(2):  # on a new topic, and on one that is there
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
+        topic = registry.get("a")
+        commit = Commit(registry, topic.head if topic is not None else 0, 1_000)
+        commit.write(connection, [await ask(drafts("a", 50, data="1" * (INSERT_BYTES // 10)))])
+        commit.take_over()
+        connection.set_trace_callback(None)
+        assert sum("INTO events" in text for text in statements) == 5
+        assert (statements[0].split()[0], statements[-1].split()[0]) == ("BEGIN", "COMMIT")
+    assert [row[0] for row in stored(connection)] == list(range(1, 101))
 
 
 async def test_memory_follows_when_it_is_taken_over_and_not_before(
