@@ -3,7 +3,7 @@
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.reading import LOCATE_OFFSETS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN
+from service.bus.reading import FORGOTTEN_MAX, LOCATE_OFFSETS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN
 from service.bus.start import Start
 from service.bus.values import Batch, Gap
 from service.core.topics import TopicFilter
@@ -151,3 +151,14 @@ async def test_a_page_that_has_to_be_read_takes_a_turn_and_a_shared_one_none(mon
     two = [bus.attach(T, 0, OffsetText()) for _ in range(2)]
     assert [await subscription.read() for subscription in two] == [Batch((1, 2, 3), 3, 3, 0)] * 2
     assert turns.taken == 1
+
+
+async def test_trims_that_nobody_reads_after_are_told_to_the_tail() -> None:
+    """Each topic is remembered until the tail has heard of it, so it hears now and then although nobody reads."""
+    bus = memory_bus()
+    await bus.publish(drafts(1))
+    most = 0
+    for n in range(2 * FORGOTTEN_MAX):
+        bus.reading.trimmed(f"t/{n}", 1)
+        most = max(most, len(bus.reading._forgotten))
+    assert most < FORGOTTEN_MAX
