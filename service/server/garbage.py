@@ -18,8 +18,12 @@ YOUNG: Final = 15_000
 """New objects before Python looks for cycles among them, a millisecond or two; if all of them are garbage, ten.
 Python's 700 are less than one batch of events makes, which die without it."""
 
-MIDDLE: Final = 5
-"""Such looks before it looks again at what has outlived them: five milliseconds."""
+MIDDLE: Final = 2
+"""Such looks before it looks again at what has outlived them: some milliseconds."""
+
+OLD: Final = 250
+"""Such looks again before it looks at everything, a hundred thousand objects of a busy service, for forty milliseconds.
+What is garbage by then is little, and `GarbageKeeper` looks for it too."""
 
 LEAST: Final = 500
 """Streams that must have come or gone before anything is done."""
@@ -43,7 +47,7 @@ class GarbageKeeper:
         """Once everything is loaded: it stays, and need not be looked at again."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG, MIDDLE, 20)
+        gc.set_threshold(YOUNG, MIDDLE, OLD)
 
     async def run(self, streams: Callable[[], tuple[int, int]], published: Callable[[], int]) -> None:
         """Decide from time to time, until cancelled. `published` counts events."""

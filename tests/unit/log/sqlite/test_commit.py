@@ -9,7 +9,7 @@ import pytest
 from service.core.errors import GuardError, OverloadedError
 from service.core.event import Draft
 from service.log.base import Guard, Receipt, Statement
-from service.log.sqlite.commit import INSERT_BYTES, Append, Commit
+from service.log.sqlite.commit import INSERT_BYTES, KEYS_MAX, Append, Commit
 from service.log.sqlite.database import WriterConnection, connect_writer, driver
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.topics import Topic, TopicRegistry
@@ -152,3 +152,33 @@ async def test_topics_that_are_there_go_on_when_there_is_no_room(
         first = commit
         commit.take_over()
     assert [topic.name for topic in registry] == ["a", "b"]
+
+
+@pytest.mark.parametrize("count", [KEYS_MAX, KEYS_MAX + 1, 300])
+async def test_keys_are_found_however_many_there_are(
+    connection: WriterConnection, registry: TopicRegistry, count: int
+) -> None:
+    """On two topics, of which one is new: stored before, twice in one publish, and never."""
+
+    async def publish(*batch: Draft) -> tuple[tuple[int, ...], bool]:
+        commit = Commit(registry, max((row[0] for row in stored(connection)), default=0), 1_000)
+        commit.write(connection, [await ask(batch)])
+        commit.take_over()
+        (receipt,) = commit.answers
+        assert isinstance(receipt, Receipt)
+        return receipt.offsets, receipt.fresh
+
+    half = count // 2
+    first, fresh = await publish(*(Draft("a", "log", "1", f"é{n}") for n in range(half)))
+    assert (first, fresh) == (tuple(range(1, half + 1)), True)
+    batch = [Draft("a", "log", "2", f"é{n}") for n in range(count - 2)]
+    batch += [Draft("b", "log", "2", "é0"), Draft("b", "log", "2", "é0")]
+    again, fresh = await publish(*batch)
+    new = count - 2 - half
+    last = half + new + 1
+    assert (again, fresh) == ((*first, *range(half + 1, half + new + 1), last, last), True)
+    assert await publish(*batch) == (again, False)
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    await publish(*batch)
+    assert sum(text.startswith("SELECT offset FROM") for text in statements) == (0 if count > KEYS_MAX else count)
