@@ -95,8 +95,8 @@ class Assembly:
         self.guards = Guards(clock.monotonic, h2c=settings.server.h2c, connections=self.descriptors.connections)
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)
-        work = partial(self.guards.work.take, Rank.QUIET)
-        reader = DraftReader(limits.data_max, self.rule, work)
+        work = self.guards.work.take  # what has begun comes first
+        reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET))
         bodies = Bodies(limits.body_bytes, stream.send_timeout)
         websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
         sse = SSEWire(self.gate, opening, pipes, frames)
@@ -105,7 +105,7 @@ class Assembly:
         self.doors = Doors(
             self.gate,
             bodies,
-            work,
+            partial(work, Rank.BUSY),
             self.alias,
             {
                 ("http", "GET", EVENTS): poll,
@@ -120,6 +120,7 @@ class Assembly:
         )
         for method in ("GET", "HEAD"):
             self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
+            self.doors.add(("http", method, f"{HEALTH}/"), health)
         self.trims = TrimJobs(bus.trim)
         self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.descriptors, log, clock))
 

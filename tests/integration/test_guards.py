@@ -309,6 +309,33 @@ async def test_but_not_in_more_than_anybody_needs(server: InProcess, chunks: int
     connection.reset()
 
 
+async def test_a_request_that_was_answered_before_its_body_was_taken_leaves_its_connection(server: InProcess) -> None:
+    """More than the application's inbox holds, the last of it small, all in one piece."""
+    head = f"GET /api/health HTTP/1.1{HOST}\nTransfer-Encoding: chunked"
+    for _ in range(3):
+        status, connection = await one_request(server.url, head, chunked([b"x" * 2_000] * 10 + [b"x"]))
+        assert status == 200
+        await connection.reader.readexactly(len(b'{"status":"ok"}'))
+        connection.writer.write(f"GET /api/health HTTP/1.1{HOST}\n\n".replace("\n", "\r\n").encode())
+        assert (await connection.read_head()).status == 200
+        connection.reset()
+
+
+async def test_pieces_of_a_body_with_a_length_are_no_chunks(server: InProcess) -> None:
+    topic = api.unique("pieces")
+    body = json.dumps({"topic": topic, "type": "x", "data": "x" * 30_000}).encode()
+    connection = await Connection.open(server.url)
+    await connection.send(
+        "POST", "/api/events", headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
+    )
+    for start in range(0, len(body), 900):
+        connection.writer.write(body[start : start + 900])
+        await connection.writer.drain()
+        await asyncio.sleep(0)
+    assert (await connection.read_head()).status == 201
+    connection.reset()
+
+
 async def test_a_small_answer_is_one_write(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head waits for the body: each write is a call of the kernel."""
     written: list[bytes] = []

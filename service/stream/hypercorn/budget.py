@@ -18,6 +18,10 @@ class Budget:
         self._at = now
         return self._left >= 0
 
+    def settle(self) -> None:
+        """Owe no more than there is at most: where asking too often is only remembered for a while."""
+        self._left = max(self._left, -self._most)
+
     def give(self, credit: float) -> None:
         """For what the peer has to say because of us."""
         self._left = min(self._most, self._left + credit)

@@ -15,7 +15,7 @@ TURN: Final = 0.004
 LONG: Final = 0.008
 """Seconds of a turn of the loop from which on fewer are let in: what each does then is not known beforehand."""
 
-LET_IN: Final = 8
+LET_IN: Final = 16
 LET_IN_MAX: Final = 64
 """In a turn of the loop: at least, since it may be others that make it long; and at most, so many as share a commit."""
 
@@ -29,7 +29,7 @@ PIECE: Final = 4 * 1024
 of them. A browser sends less, and somebody who asks fifty times a second."""
 
 FAIRNESS: Final = 4
-"""Of so many who are let in, one is of the lowest rank that waits: the others may come without end."""
+"""Of so many who are let in, one is of a lower rank, if any waits: those above may come without end."""
 
 
 class Rank(IntEnum):
@@ -110,8 +110,14 @@ class Turns:
         self._begin(loop, room)
 
     def _first(self) -> deque[asyncio.Future[None]] | None:
-        """Whose turn it is; None if nobody waits."""
-        ranks = self._waiting if self._served % FAIRNESS else reversed(self._waiting)
+        """Whose turn it is; None if nobody waits. Of so many as FAIRNESS one goes to the lower ranks, in turn."""
+        quiet, new, busy = self._waiting
+        if self._served % FAIRNESS:
+            ranks = (quiet, new, busy)
+        elif self._served // FAIRNESS % 2:
+            ranks = (busy, new, quiet)
+        else:
+            ranks = (new, busy, quiet)
         return next((queue for queue in ranks if queue), None)
 
 
@@ -122,8 +128,12 @@ class Resting(Protocol):
         """End at once. Never waits or raises."""
 
 
+PATIENCE: Final = 1.0
+"""Seconds that a new connection has to ask for something, before it gives way to others that come."""
+
+
 class Idle(IntEnum):
-    """A connection with nothing under way, in the order in which they have to give way."""
+    """A connection with nothing under way."""
 
     ENDING = 0
     NEW = 1
@@ -134,37 +144,54 @@ class Crowd:
     """All connections of one server, `most` at a time (0: no bound), so that new ones find a descriptor.
 
     If there are too many, one goes that has nothing under way, the oldest of the first of these that are there: those
-    that have had their answer and only throw away what comes; those that have not asked for anything yet, or so slowly
-    that the head of their request is not there; those that were answered and rest.
+    that have had their answer and only throw away what comes; those that have not asked for anything in PATIENCE; those
+    that were answered and rest; those that have just come.
     """
 
-    __slots__ = ("_idle", "count", "most")
+    __slots__ = ("_idle", "_now", "_open", "most")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, now: Callable[[], float]) -> None:
         self.most: Final = most
-        self.count = 0
-        self._idle: tuple[dict[Resting, None], ...] = tuple({} for _ in Idle)
-        """By kind, in the order in which they became it."""
+        self._now = now
+        self._open: set[Resting] = set()
+        """Those that were not told to give way: an ended one is on its way out, and no reason to end another."""
+        self._idle: tuple[dict[Resting, float], ...] = tuple({} for _ in Idle)
+        """By kind, in the order in which they became it, and when."""
 
     def enter(self, one: Resting) -> None:
         """A new connection."""
-        self.count += 1
-        if self.most and self.count > self.most and (idle := next(filter(None, self._idle), None)):
-            other = next(iter(idle))
-            del idle[other]
-            other.give_way()
-        self._idle[Idle.NEW][one] = None
+        self._open.add(one)
+        self._make_room()
+        self._idle[Idle.NEW][one] = self._now()
 
     def leave(self, one: Resting) -> None:
-        self.count -= 1
-        self.turns(one, None)
+        self._open.discard(one)
+        self._forget(one)
 
     def turns(self, one: Resting, idle: Idle | None) -> None:
         """It has become idle in this way, or something is under way: None."""
+        self._forget(one)
+        if idle is not None and one in self._open:
+            self._idle[idle][one] = self._now()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        while self.most and len(self._open) > self.most and (other := self._next()) is not None:
+            self._open.discard(other)
+            self._forget(other)
+            other.give_way()
+
+    def _next(self) -> Resting | None:
+        """Who gives way first; None if all have something under way."""
+        ending, new, resting = self._idle
+        oldest = next(iter(new.values()), None)
+        is_late = oldest is not None and self._now() - oldest > PATIENCE
+        kinds = (ending, new, resting) if is_late else (ending, resting, new)
+        return next((one for kind in kinds for one in kind), None)
+
+    def _forget(self, one: Resting) -> None:
         for others in self._idle:
             others.pop(one, None)
-        if idle is not None:
-            self._idle[idle][one] = None
 
 
 class Guards:
@@ -175,7 +202,7 @@ class Guards:
     __slots__ = ("crowd", "h2c", "turns", "work")
 
     def __init__(self, now: Callable[[], float], *, h2c: bool = False, connections: int = 0) -> None:
-        self.crowd: Final = Crowd(connections)
+        self.crowd: Final = Crowd(connections, now)
         self.turns: Final = Turns(now)
         """For what comes in."""
         self.work: Final = Turns(now, WORKERS)

@@ -77,6 +77,8 @@ class GuardedHTTP1(H11Protocol):
         """Small chunks of a body that were taken in this step, and not handed on."""
         self._small = 0
         """How many there were of them."""
+        self._is_chunked = False
+        """Whether the request's body comes in chunks; else its pieces are the network's."""
 
     @property
     def piece(self) -> int:
@@ -130,14 +132,15 @@ class GuardedHTTP1(H11Protocol):
                 await self._take_chunk(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 await self._hand_on()
-                await self.stream.handle(EndBody(stream_id=STREAM_ID))
+                if self.stream is not None:  # it may have been answered meanwhile
+                    await self.stream.handle(EndBody(stream_id=STREAM_ID))
             elif isinstance(event, Data):
                 await self.stream.handle(event)
         await self._hand_on()
 
     async def _take_chunk(self, data: bytes | bytearray) -> None:
         """Large ones are handed on as they come; small ones together, as one message to the application."""
-        if len(data) >= CHUNK and not self._chunks:
+        if not self._is_chunked or (len(data) >= CHUNK and not self._chunks):
             await self._hand_on_as(bytes(data))
             return
         self._chunks += data
@@ -196,6 +199,7 @@ class GuardedHTTP1(H11Protocol):
             await self._refuse(BAD_REQUEST)
             return
         self._small = 0
+        self._is_chunked = b"transfer-encoding" in names
         await self.send(Updated(idle=False))
         if b"upgrade" in names and _wants_websocket(request):
             await self._create_websocket(request)

@@ -74,6 +74,8 @@ class GuardedServer(TCPServer):
         self._taken = 0
         self._idle_since: float | None = None
         """On the loop's clock; None while something is under way."""
+        self._asks = False
+        """What was read waits for its turn: its peer's leaving gives it no less time for it."""
         self._has_spoken = False
         self._pace: Budget | None = None
         """What the peer may send without being busy; None until it sends a second piece."""
@@ -125,7 +127,10 @@ class GuardedServer(TCPServer):
     def give_way(self) -> None:
         """As `Resting`."""
         self._is_closing = True
-        self.writer.transport.abort()
+        if self.writer.transport.get_write_buffer_size():  # of its last answer
+            self.writer.close()
+        else:
+            self.writer.transport.abort()
 
     async def _speak(self, kind: type[GuardedHTTP1 | GuardedHTTP2], guards: Guards, parts: tuple[Any, ...]) -> None:
         """Begin with a protocol; `parts` are what Hypercorn makes its own of."""
@@ -142,7 +147,8 @@ class GuardedServer(TCPServer):
         def gone() -> None:
             feed_eof()
             self._is_gone = True
-            self._set_limit(GONE_GRACE)
+            if not self._asks:
+                self._set_limit(GONE_GRACE)
 
         self.reader.feed_eof = gone  # type: ignore[method-assign]
         try:
@@ -167,7 +173,11 @@ class GuardedServer(TCPServer):
             data = await asyncio.wait_for(self.reader.read(self.protocol.piece), self.config.read_timeout)
             if self._is_closing:
                 continue
+            self._asks = True
             await guards.turns.take(self._rank(len(data)))
+            self._asks = False
+            if self._is_gone:
+                self._set_limit(GONE_GRACE)
             try:
                 await self.protocol.handle(RawData(data))
             except H2ProtocolAssumedError as error:
@@ -182,7 +192,9 @@ class GuardedServer(TCPServer):
                 self._has_spoken = True
                 return Rank.QUIET
             self._pace = Budget(PIECES, PIECES_RATE, now)
-        return Rank.QUIET if self._pace.take(1 + size / PACE_PIECE, now) else Rank.BUSY
+        is_quiet = self._pace.take(1 + size / PACE_PIECE, now)
+        self._pace.settle()
+        return Rank.QUIET if is_quiet else Rank.BUSY
 
     async def _begin_http2(self, data: bytes) -> None:
         """In cleartext, with prior knowledge (RFC 9113, 3.3), where that is allowed."""
@@ -235,7 +247,7 @@ class GuardedServer(TCPServer):
             if self._crowd is not None and not self._is_closing:
                 self._crowd.turns(self, Idle.RESTING if event.idle else None)
             self._idle_since = self.loop.time() if event.idle else None
-            if event.idle and self.idle_task._handle is None:
+            if event.idle and ((watch := self.idle_task._handle) is None or watch.done()):
                 await self.idle_task.restart(self._task_group, self._idle_timeout)
         else:
             await super().protocol_send(event)
@@ -275,7 +287,8 @@ class GuardedServer(TCPServer):
         if can_linger and not self.writer.transport.is_closing():
             with contextlib.suppress(OSError, RuntimeError):
                 self.writer.write_eof()
-            self._throw_away()
+            if self._limit is not None:  # else nobody reads any more
+                self._throw_away()
         else:
             self.writer.close()
         self._set_limit(LINGER)

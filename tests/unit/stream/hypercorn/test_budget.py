@@ -30,3 +30,12 @@ def test_credit_fills_it_no_further_either() -> None:
     budget.give(1.5)
     assert budget.take(1.5, 0.0)
     assert not budget.take(0.5, 0.0)
+
+
+def test_what_is_only_remembered_is_forgotten_in_the_time_that_it_fills_again() -> None:
+    budget = Budget(10, 1, 0.0)
+    for _ in range(1_000):
+        budget.take(10, 0.0)
+        budget.settle()
+    assert not budget.take(1, 10.0)
+    assert budget.take(1, 12.0 + 1)

@@ -3,7 +3,18 @@ import time
 
 import pytest
 
-from service.stream.hypercorn.guards import LET_IN, LET_IN_MAX, LONG, Crowd, Guards, Idle, Rank, Turns
+from service.stream.hypercorn.guards import (
+    FAIRNESS,
+    LET_IN,
+    LET_IN_MAX,
+    LONG,
+    PATIENCE,
+    Crowd,
+    Guards,
+    Idle,
+    Rank,
+    Turns,
+)
 
 
 async def loop_turns(count: int) -> None:
@@ -110,9 +121,20 @@ class One:
         self.is_gone = True
 
 
+class Hand:
+    """A clock that is moved by hand, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 def test_those_with_nothing_under_way_give_way_the_oldest_first() -> None:
-    crowd = Crowd(4)
-    working, rested, ending, early = ones = [One() for _ in range(4)]
+    hand = Hand()
+    crowd = Crowd(5, hand)
+    working, rested, ending, early, other = ones = [One() for _ in range(5)]
     for one in ones:
         crowd.enter(one)
     for one in (working, rested, ending):
@@ -120,7 +142,8 @@ def test_those_with_nothing_under_way_give_way_the_oldest_first() -> None:
     crowd.turns(rested, Idle.RESTING)
     crowd.turns(ending, Idle.ENDING)
     assert not any(one.is_gone for one in ones), "there are no more than there may be"
-    for expected in (ending, early, rested):
+    hand.seconds = 2 * PATIENCE
+    for expected in (ending, early, other, rested):
         late = One()
         crowd.enter(late)
         crowd.turns(late, None)
@@ -130,8 +153,32 @@ def test_those_with_nothing_under_way_give_way_the_oldest_first() -> None:
     assert not working.is_gone
 
 
-def test_who_works_does_not_give_way_and_nobody_is_counted_twice() -> None:
-    crowd = Crowd(1)
+def test_new_ones_do_not_end_each_other_while_there_are_some_that_rest() -> None:
+    """Some come in one turn of the loop, before any of them could say what it wants."""
+    crowd = Crowd(8, Hand())
+    resting, coming = [One() for _ in range(8)], [One() for _ in range(8)]
+    for one in resting:
+        crowd.enter(one)
+        crowd.turns(one, Idle.RESTING)
+    for one in coming:
+        crowd.enter(one)
+    assert all(one.is_gone for one in resting)
+    assert not any(one.is_gone for one in coming)
+
+
+def test_if_there_were_too_many_they_are_fewer_once_some_rest() -> None:
+    crowd, ones = Crowd(10, Hand()), [One() for _ in range(30)]
+    for one in ones:
+        crowd.enter(one)
+        crowd.turns(one, None)
+    assert not any(one.is_gone for one in ones), "all of them are at work"
+    for one in ones:
+        crowd.turns(one, Idle.RESTING)
+    assert sum(not one.is_gone for one in ones) == 10
+
+
+def test_who_works_does_not_give_way_and_nobody_stays_in_memory() -> None:
+    crowd = Crowd(1, Hand())
     one, other = One(), One()
     crowd.enter(one)
     crowd.turns(one, None)
@@ -140,11 +187,29 @@ def test_who_works_does_not_give_way_and_nobody_is_counted_twice() -> None:
     assert not other.is_gone
     for each in (one, other):
         crowd.leave(each)
-    assert (crowd.count, sum(map(len, crowd._idle))) == (0, 0)
+        crowd.turns(each, Idle.RESTING)
+    assert (len(crowd._open), sum(map(len, crowd._idle))) == (0, 0)
 
 
 def test_without_a_bound_nobody_gives_way() -> None:
-    crowd, ones = Crowd(0), [One() for _ in range(100)]
+    crowd, ones = Crowd(0, Hand()), [One() for _ in range(100)]
     for one in ones:
         crowd.enter(one)
     assert not any(one.is_gone for one in ones)
+
+
+async def test_no_rank_waits_for_ever_while_the_others_come_without_end() -> None:
+    turns, over = Turns(time.monotonic, 2), asyncio.Event()
+    served = dict.fromkeys(Rank, 0)
+
+    async def come(rank: Rank) -> None:
+        while not over.is_set():
+            await turns.take(rank)
+            served[rank] += 1
+
+    tasks = [asyncio.create_task(come(rank)) for rank in Rank for _ in range(8)]
+    await loop_turns(400)
+    over.set()
+    await asyncio.wait_for(asyncio.gather(*tasks), 10)
+    assert min(served.values()) > sum(served.values()) / (4 * FAIRNESS), served
+    assert served[Rank.QUIET] == max(served.values())
