@@ -1,6 +1,7 @@
 """What the guarded connections of one server share."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
@@ -129,7 +130,7 @@ class Resting(Protocol):
 
 
 PATIENCE: Final = 1.0
-"""Seconds that a new connection has to ask for something, before it gives way to others that come."""
+"""Seconds that a connection has to ask for something, or for more, before it gives way to others that come."""
 
 
 class Idle(IntEnum):
@@ -145,7 +146,7 @@ class Crowd:
 
     If there are too many, one goes that has nothing under way, the oldest of the first of these that are there: those
     that have had their answer and only throw away what comes; those that have not asked for anything in PATIENCE; those
-    that were answered and rest; those that have just come.
+    that were answered and have rested for as long; those that have just come; those that have just been answered.
     """
 
     __slots__ = ("_idle", "_now", "_open", "most")
@@ -184,10 +185,12 @@ class Crowd:
     def _next(self) -> Resting | None:
         """Who gives way first; None if all have something under way."""
         ending, new, resting = self._idle
-        oldest = next(iter(new.values()), None)
-        is_late = oldest is not None and self._now() - oldest > PATIENCE
-        kinds = (ending, new, resting) if is_late else (ending, resting, new)
-        return next((one for kind in kinds for one in kind), None)
+        late = self._now() - PATIENCE
+        for kind, since in ((ending, math.inf), (new, late), (resting, late), (new, math.inf), (resting, math.inf)):
+            one, began = next(iter(kind.items()), (None, 0.0))
+            if one is not None and began < since:
+                return one
+        return None
 
     def _forget(self, one: Resting) -> None:
         for others in self._idle:

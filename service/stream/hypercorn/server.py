@@ -76,6 +76,8 @@ class GuardedServer(TCPServer):
         """On the loop's clock; None while something is under way."""
         self._asks = False
         """What was read waits for its turn: its peer's leaving gives it no less time for it."""
+        self._has_grace = False
+        """It has GONE_GRACE, or had it: once."""
         self._has_spoken = False
         self._pace: Budget | None = None
         """What the peer may send without being busy; None until it sends a second piece."""
@@ -148,7 +150,7 @@ class GuardedServer(TCPServer):
             feed_eof()
             self._is_gone = True
             if not self._asks:
-                self._set_limit(GONE_GRACE)
+                self._end_soon()
 
         self.reader.feed_eof = gone  # type: ignore[method-assign]
         try:
@@ -176,8 +178,8 @@ class GuardedServer(TCPServer):
             self._asks = True
             await guards.turns.take(self._rank(len(data)))
             self._asks = False
-            if self._is_gone:
-                self._set_limit(GONE_GRACE)
+            if self._is_gone and not self._has_grace:
+                self._end_soon()
             try:
                 await self.protocol.handle(RawData(data))
             except H2ProtocolAssumedError as error:
@@ -223,6 +225,10 @@ class GuardedServer(TCPServer):
             self._owed = owed
             self._taken = 0
             self._set_limit(None if owed is None else self.config.keep_alive_timeout)
+
+    def _end_soon(self) -> None:
+        self._has_grace = True
+        self._set_limit(GONE_GRACE)
 
     def _set_limit(self, seconds: float | None) -> None:
         """From now; None for no limit."""

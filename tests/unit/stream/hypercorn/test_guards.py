@@ -155,15 +155,27 @@ def test_those_with_nothing_under_way_give_way_the_oldest_first() -> None:
 
 def test_new_ones_do_not_end_each_other_while_there_are_some_that_rest() -> None:
     """Some come in one turn of the loop, before any of them could say what it wants."""
-    crowd = Crowd(8, Hand())
+    hand = Hand()
+    crowd = Crowd(8, hand)
     resting, coming = [One() for _ in range(8)], [One() for _ in range(8)]
     for one in resting:
         crowd.enter(one)
         crowd.turns(one, Idle.RESTING)
+    hand.seconds = 2 * PATIENCE
     for one in coming:
         crowd.enter(one)
     assert all(one.is_gone for one in resting)
     assert not any(one.is_gone for one in coming)
+
+
+def test_nor_do_they_end_who_has_just_been_answered() -> None:
+    crowd = Crowd(2, Hand())
+    first, busy, second = One(), One(), One()
+    for one in (first, busy):
+        crowd.enter(one)
+    crowd.turns(busy, Idle.RESTING)
+    crowd.enter(second)
+    assert (first.is_gone, busy.is_gone, second.is_gone) == (True, False, False)
 
 
 def test_if_there_were_too_many_they_are_fewer_once_some_rest() -> None:
