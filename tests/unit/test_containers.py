@@ -59,7 +59,7 @@ def containers() -> list[tuple[str, str]]:
 
 
 def test_they_are_found() -> None:
-    assert {("bus/tail.py", "_entries"), ("log/sqlite/writer.py", "_queue"), ("wire/bodies.py", "_coming")} <= set(
+    assert {("bus/tail.py", "_entries"), ("log/sqlite/writer.py", "_large"), ("wire/bodies.py", "_coming")} <= set(
         containers()
     )
 

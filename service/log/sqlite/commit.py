@@ -46,6 +46,8 @@ class Append:
     also: Sequence[Statement]
     guards: Sequence[Guard]
     done: "asyncio.Future[Receipt]"
+    works: int = 0
+    """How many works came before it, since the writer began: none of them is passed."""
     has_keys: bool = field(init=False)
     is_plain: bool = field(init=False)
     """It needs nothing but its events inserted."""

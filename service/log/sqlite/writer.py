@@ -53,12 +53,13 @@ from service.log.sqlite.database import WriterConnection, driver, explain, on_th
 from service.log.sqlite.topics import TopicRegistry
 
 T = TypeVar("T")
+J = TypeVar("J")
 
 COMMIT_EVENTS: Final = 2_000
 """Events in one group commit, so that one fan-out and one fsync stay short; a larger request still commits whole."""
 
 COMMIT_PUBLISHES: Final = 128
-"""Small publishes in one: their answers are one turn of the event loop, of some milliseconds."""
+"""Publishes in one: their answers are one turn of the event loop, of some milliseconds."""
 
 QUEUE_EVENTS: Final = 50_000
 """Events that may wait for the writer, about half a second of them; beyond, publishers are told to come back."""
@@ -100,15 +101,17 @@ class Writer:
         """Of the newest event; moved by `_tell` alone."""
         self._committed = committed
         self.clock = clock
-        self._queue: deque[Append | Work] = deque()
-        """Large publishes and work that wait, in the order of their coming; not the job under way."""
-        self._small: deque[tuple[int, Append]] = deque()
-        """Small publishes that wait, likewise, each with how many works came before it."""
-        self._works = 0
+        self._small: deque[Append] = deque()
+        self._large: deque[Append] = deque()
+        """Publishes that wait, in the order of their coming; not those under way."""
+        self._publishes: Final = (self._small, self._large)
+        """Both kinds, which take turns."""
+        self._works: deque[Work] = deque()
+        """Work that waits, likewise."""
         self._worked = 0
-        """How many works have come, and how many were done."""
+        """How many works were done, or are."""
         self._queued_events = 0
-        """Drafts in both."""
+        """Drafts of the publishes that wait."""
         self._work = asyncio.Event()
         """Set while there may be something to do."""
         self._closing = False
@@ -127,7 +130,7 @@ class Writer:
 
     @property
     def is_idle(self) -> bool:
-        return not (self._queue or self._small)
+        return not (self._small or self._large or self._works)
 
     async def append(
         self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
@@ -137,29 +140,24 @@ class Writer:
         room = QUEUE_EVENTS if is_small else int(QUEUE_EVENTS * (1 - SPARE))
         if self._queued_events + len(drafts) > room and self._queued_events:
             raise OverloadedError("too many publishes wait for the disk")
-        job = Append(drafts, also, guards, asyncio.get_running_loop().create_future())
-        self._check_open()
-        if is_small:
-            self._small.append((self._works, job))
-        else:
-            self._queue.append(job)
+        done = asyncio.get_running_loop().create_future()
+        job = Append(drafts, also, guards, done, self._worked + len(self._works))
+        self._put(self._small if is_small else self._large, job)
         self._queued_events += len(drafts)
-        self._work.set()
         return await job.done
 
     async def run(self, call: Callable[[WriterConnection], T]) -> T:
         """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it."""
-        self._check_open()
         job = Work(call, asyncio.get_running_loop().create_future())
-        self._works += 1
-        self._queue.append(job)
-        self._work.set()
+        self._put(self._works, job)
         result: T = await job.done
         return result
 
-    def _check_open(self) -> None:
+    def _put(self, queue: deque[J], job: J) -> None:
         if self._closing:
             raise UnavailableError("the log is closed")
+        queue.append(job)
+        self._work.set()
 
     async def close(self) -> None:
         """Do what waits, then stop. The connection stays open for the caller."""
@@ -172,48 +170,26 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._work.wait()
-            while self._queue or self._small:
-                if jobs := self._gather_small():
-                    await self._commit(jobs)
-                await self._do_next()
+            while not self.is_idle:
+                for queue in self._publishes:
+                    if jobs := self._gather(queue):
+                        await self._commit(jobs)
+                if self._works and not any(queue and queue[0].works <= self._worked for queue in self._publishes):
+                    self._worked += 1
+                    await self._do(self._works.popleft())
             self._work.clear()
             if self._closing:
                 return
 
-    async def _do_next(self) -> None:
-        """The first large publish, with those behind it, or the first work if no small publish came before it."""
-        if not self._queue:
-            return
-        if isinstance(self._queue[0], Append):
-            await self._commit(self._gather())
-        elif not self._small or self._small[0][0] > self._worked:
-            job = self._queue.popleft()
-            assert isinstance(job, Work)
-            self._worked += 1
-            await self._do(job)
-
-    def _gather_small(self) -> list[Append]:
-        """The small publishes that wait, up to the bound or the next work."""
+    def _gather(self, queue: deque[Append]) -> list[Append]:
+        """The publishes of one kind that wait, up to the bounds or the next work; one at least, if it is its turn."""
         jobs: list[Append] = []
         events = 0
-        while self._small and self._small[0][0] <= self._worked and len(jobs) < COMMIT_PUBLISHES:
-            events += len(self._small[0][1].drafts)
-            if events > COMMIT_EVENTS:
-                break
-            jobs.append(self._small.popleft()[1])
-        self._queued_events -= sum([len(job.drafts) for job in jobs])
-        return jobs
-
-    def _gather(self) -> list[Append]:
-        """The large publishes that wait, up to the bound or the next work; one at least."""
-        jobs: list[Append] = []
-        events = 0
-        while self._queue and isinstance(job := self._queue[0], Append):
-            size = len(job.drafts)
+        while queue and queue[0].works <= self._worked and len(jobs) < COMMIT_PUBLISHES:
+            size = len(queue[0].drafts)
             if jobs and events + size > COMMIT_EVENTS:
                 break
-            self._queue.popleft()
-            jobs.append(job)
+            jobs.append(queue.popleft())
             events += size
         self._queued_events -= events
         return jobs
