@@ -24,18 +24,15 @@ SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, valu
 """
 _INSERT_TOPICS: Final = "INSERT INTO topics (id, name) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
 _FIND_KEYS: Final = """
-SELECT value ->> 0, value ->> 1, offset
-FROM json_each(?) CROSS JOIN events ON events.topic = value ->> 0 AND events.key = value ->> 1
+SELECT value ->> 0, value ->> 2, offset
+FROM json_each(?) CROSS JOIN events ON events.topic = value ->> 1 AND events.key = value ->> 2
 """
-KEYS_MAX: Final = 8
-"""Of a publish, that are looked for one by one: each statement waits for the interpreter anew (see `writer.py`), and a
-thousand of them are a tenth of a second for everybody else's publish."""
+"""Of topics by name and id: all of a publish at once, since each statement waits for the interpreter anew (see
+`writer.py`), and ten thousand are a fifth of a second for everybody else."""
 
 INSERT_BYTES: Final = 1 << 20
 """Of data that are inserted with one statement: it is copied four times on its way, so that a request of 8 MiB took 32
 more. A commit with more is a transaction of several."""
-
-_FIND_KEY: Final = "SELECT offset FROM events WHERE topic = ? AND key = ?"
 
 
 @dataclass(slots=True)
@@ -84,7 +81,7 @@ class Commit:
         self._fresh: list[Topic] = []
         """Topics that there were none of, in the order of their ids."""
         self._keys: dict[tuple[str, str], int] = {}
-        """Topic and key to offset, of events that are not inserted yet."""
+        """Topic and key to offset, of what was looked for: of stored events, and of those that are not inserted yet."""
 
     # On the writer's thread
 
@@ -137,9 +134,9 @@ class Commit:
             return Receipt(self._assign(append.drafts), True)
         offsets: list[int] = []
         fresh = False
-        known = self._find_all(connection, append.drafts) if len(append.drafts) > KEYS_MAX else None
+        self._find_keys(connection, append.drafts)
         for draft in append.drafts:
-            offset = self._find(connection, draft, known)
+            offset = self._keys.get((draft.topic, draft.key)) if draft.key else None
             if offset is None:
                 fresh = True
                 (offset,) = self._assign((draft,))
@@ -148,24 +145,12 @@ class Commit:
             offsets.append(offset)
         return Receipt(tuple(offsets), fresh)
 
-    def _find_all(self, connection: WriterConnection, drafts: Sequence[Draft]) -> dict[tuple[int, str], int]:
-        """By topic's id and key: the offsets of all stored events that have one of these drafts' keys."""
+    def _find_keys(self, connection: WriterConnection, drafts: Sequence[Draft]) -> None:
+        """Remember which of these drafts' keys stored events have."""
         topics = {name: topic.id for name in {draft.topic for draft in drafts} if (topic := self._registry.get(name))}
-        wanted = [(topics[draft.topic], draft.key) for draft in drafts if draft.key and draft.topic in topics]
-        return {(topic, key): offset for topic, key, offset in connection.execute(_FIND_KEYS, (_json(wanted),))}
-
-    def _find(self, connection: WriterConnection, draft: Draft, known: dict[tuple[int, str], int] | None) -> int | None:
-        """The offset of the event that had this draft's key before; `known` are those that are stored, if given."""
-        if not draft.key:
-            return None
-        offset = self._keys.get((draft.topic, draft.key))
-        topic = self._registry.get(draft.topic)
-        if offset is None and topic is not None and known is not None:
-            return known.get((topic.id, draft.key))
-        if offset is None and topic is not None:
-            row = connection.execute(_FIND_KEY, (topic.id, draft.key)).fetchone()
-            (offset,) = row or (None,)
-        return offset
+        wanted = [(name, topics[name], key) for name, _, _, key in drafts if key and name in topics]
+        for name, key, offset in connection.execute(_FIND_KEYS, (_json(wanted),)):
+            self._keys[name, key] = offset
 
     def _assign(self, drafts: Sequence[Draft]) -> tuple[int, ...]:
         """Give the drafts their offsets; few steps a draft, since a busy publisher waits for this thread."""
