@@ -7,6 +7,7 @@ which is resolved to loopback alone (RFC 6761, 6.3), is let in; other names are 
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -40,7 +41,7 @@ class Hosts:
     """`allowed` are names such as `live.example.org`, `*.example.org` for all below one, or `*` for any."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        self._known: dict[str, bool] = {}
+        self._known = lru_cache(REMEMBERED)(self._judge)
         """Verdicts on the hosts that were asked for of late: each request asks, thousands of times a second."""
         names = [name.lower().rstrip(".") for name in allowed]
         self._any = "*" in names
@@ -51,14 +52,7 @@ class Hosts:
         """Whether a request with this Host is for us. HTTP/1.0 may send none, and no browser does."""
         if not host or self._any:
             return True
-        known = self._known.get(host)
-        if known is None:
-            known = self._judge(host)
-            if len(host) <= HOST_MAX:
-                if len(self._known) >= REMEMBERED:
-                    self._known.clear()
-                self._known[host] = known
-        return known
+        return self._known(host) if len(host) <= HOST_MAX else self._judge(host)
 
     def _judge(self, host: str) -> bool:
         parts = split_host(host)
