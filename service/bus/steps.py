@@ -1,10 +1,16 @@
 """Work that gives way at each of its `yield`s: a generator whose value is the result, to be done to its end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeVar
+from collections.abc import Generator
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from service.log.base import Turn
 
 T = TypeVar("T")
+
+ONE_TURN: Final[Turn] = partial(asyncio.sleep, 0)
+"""Of the event loop, for everybody else."""
 
 
 def at_once(steps: Generator[Any, None, T]) -> T:
@@ -17,12 +23,7 @@ def at_once(steps: Generator[Any, None, T]) -> T:
             return result
 
 
-async def give_way() -> None:
-    """A turn of the event loop for everybody else."""
-    await asyncio.sleep(0)
-
-
-async def in_turns(steps: Generator[Any, None, T], turn: Callable[[], Awaitable[None]] = give_way) -> T:
+async def in_turns(steps: Generator[Any, None, T], turn: Turn = ONE_TURN) -> T:
     """The result; wherever the work gives way, `turn` is waited for, which others have first. Raises what they raise.
 
     With many who work at the same time, a turn of the loop for each would be as long as a step of all of them: then

@@ -6,16 +6,17 @@ slice, and what is counted is counted before it is decoded; between two slices o
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from typing import Any, Final
 
 import msgspec
 
-from service.bus.steps import at_once, give_way, in_turns
+from service.bus.steps import ONE_TURN, at_once, in_turns
 from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
 from service.core.event import Draft, Rule, Rules, check_key, check_type, new_tuple
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX
 from service.core.topics import check_open, check_topic
+from service.log.base import Turn
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -58,7 +59,7 @@ class DraftReader:
     for between two slices of a body.
     """
 
-    def __init__(self, data_max: int, rules: Rules = _no_rule, turn: Callable[[], Awaitable[None]] = give_way) -> None:
+    def __init__(self, data_max: int, rules: Rules = _no_rule, turn: Turn = ONE_TURN) -> None:
         self._turn = turn
         self._large = asyncio.Semaphore(LARGE_MAX)
         self._data_max = data_max

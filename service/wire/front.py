@@ -23,6 +23,7 @@ from service.core.errors import (
     UpgradeRequiredError,
 )
 from service.core.topics import TopicFilter
+from service.log.base import Turn
 from service.stream.asgi import ASGI, Receive, Scope, Send
 from service.wire.bodies import Bodies
 from service.wire.request import CURSOR_PARAMETERS, TOPICS, Request, refuse_websocket, respond, respond_problem
@@ -53,7 +54,7 @@ class Doors:
         self,
         gate: Gate,
         bodies: Bodies,
-        turn: Callable[[], Awaitable[None]],
+        turn: Turn,
         alias: Alias,
         routes: Mapping[Route, ASGI],
     ) -> None:
