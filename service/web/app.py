@@ -1,7 +1,7 @@
 """The application: Quart for resources and pages, the front door before it for streams and publishing."""
 
-import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final, cast
 
 import structlog
@@ -16,7 +16,7 @@ from service.stream.asgi import ASGI
 from service.stream.hypercorn.guards import STATE
 from service.stream.hypercorn.upstream import install
 from service.web import problems
-from service.web.json import answer_text
+from service.web.json import answer_text, as_text
 from service.web.openapi import describe
 from service.web.operations import operations_blueprint
 from service.web.pages import pages_blueprint
@@ -53,12 +53,15 @@ class TwinwireApp(Quart):
 def _document(assembly: Assembly) -> Blueprint:
     """What describes all of the others stands beside them: it has to know every application's part."""
     blueprint = Blueprint("document", __name__)
-    parts = [part for app in assembly.apps if (part := app.describe()) is not None]
-    text = json.dumps(describe(parts), ensure_ascii=False, separators=(",", ":"))  # once: it is 60 kB, always the same
+
+    @cache
+    def text() -> str:
+        """Always the same, and 60 kB: made when it is first asked for."""
+        return as_text(describe([part for app in assembly.apps if (part := app.describe()) is not None]))
 
     @blueprint.get("/api/openapi.json")
     async def openapi() -> Response:
-        return answer_text(text)
+        return answer_text(text())
 
     return blueprint
 

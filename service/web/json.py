@@ -16,7 +16,12 @@ T = TypeVar("T")
 
 def answer(value: Any, status: int = 200) -> Response:
     """`value` as JSON, never to be kept: what a client loads again, it gets as it is now."""
-    return answer_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")), status)
+    return answer_text(as_text(value), status)
+
+
+def as_text(value: Any) -> str:
+    """`value` as JSON, as short as it can be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def answer_text(text: str, status: int = 200) -> Response:
