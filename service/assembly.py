@@ -113,14 +113,13 @@ class Assembly:
                 ("http", "POST", EVENTS): PublishWire(self.gate, bus, bodies, reader),
                 ("http", "GET", SSE): sse,
                 ("http", "HEAD", SSE): sse,
-                ("http", "GET", HEALTH): health,
-                ("http", "HEAD", HEALTH): health,
                 ("websocket", "GET", WEBSOCKET): websocket,
             },
         )
         for method in ("GET", "HEAD"):
             self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
-            self.doors.add(("http", method, f"{HEALTH}/"), health)
+            for path in (HEALTH, f"{HEALTH}/"):
+                self.doors.add(("http", method, path), health)
         self.trims = TrimJobs(bus.trim)
         self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.descriptors, log, clock))
 
