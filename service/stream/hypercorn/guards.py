@@ -169,7 +169,7 @@ class Crowd:
         self._open.discard(one)
         self._forget(one)
 
-    def turns(self, one: Resting, idle: Idle | None) -> None:
+    def becomes(self, one: Resting, idle: Idle | None) -> None:
         """It has become idle in this way, or something is under way: None."""
         self._forget(one)
         if idle is not None and one in self._open:

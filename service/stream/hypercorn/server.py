@@ -9,13 +9,15 @@ What Hypercorn 0.18 leaves open, and what holds here instead:
 - What a peer has begun it could leave unfinished for ever. Here `owed` of its protocol names what it owes, and the
   same may be owed for `keep_alive_timeout` seconds, or as long again for every STEP bytes of it.
 - A piece was as long as it came, and the next was read at once if it was there. Here pieces are short once somebody
-  speaks frames, and all connections that have more to be read take turns.
+  speaks frames, and each is taken in when its connection has had a turn (`guards.py`).
+- Two tasks and a timer watched for idleness between any two requests. Here one task looks again.
 - Closing with bytes unread makes the kernel reset the connection, and the peer may lose the answer that said why. Here
-  what still comes is read and thrown away, for LINGER seconds (RFC 9112, 9.6).
+  what still comes is thrown away, slowly, for LINGER seconds (RFC 9112, 9.6).
 
     state     `_limit` is set to             ends with
     reading   None, or when `owed` runs out  the peer's end, an error, `_finish`, the limit
     gone      GONE_GRACE from the peer's end the limit, or the reader by itself
+              or from the turn that it waits for
     lingering LINGER from our end            the peer's end, or the limit
 
 Who runs where. `run` is the connection's task: it reads and hands on, so what an application does not take stops the
@@ -76,8 +78,6 @@ class GuardedServer(TCPServer):
         """On the loop's clock; None while something is under way."""
         self._asks = False
         """What was read waits for its turn: its peer's leaving gives it no less time for it."""
-        self._has_grace = False
-        """It has GONE_GRACE, or had it: once."""
         self._has_spoken = False
         self._pace: Budget | None = None
         """What the peer may send without being busy; None until it sends a second piece."""
@@ -150,7 +150,7 @@ class GuardedServer(TCPServer):
             feed_eof()
             self._is_gone = True
             if not self._asks:
-                self._end_soon()
+                self._set_limit(GONE_GRACE)
 
         self.reader.feed_eof = gone  # type: ignore[method-assign]
         try:
@@ -175,11 +175,11 @@ class GuardedServer(TCPServer):
             data = await asyncio.wait_for(self.reader.read(self.protocol.piece), self.config.read_timeout)
             if self._is_closing:
                 continue
-            self._asks = True
+            was_gone, self._asks = self._is_gone, True
             await guards.turns.take(self._rank(len(data)))
             self._asks = False
-            if self._is_gone and not self._has_grace:
-                self._end_soon()
+            if self._is_gone and not was_gone:  # only now: it had nothing of its time yet
+                self._set_limit(GONE_GRACE)
             try:
                 await self.protocol.handle(RawData(data))
             except H2ProtocolAssumedError as error:
@@ -226,10 +226,6 @@ class GuardedServer(TCPServer):
             self._taken = 0
             self._set_limit(None if owed is None else self.config.keep_alive_timeout)
 
-    def _end_soon(self) -> None:
-        self._has_grace = True
-        self._set_limit(GONE_GRACE)
-
     def _set_limit(self, seconds: float | None) -> None:
         """From now; None for no limit."""
         if self._limit is not None:
@@ -251,7 +247,7 @@ class GuardedServer(TCPServer):
             if event.idle and self._limit is None:
                 return  # it is over: nothing would end an idle timer begun now
             if self._crowd is not None and not self._is_closing:
-                self._crowd.turns(self, Idle.RESTING if event.idle else None)
+                self._crowd.becomes(self, Idle.RESTING if event.idle else None)
             self._idle_since = self.loop.time() if event.idle else None
             if event.idle and ((watch := self.idle_task._handle) is None or watch.done()):
                 await self.idle_task.restart(self._task_group, self._idle_timeout)
@@ -288,7 +284,7 @@ class GuardedServer(TCPServer):
             return
         self._is_closing = True
         if self._crowd is not None:
-            self._crowd.turns(self, Idle.ENDING)
+            self._crowd.becomes(self, Idle.ENDING)
         can_linger = not self.protocol.is_whole and self.writer.can_write_eof()
         if can_linger and not self.writer.transport.is_closing():
             with contextlib.suppress(OSError, RuntimeError):

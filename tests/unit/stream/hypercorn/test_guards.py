@@ -138,15 +138,15 @@ def test_those_with_nothing_under_way_give_way_the_oldest_first() -> None:
     for one in ones:
         crowd.enter(one)
     for one in (working, rested, ending):
-        crowd.turns(one, None)
-    crowd.turns(rested, Idle.RESTING)
-    crowd.turns(ending, Idle.ENDING)
+        crowd.becomes(one, None)
+    crowd.becomes(rested, Idle.RESTING)
+    crowd.becomes(ending, Idle.ENDING)
     assert not any(one.is_gone for one in ones), "there are no more than there may be"
     hand.seconds = 2 * PATIENCE
     for expected in (ending, early, other, rested):
         late = One()
         crowd.enter(late)
-        crowd.turns(late, None)
+        crowd.becomes(late, None)
         assert [one for one in ones if one.is_gone] == [expected]
         ones.remove(expected)
         crowd.leave(expected)
@@ -160,7 +160,7 @@ def test_new_ones_do_not_end_each_other_while_there_are_some_that_rest() -> None
     resting, coming = [One() for _ in range(8)], [One() for _ in range(8)]
     for one in resting:
         crowd.enter(one)
-        crowd.turns(one, Idle.RESTING)
+        crowd.becomes(one, Idle.RESTING)
     hand.seconds = 2 * PATIENCE
     for one in coming:
         crowd.enter(one)
@@ -173,7 +173,7 @@ def test_nor_do_they_end_who_has_just_been_answered() -> None:
     first, busy, second = One(), One(), One()
     for one in (first, busy):
         crowd.enter(one)
-    crowd.turns(busy, Idle.RESTING)
+    crowd.becomes(busy, Idle.RESTING)
     crowd.enter(second)
     assert (first.is_gone, busy.is_gone, second.is_gone) == (True, False, False)
 
@@ -182,10 +182,10 @@ def test_if_there_were_too_many_they_are_fewer_once_some_rest() -> None:
     crowd, ones = Crowd(10, Hand()), [One() for _ in range(30)]
     for one in ones:
         crowd.enter(one)
-        crowd.turns(one, None)
+        crowd.becomes(one, None)
     assert not any(one.is_gone for one in ones), "all of them are at work"
     for one in ones:
-        crowd.turns(one, Idle.RESTING)
+        crowd.becomes(one, Idle.RESTING)
     assert sum(not one.is_gone for one in ones) == 10
 
 
@@ -193,13 +193,13 @@ def test_who_works_does_not_give_way_and_nobody_stays_in_memory() -> None:
     crowd = Crowd(1, Hand())
     one, other = One(), One()
     crowd.enter(one)
-    crowd.turns(one, None)
+    crowd.becomes(one, None)
     crowd.enter(other)
     assert not one.is_gone
     assert not other.is_gone
     for each in (one, other):
         crowd.leave(each)
-        crowd.turns(each, Idle.RESTING)
+        crowd.becomes(each, Idle.RESTING)
     assert (len(crowd._open), sum(map(len, crowd._idle))) == (0, 0)
 
 
