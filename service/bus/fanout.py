@@ -8,7 +8,9 @@ Rule 1: a round holds references to events, and the payload of one group at a ti
 comes, and what outlives it is what a connection's buffer holds.
 Rule 2: a group gets a page in a round at most. One with more is behind by definition: its members read from their
 cursors, with back-pressure. So are all, if more waits than PENDING_BYTES.
-Rule 3: whoever takes no write anyway, such as a waiting poll, is only told; no frame is made for it.
+Rule 3: a slice in each turn of the loop, from the commit's own on. The second comes before the publishers resume, whose
+answers bring the next requests: their work would else stand between two subscribers of one event.
+Rule 4: whoever takes no write anyway, such as a waiting poll, is only told; no frame is made for it.
 """
 
 import asyncio
@@ -90,7 +92,6 @@ class FanOut:
 
     async def _drive(self, rounds: Iterator[bool]) -> None:
         try:
-            await asyncio.sleep(0)
             for _ in rounds:
                 await asyncio.sleep(0)
         finally:
