@@ -92,7 +92,12 @@ class Assembly:
         places = limits.max_streams or self.descriptors.places
         self.gate = Gate(Hosts(access.hosts), origins, drain, max_places=places)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
-        self.guards = Guards(clock.monotonic, h2c=settings.server.h2c, connections=self.descriptors.connections)
+        self.guards = Guards(
+            clock.monotonic,
+            h2c=settings.server.h2c,
+            connections=self.descriptors.connections,
+            patience=stream.send_timeout,
+        )
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)
         work = self.guards.work.take  # what has begun comes first

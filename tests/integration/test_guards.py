@@ -38,7 +38,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     """What a peer owes has to come within a second."""
-    with InProcess(tmp_path_factory.mktemp("hasty"), config={"keep_alive_timeout": 1}) as server:
+    with InProcess(tmp_path_factory.mktemp("hasty"), config={"keep_alive_timeout": 1}, send_timeout=1) as server:
         yield server
 
 
@@ -390,12 +390,43 @@ async def test_a_body_that_drips_is_one_that_does_not_come(hasty: InProcess) -> 
     connection.reset()
 
 
-@pytest.mark.parametrize("text", ["", "GET / HTT", f"GET / HTTP/1.1{HOST}\n"])
-async def test_a_head_that_does_not_come_ends_the_connection(hasty: InProcess, text: str) -> None:
-    connection = await begun(hasty, text)
+async def test_a_connection_that_says_nothing_ends(hasty: InProcess) -> None:
+    connection = await begun(hasty, "")
     assert await rest(connection) == b""
     connection.reset()
     await nothing_is_left(hasty)
+
+
+@pytest.mark.parametrize("text", ["GET / HTT", f"GET / HTTP/1.1{HOST}\n"])
+@pytest.mark.parametrize("before", ["", f"GET /api/health HTTP/1.1{HOST}\n\n"])
+async def test_a_head_that_does_not_come_is_408(tmp_path: Path, text: str, before: str) -> None:
+    """Sooner than one who has not begun is asked to go; also after another request."""
+    with InProcess(tmp_path, send_timeout=1) as server:
+        connection = await begun(server, before)
+        if before:
+            answer = await connection.read_head()
+            assert answer.status == 200
+            await connection.reader.readexactly(int(answer.header("content-length") or 0))
+        connection.writer.write(text.replace("\n", "\r\n").encode())
+        assert (await connection.read_head()).status == 408
+        assert await rest(connection) == b""
+        connection.reset()
+        await nothing_is_left(server)
+
+
+async def test_a_head_that_drips_is_one_that_does_not_come(tmp_path: Path) -> None:
+    with InProcess(tmp_path, send_timeout=1) as server:
+        connection = await begun(server, f"GET / HTTP/1.1{HOST}\n")
+
+        async def drip() -> None:
+            while True:
+                connection.writer.write(b"a")
+                await asyncio.sleep(0.2)
+
+        dripping = asyncio.create_task(drip())
+        assert (await connection.read_head()).status == 408
+        dripping.cancel()
+        connection.reset()
 
 
 async def test_a_message_that_does_not_go_on_is_1008(hasty: InProcess) -> None:

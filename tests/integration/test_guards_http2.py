@@ -159,7 +159,7 @@ async def test_streams_that_were_reset_are_forgotten(server: InProcess) -> None:
 
 
 async def test_a_connection_without_a_stream_and_bodies_that_do_not_come_end(tmp_path: Path) -> None:
-    with InProcess(tmp_path, h2c=True, config={"keep_alive_timeout": 1}) as server:
+    with InProcess(tmp_path, h2c=True, config={"keep_alive_timeout": 1}, send_timeout=1) as server:
         silent = await HTTP2Client.open(server.url)
         owing = await Connection.open(server.url)
         owing.writer.write(begun(**{"content-type": "application/json"})[1])

@@ -199,15 +199,19 @@ class Crowd:
 
 class Guards:
     """Made by the composition root, one for each server. `h2c`: whether HTTP/2 is spoken without TLS; `connections`:
-    how many there may be at a time, 0 for no bound; `now` is a clock in seconds, as `Turns` has it.
+    how many there may be at a time, 0 for no bound; `patience`: seconds for what a peer has begun; `now` is a clock in
+    seconds, as `Turns` has it.
     """
 
-    __slots__ = ("crowd", "h2c", "turns", "work")
+    __slots__ = ("crowd", "h2c", "patience", "turns", "work")
 
-    def __init__(self, now: Callable[[], float], *, h2c: bool = False, connections: int = 0) -> None:
+    def __init__(
+        self, now: Callable[[], float], *, h2c: bool = False, connections: int = 0, patience: float = 30.0
+    ) -> None:
         self.crowd: Final = Crowd(connections, now)
         self.turns: Final = Turns(now)
         """For what comes in."""
         self.work: Final = Turns(now, WORKERS)
         """For what is a lot of work."""
         self.h2c: Final = h2c
+        self.patience: Final = patience

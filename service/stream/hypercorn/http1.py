@@ -92,16 +92,20 @@ class GuardedHTTP1(H11Protocol):
 
     @property
     def owed(self) -> object:
-        """What the peer has begun and not finished. A head is the idle timer's business."""
+        """What the peer has begun and not finished; a connection that has not begun is the idle timer's business."""
         if isinstance(self.stream, GuardedWebSocket):
             return self.stream.owed
-        return self.keep_alive_requests if self.connection.their_state is h11.SEND_BODY else None
+        state = self.connection.their_state
+        if state is h11.DONE:  # nearly always
+            return None
+        is_begun = state is h11.SEND_BODY or (state is h11.IDLE and self.connection.trailing_data[0])
+        return (state, self.keep_alive_requests) if is_begun else None
 
     async def expire(self) -> None:
         """What was owed did not come."""
         if isinstance(self.stream, GuardedWebSocket):
             await self.stream.fail(1008, "the message does not go on")
-        elif self.connection.our_state is h11.SEND_RESPONSE:
+        elif self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             await self._send_error_response(REQUEST_TIMEOUT)
 
     async def handle(self, event: Event) -> None:

@@ -7,7 +7,7 @@ What Hypercorn 0.18 leaves open, and what holds here instead:
 - Nothing noticed a peer's leaving while the reader waited for somebody, and a reader whose application was gone waited
   for ever. Here the reader has GONE_GRACE seconds for what it is at, and is taken out of any wait after that.
 - What a peer has begun it could leave unfinished for ever. Here `owed` of its protocol names what it owes, and the
-  same may be owed for `keep_alive_timeout` seconds, or as long again for every STEP bytes of it.
+  same may be owed for `patience` seconds (`guards.py`), or as long again for every STEP bytes of it.
 - A piece was as long as it came, and the next was read at once if it was there. Here pieces are short once somebody
   speaks frames, and each is taken in when its connection has had a turn (`guards.py`).
 - Two tasks and a timer watched for idleness between any two requests. Here one task looks again.
@@ -224,7 +224,7 @@ class GuardedServer(TCPServer):
         if owed != self._owed or self._taken >= STEP:
             self._owed = owed
             self._taken = 0
-            self._set_limit(None if owed is None else self.config.keep_alive_timeout)
+            self._set_limit(None if owed is None else self.protocol.guards.patience)
 
     def _set_limit(self, seconds: float | None) -> None:
         """From now; None for no limit."""
