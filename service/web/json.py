@@ -1,6 +1,5 @@
 """JSON in and out of Quart's resources, the applications' among them: one way to answer, one way to read a body."""
 
-import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,7 +20,7 @@ def answer(value: Any, status: int = 200) -> Response:
 
 def as_text(value: Any) -> str:
     """`value` as JSON, as short as it can be."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(value).decode()
 
 
 def answer_text(text: str, status: int = 200) -> Response:

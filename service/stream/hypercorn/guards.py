@@ -68,7 +68,7 @@ class Turns:
         self._begun = 0.0
         self._until = 0.0
         """When this turn began, and when its time is over."""
-        self._least = min(LET_IN, most)
+        self._least = min(LET_IN, max(1, most // 2))
         self._let_in = self._least
         self._room = 0
         """How many more are let in within this turn."""
