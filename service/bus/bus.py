@@ -40,7 +40,7 @@ class EventBus:
         self._log = log
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
-        self._fan_out = FanOut(self.groups, log.head)
+        self._fan_out = FanOut(self.groups, log.head, clock.monotonic)
         self.reading = Reading(log, self._tail, Turns(self._is_busy, clock))
         self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []

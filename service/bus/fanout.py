@@ -14,7 +14,7 @@ Rule 4: whoever takes no write anyway, such as a waiting poll, is only told; no 
 """
 
 import asyncio
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
 from service.bus.group import Group, Groups
@@ -31,8 +31,9 @@ WRITE_BYTES: Final = 32 * 1024
 LOOKS: Final = 4_096
 """Groups found for an event between two looks at the event loop, about a millisecond."""
 
-SEARCH_LOOKS: Final = 32
-"""What the search for a topic's groups counts for, if they are not remembered."""
+SEARCH: Final = 0.002
+"""Seconds between two looks at the event loop, of searches for the groups of topics where they are not remembered: what
+one takes depends on the filters of all."""
 
 PENDING_BYTES: Final = 16 << 20
 """Of events and their frames that wait for a round: twice what one request may bring."""
@@ -51,8 +52,10 @@ ENTRIES: Final = 2_000
 class FanOut:
     """Moves `groups.fed` on, which trails the head only within a round."""
 
-    def __init__(self, groups: Groups, head: int) -> None:
+    def __init__(self, groups: Groups, head: int, now: Callable[[], float]) -> None:
         self._groups = groups
+        self._now = now
+        """In seconds. Not the loop's clock, which stands within a turn."""
         self._pending: list[Entry] = []
         """Committed and not in a round yet, in log order."""
         self._pending_bytes = 0
@@ -138,12 +141,14 @@ class FanOut:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""
         shares: dict[Group[Any], list[Entry]] = {}
         known, looks = self._groups.known, 0
+        until = self._now() + SEARCH
         for entry in entries:
             topic = entry.event[TOPIC]
             found = known(topic)
             if found is None:
                 found = yield from self._groups.find(topic)
-                looks += SEARCH_LOOKS
+                if self._now() >= until:
+                    looks = LOOKS
             for group in found:
                 if group.live:
                     share = shares.get(group)
@@ -154,7 +159,7 @@ class FanOut:
             looks += 1 + len(found)
             if looks >= LOOKS:
                 yield True
-                looks = 0
+                looks, until = 0, self._now() + SEARCH
         return shares
 
 
