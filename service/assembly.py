@@ -101,7 +101,7 @@ class Assembly:
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         self.opening = opening = Opening(bus, self.hub, clock)
         work = self.guards.work.take  # what has begun comes first
-        reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET))
+        reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET), clock.monotonic)
         bodies = Bodies(limits.body_bytes, stream.send_timeout)
         websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
         sse = SSEWire(self.gate, opening, pipes, frames)

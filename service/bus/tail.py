@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from service.bus.encoding import Encoding
 from service.core.event import DATA, Event
 
@@ -16,18 +18,17 @@ _SLACK: Final = 1.25
 """The front is cut off when the tail is this much over its bound: seldom, and in one piece."""
 
 
-class Entry:
-    """One event of the tail and the frames that were asked for so far."""
+class Entry(msgspec.Struct, eq=False, gc=False):
+    """One event of the tail and the frames that were asked for so far. Python's collector does not see it: it would
+    look at ten thousand of a large publish in vain, and there is no circle once it is out of the tail.
+    """
 
-    __slots__ = ("_frames", "_tail", "event", "held")
-
-    def __init__(self, event: Event, tail: "Tail") -> None:
-        self.event = event
-        self.held = event[DATA].__sizeof__() + OVERHEAD  # by its place, not its name: made for every event
-        """Bytes of memory, about."""
-        self._frames: dict[str, bytes] | None = None
-        self._tail: Tail | None = tail
-        """Counts what is made; None once it is out of it, and held by a round of the fan-out alone."""
+    event: Event
+    held: int
+    """Bytes of memory, about."""
+    _tail: "Tail | None"
+    """Counts what is made; None once it is out of it, and held by a round of the fan-out alone."""
+    _frames: dict[str, bytes] | None = None
 
     def frame(self, encoding: Encoding[Any]) -> bytes:
         name = encoding.name
@@ -73,7 +74,7 @@ class Tail:
 
     def append(self, events: Sequence[Event]) -> list[Entry]:
         """Add the next events of the log; returns their entries."""
-        added = [Entry(event, self) for event in events]
+        added = [Entry(event, event[DATA].__sizeof__() + OVERHEAD, self) for event in events]
         self._entries += added
         self.bytes += sum([entry.held for entry in added])
         self.fit()

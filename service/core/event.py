@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from service.core.errors import InvalidError
 from service.core.limits import KEY_MAX, RESERVED_TYPES, TYPE_MAX
 from service.core.topics import check_topic
 
 new_tuple: Final = tuple.__new__
-"""A Draft or an Event from a tuple of its fields, in a third of the time that its class takes for it."""
+"""An Event from a tuple of its fields, in a third of the time that its class takes for it."""
 
 TYPE_PATTERN: Final = rf"[A-Za-z0-9_.-]{{1,{TYPE_MAX}}}"
 """An event type as a regular expression, without anchors."""
@@ -40,10 +42,11 @@ def check_key(text: str, field: str = "key") -> str:
     return text
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """What a publisher hands in. `data` is JSON text on one line, stored and delivered as it is.
 
-    Construction does not validate: `checked` does, at the edge, once.
+    Construction does not validate: `checked` does, at the edge, once. Python's collector does not see it: there are ten
+    thousand in a large publish, and with some of those under way it would look at all of them, again and again.
     """
 
     topic: str

@@ -6,14 +6,14 @@ slice, and what is counted is counted before it is decoded; between two slices o
 
 import asyncio
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 import msgspec
 
 from service.bus.steps import ONE_TURN, at_once, in_turns
 from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
-from service.core.event import Draft, Rule, Rules, check_key, check_type, new_tuple
+from service.core.event import Draft, Rule, Rules, check_key, check_type
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX
 from service.core.topics import check_open, check_topic
 from service.log.base import Turn
@@ -21,14 +21,18 @@ from service.log.base import Turn
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 
-SLICE_BYTES: Final = 128 * 1024
-"""Of a body, looked at in one step: a few milliseconds of the smallest events, or of what is none."""
+SLICE_BYTES: Final = 32 * 1024
+"""Of a body, looked at in one step: two milliseconds of the smallest events, or of what is none."""
+
+SLICE: Final = 0.001
+"""Seconds of such steps after which others have a turn: of long events hundreds of kilobytes, of short ones a slice."""
 
 SLICE_EVENTS: Final = 256
 """Events in one step of those that are looked at one by one, for each may have a rule of its own."""
 
+LARGE_BYTES: Final = 128 * 1024
 LARGE_MAX: Final = 2
-"""Larger bodies that are read at a time: small events take five times the memory of their text."""
+"""Bodies over so many bytes that are read at a time: small events take five times the memory of their text."""
 
 _SPACE: Final = b" \t\r\n"
 _LINE: Final = re.compile(rb"\S[^\n]*")
@@ -56,11 +60,14 @@ def _no_rule(topic: str, type: str) -> Rule | None:
 
 class DraftReader:
     """Reads one object, an array, or NDJSON. `data_max` is the bound for one event's data, in bytes; `turn` is waited
-    for between two slices of a body.
+    for between two slices of a body, or with `now`, a clock in seconds, when they have taken as long as SLICE.
     """
 
-    def __init__(self, data_max: int, rules: Rules = _no_rule, turn: Turn = ONE_TURN) -> None:
+    def __init__(
+        self, data_max: int, rules: Rules = _no_rule, turn: Turn = ONE_TURN, now: Callable[[], float] | None = None
+    ) -> None:
         self._turn = turn
+        self._now = now
         self._large = asyncio.Semaphore(LARGE_MAX)
         self._data_max = data_max
         self._rules = rules
@@ -70,10 +77,25 @@ class DraftReader:
     async def read(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """As `request`, giving way to others while it reads what is large; few at a time do so."""
         steps = self._read(content_type, body)
-        if len(body) <= SLICE_BYTES:
-            return await in_turns(steps, self._turn)
+        if len(body) <= LARGE_BYTES:
+            return await in_turns(steps, self._pace())
         async with self._large:
-            return await in_turns(steps, self._turn)
+            return await in_turns(steps, self._pace())
+
+    def _pace(self) -> Turn:
+        """For the steps of one body."""
+        now = self._now
+        if now is None:
+            return self._turn
+        until = now() + SLICE
+
+        async def pace() -> None:
+            nonlocal until
+            if now() >= until:
+                await self._turn()
+                until = now() + SLICE
+
+        return pace
 
     def request(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """The drafts, and whether they came as one bare object.
@@ -241,9 +263,7 @@ class DraftReader:
                 check_key(key)
             same = words.setdefault
             return [
-                new_tuple(
-                    Draft, (same(one.topic, one.topic), same(one.type, one.type), str(one.data, "utf-8"), one.key)
-                )
+                Draft(same(one.topic, one.topic), same(one.type, one.type), str(one.data, "utf-8"), one.key)
                 for one in found
             ]
         except (msgspec.DecodeError, RecursionError, InvalidError, ForbiddenError, UnicodeDecodeError):

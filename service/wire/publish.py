@@ -1,6 +1,7 @@
 """Publishing over HTTP (docs/protocol.md, section 5), on plain ASGI: it costs less than a framework's request."""
 
 import structlog
+from msgspec.structs import replace
 
 from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
@@ -64,4 +65,4 @@ def _with_header_key(draft: Draft, key: str | None) -> Draft:
         return draft
     if len(key) >= 2 and key[0] == key[-1] == '"':  # the draft standard writes it as a quoted string
         key = key[1:-1]
-    return draft._replace(key=check_key(key, field="Idempotency-Key"))
+    return replace(draft, key=check_key(key, field="Idempotency-Key"))

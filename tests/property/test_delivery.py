@@ -18,6 +18,7 @@ from unittest import mock
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec.structs import replace
 
 from service.bus.bus import EventBus
 from service.bus.start import Start
@@ -155,7 +156,7 @@ class Delivery(RuleBasedStateMachine):
         """Publishes that share commits, while a topic is trimmed, hearts beat and a client joins."""
 
         async def work() -> None:
-            requests = [[draft._replace(key=None) for draft in self._drafts(batch)] for batch in batches]
+            requests = [[replace(draft, key=None) for draft in self._drafts(batch)] for batch in batches]
             publishing = [asyncio.create_task(self.bus.publish(request)) for request in requests]
             trimming = asyncio.create_task(self.bus.trim(*cut)) if cut else None
             if joining is not None:

@@ -178,7 +178,8 @@ class MemoryEventLog:
         heads: dict[str, int] = {}
         keyed: dict[tuple[str, str | None], Event] = {}
         planned: list[Event] = []
-        for topic, type, data, key in drafts:
+        for draft in drafts:
+            topic, type, data, key = draft.topic, draft.type, draft.data, draft.key
             event = keyed.get((topic, key))
             if key and event is None and (topic, key) in disk.keys:
                 event = Event(disk.keys[topic, key], topic, type, 0, 0, data)

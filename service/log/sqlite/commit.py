@@ -54,8 +54,29 @@ class Append:
         self.is_plain = not (self.has_keys or self.also or self.guards)
 
 
-@dataclass(slots=True)
-class _Growth:
+# The collector sees none of these: with ten thousand in a commit it would look at them again and again, in vain.
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    """The columns of an event as they are inserted."""
+
+    offset: int
+    topic: int
+    prev: int
+    type: str
+    data: str
+    key: str | None
+
+
+class _Sought(msgspec.Struct, array_like=True, gc=False):
+    """A key of a topic, by name and id."""
+
+    name: str
+    topic: int
+    key: str
+
+
+class _Growth(msgspec.Struct, eq=False, gc=False):
     """What the commit adds to a topic: its head afterwards, and how much more is kept."""
 
     topic: Topic
@@ -74,14 +95,14 @@ class Commit:
         self.events: list[Event] = []
         self.answers: list[Receipt | TwinwireError] = []
         """One for each append, in their order."""
-        self._rows: list[tuple[int, int, int, str, str, str | None]] = []
+        self._rows: list[_Row] = []
         """The events once more, as they are inserted."""
         self._growth: dict[str, _Growth] = {}
         """By topic: what these events do to it."""
         self._fresh: list[Topic] = []
         """Topics that there were none of, in the order of their ids."""
-        self._keys: dict[tuple[str, str], int] = {}
-        """Topic and key to offset, of what was looked for: of stored events, and of those that are not inserted yet."""
+        self._keys: dict[str, dict[str, int]] = {}
+        """By topic: key to offset, of what was looked for: of stored events, and of those that are not inserted yet."""
 
     # On the writer's thread
 
@@ -136,31 +157,34 @@ class Commit:
         fresh = False
         self._find_keys(connection, append.drafts)
         for draft in append.drafts:
-            offset = self._keys.get((draft.topic, draft.key)) if draft.key else None
+            key = draft.key
+            known = self._keys.setdefault(draft.topic, {}) if key else {}
+            offset = known.get(key) if key else None
             if offset is None:
                 fresh = True
                 (offset,) = self._assign((draft,))
-                if draft.key:
-                    self._keys[draft.topic, draft.key] = offset
+                if key:
+                    known[key] = offset
             offsets.append(offset)
         return Receipt(tuple(offsets), fresh)
 
     def _find_keys(self, connection: WriterConnection, drafts: Sequence[Draft]) -> None:
         """Remember which of these drafts' keys stored events have."""
         topics = {name: topic.id for name in {draft.topic for draft in drafts} if (topic := self._registry.get(name))}
-        wanted = [(name, topics[name], key) for name, _, _, key in drafts if key and name in topics]
-        for name, key, offset in connection.execute(_FIND_KEYS, (_json(wanted),)):
-            self._keys[name, key] = offset
+        sought = [_Sought(one.topic, topics[one.topic], one.key) for one in drafts if one.key and one.topic in topics]
+        for name, key, offset in connection.execute(_FIND_KEYS, (_json(sought),)):
+            self._keys.setdefault(name, {})[key] = offset
 
     def _assign(self, drafts: Sequence[Draft]) -> tuple[int, ...]:
         """Give the drafts their offsets; few steps a draft, since a busy publisher waits for this thread."""
         time, known, events, rows = self.time, self._growth, self.events, self._rows
         first = self.head + 1
-        for offset, (name, type, data, key) in enumerate(drafts, first):
+        for offset, draft in enumerate(drafts, first):
+            name, type, data = draft.topic, draft.type, draft.data
             growth = known.get(name) or self._grow(name)
             prev = growth.head
             events.append(new_tuple(Event, (offset, name, type, time, prev, data)))
-            rows.append((offset, growth.topic.id, prev, type, data, key))
+            rows.append(_Row(offset, growth.topic.id, prev, type, data, draft.key))
             growth.head = offset
             growth.count += 1
             growth.bytes += len(data)
@@ -201,6 +225,6 @@ class Commit:
             self._registry.uncounted.add(topic)
 
 
-def _json(rows: Sequence[tuple[Any, ...]]) -> str:
+def _json(rows: Sequence[Any]) -> str:
     """As text: SQLite takes bytes for its own binary JSON."""
     return msgspec.json.encode(rows).decode()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from service.bus.bus import EventBus
 from service.bus.reading import PAGE_EVENTS
@@ -81,7 +82,7 @@ async def test_topics_count_their_subscribers_by_transport() -> None:
 
 async def test_published_counts_events_and_not_repeats_of_a_key() -> None:
     bus = memory_bus()
-    keyed = [draft._replace(key="k") for draft in drafts(2)]
+    keyed = [replace(draft, key="k") for draft in drafts(2)]
     receipt = await bus.publish(keyed)
     assert receipt.offsets == (1, 1)
     assert not (await bus.publish(keyed)).fresh

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError, TwinwireError
 from service.core.event import Draft
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX, REQUEST_MAX
-from service.wire.drafts import JSON, NDJSON, SLICE_BYTES, DraftReader, Rule
+from service.wire.drafts import JSON, NDJSON, SLICE, SLICE_BYTES, DraftReader, Rule
 from tests.support.turns import counted_turns
 
 DATA_MAX = 1024
@@ -458,4 +458,24 @@ async def test_others_have_a_turn_while_a_large_body_is_read() -> None:
         content = b"\n".join([ITEM] * 5_000)
         drafts, single = await DraftReader(DATA_MAX).read(NDJSON, content)
     assert (len(drafts), single) == (5_000, False)
-    assert turns.count >= len(content) // SLICE_BYTES
+    assert turns.count >= len(content) // (SLICE_BYTES + len(ITEM) + 1)
+
+
+@pytest.mark.parametrize(("seconds", "turns"), [(SLICE / 4, 7), (SLICE, 28), (2 * SLICE, 28)])
+async def test_slices_that_take_no_time_share_a_turn(seconds: float, turns: int) -> None:
+    """With a clock, on which each look is so long after the last."""
+    taken, now = 0, 0.0
+
+    async def turn() -> None:
+        nonlocal taken
+        taken += 1
+
+    def clock() -> float:
+        nonlocal now
+        now += seconds
+        return now
+
+    content = b"\n".join([ITEM] * 1_000)
+    drafts, _ = await DraftReader(DATA_MAX, turn=turn, now=clock).read(NDJSON, content)
+    assert len(drafts) == 1_000
+    assert taken == pytest.approx(turns, abs=1)
