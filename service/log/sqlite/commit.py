@@ -215,14 +215,14 @@ class Commit:
 
     def take_over(self) -> None:
         """The registry follows the disk, in one step."""
-        for topic in self._fresh:
-            self._registry.add(topic)
-        for growth in self._growth.values():
+        self._registry.add_new(self._fresh)
+        grown = self._growth.values()
+        for growth in grown:
             topic = growth.topic
             topic.head = growth.head
             topic.count += growth.count
             topic.bytes += growth.bytes
-            self._registry.uncounted.add(topic)
+        self._registry.uncounted.update([growth.topic for growth in grown])
 
 
 def _json(rows: Sequence[Any]) -> str:
