@@ -14,12 +14,19 @@ from typing import Final
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/\\?#\s]*)(?::(\d{1,5}))?\Z")
 
 
+LABEL_MAX: Final = 63
+"""Characters between two dots of a name (RFC 1035, 3.1)."""
+
+
 def split_host(text: str) -> tuple[str, int | None] | None:
     """Name and port of a Host field (RFC 9110, 7.2), in lower case and without a final dot; None if it is none."""
     found = _HOST.match(text)
     if found is None or (found[2] and int(found[2]) > 65535):
         return None
-    return found[1].lower().rstrip("."), int(found[2]) if found[2] else None
+    name = found[1].lower().rstrip(".")
+    if not name.isascii() or any(not 0 < len(label) <= LABEL_MAX for label in name.split(".")):
+        return None  # a framework that takes it for one of the IDNA fails
+    return name, int(found[2]) if found[2] else None
 
 
 def _is_address(name: str) -> bool:
@@ -50,7 +57,7 @@ class Hosts:
 
     def permits(self, host: str | None) -> bool:
         """Whether a request with this Host is for us. HTTP/1.0 may send none, and no browser does."""
-        if not host or self._any:
+        if not host:
             return True
         return self._known(host) if len(host) <= HOST_MAX else self._judge(host)
 
@@ -60,7 +67,8 @@ class Hosts:
             return False
         name = parts[0]
         return (
-            name in self._names
+            self._any
+            or name in self._names
             or name == "localhost"
             or name.endswith((".localhost", *self._below))
             or _is_address(name)

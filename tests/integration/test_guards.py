@@ -551,6 +551,25 @@ async def test_a_key_that_is_not_16_bytes_is_refused_and_the_connection_ends(
     connection.reset()
 
 
+@pytest.mark.parametrize("name", ["Connection", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"])
+async def test_a_handshake_that_is_not_ascii_is_refused(server: InProcess, name: str) -> None:
+    """Hypercorn decodes these as if it were: no answer, and a traceback in the log."""
+    connection = await Connection.open(server.url)
+    await shake_hands(connection, **{name.replace("-", "_"): "Upgrade, \xff" if name == "Connection" else "\xff"})
+    assert (await connection.read_head()).status == 400
+    connection.reset()
+
+
+async def test_connection_may_be_said_in_two_lines(server: InProcess) -> None:
+    """Lists may (RFC 9110, 5.3)."""
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Version: 13"
+    for lines in ("Connection: Upgrade\nConnection: keep-alive", "Connection: keep-alive\nConnection: Upgrade"):
+        head = f"GET /api/ws?topic=t HTTP/1.1{HOST}\nUpgrade: websocket\n{lines}\n{key}"
+        status, connection = await one_request(server.url, head)
+        assert status == 101
+        connection.reset()
+
+
 async def test_two_keys_are_refused(server: InProcess) -> None:
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
     head = (

@@ -217,7 +217,7 @@ class GuardedHTTP1(H11Protocol):
         await self.stream.handle(
             Request(
                 stream_id=STREAM_ID,
-                headers=list(request.headers),
+                headers=_with_one_connection(request),
                 http_version=request.http_version.decode(),
                 method="GET",
                 raw_path=request.target,
@@ -250,10 +250,19 @@ def _has_length(response: h11.Response) -> bool:
     return any(name == b"content-length" for name, _ in response.headers)
 
 
+def _connection(request: h11.Request) -> bytes:
+    """The field may be in several lines, which are one list (RFC 9110, 5.3)."""
+    return b", ".join([value for name, value in request.headers if name == b"connection"])
+
+
+def _with_one_connection(request: h11.Request) -> list[tuple[bytes, bytes]]:
+    """The fields with that list as one, since Hypercorn's handshake takes the last line for it."""
+    return [field for field in request.headers if field[0] != b"connection"] + [(b"connection", _connection(request))]
+
+
 def _wants_websocket(request: h11.Request) -> bool:
     """RFC 6455, 4.2.1: a GET whose Connection names Upgrade, and whose Upgrade is websocket."""
     if request.method != b"GET":
         return False
-    fields = dict(request.headers)
-    tokens = [token.strip() for token in fields.get(b"connection", b"").lower().split(b",")]
-    return b"upgrade" in tokens and fields[b"upgrade"].strip().lower() == b"websocket"
+    tokens = [token.strip() for token in _connection(request).lower().split(b",")]
+    return b"upgrade" in tokens and dict(request.headers)[b"upgrade"].strip().lower() == b"websocket"

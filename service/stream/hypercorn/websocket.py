@@ -39,6 +39,10 @@ REASON_MAX: Final = 123
 """Bytes of a Close frame's reason (RFC 6455, 5.5)."""
 
 _KEY: Final = b"sec-websocket-key"
+_READ: Final = frozenset(
+    {b"connection", b"upgrade", b"sec-websocket-extensions", b"sec-websocket-protocol", b"sec-websocket-version"}
+)
+"""Fields that Hypercorn decodes as ASCII."""
 
 
 def stream_parts(protocol: Any, stream_id: int) -> tuple[Any, ...]:
@@ -90,10 +94,13 @@ class GuardedWebSocket(WSStream):
             await self._handle_events()
 
     async def _shake_hands(self, request: Request) -> None:
-        keys = [value for name, value in request.headers if name == _KEY]
-        if request.http_version == "1.1" and not (len(keys) == 1 and _is_key(keys[0])):
+        fields = [field for field in request.headers if field[0] not in _READ or field[1].isascii()]
+        keys = [value for name, value in fields if name == _KEY]
+        is_whole = len(fields) == len(request.headers) and len(keys) == 1 and _is_key(keys[0])
+        if request.http_version == "1.1" and not is_whole:
             # Without one, the handshake is invalid: 400.
-            request = replace(request, headers=[field for field in request.headers if field[0] != _KEY])
+            fields = [field for field in fields if field[0] != _KEY]
+        request = replace(request, headers=fields)
         await super().handle(request)
         self.handshake.extensions = None
         if self.closed:  # refused

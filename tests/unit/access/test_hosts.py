@@ -48,9 +48,16 @@ def test_addresses_localhost_and_the_names_that_are_listed(host: str | None, per
     assert Hosts(["live.example.org", "*.team.example"]).permits(host) is permitted
 
 
-@pytest.mark.parametrize("host", ["evil.example", "a b", "127.0.0.1"])
+@pytest.mark.parametrize("host", ["evil.example", "a_b", "127.0.0.1", "[::1]"])
 def test_a_star_answers_for_any(host: str) -> None:
     assert Hosts(["*"]).permits(host)
+
+
+@pytest.mark.parametrize("host", ["a b", ".localhost", "a..localhost", f"{'a' * 64}.localhost", "\xff.localhost"])
+def test_what_is_no_name_is_nobodys(host: str) -> None:
+    """A framework that reads it as one raises UnicodeError."""
+    assert not Hosts(["*"]).permits(host)
+    assert not Hosts([]).permits(host)
 
 
 def test_without_names_only_who_needs_none_is_answered() -> None:
