@@ -23,6 +23,9 @@ BODY_MAX: Final = 64 * 1024
 LISTED_MAX: Final = 500
 """Projects in one answer; older ones are fetched with `before`."""
 
+LISTED_CHARACTERS: Final = 200_000
+"""Of names and briefs in one answer, likewise: 600 kB at most."""
+
 MESSAGE_MAX: Final = 4_000
 """Characters of a log line or an error message; the rest is cut, for one event holds 64 KiB at most."""
 

@@ -10,7 +10,7 @@ from service.apps.projects.agents.base import Agent
 from service.apps.projects.archive import pack
 from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change, topic_of
-from service.apps.projects.limits import NAME_MAX
+from service.apps.projects.limits import LISTED_CHARACTERS, NAME_MAX
 from service.apps.projects.models import (
     Listing,
     Project,
@@ -123,7 +123,8 @@ class ProjectService:
             position = await view.position()
         await self._bus.reach(position)
         cursor = self._bus.cursor(position)
-        return Listing(projects=tuple(found[:limit]), more=len(found) > limit, cursor=cursor)
+        fits = _fitting(found[:limit])
+        return Listing(projects=tuple(found[:fits]), more=len(found) > fits, cursor=cursor)
 
     async def snapshot(self, id: str) -> Snapshot:
         """A project, its stages and the cursor up to which it includes every event. Raises NotFoundError."""
@@ -190,4 +191,21 @@ class ProjectService:
         task = asyncio.create_task(operation)
         self._operations.add(task)
         task.add_done_callback(self._operations.discard)
+        task.add_done_callback(_hear)
         return await asyncio.shield(task)
+
+
+def _hear(task: asyncio.Task[Any]) -> None:
+    """Of an operation whose caller has left, nobody else would: asyncio takes that for a mistake, and logs it."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _fitting(projects: Sequence[Project]) -> int:
+    """How many of them an answer holds, one at least."""
+    room = LISTED_CHARACTERS
+    for count, project in enumerate(projects):
+        room -= len(project.brief) + len(project.name)
+        if room < 0:
+            return max(count, 1)
+    return len(projects)

@@ -1,6 +1,7 @@
 """Projects: names, lists, snapshots that agree with their cursor, and what deleting takes along."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -111,6 +112,33 @@ async def test_lists_are_newest_first_and_paged(world: World) -> None:
     rest = await service.listing(3, before=ids[3])
     assert ([one.id for one in rest.projects], rest.more) == ([ids[2], ids[1], ids[0]], False)
     assert first.cursor == world.bus.cursor(world.bus.head)
+
+
+async def test_a_list_of_long_briefs_is_shorter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.apps.projects.service.LISTED_CHARACTERS", 2 * len(BRIEF) + 10)
+    service = await world.service([Plain()])
+    ids = [(await service.create(f"P{number}", BRIEF)).id for number in range(5)]
+    first = await service.listing(4)
+    assert ([one.id for one in first.projects], first.more) == ([ids[4], ids[3]], True)
+    monkeypatch.setattr("service.apps.projects.service.LISTED_CHARACTERS", 1)
+    one = await service.listing(4, before=ids[3])
+    assert ([one.id for one in one.projects], one.more) == ([ids[2]], True)
+
+
+async def test_an_operation_whose_caller_has_left_fails_quietly(world: World) -> None:
+    service, heard = await world.service([Gate()]), list[dict[str, object]]()
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context))
+    project = await service.create("P", BRIEF)
+    await service.generate(project.id)
+    asking = asyncio.create_task(service.generate(project.id))  # it has a run
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    while service._operations:
+        await asyncio.sleep(0)
+    del asking
+    gc.collect()
+    assert heard == []
 
 
 async def test_deleting_takes_the_run_the_files_and_the_events_along(world: World) -> None:
