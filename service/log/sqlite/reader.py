@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from service.core.event import DATA, OFFSET, TOPIC, Row
 from service.core.topics import Matching, TopicFilter
 from service.log.base import Page
-from service.log.sqlite.database import connect_reader
+from service.log.sqlite.database import Cursor, connect_reader
 from service.log.sqlite.topics import TopicRegistry
 
 MERGE_TOPICS: Final = 16
@@ -37,6 +37,9 @@ WHERE e.offset > :low AND e.offset < :high{type} ORDER BY e.offset {order} LIMIT
 """
 _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
 
+
+TAKE: Final = 64
+"""Rows taken between two looks at their size."""
 
 _OVERSHOOT: Final = 1.5
 """Rows are asked for beyond the mean by this factor; what is too much is read again."""
@@ -141,11 +144,11 @@ class Reader:
     def _fetch(self, look: _Look, sql: str, names: dict[str, Any]) -> tuple[Sequence[Row], int]:
         limit = min(look.limit, self._rows_within(look.max_bytes))
         names = {**names, "low": look.low, "high": look.high, "limit": limit}
-        rows: list[Row] = self._connection.execute(sql, names).fetchall()
+        rows, is_all = _take(self._connection.execute(sql, names), look.max_bytes)
         kept = self._cut(rows, look.max_bytes)
         if kept < len(rows):
             del rows[kept:]
-        elif kept < limit:
+        elif is_all and kept < limit:
             return rows, look.end
         return rows, rows[-1][OFFSET]
 
@@ -201,3 +204,21 @@ class Reader:
             else:
                 low = offset + 1
         return low
+
+
+def _take(cursor: Cursor, max_bytes: int) -> tuple[list[Row], bool]:
+    """The rows, and whether it is all of them: not if they are more than `max_bytes`, and far more would come.
+
+    They may be larger by far than those that `_rows_within` has judged by.
+    """
+    rows: list[Row] = cursor.fetchmany(TAKE)
+    taken, size = len(rows), 0
+    while taken == TAKE:
+        size += sum([len(row[DATA]) for row in rows[-TAKE:]])
+        if size > max_bytes:
+            cursor.close()
+            return rows, False
+        more = cursor.fetchmany(TAKE)
+        taken = len(more)
+        rows += more
+    return rows, True

@@ -1,6 +1,7 @@
 """Pages: found through an index or the rowid, never sorted, never more than a bounded step."""
 
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -117,6 +118,20 @@ async def test_reading_on_after_small_events_meets_large_ones(parts: Parts) -> N
         found += [event.offset for event in page.events]
         low = page.next
     assert found == list(range(1, parts.head + 1))
+
+
+async def test_far_more_rows_than_fill_the_page_are_not_taken(parts: Parts) -> None:
+    """The size of those read before says nothing of those that come."""
+    await parts.writer.append(drafts("a", 1_000, data="1"), ())
+    await parts.writer.append(drafts("a", 960, data=f'"{"x" * 60_000}"'), ())
+    assert len(parts.reader.page(ALL, 0, parts.head + 1, 1_000, PLENTY).rows) == 1_000
+    tracemalloc.start()
+    page = parts.reader.page(ALL, 1_000, parts.head + 1, 1_000, 1 << 20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(page.rows) == 18
+    assert page.next == 1_018
+    assert peak < 16 << 20, "58 MB, if all of them were"
 
 
 async def test_what_is_beyond_the_given_head_is_not_shown(parts: Parts) -> None:
