@@ -62,7 +62,7 @@ class SQLiteEventLog:
         self._history = History(self._reader, path)
         self.writer = Writer(connection, path, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
-        retention = Retention(policies, registry, self._reader, self._trimmer)
+        retention = Retention(policies, registry, self._reader, self._trimmer, clock)
         self.upkeep = Upkeep(self.writer, registry, retention, retention_interval, path, clock)
         self.upkeep.start()
         self._closed = False
@@ -99,6 +99,10 @@ class SQLiteEventLog:
 
     def bounds(self, topics: TopicFilter) -> Bounds:
         return Bounds(self._epoch, self._registry.floor(topics), self.head)
+
+    async def learn(self, topics: TopicFilter, turn: Turn) -> None:
+        for _ in self._registry.learning(topics):
+            await turn()
 
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
         found, next = self._registry.page(topics, after, limit)

@@ -1,12 +1,18 @@
 """Which events may go: the first policy whose pattern matches a topic decides for it."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import Trimmer
+
+STEP: Final = 0.002
+"""Seconds of one step of the event loop, in which topics are asked for their policies: with a million of them it would
+be seven."""
 
 
 class Policy(Protocol):
@@ -28,8 +34,12 @@ class Policy(Protocol):
 class Retention:
     """Applies the policies; `run` is one pass over all topics."""
 
-    def __init__(self, policies: Sequence[Policy], registry: TopicRegistry, reader: Reader, trimmer: Trimmer) -> None:
+    def __init__(
+        self, policies: Sequence[Policy], registry: TopicRegistry, reader: Reader, trimmer: Trimmer, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._policies = policies
+        self._filters = [(policy.filter.matches, policy) for policy in policies]
         self._registry = registry
         self._reader = reader
         self._trimmer = trimmer
@@ -44,14 +54,18 @@ class Retention:
             if policy.max_age is not None
         }
         removed = 0
+        until = self._clock.monotonic() + STEP
         for topic in list(self._registry):
+            if self._clock.monotonic() >= until:
+                await asyncio.sleep(0)
+                until = self._clock.monotonic() + STEP
             policy = self._policy(topic)
             if topic.count and policy is not None:
                 removed += await self._apply(policy, topic, cutoffs)
         return removed
 
     def _policy(self, topic: Topic) -> Policy | None:
-        return next((policy for policy in self._policies if policy.filter.matches(topic.name)), None)
+        return next((policy for matches, policy in self._filters if matches(topic.name)), None)
 
     async def _apply(self, policy: Policy, topic: Topic, cutoffs: dict[float | None, int]) -> int:
         removed = 0

@@ -18,6 +18,9 @@ TRIM_ROWS: Final = 1_000
 TRIM_SECONDS: Final = 0.005
 """Of the writer's thread in one step over many topics, whose rows lie far apart: as long as TRIM_ROWS of one take."""
 
+RAISE_SECONDS: Final = 0.002
+"""Of the event loop in one step, in which floors are raised."""
+
 _CUTOFF_BY_COUNT: Final = "SELECT offset FROM events WHERE topic = ? ORDER BY offset DESC LIMIT 1 OFFSET ?"
 _OLDEST: Final = "SELECT offset, length(data) FROM events WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?"
 _NTH_OLDEST: Final = (
@@ -65,13 +68,17 @@ class Trimmer:
         """
         waiting = deque(topic for topic in topics if topic.count > keep)
         cuts: deque[tuple[Topic, int]] = deque()
-        left = 0
+        left, now = 0, self._writer.clock.monotonic
+        until = now() + RAISE_SECONDS
         while waiting:
             for topic, cutoff in await self._writer.run(partial(self._find_cutoffs, waiting=waiting, keep=keep)):
                 left += topic.count - keep
                 cuts.append((topic, cutoff))
                 self._unfinished.add(topic)
                 self._registry.raise_floor(topic, cutoff)
+                if now() >= until:  # each is told to everybody whose filter covers the topic
+                    await asyncio.sleep(0)
+                    until = now() + RAISE_SECONDS
         loop, removed = asyncio.get_running_loop(), 0
         told(removed, left)
         while cuts:

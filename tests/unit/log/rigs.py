@@ -246,7 +246,7 @@ class Parts:
         return self.heard[-1][-1].offset if self.heard else 0
 
     def retention(self, policies: Sequence[Policy]) -> Retention:
-        return Retention(policies, self.registry, self.reader, self.trimmer)
+        return Retention(policies, self.registry, self.reader, self.trimmer, self.writer.clock)
 
     async def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement on the writing connection, between two commits."""

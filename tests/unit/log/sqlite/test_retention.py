@@ -3,7 +3,9 @@
 import pytest
 
 from service.core.topics import TopicFilter
+from service.log.sqlite.retention import STEP
 from tests.support.clock import ManualClock
+from tests.support.turns import counted_turns
 from tests.unit.log.rigs import Parts, Rule, drafts
 
 
@@ -95,3 +97,21 @@ async def test_what_came_after_the_pass_began_is_left_to_the_next(parts: Parts, 
     clock.advance(3_600)
     await parts.retention([Rule(max_age=1)]).run(clock.now, head)
     assert parts.kept() == [3, 4, 5]
+
+
+async def test_a_pass_over_many_topics_gives_way(parts: Parts) -> None:
+    """On a clock that goes on with each look."""
+    await parts.writer.append([draft for n in range(200) for draft in drafts(f"t/{n}", 1)], ())
+    retention = parts.retention([Rule("none/*", max_count=1)])
+    retention._clock = Hasty()
+    async with counted_turns() as turns:
+        assert await retention.run(0, parts.head) == 0
+    assert turns.count >= 50
+
+
+class Hasty(ManualClock):
+    """A step is over at every second look."""
+
+    def monotonic(self) -> float:
+        self.looks = getattr(self, "looks", 0) + 1
+        return self.looks * 0.75 * STEP
