@@ -29,8 +29,8 @@ TOPICS_PAGE: Final = 100
 """Topics that the log is asked for at a time, in a turn among all that read: half a millisecond with what is made of
 them."""
 
-TOPICS_LOOK: Final = 200
-"""Topics listed, and groups counted for them, between two looks at the event loop."""
+TOPICS_LOOK: Final = 0.0005
+"""Seconds of listing topics, and of counting who covers them, between two turns among all that read."""
 
 
 class EventBus:
@@ -40,6 +40,7 @@ class EventBus:
         self._log = log
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
+        self._now = clock.monotonic
         self._fan_out = FanOut(self.groups, log.head, clock.monotonic)
         self.reading = Reading(log, self._tail, Turns(self._is_busy, clock))
         self._publishing = 0
@@ -128,6 +129,7 @@ class EventBus:
         self, topics: TopicFilter, start: Start, encoding: Encoding[P]
     ) -> tuple[Subscription[P], Gap | None]:
         """A subscription at `start`, and the gap if something after it is gone."""
+        await self.reading.learn(topics)
         subscription = self.attach(topics, 0, encoding)  # before anything is read: what goes from here on is a gap
         try:
             subscription.offset, gap = await self.reading.locate(topics, start)
@@ -153,17 +155,16 @@ class EventBus:
         cover it, by transport.
         """
         next: str | None = after
-        looked = 0
         while next is not None:
             await self.reading.turn()
+            until = self._now() + TOPICS_LOOK
             page = await self._log.topics(topics, next, TOPICS_PAGE)
             for stats in page.topics:
                 covering = await in_turns(self.groups.find(stats.topic))
                 yield stats, _by_transport(covering)
-                looked += 1 + len(covering)
-                if looked >= TOPICS_LOOK:
-                    looked = 0
+                if self._now() >= until:
                     await self.reading.turn()
+                    until = self._now() + TOPICS_LOOK
             next = page.next
 
     def subscriptions(self) -> Counter[str]:

@@ -28,12 +28,14 @@ SLICE: Final = 256
 WRITE_BYTES: Final = 32 * 1024
 """Of one write; a longer one counts as several."""
 
-LOOKS: Final = 4_096
-"""Groups found for an event between two looks at the event loop, about a millisecond."""
-
 SEARCH: Final = 0.002
-"""Seconds between two looks at the event loop, of searches for the groups of topics where they are not remembered: what
-one takes depends on the filters of all."""
+"""Seconds between two looks at the event loop while the groups of a round's events are looked for: what one takes
+depends on the filters of all, those that are gone again among them."""
+
+LOOKS: Final = 256
+"""Groups found between two looks at the time, and EVENTS events: some hundredths of a millisecond, if all is known."""
+
+EVENTS: Final = 4
 
 PENDING_BYTES: Final = 16 << 20
 """Of events and their frames that wait for a round: twice what one request may bring."""
@@ -140,15 +142,13 @@ class FanOut:
     def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], list[Entry]]]:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""
         shares: dict[Group[Any], list[Entry]] = {}
-        known, looks = self._groups.known, 0
-        until = self._now() + SEARCH
+        known, now, looks = self._groups.known, self._now, 0
+        until = now() + SEARCH
         for entry in entries:
             topic = entry.event[TOPIC]
             found = known(topic)
             if found is None:
                 found = yield from self._groups.find(topic)
-                if self._now() >= until:
-                    looks = LOOKS
             for group in found:
                 if group.live:
                     share = shares.get(group)
@@ -156,10 +156,12 @@ class FanOut:
                         shares[group] = [entry]
                     elif len(share) <= ENTRIES:
                         share.append(entry)
-            looks += 1 + len(found)
+            looks += LOOKS // EVENTS + len(found)
             if looks >= LOOKS:
-                yield True
-                looks, until = 0, self._now() + SEARCH
+                looks = 0
+                if now() >= until:
+                    yield True
+                    until = now() + SEARCH
         return shares
 
 

@@ -3,7 +3,6 @@
 What is read comes from the tail if that reaches back so far, else from the log, and never from beyond the head.
 """
 
-import asyncio
 from typing import Final
 
 from service.bus.encoding import P
@@ -25,6 +24,9 @@ PAGE_BYTES: Final = 256 * 1024
 LOCATE_OFFSETS: Final = 200_000
 """Offsets looked at in search of where a stream begins, a tenth of a second if few match, in as many reads as the log's
 step makes of it."""
+
+LOCATE_STEPS: Final = 2
+"""Reads in that search for a stream, which scans on from there once it has begun, and ends with its client."""
 
 FORGOTTEN_MAX: Final = 1_000
 """Topics trimmed until the tail is told, if nobody reads it before."""
@@ -69,6 +71,10 @@ class Reading:
             self._tail.forget(self._forgotten)
             self._forgotten = {}
 
+    async def learn(self, topics: TopicFilter, turn: Turn | None = None) -> None:
+        """Return once `floor` takes little time: see the log's."""
+        await self._log.learn(topics, turn or self._turns.take)
+
     # Where a stream begins
 
     async def locate(self, topics: TopicFilter, start: Start, turn: Turn | None = None) -> tuple[int, Gap | None]:
@@ -76,6 +82,7 @@ class Reading:
 
         `turn` is awaited before each step; what it raises ends the search for them.
         """
+        await self.learn(topics, turn)
         cursor = start.cursor
         if start.kind is StartKind.EARLIEST:
             return await self._before_first(topics, 0, turn), None
@@ -107,16 +114,15 @@ class Reading:
 
         Or a position before that, if it is far: a stream that scans has heartbeats, one that has not begun has none.
         """
-        for _ in range(max(1, LOCATE_OFFSETS // self._log.step)):
-            if turn is not None:
-                await turn()
+        steps = LOCATE_STEPS if turn is None else max(1, LOCATE_OFFSETS // self._log.step)
+        for _ in range(steps):
+            await (turn or self._turns.take)()
             page = await self._log.read(topics, after, limit=1, max_bytes=1)
             if page.rows:
                 return page.rows[0][OFFSET] - 1
             after = page.next
             if after >= self.head:
                 return self.head
-            await asyncio.sleep(0)
         return after
 
     # Pages
@@ -126,6 +132,7 @@ class Reading:
         batch = self._shared.find(group, after, self.head)
         if batch is None:
             await self._turns.take()
+            await self.learn(group.topics)
             # Somebody may have read it meanwhile.
             batch = self._shared.find(group, after, self.head) or await self._read_page(group, after)
         self.replayed += batch.count
@@ -167,4 +174,5 @@ class Reading:
 
         `turn` is awaited before each step of it; it takes its turn here, unless it has a reason to end the search.
         """
+        await self.learn(search.topics, turn)
         return await self._log.search(search, turn or self._turns.take)

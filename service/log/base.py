@@ -208,6 +208,11 @@ class EventLog(Protocol):
 
     def bounds(self, topics: TopicFilter) -> Bounds: ...
 
+    async def learn(self, topics: TopicFilter, turn: Turn) -> None:
+        """Return once `bounds` and `read` have little to do for the floor of a filter that is new, or was not asked for
+        in long; with many topics that were trimmed it takes a while. `turn` is waited for before each step.
+        """
+
     def health(self) -> Health:
         """From memory, or nearly so: it is asked at every look at the service's readiness."""
 

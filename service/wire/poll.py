@@ -29,7 +29,7 @@ from service.wire.scanning import Scanning, Scans
 ANSWER_BYTES: Final = 1 << 20
 """Of data in one answer, about: the rest comes with the next one. A caller that asks and does not read holds it."""
 
-ANSWERS_BYTES: Final = 64 << 20
+ANSWERS_BYTES: Final = 24 << 20
 """Of all answers that are under way together: what callers who read slowly may hold."""
 
 PIECE_BYTES: Final = 32 * 1024
@@ -135,6 +135,7 @@ class PollWire:
         limit = int(request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX))
         newest_first = order == "desc"
         whole_range = newest_first or before is not None
+        await self._bus.reading.learn(topics, scan.turn)
         told = self._bus.reading.floor(topics)  # before anything is read, as for a stream
         after, gap = 0, None
         if after_text or not whole_range:

@@ -202,6 +202,7 @@ class _Session:
 
     async def _change(self, message: ClientMessage, topics: TopicFilter) -> None:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
+        await self._bus.reading.learn(topics)
         offset = self._stream.subscription.change(topics)
         fields = {"ref": _short(message.ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
         await self._stream.pipe.send(self._stream.frame("reply", fields))

@@ -108,6 +108,9 @@ class MemoryEventLog:
         floors = (floor for name, floor in self.disk.floors.items() if topics.matches(name))
         return Bounds(self.epoch, max(floors, default=0), self.head)
 
+    async def learn(self, topics: TopicFilter, turn: Turn) -> None:
+        """There is nothing that would take long."""
+
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
         disk = self.disk
         names = sorted(name for name in disk.heads if name > after and topics.matches(name))

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from service.bus.bus import EventBus
 from service.core.event import Draft, Event, Row
+from service.core.time import Clock
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 
@@ -65,8 +66,13 @@ def drafts(count: int, topic: str = "t", type: str = "x", data: str = "1") -> li
     return [Draft(topic, type, data) for _ in range(count)]
 
 
-def memory_bus(tail_events: int = 10_000, tail_bytes: int = 32 << 20, log: MemoryEventLog | None = None) -> EventBus:
-    clock = ManualClock()
+def memory_bus(
+    tail_events: int = 10_000,
+    tail_bytes: int = 32 << 20,
+    log: MemoryEventLog | None = None,
+    clock: Clock | None = None,
+) -> EventBus:
+    clock = clock or ManualClock()
     return EventBus(log or MemoryEventLog(clock), clock, tail_events=tail_events, tail_bytes=tail_bytes)
 
 

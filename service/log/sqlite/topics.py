@@ -8,6 +8,7 @@ import math
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -22,7 +23,8 @@ _COMPARISONS: Final = 40_000
 """Segments compared in one look for the topics of a filter, some milliseconds; the next look goes on from there."""
 
 _RAISED_MAX: Final = 10_000
-"""Floors raised that are remembered, so that a filter's is found without asking all topics again at each page."""
+"""Floors raised that are remembered beyond two for each topic that has one, so that a filter's is found without asking
+all topics again at each page."""
 
 _LOOK_MAX: Final = 10_000
 """Names looked at for one page of topics, a few milliseconds of matching."""
@@ -66,9 +68,9 @@ class TopicRegistry:
         self._max_floor = 0
         self.has_own = False  # whether there is a topic that `**` does not cover
         self._raised: list[tuple[str, int]] = []
-        """Topics and floors in the order in which they were raised, since `_floor_memo` began."""
-        self._floor_memo: dict[TopicFilter, tuple[int, int]] = {}
-        """A filter's floor, and how many of `_raised` it includes."""
+        """Topics and floors in the order in which they were raised; all of `_floors` are among them."""
+        self._floor_memo: OrderedDict[TopicFilter, tuple[int, int]] = OrderedDict()
+        """A filter's floor, and how many of `_raised` it includes. Those asked for last come last."""
         self._memo: OrderedDict[TopicFilter, tuple[int, dict[int, str]]] = OrderedDict()
         """How many topics were looked at for a filter, and those that match, up to one more than are asked for."""
         self._watchers: list[TrimListener] = []
@@ -119,8 +121,8 @@ class TopicRegistry:
         if not is_own(topic.name):
             self._max_floor = max(self._max_floor, topic.floor)
         self._raised.append((topic.name, topic.floor))
-        if len(self._raised) > _RAISED_MAX:
-            self._raised.clear()
+        if len(self._raised) > _RAISED_MAX + 2 * len(self._floors):
+            self._raised = list(self._floors.items())
             self._floor_memo.clear()
         for watcher in self._watchers:
             watcher(topic.name, topic.floor)
@@ -129,22 +131,46 @@ class TopicRegistry:
         self._watchers.append(trimmed)
 
     def floor(self, topics: TopicFilter) -> int:
-        """The highest floor among the topics that match; 0 if nothing was ever removed from them."""
+        """The highest floor among the topics that match; 0 if nothing was ever removed from them.
+
+        With many floors that this filter was not held against yet, it takes long: see `learning`.
+        """
         if topics.covers_all or not self._floors:
             return self._max_floor
         if topics.exact is not None:
             return max((self._floors.get(name, 0) for name in topics.exact), default=0)
-        known = self._floor_memo.get(topics)
-        if known is None:
-            floor, new = 0, list(self._floors.items())
-            if len(self._floor_memo) >= _MEMO_MAX:
-                self._floor_memo.clear()
-        else:
-            floor, new = known[0], self._raised[known[1] :]
-        for name, raised in new:
-            if raised > floor and topics.matches(name):
+        floor, seen = self._floor_memo.get(topics, (0, 0))
+        return self._remember(topics, self._held_against(topics, floor, seen, len(self._raised)))
+
+    def learning(self, topics: TopicFilter) -> Iterator[None]:
+        """Steps of some milliseconds, after which `floor` has little left to do. None are needed mostly."""
+        if topics.covers_all or topics.exact is not None:
+            return
+        most = max(1, _COMPARISONS // topics.weight)
+        floor, seen = self._floor_memo.get(topics, (0, 0))
+        if len(self._raised) - seen <= most:
+            return
+        raised = self._raised
+        while len(raised) - seen > most:
+            floor = self._held_against(topics, floor, seen, seen + most)
+            seen += most
+            yield
+            if self._raised is not raised:  # it was begun anew meanwhile
+                raised, floor, seen = self._raised, 0, 0
+        self._remember(topics, floor, seen)
+
+    def _held_against(self, topics: TopicFilter, floor: int, seen: int, end: int) -> int:
+        matches = topics.matches
+        for name, raised in islice(self._raised, seen, end):
+            if raised > floor and matches(name):
                 floor = raised
-        self._floor_memo[topics] = floor, len(self._raised)
+        return floor
+
+    def _remember(self, topics: TopicFilter, floor: int, seen: int | None = None) -> int:
+        self._floor_memo[topics] = floor, len(self._raised) if seen is None else seen
+        self._floor_memo.move_to_end(topics)
+        if len(self._floor_memo) > _MEMO_MAX:
+            self._floor_memo.popitem(last=False)
         return floor
 
     def few(self, topics: TopicFilter, most: int) -> dict[int, str] | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.reading import FORGOTTEN_MAX, LOCATE_OFFSETS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN
+from service.bus.reading import FORGOTTEN_MAX, LOCATE_OFFSETS, LOCATE_STEPS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN
 from service.bus.start import Start
 from service.bus.values import Batch, Gap
 from service.core.topics import TopicFilter
@@ -48,14 +48,21 @@ async def test_the_search_for_where_a_stream_begins_has_an_end(monkeypatch: pyte
     """The client hears nothing meanwhile; the stream scans on, with heartbeats."""
     log = MemoryEventLog(ManualClock())
     bus = memory_bus(log=log)
-    steps = LOCATE_OFFSETS // log.step
+    steps, asked = LOCATE_OFFSETS // log.step, 0
     await bus.publish(drafts(2 * steps, "other"))
 
     async def step(topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
         return Page((), after + 1, 0)
 
     monkeypatch.setattr(log, "read", step)
-    assert await located(bus, "earliest") == (steps, None)
+
+    async def turn() -> None:
+        nonlocal asked
+        asked += 1
+
+    assert await located(bus, "earliest") == (LOCATE_STEPS, None)
+    assert await bus.reading.locate(T, Start.parse("earliest"), turn) == (steps, None)
+    assert asked == steps
 
 
 @pytest.mark.parametrize("offset", [4, 5, 6, 7])

@@ -153,12 +153,12 @@ def test_too_many_patterns_are_refused_before_any_is_looked_at() -> None:
     with pytest.raises(InvalidError, match="at most 100") as refused:
         check_count([f"t{n}" for n in range(FILTER_TOPICS_MAX + 1)], "topics")
     assert refused.value.field == "topics"
-    assert check_count(["t"] * 1_000) == ["t"] * 1_000, "repeats do not count"
+    assert list(check_count(["t", "u"] * 1_000)) == ["t", "u"], "repeats do not count, and are not looked at"
 
 
 def test_a_filter_tells_what_it_takes_to_match() -> None:
     assert TopicFilter(("a/b", "c/d")).weight == 1
-    assert TopicFilter(("a/*", "b/*/c/**")).weight == 5
+    assert TopicFilter(("a/*", "b/*/c/**")).weight == 1 + 40 + 42, "also where there is nothing to compare"
     assert TopicFilter(()).weight == 1
     assert TopicFilter(tuple(f"t{n}" for n in range(FILTER_TOPICS_MAX))).weight == 11
 

@@ -104,7 +104,7 @@ def test_one_look_is_bounded_by_what_it_compares_and_the_next_goes_on(monkeypatc
     light, heavy = TopicFilter(("b/*",)), TopicFilter(("b/*/*/*", "b/*"))
     monkeypatch.setattr(topics, "_COMPARISONS", 4 * light.weight)
     assert [registry.few(light, 1) for _ in range(3)] == [None, None, {11: "b/1"}]
-    assert heavy.weight == 2.5 * light.weight
+    monkeypatch.setattr(topics, "_COMPARISONS", heavy.weight)
     answers = [registry.few(heavy, 1) for _ in range(11)]
     assert answers == [None] * 10 + [{11: "b/1"}]
 
@@ -129,3 +129,34 @@ def test_many_new_ones_are_added_as_one_by_one() -> None:
     assert registry.page(TopicFilter.all(), "", 9)[0] == [registry.get(name) for name in "abc"]
     with pytest.raises(ValueError, match="topic d has id 9, expected 5"):
         registry.add_new([Topic(9, "d")])
+
+
+def test_many_floors_are_held_against_a_filter_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, filter = registry_of(*(f"a/{n}" for n in range(10))), TopicFilter(("a/*", "b/*"))
+    monkeypatch.setattr(topics, "_COMPARISONS", 3 * filter.weight)
+    for n in range(10):
+        registry.raise_floor(registry.by_id(n + 1), n + 1)
+    steps = registry.learning(filter)
+    assert next(steps, "over") is None
+    registry.raise_floor(registry.by_id(1), 50)
+    assert len(list(steps)) == 2
+    assert registry._floor_memo[filter] == (9, 9)
+    assert registry.floor(filter) == 50
+    assert list(registry.learning(filter)) == []
+    assert list(registry.learning(TopicFilter(("a/1",)))) == list(registry.learning(TopicFilter.all())) == []
+
+
+def test_what_was_raised_again_and_again_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of it begins anew, also under a filter that is learning."""
+    monkeypatch.setattr(topics, "_RAISED_MAX", 10)
+    registry, filter = registry_of("a/1", "a/2"), TopicFilter(("a/*",))
+    monkeypatch.setattr(topics, "_COMPARISONS", filter.weight)
+    for floor in range(1, 8):
+        registry.raise_floor(registry.by_id(1), floor)
+    steps = registry.learning(filter)
+    next(steps)
+    for floor in range(1, 100):
+        registry.raise_floor(registry.by_id(2), floor)
+        assert len(registry._raised) <= 14
+    assert list(steps) != []
+    assert registry.floor(filter) == 99
