@@ -42,6 +42,11 @@ class Share:
         self.held += size
         budget.held += size
 
+    def give(self, size: int) -> None:
+        """So many of them back."""
+        self.held -= size
+        self._budget.held -= size
+
     def __enter__(self) -> Self:
         return self
 

@@ -25,8 +25,16 @@ from service.core.errors import (
 from service.core.topics import TopicFilter
 from service.log.base import Turn
 from service.stream.asgi import ASGI, Receive, Scope, Send
+from service.wire.behind import Behind
 from service.wire.bodies import Bodies
-from service.wire.request import CURSOR_PARAMETERS, TOPICS, Request, refuse_websocket, respond, respond_problem
+from service.wire.request import (
+    CURSOR_PARAMETERS,
+    TOPICS,
+    Request,
+    refuse_websocket,
+    respond,
+    respond_problem,
+)
 
 Kind = Literal["http", "websocket"]
 Route = tuple[Kind, str, str]
@@ -58,10 +66,10 @@ class Doors:
         alias: Alias,
         routes: Mapping[Route, ASGI],
     ) -> None:
-        """`turn` is waited for before the application behind the doors is asked, which takes a millisecond at least."""
+        """`turn` is waited for before the application behind the doors is asked."""
         self._gate = gate
         self._bodies = bodies
-        self._turn = turn
+        self._behind = Behind(turn)
         self._alias = alias
         self._routes: dict[Route, ASGI] = {}
         self._methods: dict[str, list[str]] = {}  # of each path, in the order in which they were added
@@ -119,8 +127,8 @@ class Doors:
         """The application behind the doors, which gets requests whose bodies were read, as far as they may go."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._turn()
-            await self._bodies.before(inner, self._gate.cors(Request(scope)), scope, receive, send)
+            before = partial(self._bodies.before, inner, self._gate.cors(Request(scope)))
+            await self._behind.answer(before, scope, receive, send)
 
         return answer
 

@@ -1,7 +1,7 @@
 """The little of ASGI that the wires need: query, headers and a whole response."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -23,6 +23,18 @@ CURSOR_PARAMETERS: Final = ("after", "lastEventID", "last_event_id", "lastEventI
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 _FIELDS_MAX: Final = 500
+
+
+def has_left(receive: Receive) -> bool:
+    """Whether the news of the client's end waits in the server's queue; False where a server does not tell."""
+    return bool(getattr(getattr(receive, "__self__", None), "has_end", False))
+
+
+def on_leaving(receive: Receive, told: Callable[[], None] | None) -> None:
+    """`told` is called when that news comes, where a server tells; None: nobody is told any more."""
+    queue: Any = getattr(receive, "__self__", None)
+    if hasattr(queue, "told"):
+        queue.told = told
 
 
 class DisconnectedError(Exception):

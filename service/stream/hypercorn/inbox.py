@@ -22,38 +22,66 @@ from service.stream.asgi import Message, Scope
 _LAST: Final = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
+BYTES_MAX: Final = 64 * 1024
+"""Of a connection's messages that wait: one more is taken as long as they are less."""
+
+
+def _size(message: Message) -> int:
+    return len(message.get("body") or message.get("bytes") or message.get("text") or b"")
+
+
 class Inbox:
     """A queue of `bound` messages, as `asyncio.Queue` but for the rules above, and half its size while it is empty."""
 
-    __slots__ = ("_bound", "_is_over", "_messages", "_readers", "_writers")
+    __slots__ = ("_bound", "_bytes", "_is_over", "_messages", "_readers", "_writers", "told")
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._messages: list[Message] = []
+        self._bytes = 0
+        """Of what is in them."""
+        self.told: Callable[[], None] | None = None
+        """Called once, when the client's end is put."""
         self._readers: list[asyncio.Future[None]] = []
         """Waiting in `get`; all are woken together, and look again."""
         self._writers: list[asyncio.Future[None]] = []
         """Waiting in `put`, likewise."""
         self._is_over = False
 
+    @property
+    def has_end(self) -> bool:
+        """Whether the client's end is among what is to be read."""
+        return any(message["type"] in _LAST for message in self._messages)
+
     async def get(self) -> Message:
         while not self._messages:
             await _wait_in(self._readers)
         message = self._messages.pop(0)
+        self._bytes -= _size(message)
         _wake(self._writers)
         return message
 
     async def put(self, message: Message) -> None:
-        while len(self._messages) >= self._bound and not self._is_over and message["type"] not in _LAST:
+        is_last = message["type"] in _LAST
+        while self._is_full and not self._is_over and not is_last:
             await _wait_in(self._writers)
         if not self._is_over:
             self._messages.append(message)
+            self._bytes += _size(message)
             _wake(self._readers)
+            if is_last and self.told is not None:
+                self.told()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._messages) >= self._bound or self._bytes >= BYTES_MAX
 
     def close(self) -> None:
         """Nobody reads any more."""
         self._is_over = True
+        self.told = None
         self._messages.clear()
+        self._bytes = 0
         _wake(self._writers)
 
 

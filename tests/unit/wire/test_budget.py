@@ -28,3 +28,13 @@ def test_nobody_gets_the_last_byte_and_one_more() -> None:
             second.take(1)
     with budget.share() as again:
         again.take(SMALL)
+
+
+def test_what_is_given_back_is_free_for_others() -> None:
+    budget = Budget(SMALL, "no room")
+    with budget.share() as first, budget.share() as second:
+        first.take(SMALL)
+        first.give(10)
+        second.take(10)
+        assert (first.held, second.held, budget.held) == (SMALL - 10, 10, SMALL)
+    assert budget.held == 0

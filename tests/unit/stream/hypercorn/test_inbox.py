@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypercorn.config import Config
 
-from service.stream.hypercorn.inbox import GuardedTaskGroup, Inbox
+from service.stream.hypercorn.inbox import BYTES_MAX, GuardedTaskGroup, Inbox
 
 LAST = {"type": "http.disconnect"}
 
@@ -114,3 +114,25 @@ async def test_what_an_application_raises_ends_it_alone() -> None:
         raise ValueError("a fault")
 
     assert await run(app, 20) == [None]
+
+
+async def test_bytes_that_wait_are_bounded() -> None:
+    """One more message is taken as long as there are less than the bound."""
+    inbox = Inbox(10)
+    large = {"type": "websocket.receive", "bytes": None, "text": "a" * (BYTES_MAX - 1)}
+    await inbox.put(large)
+    await inbox.put(large)
+    waiting = asyncio.create_task(inbox.put(large))
+    await turns()
+    assert not waiting.done()
+    await inbox.get()
+    await asyncio.wait_for(waiting, 10)
+
+
+async def test_the_clients_end_is_told_at_once() -> None:
+    inbox, told = Inbox(10), list[str]()
+    inbox.told = lambda: told.append("gone")
+    await inbox.put(piece(0))
+    assert (told, inbox.has_end) == ([], False)
+    await inbox.put(LAST)
+    assert (told, inbox.has_end) == (["gone"], True)
