@@ -34,14 +34,9 @@ libuv takes one of each and no more (its change "don't accept() connections in a
 would wait for as many turns of a busy loop as there are others before it.
 """
 
-SWITCH: Final = 0.0001
+SWITCH: Final = 0.001
 """Seconds for which the event loop keeps the interpreter from the log's thread, which wants it for a few microseconds
-around each commit. With Python's five a publish waits longer for it than for the disk, while much goes on.
-
-It has to be shorter than what the loop does between two calls of the kernel. At each of these it gives the interpreter
-up and takes it again before the thread is awake; and the thread, woken in vain, begins to wait for these seconds anew,
-before which it demands nothing (CPython's `take_gil`).
-"""
+around each commit. With Python's five a publish waits longer for it than for the disk, while much goes on."""
 
 logger = structlog.get_logger(__name__)
 

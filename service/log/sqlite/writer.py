@@ -50,6 +50,7 @@ from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import Append, Commit
 from service.log.sqlite.database import WriterConnection, driver, explain, on_thread
+from service.log.sqlite.hurry import Hurry
 from service.log.sqlite.topics import TopicRegistry
 
 T = TypeVar("T")
@@ -114,6 +115,7 @@ class Writer:
         """Drafts of the publishes that wait."""
         self._work = asyncio.Event()
         """Set while there may be something to do."""
+        self._hurry = Hurry()
         self._closing = False
         """Nothing is taken any more; what is in the queue is done."""
         self.failure: TwinwireError | None = None
@@ -206,11 +208,14 @@ class Writer:
     async def _commit(self, jobs: list[Append]) -> None:
         started = self.clock.monotonic()
         commit = Commit(self._registry, self._head, max(self.clock.unix_ms(), self._time))
+        self._hurry.begin()
         try:
             await on_thread(self._connection, commit.write, jobs)
         except Exception as error:
+            self._hurry.end()
             await self._after_failure(jobs, self._explain(error))
             return
+        self._hurry.end()
         self.failure = None
         self.commits += 1
         self.last_commit_seconds = self.clock.monotonic() - started
