@@ -171,12 +171,14 @@ class Reader:
         return len(rows)
 
     def _window(self, look: _Look) -> tuple[Sequence[Row], int]:
-        """One step of a scan: whatever matches among the next offsets, WINDOW at most."""
-        window = max(1, min(WINDOW, _COMPARISONS // look.topics.weight))
-        look = look.first(window)
+        """One step of a scan: whatever matches among the next offsets, WINDOW at most, of so many topics as can be held
+        against the filter in the time.
+        """
+        most = max(1, _COMPARISONS // look.topics.weight)
+        look = look.first(WINDOW)
         matching = Matching(look.topics)
         cursor = self._connection.execute(
-            look.all_topics, {"low": look.low, "high": look.high, "limit": window, "type": look.type}
+            look.all_topics, {"low": look.low, "high": look.high, "limit": WINDOW, "type": look.type}
         )
         rows: list[Row] = []
         size = 0
@@ -187,6 +189,9 @@ class Reader:
                 if len(rows) == look.limit or size >= look.max_bytes:
                     cursor.close()
                     return rows, row[OFFSET]
+            if len(matching) >= most:
+                cursor.close()
+                return rows, row[OFFSET]
         return rows, look.end
 
     def floor(self, topics: TopicFilter) -> int:

@@ -66,7 +66,7 @@ class Trimmer:
         The floors of all are raised before anything is deleted, and what is deleted in one step, of however many
         topics, is one transaction. Between two steps others have as much time as a step took.
         """
-        waiting = deque(topic for topic in topics if topic.count > keep)
+        waiting = deque(topics)
         cuts: deque[tuple[Topic, int]] = deque()
         left, now = 0, self._writer.clock.monotonic
         until = now() + RAISE_SECONDS
@@ -101,6 +101,8 @@ class Trimmer:
         found: list[tuple[Topic, int]] = []
         while waiting and now() <= until and len(found) < TRIM_ROWS:
             topic = waiting.popleft()
+            if topic.count <= keep:
+                continue
             row = connection.execute(_CUTOFF_BY_COUNT, (topic.id, keep)).fetchone()
             if row is not None:
                 found.append((topic, row[0]))

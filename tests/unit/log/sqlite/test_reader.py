@@ -97,6 +97,25 @@ async def test_a_scan_is_cut_into_windows(parts: Parts) -> None:
 
 
 @ORDERS
+async def test_a_window_ends_with_the_topics_that_can_be_held_against_the_filter(
+    parts: Parts, newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one step; those that come again cost nothing."""
+    await fill(parts, 40, 3)
+    every = TopicFilter(("*",))
+    monkeypatch.setattr("service.log.sqlite.reader._COMPARISONS", 5 * every.weight)
+    low, high, found, pages = 0, parts.head + 1, list[int](), 0
+    while low + 1 < high:
+        page = parts.reader.page(every, low, high, 1_000, PLENTY, newest_first)
+        assert len({row[1] for row in page.rows}) <= 5
+        found += [row[0] for row in page.rows]
+        low, high = (low, page.next) if newest_first else (page.next, high)
+        pages += 1
+    assert sorted(found) == list(range(1, parts.head + 1))
+    assert pages == 120 // 5
+
+
+@ORDERS
 async def test_a_window_stops_where_the_page_is_full(parts: Parts, newest_first: bool) -> None:
     await fill(parts, MERGE_TOPICS + 1, 3)
     page = parts.reader.page(topics_of(MERGE_TOPICS + 1), 0, parts.head + 1, 5, PLENTY, newest_first)
