@@ -356,6 +356,16 @@ async def test_a_small_answer_is_one_write(server: InProcess, monkeypatch: pytes
         assert written[0].endswith(b"\r\n\r\n" + body)
 
 
+@pytest.mark.parametrize("path", ["/api/topics", "/api/events", "/api/health", "/nothing"])
+async def test_the_body_of_a_read_is_thrown_away(server: InProcess, path: str) -> None:
+    """It means nothing (RFC 9110, 9.3.1), and nobody holds it; who is answered before it has come is let go."""
+    connection = await Connection.open(server.url)
+    answer = await connection.request("GET", path, body=b"a" * 300_000)
+    assert answer.status == (404 if path == "/nothing" else 200)
+    connection.reset()
+    await nothing_is_left(server)
+
+
 # What is owed has its time
 
 OWING = {

@@ -79,6 +79,8 @@ class GuardedHTTP1(H11Protocol):
         """How many there were of them."""
         self._is_chunked = False
         """Whether the request's body comes in chunks; else its pieces are the network's."""
+        self._is_read = True
+        """Whether somebody has a use for it. A GET's means nothing (RFC 9110, 9.3.1): it is thrown away at once."""
 
     @property
     def piece(self) -> int:
@@ -163,7 +165,7 @@ class GuardedHTTP1(H11Protocol):
             await self._hand_on_as(data)
 
     async def _hand_on_as(self, data: bytes) -> None:
-        if self.stream is not None:
+        if self.stream is not None and self._is_read:
             await self.stream.handle(Body(stream_id=STREAM_ID, data=data))
 
     async def _send_h11_event(self, event: Any) -> None:
@@ -204,6 +206,7 @@ class GuardedHTTP1(H11Protocol):
             return
         self._small = 0
         self._is_chunked = b"transfer-encoding" in names
+        self._is_read = request.method not in (b"GET", b"HEAD")
         await self.send(Updated(idle=False))
         if b"upgrade" in names and _wants_websocket(request):
             await self._create_websocket(request)

@@ -42,6 +42,7 @@ from service.stream.hypercorn.guards import PIECES, PIECES_RATE, STATE, Crowd, G
 from service.stream.hypercorn.http1 import GuardedHTTP1
 from service.stream.hypercorn.http2 import GuardedHTTP2
 from service.stream.hypercorn.inbox import GuardedTaskGroup
+from service.stream.hypercorn.transport import is_reset_unseen
 
 GONE_GRACE: Final = 1.0
 """Seconds for what was read to be worked off after its peer has left; a request that was sent whole is carried out."""
@@ -90,10 +91,10 @@ class GuardedServer(TCPServer):
 
     async def run(self) -> None:
         guards: Guards = self.state[STATE]
-        socket = self.writer.get_extra_info("socket")
+        own = self.writer.get_extra_info("socket")
         try:
-            client = parse_socket_addr(socket.family, socket.getpeername())
-            server = parse_socket_addr(socket.family, socket.getsockname())
+            client = parse_socket_addr(own.family, own.getpeername())
+            server = parse_socket_addr(own.family, own.getsockname())
             tls = self.writer.get_extra_info("ssl_object")
             guards.crowd.enter(self)
             self._crowd = guards.crowd
@@ -176,8 +177,11 @@ class GuardedServer(TCPServer):
             if self._is_closing:
                 continue
             was_gone, self._asks = self._is_gone, True
-            await guards.turns.take(self._rank(len(data)))
+            rank = self._rank(len(data))
+            await guards.turns.take(rank)
             self._asks = False
+            if rank is Rank.BUSY and is_reset_unseen(self.writer.transport):
+                return  # nobody else would notice before all that was read is worked off
             if self._is_gone and not was_gone:  # only now: it had nothing of its time yet
                 self._set_limit(GONE_GRACE)
             try:
