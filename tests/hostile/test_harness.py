@@ -12,7 +12,7 @@ import uvloop
 from tests.hostile.attack import FEW, MANY, frame
 from tests.hostile.attacks import ATTACKS
 from tests.hostile.probe import TOLD, Teller, watched
-from tests.hostile.verdict import ANSWER, MEMORY, RESIDENT, STEP, TURN, Measured
+from tests.hostile.verdict import ANSWER, MEMORY, RESIDENT, STEP, TURN, WIDE, Measured
 from tests.hostile.victim import Held, Told
 from tests.hostile.witness import Excuse, Seen, percentile
 
@@ -102,6 +102,14 @@ def test_one_past_each_bound_is_broken(changes: dict[str, Any], word: str) -> No
     assert word in broken
 
 
+def test_bounds_are_wider_for_a_machine_that_others_use() -> None:
+    storm, told = Seen(0.4, 0.4, 0.4, 10, 10), Told(4 * STEP, "x", 4 * TURN)
+    assert measured(storm=storm, told=told, memory=MEMORY + 1, slack=WIDE).broken == []
+    assert len(measured(storm=storm, told=told, memory=MEMORY + 1).broken) == 5
+    worse = measured(storm=Seen(0.6, 0.6, 0.6, 1, 1), told=Told(6 * STEP, "x", 6 * TURN), memory=3 * MEMORY, slack=WIDE)
+    assert len(worse.broken) == 5
+
+
 def test_a_slow_machine_moves_the_bound() -> None:
     slow = Seen(0.2, 0.2, 0.2, 10, 10)
     assert measured(calm=slow, storm=Seen(0.5, 0.5, 0.5, 10, 10)).broken == []
@@ -149,6 +157,7 @@ def test_frames_are_whole(size: int) -> None:
 def test_every_row_of_the_list_is_attacked() -> None:
     rows = {attack.row.partition(" ")[0] for attack in ATTACKS.values()}
     assert {str(number) for number in range(1, 29)} <= rows
+    assert {f"R{number}" for number in range(1, 18)} <= rows
     neighbours = [attack for attack in ATTACKS.values() if attack.row.endswith("kin")]
     assert len(neighbours) >= 12
     assert (FEW, MANY) == (40, 200)

@@ -26,6 +26,19 @@ LOG: Final = 1 << 20
 MIB: Final = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """By how much the bounds are wider: nothing, or what a machine may need that others use too."""
+
+    times: float = 1.0
+    memory: float = 1.0
+
+
+NONE: Final = Slack()
+WIDE: Final = Slack(times=5.0, memory=2.0)
+"""A fault of a kind stops the loop for a second, or holds hundreds of megabytes: it is seen all the same."""
+
+
 @dataclass(slots=True)
 class Measured:
     """One attack with so many connections. Seconds and bytes."""
@@ -43,21 +56,23 @@ class Measured:
     breaches: list[str] = field(default_factory=list)
     tracebacks: int = 0
     logged: int = 0
+    slack: Slack = NONE
     is_cut: bool = False  # the server was ended, because its memory ran out of hand
     returncode: int | None = None
 
     @property
     def broken(self) -> list[str]:
         """Every bound that does not hold, in words; empty: it has withstood."""
-        health = max(ANSWER, NOISE * self.calm.health_max)
-        live = max(ANSWER, NOISE * self.calm.live_p99)
+        times = self.slack.times
+        health = max(times * ANSWER, NOISE * self.calm.health_max)
+        live = max(times * ANSWER, NOISE * self.calm.live_p99)
         found = [
             *([f"died with {self.returncode}"] if self.returncode is not None and not self.is_cut else []),
             *(["health"] if self.storm.health_max > health else []),
             *(["live"] if self.storm.live_p99 > live else []),
-            *([f"step ({self.told.where})"] if self.told.step > STEP else []),
-            *(["turn"] if self.told.turn > TURN else []),
-            *(["memory"] if self.memory > self.honest + MEMORY or self.is_cut else []),
+            *([f"step ({self.told.where})"] if self.told.step > times * STEP else []),
+            *(["turn"] if self.told.turn > times * TURN else []),
+            *(["memory"] if self.memory > self.honest + self.slack.memory * MEMORY or self.is_cut else []),
             *([f"keeps {', '.join(self.kept)}"] if self.given_back is None else []),
             *([f"grows by {self.growth // MIB} MiB"] if self.growth > RESIDENT else []),
             *([f"{self.tracebacks} tracebacks"] if self.tracebacks else []),

@@ -6,6 +6,7 @@ from tests.hostile.attack import Attack, attack
 from tests.hostile.attacks import (
     connections,
     doors,
+    found,
     heads,
     honest,
     http2,
@@ -15,7 +16,7 @@ from tests.hostile.attacks import (
     websocket,
 )
 
-MODULES: Final = (honest, connections, heads, http2, websocket, streams, reading, publishing, doors)
+MODULES: Final = (honest, connections, heads, http2, websocket, streams, reading, publishing, doors, found)
 """Importing them fills the list; the order is this one, honest use first."""
 _ORDER: Final = [module.__name__ for module in MODULES]
 ATTACKS: Final[dict[str, Attack]] = {
