@@ -386,18 +386,22 @@ async def test_a_body_that_does_not_come_is_408(hasty: InProcess, what: str) -> 
     await nothing_is_left(hasty)
 
 
-async def test_a_body_that_drips_is_one_that_does_not_come(hasty: InProcess) -> None:
-    connection = await begun(hasty, *OWING["a body"])
+async def dripped(connection: Connection, data: bytes) -> None:
+    """A byte now and then of what is owed is answered with 408."""
 
     async def drip() -> None:
         while True:
-            connection.writer.write(b" ")
+            connection.writer.write(data)
             await asyncio.sleep(0.2)
 
     dripping = asyncio.create_task(drip())
     assert (await connection.read_head()).status == 408
     dripping.cancel()
     connection.reset()
+
+
+async def test_a_body_that_drips_is_one_that_does_not_come(hasty: InProcess) -> None:
+    await dripped(await begun(hasty, *OWING["a body"]), b" ")
 
 
 async def test_a_connection_that_says_nothing_ends(hasty: InProcess) -> None:
@@ -426,17 +430,7 @@ async def test_a_head_that_does_not_come_is_408(tmp_path: Path, text: str, befor
 
 async def test_a_head_that_drips_is_one_that_does_not_come(tmp_path: Path) -> None:
     with InProcess(tmp_path, send_timeout=1) as server:
-        connection = await begun(server, f"GET / HTTP/1.1{HOST}\n")
-
-        async def drip() -> None:
-            while True:
-                connection.writer.write(b"a")
-                await asyncio.sleep(0.2)
-
-        dripping = asyncio.create_task(drip())
-        assert (await connection.read_head()).status == 408
-        dripping.cancel()
-        connection.reset()
+        await dripped(await begun(server, f"GET / HTTP/1.1{HOST}\n"), b"a")
 
 
 async def test_a_message_that_does_not_go_on_is_1008(hasty: InProcess) -> None:

@@ -20,7 +20,7 @@ SHORT: Final = 0.0001
 
 
 class Hurry:
-    """Around each job, on the event loop: `begin` and `end`. One at a time, and one in a process."""
+    """A context manager around each job, on the event loop. One job at a time, and one of these in a process."""
 
     __slots__ = ("_late", "_usual")
 
@@ -29,10 +29,10 @@ class Hurry:
         self._usual = 0.0
         """The interval to go back to, while it is short; else 0."""
 
-    def begin(self) -> None:
+    def __enter__(self) -> None:
         self._late = asyncio.get_running_loop().call_later(LATE, self._shorten)
 
-    def end(self) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None

@@ -208,14 +208,12 @@ class Writer:
     async def _commit(self, jobs: list[Append]) -> None:
         started = self.clock.monotonic()
         commit = Commit(self._registry, self._head, max(self.clock.unix_ms(), self._time))
-        self._hurry.begin()
         try:
-            await on_thread(self._connection, commit.write, jobs)
+            with self._hurry:
+                await on_thread(self._connection, commit.write, jobs)
         except Exception as error:
-            self._hurry.end()
             await self._after_failure(jobs, self._explain(error))
             return
-        self._hurry.end()
         self.failure = None
         self.commits += 1
         self.last_commit_seconds = self.clock.monotonic() - started

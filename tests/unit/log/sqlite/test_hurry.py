@@ -18,30 +18,26 @@ def usual() -> Iterator[float]:
 
 
 async def test_a_job_that_is_late_is_given_way(usual: float) -> None:
-    hurry = Hurry()
-    hurry.begin()
-    assert sys.getswitchinterval() == usual
-    async with asyncio.timeout(10):
-        while sys.getswitchinterval() == usual:
-            await asyncio.sleep(LATE)
-    assert sys.getswitchinterval() == pytest.approx(SHORT)
-    hurry.end()
+    with Hurry():
+        assert sys.getswitchinterval() == usual
+        async with asyncio.timeout(10):
+            while sys.getswitchinterval() == usual:
+                await asyncio.sleep(LATE)
+        assert sys.getswitchinterval() == pytest.approx(SHORT)
     assert sys.getswitchinterval() == usual
 
 
 async def test_a_job_in_time_changes_nothing(usual: float) -> None:
     hurry = Hurry()
     for _ in range(3):
-        hurry.begin()
-        hurry.end()
+        with hurry:
+            pass
     await asyncio.sleep(2 * LATE)
     assert sys.getswitchinterval() == usual
 
 
 async def test_an_interval_that_is_short_anyway_stays(usual: float) -> None:
     sys.setswitchinterval(SHORT / 2)
-    hurry = Hurry()
-    hurry.begin()
-    await asyncio.sleep(2 * LATE)
-    hurry.end()
+    with Hurry():
+        await asyncio.sleep(2 * LATE)
     assert sys.getswitchinterval() == pytest.approx(SHORT / 2)
