@@ -23,7 +23,7 @@ from service.core.cursor import Cursor
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import Ability, EventLog, Guard, Progress, Receipt, Statement, TopicStats
+from service.log.base import Ability, EventLog, Guard, Pace, Progress, Receipt, Statement, TopicStats
 
 TOPICS_PAGE: Final = 100
 """Topics that the log is asked for at a time, in a turn among all that read: half a millisecond with what is made of
@@ -157,14 +157,12 @@ class EventBus:
         next: str | None = after
         while next is not None:
             await self.reading.turn()
-            until = self._now() + TOPICS_LOOK
+            pace = Pace(self._now, TOPICS_LOOK, self.reading.turn)
             page = await self._log.topics(topics, next, TOPICS_PAGE)
             for stats in page.topics:
                 covering = await in_turns(self.groups.find(stats.topic))
                 yield stats, _by_transport(covering)
-                if self._now() >= until:
-                    await self.reading.turn()
-                    until = self._now() + TOPICS_LOOK
+                await pace()
             next = page.next
 
     def subscriptions(self) -> Counter[str]:

@@ -32,11 +32,6 @@ SEARCH: Final = 0.002
 """Seconds between two looks at the event loop while the groups of a round's events are looked for: what one takes
 depends on the filters of all, those that are gone again among them."""
 
-LOOKS: Final = 256
-"""Groups found between two looks at the time, and EVENTS events: some hundredths of a millisecond, if all is known."""
-
-EVENTS: Final = 4
-
 PENDING_BYTES: Final = 16 << 20
 """Of events and their frames that wait for a round: twice what one request may bring."""
 
@@ -142,7 +137,7 @@ class FanOut:
     def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], list[Entry]]]:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""
         shares: dict[Group[Any], list[Entry]] = {}
-        known, now, looks = self._groups.known, self._now, 0
+        known, now = self._groups.known, self._now
         until = now() + SEARCH
         for entry in entries:
             topic = entry.event[TOPIC]
@@ -156,12 +151,9 @@ class FanOut:
                         shares[group] = [entry]
                     elif len(share) <= ENTRIES:
                         share.append(entry)
-            looks += LOOKS // EVENTS + len(found)
-            if looks >= LOOKS:
-                looks = 0
-                if now() >= until:
-                    yield True
-                    until = now() + SEARCH
+            if now() >= until:
+                yield True
+                until = now() + SEARCH
         return shares
 
 

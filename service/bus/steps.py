@@ -1,16 +1,11 @@
 """Work that gives way at each of its `yield`s: a generator whose value is the result, to be done to its end."""
 
-import asyncio
 from collections.abc import Generator
-from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from service.log.base import Turn
+from service.log.base import ONE_TURN, Turn
 
 T = TypeVar("T")
-
-ONE_TURN: Final[Turn] = partial(asyncio.sleep, 0)
-"""Of the event loop, for everybody else."""
 
 
 def at_once(steps: Generator[Any, None, T]) -> T:

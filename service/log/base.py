@@ -25,11 +25,13 @@ that commit together do so one after the other, each seeing what those before it
 statements touch the tables of the log itself, whose rows an engine may write later or keep elsewhere.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from service.core.errors import UnsupportedError
@@ -48,6 +50,27 @@ TrimListener = Callable[[str, int], None]
 
 Turn = Callable[[], Awaitable[None]]
 """Awaited by a search before each of its steps: others may go first, and what it raises ends the search."""
+
+ONE_TURN: Final[Turn] = partial(asyncio.sleep, 0)
+"""Of the event loop, for everybody else."""
+
+
+class Pace:
+    """Awaited between two looks, gives way once a step has taken `seconds` on the clock `now`: `turn` is waited for."""
+
+    __slots__ = ("_now", "_seconds", "_turn", "_until")
+
+    def __init__(self, now: Callable[[], float], seconds: float, turn: Turn = ONE_TURN) -> None:
+        self._now = now
+        self._seconds = seconds
+        self._turn = turn
+        self._until = now() + seconds
+
+    async def __call__(self) -> None:
+        if self._now() >= self._until:
+            await self._turn()
+            self._until = self._now() + self._seconds
+
 
 Progress = Callable[[int, int], None]
 """Told on the event loop after each step of a trim: how many events went, and about how many are left to go."""

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-from service.bus.steps import ONE_TURN, at_once, in_turns
+from service.bus.steps import at_once, in_turns
 from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
 from service.core.event import Draft, Rule, Rules, check_key, check_type
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX
 from service.core.topics import check_open, check_topic
-from service.log.base import Turn
+from service.log.base import ONE_TURN, Pace, Turn
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -77,25 +77,13 @@ class DraftReader:
     async def read(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """As `request`, giving way to others while it reads what is large; few at a time do so."""
         steps = self._read(content_type, body)
+        turn = self._turn
+        if self._now is not None and len(body) > SLICE_BYTES:
+            turn = Pace(self._now, SLICE, turn)
         if len(body) <= LARGE_BYTES:
-            return await in_turns(steps, self._pace())
+            return await in_turns(steps, turn)
         async with self._large:
-            return await in_turns(steps, self._pace())
-
-    def _pace(self) -> Turn:
-        """For the steps of one body."""
-        now = self._now
-        if now is None:
-            return self._turn
-        until = now() + SLICE
-
-        async def pace() -> None:
-            nonlocal until
-            if now() >= until:
-                await self._turn()
-                until = now() + SLICE
-
-        return pace
+            return await in_turns(steps, turn)
 
     def request(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
         """The drafts, and whether they came as one bare object.

@@ -27,14 +27,7 @@ from service.log.base import Turn
 from service.stream.asgi import ASGI, Receive, Scope, Send
 from service.wire.behind import Behind
 from service.wire.bodies import Bodies
-from service.wire.request import (
-    CURSOR_PARAMETERS,
-    TOPICS,
-    Request,
-    refuse_websocket,
-    respond,
-    respond_problem,
-)
+from service.wire.request import CURSOR_PARAMETERS, TOPICS, Request, refuse_websocket, respond, respond_problem
 
 Kind = Literal["http", "websocket"]
 Route = tuple[Kind, str, str]

@@ -1,11 +1,11 @@
 """Which events may go: the first policy whose pattern matches a topic decides for it."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.log.base import Pace
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import Trimmer
@@ -54,11 +54,9 @@ class Retention:
             if policy.max_age is not None
         }
         removed = 0
-        until = self._clock.monotonic() + STEP
+        pace = Pace(self._clock.monotonic, STEP)
         for topic in list(self._registry):
-            if self._clock.monotonic() >= until:
-                await asyncio.sleep(0)
-                until = self._clock.monotonic() + STEP
+            await pace()
             policy = self._policy(topic)
             if topic.count and policy is not None:
                 removed += await self._apply(policy, topic, cutoffs)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Final
 
-from service.log.base import Progress
+from service.log.base import Pace, Progress
 from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.writer import Writer
@@ -68,17 +68,14 @@ class Trimmer:
         """
         waiting = deque(topics)
         cuts: deque[tuple[Topic, int]] = deque()
-        left, now = 0, self._writer.clock.monotonic
-        until = now() + RAISE_SECONDS
+        left, pace = 0, Pace(self._writer.clock.monotonic, RAISE_SECONDS)
         while waiting:
             for topic, cutoff in await self._writer.run(partial(self._find_cutoffs, waiting=waiting, keep=keep)):
                 left += topic.count - keep
                 cuts.append((topic, cutoff))
                 self._unfinished.add(topic)
                 self._registry.raise_floor(topic, cutoff)
-                if now() >= until:  # each is told to everybody whose filter covers the topic
-                    await asyncio.sleep(0)
-                    until = now() + RAISE_SECONDS
+                await pace()  # each is told to everybody whose filter covers the topic
         loop, removed = asyncio.get_running_loop(), 0
         told(removed, left)
         while cuts:
