@@ -10,7 +10,9 @@ Rule 2: a group gets a page in a round at most. One with more is behind by defin
 cursors, with back-pressure. So are all, if more waits than PENDING_BYTES.
 Rule 3: a slice in each turn of the loop, from the commit's own on. The second comes before the publishers resume, whose
 answers bring the next requests: their work would else stand between two subscribers of one event.
-Rule 4: whoever takes no write anyway, such as a waiting poll, is only told; no frame is made for it.
+Rule 4: what it takes to find an event's groups depends on the filters of all. A round has so many looks at them (see
+`index.py`); who would be found with more is behind too, and reads, which takes his own time and not that of all.
+Rule 5: whoever takes no write anyway, such as a waiting poll, is only told; no frame is made for it.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
 from service.bus.group import Group, Groups
+from service.bus.index import Looks
 from service.bus.reading import PAGE_BYTES
 from service.bus.tail import Entry
 from service.core.event import TOPIC
@@ -138,12 +141,14 @@ class FanOut:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""
         shares: dict[Group[Any], list[Entry]] = {}
         known, now = self._groups.known, self._now
+        looks: Looks[Group[Any]] | None = None
         until = now() + SEARCH
         for entry in entries:
             topic = entry.event[TOPIC]
             found = known(topic)
             if found is None:
-                found = yield from self._groups.find(topic)
+                looks = looks or Looks()
+                found = yield from self._groups.find(topic, looks)
             for group in found:
                 if group.live:
                     share = shares.get(group)
@@ -154,6 +159,9 @@ class FanOut:
             if now() >= until:
                 yield True
                 until = now() + SEARCH
+        for group in looks.passed_over if looks is not None else ():
+            if group.live:
+                shares[group] = []
         return shares
 
 

@@ -5,7 +5,7 @@ from typing import Any, Generic, Protocol
 
 from service.bus.encoding import Encoding, P, P_contra
 from service.bus.floors import Floors
-from service.bus.index import PatternIndex
+from service.bus.index import Looks, PatternIndex
 from service.bus.memo import Memo
 from service.bus.steps import at_once
 from service.bus.values import Batch
@@ -90,23 +90,25 @@ class Groups:
                     del self._by_topic[pattern]
             self._memo.changed(pattern)
 
-    def find(self, topic: str) -> Generator[bool, None, Collection[Group[Any]]]:
+    def find(self, topic: str, looks: Looks[Group[Any]] | None = None) -> Generator[bool, None, Collection[Group[Any]]]:
         """Those that match; yields True now and then, for the loop to be given a turn.
 
-        Groups may come and go meanwhile; those that are there all the time are found.
+        Groups may come and go meanwhile; those that are there all the time are found. With `looks`, all of them but
+        those that are passed over.
         """
         found = self._memo.find(topic)
         if found is not None:
             return found
         since = self._memo.moment
         groups = dict.fromkeys(self._by_topic.get(topic, ()))
-        for group in self._wild.walk(topic):
+        for group in self._wild.walk(topic, looks):
             if group is None:
                 yield True
             else:
                 groups[group] = None
         found = tuple(groups)
-        self._memo.keep(topic, found, since)
+        if looks is None or looks.is_whole:
+            self._memo.keep(topic, found, since)
         return found
 
     def matching(self, topic: str) -> Collection[Group[Any]]:

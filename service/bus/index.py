@@ -11,8 +11,12 @@ that begins with its own next segment, and the one that begins with `*`.
 The tree may change while somebody walks it. Who was in it before and after is found all the same: an `add` that splits
 a node puts a new one above it, a `remove` that joins two puts a new one in the place of both; a node that a walk holds
 keeps its label and shares what is below it.
+
+Patterns can be made so that a topic meets all of them and none matches. Who looks for many topics in a row therefore
+has so many looks for all of them, `Looks`; who would have been found with more is told apart, and asked otherwise.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
@@ -22,6 +26,15 @@ T = TypeVar("T")
 
 STEP: Final = 256
 """Nodes that a walk looks at in one step, a third of a millisecond."""
+
+LOOKS: Final = 8 * 1024
+"""Looks at nodes for all the walks of a round: 10 to 20 ms."""
+
+LOOKS_LEAST: Final = 16
+"""Looks that each walk has all the same, so that patterns that a topic meets few of are always found."""
+
+LABEL: Final = 16
+"""Segments of a node's label whose comparison takes as long as a look."""
 
 
 class _Node(Generic[T]):
@@ -47,6 +60,41 @@ class _Node(Generic[T]):
         if self.size == 1:
             return True
         return len(segments) >= at + self.size and fits(self.label.split("/"), segments[at : at + self.size])
+
+
+class Looks(Generic[T]):
+    """What the walks of one round have together, and whom they left out for it."""
+
+    __slots__ = ("_nodes", "is_whole", "most", "passed_over")
+
+    def __init__(self, most: int = LOOKS) -> None:
+        self.most = most
+        """Looks that are left."""
+        self._nodes: set[_Node[T]] = set()
+        """That nobody looks at any more, with all that is below them."""
+        self.passed_over: dict[T, None] = {}
+        """Whose patterns are at these; whether they match a topic of this round is not known."""
+        self.is_whole = True
+        """Whether the latest walk has met all that it could."""
+
+    def passes(self, node: _Node[T]) -> bool:
+        return node in self._nodes
+
+    def pass_over(self, node: _Node[T]) -> Iterator[None]:
+        """Yields after every STEP nodes, to look at the time."""
+        rest = [node]
+        looked = 0
+        while rest:
+            one = rest.pop()
+            if one in self._nodes:
+                continue
+            self._nodes.add(one)
+            self.passed_over.update(one.here)
+            self.passed_over.update(one.below)
+            rest += one.children.values()
+            looked += 1
+            if not looked % STEP:
+                yield None
 
 
 class PatternIndex(Generic[T]):
@@ -104,19 +152,25 @@ class PatternIndex(Generic[T]):
                 above.children[key] = _Node(label, child.children, child.here, child.below)
             break
 
-    def walk(self, topic: str) -> Iterator[T | None]:
-        """Who asked for a pattern that matches, once for each; None after every STEP nodes, to look at the time."""
+    def walk(self, topic: str, looks: Looks[T] | None = None) -> Iterator[T | None]:
+        """Who asked for a pattern that matches, once for each; None now and then, to look at the time.
+
+        With `looks`, those that these are not enough for may be missing, and are passed over.
+        """
         segments = topic.split("/")
-        if is_own(topic):  # no wildcard reaches it from the outside
-            inside = self._root.children.get(segments[0])
-            rest = [(inside, inside.size)] if inside is not None and inside.is_met_by(segments, 0) else []
-        else:
-            rest = [(self._root, 0)]
-        looked = 0
+        rest = self._begin(topic, segments)
+        looked, due, most = 0, STEP, math.inf
+        if looks is not None:
+            looks.is_whole, most = True, max(looks.most, LOOKS_LEAST)
         while rest:
             node, at = rest.pop()
+            if looked >= most and looks is not None:
+                looks.is_whole = False
+                yield from looks.pass_over(node)
+                continue
             looked += 1
-            if not looked % STEP:
+            if looked >= due:
+                due = looked + STEP
                 yield None
             if at == len(segments):
                 yield from tuple(node.here)
@@ -124,8 +178,23 @@ class PatternIndex(Generic[T]):
             yield from tuple(node.below)
             for key in (segments[at], ANY_SEGMENT):
                 child = node.children.get(key)
-                if child is not None and child.is_met_by(segments, at):
+                if child is None:
+                    continue
+                if looks is not None and looks.passes(child):
+                    looks.is_whole = False
+                    continue
+                looked += child.size // LABEL
+                if child.is_met_by(segments, at):
                     rest.append((child, at + child.size))
+        if looks is not None:
+            looks.most -= looked
+
+    def _begin(self, topic: str, segments: list[str]) -> list[tuple[_Node[T], int]]:
+        """Where a walk begins: a node that is met, and how many segments it is from the root."""
+        if not is_own(topic):
+            return [(self._root, 0)]
+        inside = self._root.children.get(segments[0])  # no wildcard reaches it from the outside
+        return [(inside, inside.size)] if inside is not None and inside.is_met_by(segments, 0) else []
 
 
 def _parse(pattern: str) -> tuple[list[str], bool]:

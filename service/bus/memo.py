@@ -15,8 +15,8 @@ from service.core.topics import ANY_SEGMENT, Wild
 ENTRIES_MAX: Final = 50_000
 """Topics, and groups of each, that are remembered: with topics as long as they may be 18 MB. Then it starts anew."""
 
-CHANGES_MAX: Final = 64
-"""Patterns with wildcards whose groups came or went; to look at all of them takes as long as to search some times."""
+CHANGES_MAX: Final = 4
+"""Patterns with wildcards whose groups came or went; to look at all of them takes as long as to search."""
 
 
 class Memo:

@@ -4,6 +4,7 @@ import asyncio
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import product
 from typing import Any
 
 from service.bus.bus import EventBus
@@ -308,6 +309,31 @@ async def test_a_heavy_round_has_no_long_step() -> None:
         await live(bus, encoding, TopicFilter(tuple(patterns)))
     longest = await longest_turn(publish_and_settle(bus, ("a/" * 12 + f"x{n}" for n in range(100))))
     assert longest < 0.1, "about 2 ms, where nothing else is measured too"
+
+
+async def test_who_takes_a_round_too_many_looks_reads_and_the_others_are_fed() -> None:
+    """Patterns that nearly match topic after topic: a millisecond for each, for which everybody else would wait."""
+    bus, encoding = memory_bus(), OffsetText()
+    heavy = [
+        await live(bus, encoding, TopicFilter(tuple(f"{head}/{'*/' * 80}{end}" for head in nearly(7, n, 64))))
+        for n, end in ((0, "never"), (1, "t0"))
+    ]
+    others = [await live(bus, encoding, TopicFilter(patterns)) for patterns in (("own/*",), ("own/1", "b/**"), ("**",))]
+    topics = [f"{'a/' * 7}{'b/' * 80}t{n}" for n in range(300)]
+    await publish_and_settle(bus, [*topics, "own/1", *topics])
+    assert [one.state for one, _ in heavy] == [State.REPLAYING] * 2
+    assert [one.state for one, _ in others] == [State.LIVE] * 3
+    assert [sink.offsets for _, sink in others] == [[301], [301], list(range(1, 602))]
+    found: list[int] = []
+    while (batch := await heavy[1][0].read()) is not None:
+        found += batch.payload or ()
+    assert found == [1, 302]
+
+
+def nearly(segments: int, number: int, count: int) -> list[str]:
+    """`count` of the patterns of `a` and `*` in so many segments, the `number`th of such lists."""
+    every = ["/".join(one) for one in product("a*", repeat=segments)]
+    return every[number * count : (number + 1) * count]
 
 
 async def test_filters_that_came_and_went_make_no_long_step() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.bus.index import STEP, PatternIndex
+from service.bus.index import LOOKS_LEAST, STEP, Looks, PatternIndex
 from service.core.limits import TOPIC_MAX
 from service.core.topics import TopicFilter
 
@@ -112,3 +112,48 @@ def test_a_long_walk_stops_now_and_then() -> None:
     steps = list(index.walk("a/" * 11 + "c"))
     assert set(steps) == {None}
     assert len(steps) >= 3
+
+
+def nearly(count: int) -> PatternIndex[int]:
+    """Patterns that all begin as `a/a/a...` does, each with its own end; values from 0."""
+    index: PatternIndex[int] = PatternIndex()
+    for n in range(count):
+        index.add("/".join("a" if n >> bit & 1 else "*" for bit in range(10)) + f"/*/x{n}", n)
+    return index
+
+
+def test_walks_with_looks_pass_over_what_they_do_not_come_to() -> None:
+    index, looks = nearly(1_000), Looks[int](100)
+    index.add("b/*", -1)
+    assert list(index.walk("b/1", looks)) == [-1]
+    assert looks.is_whole
+    assert [value for value in index.walk("a/" * 11 + "x999", looks) if value is not None] in ([], [999])
+    assert not looks.is_whole
+    assert len(looks.passed_over) > 500, "most of a thousand, with a hundred looks"
+    assert -1 not in looks.passed_over
+    assert list(index.walk("b/1", looks)) == [-1], "a few looks are always there"
+    assert looks.is_whole
+    passed = dict(looks.passed_over)
+    for n in range(20):
+        assert list(index.walk("a/" * 11 + f"y{n}", looks)) == []
+    assert looks.passed_over.keys() >= passed.keys()
+
+
+@given(st.sets(PATTERNS, max_size=20), st.lists(TOPICS, max_size=10), st.integers(0, 40))
+def test_who_matches_is_found_or_passed_over(patterns: set[str], topics: list[str], most: int) -> None:
+    index: PatternIndex[str] = PatternIndex()
+    for pattern in patterns:
+        index.add(pattern, pattern)
+    looks = Looks[str](most)
+    for topic in topics:
+        met = {value for value in index.walk(topic, looks) if value is not None}
+        wanted = {pattern for pattern in patterns if TopicFilter((pattern,)).matches(topic)}
+        assert met <= wanted <= met | looks.passed_over.keys()
+        assert not looks.is_whole or met == wanted
+
+
+def test_passing_over_many_stops_now_and_then_and_does_it_once() -> None:
+    index, looks = nearly(1_000), Looks[int](0)
+    steps = list(index.walk("a/" * 12, looks))
+    assert steps.count(None) >= 3
+    assert len(list(index.walk("a/" * 12, looks))) <= LOOKS_LEAST
