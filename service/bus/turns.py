@@ -15,10 +15,14 @@ Rule 3: nobody who leaves holds up the others: the loop's timers end turns, not 
     pause  no       -infinity  waits                  `_next`, PAUSE seconds later
 
 `_next` lets in those who wait and begins a turn, or finds nobody: free. It lets in one, or more where the loop's own
-turns are so long that one in each would be less than SHARE of the time.
+turns are so long that one in each would be less than SHARE of the time, by what a reader took the last times: a search
+takes many times a page.
 
 While it is not free, exactly one timer is under way, `_end` (in the next turn of the loop) or `_next` (after a pause);
 while it is free there is none, and nobody waits. So whoever waits is let in by somebody who is sure to come.
+
+How long the readers take is known, since nothing of others runs between `_mark` and `_end`: all that is asked for in
+one step runs in its order.
 
 Who runs where. `take` runs in the readers' tasks, `_end` and `_next` in the loop. A reader that is let in reads in the
 next turn of the loop, before the `_end` that was asked for behind it: so that one sees how long it took.
@@ -60,6 +64,11 @@ class Turns:
         """When the turn began, in seconds: `_next` makes up for the time since."""
         self._until = -math.inf
         """When it is over; -infinity in a pause."""
+        self._marked = -math.inf
+        """When those who were let in last began to read, and how many they were."""
+        self._readers = 0
+        self._each = TURN
+        """Seconds that a reader takes, of late; TURN at least."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         """Readers in the order they came; those that were cancelled are in it until their turn."""
 
@@ -81,7 +90,12 @@ class Turns:
     def _end(self) -> None:
         """In the next turn of the event loop, after those who were let in have read."""
         loop = asyncio.get_running_loop()
-        if self._waiting and self._now() < self._until:  # they read little: there is room for one more
+        now = self._now()
+        if self._readers:
+            taken = (now - self._marked) / self._readers
+            self._each = max(TURN, (self._each + taken) / 2)
+            self._readers = 0
+        if self._waiting and now < self._until:  # they read little: there is room for one more
             self._let_in(1)
             loop.call_soon(self._end)
         elif self._is_busy():
@@ -94,12 +108,16 @@ class Turns:
         now = self._now()
         self._is_free = not self._waiting
         if self._waiting:
-            self._let_in(max(1, min(READERS_MAX, int((now - self._began) * SHARE / TURN))))
+            self._let_in(max(1, min(READERS_MAX, int((now - self._began) * SHARE / self._each))))
             self._begin(now)
 
-    def _let_in(self, readers: int) -> None:
-        while readers and self._waiting:
+    def _let_in(self, most: int) -> None:
+        asyncio.get_running_loop().call_soon(self._mark)
+        while self._readers < most and self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # its reader was not cancelled meanwhile
                 turn.set_result(None)
-                readers -= 1
+                self._readers += 1
+
+    def _mark(self) -> None:
+        self._marked = self._now()

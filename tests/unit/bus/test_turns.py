@@ -118,6 +118,16 @@ async def test_where_the_loop_is_slow_more_readers_are_let_in_at_once(
     assert next(iter(Counter(turn for _, turn in readers.taken).values())) == let_in
 
 
+async def test_readers_who_search_are_not_let_in_as_many_as_those_of_pages(clock: ManualClock) -> None:
+    """Each takes eight pages' time: ten at once would make the next turn of the loop ten times as long, and so on."""
+    with counting() as loop_turns:
+        readers = Readers(Turns(lambda: False, clock), clock, loop_turns, 8 * TURN)
+        await readers.all(100)
+    together = sorted(Counter(turn for _, turn in readers.taken).values())
+    assert together[-2] == 1, "two at once, before it is known how long one takes"
+    assert [number for number, _ in readers.taken] == list(range(100))
+
+
 async def test_a_reader_that_left_is_passed_over(clock: ManualClock) -> None:
     with counting() as loop_turns:
         readers = Readers(Turns(lambda: False, clock), clock, loop_turns, TURN)
