@@ -215,7 +215,7 @@ class GuardedHTTP1(H11Protocol):
 
     async def _create_websocket(self, request: h11.Request) -> None:
         assert isinstance(self.connection, h11.Connection)
-        self.stream = GuardedWebSocket(self.guards.turns, *stream_parts(self, STREAM_ID))
+        self.stream = GuardedWebSocket(self.guards, *stream_parts(self, STREAM_ID))
         self.connection = H11WSConnection(self.connection)
         await self.stream.handle(
             Request(

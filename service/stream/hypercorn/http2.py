@@ -176,7 +176,7 @@ class GuardedHTTP2(H2Protocol):
         if is_websocket:
             self._unfinished.discard(id)  # its body is the client's messages
         parts = stream_parts(self, id)
-        stream = GuardedWebSocket(self.guards.turns, *parts) if is_websocket else HTTPStream(*parts)
+        stream = GuardedWebSocket(self.guards, *parts) if is_websocket else HTTPStream(*parts)
         self.streams[id] = stream
         self.stream_buffers[id] = GuardedBuffer(self.context.event_class)
         self.priority.insert_stream(id)

@@ -22,11 +22,12 @@ from service.stream.asgi import Message, Scope
 _LAST: Final = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
-BYTES_MAX: Final = 64 * 1024
+BYTES_MAX: Final = 32 * 1024
 """Of a connection's messages that wait: one more is taken as long as they are less."""
 
 
-def _size(message: Message) -> int:
+def message_size(message: Message) -> int:
+    """Bytes, or characters of a text."""
     return len(message.get("body") or message.get("bytes") or message.get("text") or b"")
 
 
@@ -57,7 +58,7 @@ class Inbox:
         while not self._messages:
             await _wait_in(self._readers)
         message = self._messages.pop(0)
-        self._bytes -= _size(message)
+        self._bytes -= message_size(message)
         _wake(self._writers)
         return message
 
@@ -67,7 +68,7 @@ class Inbox:
             await _wait_in(self._writers)
         if not self._is_over:
             self._messages.append(message)
-            self._bytes += _size(message)
+            self._bytes += message_size(message)
             _wake(self._readers)
             if is_last and self.told is not None:
                 self.told()

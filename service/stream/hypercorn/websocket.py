@@ -17,7 +17,8 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from service.stream.hypercorn.budget import Budget
-from service.stream.hypercorn.guards import Rank, Turns
+from service.stream.hypercorn.guards import Guards, Rank
+from service.stream.hypercorn.inbox import message_size
 
 FRAMES: Final = 1_000
 FRAMES_RATE: Final = 100
@@ -31,6 +32,9 @@ FRAGMENT: Final = 1_024
 
 EMPTY_FRAGMENT: Final = 10
 """Frames that a fragment without a byte counts for. RFC 6455, 5.4 allows it, and nobody needs it."""
+
+LARGE: Final = 16 * 1024
+"""Bytes of a message from which on it is a lot of work: a list of topics as long as that takes half a millisecond."""
 
 KEY_BYTES: Final = 16
 """Of which Sec-WebSocket-Key is the Base64 (RFC 6455, 4.1)."""
@@ -63,9 +67,10 @@ def stream_parts(protocol: Any, stream_id: int) -> tuple[Any, ...]:
 class GuardedWebSocket(WSStream):
     """Compression is never agreed on: about 100 KiB a connection, and frames that can't be shared."""
 
-    def __init__(self, turns: Turns, *args: Any) -> None:
+    def __init__(self, guards: Guards, *args: Any) -> None:
         super().__init__(*args)
-        self._turns = turns
+        self._turns = guards.turns
+        self._work = guards.work
         self._budget: Budget | None = None
         self._whole = 0
         """Messages that came whole."""
@@ -151,6 +156,8 @@ class GuardedWebSocket(WSStream):
             self.buffer.clear()
             if not is_first:
                 await self._turns.take(Rank.BUSY)
+            if message_size(whole) >= LARGE:
+                await self._work.take(Rank.BUSY)
             await self.app_put(whole)
 
     async def _take_close(self, event: CloseConnection) -> None:
