@@ -1,5 +1,6 @@
 """What operators and their tools ask beside health: readiness, metrics, topics, trimming, the API's description."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Final
@@ -24,6 +25,9 @@ _KEEP_MAX: Final = 1 << 53
 TOPICS_MAX: Final = 1_000
 """Topics in one answer, also without a `limit`: about 250 KiB, and as many subscribers to count."""
 
+LISTS_MAX: Final = 8
+"""Lists that are made at a time, each in steps: half a megabyte, before anybody counts it as an answer."""
+
 TRIM_WAIT: Final = 2.0
 """Seconds that the answer to a trim waits for its end; beyond, the answer says where to ask."""
 
@@ -37,6 +41,7 @@ class TrimRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 def operations_blueprint(assembly: Assembly) -> Blueprint:
     blueprint = Blueprint("operations", __name__)
+    making = asyncio.Semaphore(LISTS_MAX)
 
     @blueprint.get("/api/ready")
     async def ready() -> Response:
@@ -55,7 +60,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         wanted = TopicFilter(tuple(patterns)) if patterns else TopicFilter.all()
         found: list[dict[str, Any]] = []
         more = False
-        async with aclosing(assembly.bus.topics(wanted, after)) as listed:
+        async with making, aclosing(assembly.bus.topics(wanted, after)) as listed:
             async for one in listed:
                 if len(found) == limit:
                     more = True
