@@ -455,6 +455,40 @@ async def test_who_owes_nothing_stays(hasty: InProcess) -> None:
         connection.reset()
 
 
+# Who has left before it was let in
+
+
+async def half_closed(server: InProcess, request: bytes) -> bytes:
+    """The answer to a request whose sender ends its side at once, and still reads."""
+    connection = await Connection.open(server.url)
+    connection.writer.write(request)
+    connection.writer.write_eof()
+    try:
+        return await rest(connection)
+    finally:
+        connection.reset()
+
+
+async def test_half_a_connection_has_its_answer(server: InProcess) -> None:
+    for path in ("/api/health", "/api/events?topic=none", "/metrics", "/"):
+        answer = await half_closed(server, f"GET {path} HTTP/1.1{HOST}\n\n".replace("\n", "\r\n").encode())
+        assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_of_a_flood_of_them_questions_may_go_unanswered_and_changes_may_not(server: InProcess) -> None:
+    question = f"GET /metrics HTTP/1.1{HOST}\n\n".replace("\n", "\r\n").encode()
+    answers = await asyncio.gather(*(half_closed(server, question) for _ in range(200)))
+    assert {answer[:12] for answer in answers} <= {b"", b"HTTP/1.1 200", b"HTTP/1.1 503"}
+    assert any(answers)
+    topic = api.unique("left")
+    body = json.dumps({"topic": topic, "type": "x", "data": 1})
+    head = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: {len(body)}\n\n"
+    change = head.replace("\n", "\r\n").encode() + body.encode()
+    changed = await asyncio.gather(*(half_closed(server, change) for _ in range(200)))
+    assert {answer[:12] for answer in changed} == {b"HTTP/1.1 201"}
+    assert len((await api.read(server.url, topic=topic, after="earliest"))["events"]) == 200
+
+
 # Requests that may mean two things
 
 

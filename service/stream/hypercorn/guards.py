@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final, Protocol
 
+from service.stream.hypercorn.budget import Budget
+
 STATE: Final = "twinwire.guards"
 """Where they are in the lifespan's state (ASGI, "Lifespan State"), which a server hands to each of its connections."""
 
@@ -29,6 +31,11 @@ PIECE: Final = 4 * 1024
 """What a peer may send without being busy: so many pieces at once and a second, and as much more for each `PIECE` bytes
 of them. A browser sends less, and somebody who asks fifty times a second."""
 
+LEFT: Final = 50
+LEFT_RATE: Final = 100
+"""Connections, at once and a second, whose peer has ended its side before it was let in and which are answered all the
+same: half a connection may still read. Of a flood of them each would else cost a millisecond, for nobody."""
+
 FAIRNESS: Final = 4
 """Of so many who are let in, one is of a lower rank, if any waits: those above may come without end."""
 
@@ -42,6 +49,8 @@ class Rank(IntEnum):
     """A connection that has just come."""
     BUSY = 2
     """A peer that sends much, or a large piece of work that was begun."""
+    LEFT = 3
+    """A connection whose peer had ended its side before anything was read of it."""
 
 
 class Turns:
@@ -112,14 +121,10 @@ class Turns:
 
     def _first(self) -> deque[asyncio.Future[None]] | None:
         """Whose turn it is; None if nobody waits. Of so many as FAIRNESS one goes to the lower ranks, in turn."""
-        quiet, new, busy = self._waiting
-        if self._served % FAIRNESS:
-            ranks = (quiet, new, busy)
-        elif self._served // FAIRNESS % 2:
-            ranks = (busy, new, quiet)
-        else:
-            ranks = (new, busy, quiet)
-        return next((queue for queue in ranks if queue), None)
+        turn, within = divmod(self._served, FAIRNESS)
+        if not within and (favoured := self._waiting[1 + turn % (len(Rank) - 1)]):
+            return favoured
+        return next((queue for queue in self._waiting if queue), None)
 
 
 class Resting(Protocol):
@@ -203,7 +208,7 @@ class Guards:
     seconds, as `Turns` has it.
     """
 
-    __slots__ = ("crowd", "h2c", "patience", "turns", "work")
+    __slots__ = ("_left", "_now", "crowd", "h2c", "patience", "turns", "work")
 
     def __init__(
         self, now: Callable[[], float], *, h2c: bool = False, connections: int = 0, patience: float = 30.0
@@ -213,5 +218,13 @@ class Guards:
         """For what comes in."""
         self.work: Final = Turns(now, WORKERS)
         """For what is a lot of work."""
+        self._now = now
+        self._left: Final = Budget(LEFT, LEFT_RATE, now())
         self.h2c: Final = h2c
         self.patience: Final = patience
+
+    def has_room_for_left(self) -> bool:
+        """Whether one more is answered that has left before it was let in."""
+        has_room = self._left.take(1, self._now())
+        self._left.settle()
+        return has_room

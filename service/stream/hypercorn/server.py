@@ -10,6 +10,9 @@ What Hypercorn 0.18 leaves open, and what holds here instead:
   same may be owed for `patience` seconds (`guards.py`), or as long again for every STEP bytes of it.
 - A piece was as long as it came, and the next was read at once if it was there. Here pieces are short once somebody
   speaks frames, and each is taken in when its connection has had a turn (`guards.py`).
+- Connections were begun with in the order of their coming, and those that had been given up meanwhile held up the
+  others. Here who has left before its first turn comes last, and if it asked for no more than an answer has none, if
+  there are many (`guards.py`).
 - Two tasks and a timer watched for idleness between any two requests. Here one task looks again.
 - Closing with bytes unread makes the kernel reset the connection, and the peer may lose the answer that said why. Here
   what still comes is thrown away, slowly, for LINGER seconds (RFC 9112, 9.6).
@@ -27,6 +30,7 @@ carries it out. `_gone` is called by the transport, between two turns.
 
 import asyncio
 import contextlib
+from operator import attrgetter
 from typing import Any, Final
 
 import structlog
@@ -42,7 +46,7 @@ from service.stream.hypercorn.guards import PIECES, PIECES_RATE, STATE, Crowd, G
 from service.stream.hypercorn.http1 import GuardedHTTP1
 from service.stream.hypercorn.http2 import GuardedHTTP2
 from service.stream.hypercorn.inbox import GuardedTaskGroup
-from service.stream.hypercorn.transport import is_reset_unseen
+from service.stream.hypercorn.transport import changes_nothing, has_left, is_reset_unseen, resume
 
 GONE_GRACE: Final = 1.0
 """Seconds for what was read to be worked off after its peer has left; a request that was sent whole is carried out."""
@@ -59,6 +63,11 @@ STEP: Final = 64 * 1024
 
 UNSENT_LOOK: Final = 5.0
 """Seconds in which some of what is left in a closed connection's buffer must leave."""
+
+_parts: Final = attrgetter(
+    *["app", "config", "context", "task_group", "connection_state", "ssl", "client", "server", "send"]
+)
+"""Of a protocol, what it was made of."""
 
 logger = structlog.get_logger(__name__)
 
@@ -98,7 +107,8 @@ class GuardedServer(TCPServer):
             tls = self.writer.get_extra_info("ssl_object")
             guards.crowd.enter(self)
             self._crowd = guards.crowd
-            await guards.turns.take(Rank.NEW)
+            if not await self._enter(guards):
+                return
             async with GuardedTaskGroup(self.loop) as task_group:
                 self._task_group = task_group
                 kind = GuardedHTTP2 if tls is not None and tls.selected_alpn_protocol() == "h2" else GuardedHTTP1
@@ -126,6 +136,21 @@ class GuardedServer(TCPServer):
                 # Each holds the other: with many short connections a collection of that garbage stops the loop.
                 vars(self).pop("protocol", None)
                 vars(self).pop("_task_group", None)
+
+    async def _enter(self, guards: Guards) -> bool:
+        """Have the first turn; False if there is none for it."""
+        if not has_left(self.writer.transport):
+            await guards.turns.take(Rank.NEW)
+            if not has_left(self.writer.transport):
+                return True
+        if self._is_in_vain(guards, bytes(self.reader._buffer[:8])):  # type: ignore[attr-defined]
+            return False
+        await guards.turns.take(Rank.LEFT)
+        return True
+
+    def _is_in_vain(self, guards: Guards, begun: bytes) -> bool:
+        """Of a peer that has left: whether all it asks for is an answer, and too many have asked like that lately."""
+        return changes_nothing(self.writer.transport, begun) and not guards.has_room_for_left()
 
     def give_way(self) -> None:
         """As `Resting`."""
@@ -176,12 +201,14 @@ class GuardedServer(TCPServer):
             data = await asyncio.wait_for(self.reader.read(self.protocol.piece), self.config.read_timeout)
             if self._is_closing:
                 continue
-            was_gone, self._asks = self._is_gone, True
+            was_gone, self._asks, is_first = self._is_gone, True, not self._has_spoken
             rank = self._rank(len(data))
             await guards.turns.take(rank)
             self._asks = False
             if rank is Rank.BUSY and is_reset_unseen(self.writer.transport):
                 return  # nobody else would notice before all that was read is worked off
+            if is_first and has_left(self.writer.transport) and self._is_in_vain(guards, data[:8]):
+                return
             if self._is_gone and not was_gone:  # only now: it had nothing of its time yet
                 self._set_limit(GONE_GRACE)
             try:
@@ -205,18 +232,7 @@ class GuardedServer(TCPServer):
     async def _begin_http2(self, data: bytes) -> None:
         """In cleartext, with prior knowledge (RFC 9113, 3.3), where that is allowed."""
         old = self.protocol
-        parts = (
-            old.app,
-            old.config,
-            old.context,
-            old.task_group,
-            old.connection_state,
-            old.ssl,
-            old.client,
-            old.server,
-            old.send,
-        )
-        await self._speak(GuardedHTTP2, old.guards, parts)
+        await self._speak(GuardedHTTP2, old.guards, _parts(old))
         await self.protocol.handle(RawData(data))
 
     def _judge(self, size: int) -> None:
@@ -309,7 +325,7 @@ class GuardedServer(TCPServer):
         transport: Any = self.writer.transport
         with contextlib.suppress(RuntimeError):  # it is closing already
             transport.pause_reading()
-            self.loop.call_later(LINGER_PAUSE, _resume, transport)
+            self.loop.call_later(LINGER_PAUSE, resume, transport)
 
     async def _close(self) -> None:
         transport = self.writer.transport
@@ -332,8 +348,3 @@ class GuardedServer(TCPServer):
         self._is_closing = True
         await self.protocol.handle(Closed())
         self.writer.close()
-
-
-def _resume(transport: asyncio.Transport) -> None:
-    with contextlib.suppress(RuntimeError):  # it has closed meanwhile
-        transport.resume_reading()

@@ -5,6 +5,8 @@ import pytest
 
 from service.stream.hypercorn.guards import (
     FAIRNESS,
+    LEFT,
+    LEFT_RATE,
     LET_IN,
     LET_IN_MAX,
     LONG,
@@ -93,6 +95,24 @@ async def test_who_sends_little_does_not_wait_behind_those_who_send_much() -> No
     assert Rank.BUSY in served[:last], "the lowest rank has its share"
 
 
+async def test_who_has_left_comes_last_and_is_not_forgotten() -> None:
+    turns = Turns(time.monotonic)
+    served: list[Rank] = []
+
+    async def work(rank: Rank) -> None:
+        await turns.take(rank)
+        served.append(rank)
+
+    first = asyncio.create_task(work(Rank.BUSY))
+    spend(0.001)
+    tasks = [asyncio.create_task(work(Rank.LEFT)) for _ in range(200)]
+    tasks += [asyncio.create_task(work(Rank.NEW)) for _ in range(200)]
+    await asyncio.gather(first, *tasks)
+    last = max(place for place, rank in enumerate(served) if rank is Rank.NEW)
+    before = served[:last].count(Rank.LEFT)
+    assert 1 <= before <= LET_IN_MAX + 200 // FAIRNESS
+
+
 async def test_who_was_cancelled_holds_up_nobody() -> None:
     turns, over = Turns(time.monotonic), asyncio.Event()
     hogs = [asyncio.create_task(hog(turns, over)) for _ in range(5)]
@@ -109,6 +129,14 @@ async def test_who_was_cancelled_holds_up_nobody() -> None:
 def test_http_2_without_tls_is_not_spoken_unless_it_is_asked_for() -> None:
     assert not Guards(time.monotonic).h2c
     assert Guards(time.monotonic, h2c=True).h2c
+
+
+def test_some_are_answered_that_have_left_and_soon_some_again() -> None:
+    now = 0.0
+    guards = Guards(lambda: now)
+    assert sum(guards.has_room_for_left() for _ in range(100 * LEFT)) == LEFT
+    now = 2 * LEFT / LEFT_RATE
+    assert sum(guards.has_room_for_left() for _ in range(100 * LEFT)) == LEFT, "a flood is owed no longer than that"
 
 
 class One:
