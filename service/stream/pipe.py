@@ -20,7 +20,7 @@ class Pipe(Outlet[P_contra], Protocol[P_contra]):
     def direct(self) -> bool: ...
     @property
     def is_closed(self) -> bool: ...
-    def on_behind(self, callback: Callable[[], None]) -> None: ...
+    def on_behind(self, callback: Callable[[], None] | None) -> None: ...
     def push(self, payload: P_contra) -> bool:
         """Write a control frame now, without waiting; False if this pipe can't, or is closed."""
 
@@ -74,7 +74,7 @@ class _ASGIPipe:
         self._limit: asyncio.Timeout | None = None
         self.is_closed = False
 
-    def on_behind(self, callback: Callable[[], None]) -> None:
+    def on_behind(self, callback: Callable[[], None] | None) -> None:
         self._behind = callback
 
     def behind(self) -> None:

@@ -177,6 +177,7 @@ class Stream(Generic[P]):
             if self.ending is not None:
                 await self.pipe.flush(FLUSH_TIMEOUT)
         finally:
+            self.pipe.on_behind(None)  # each holds the other, and with it a connection's buffers
             self._hub.remove(self)
 
     def end(self, ending: Ending) -> None:

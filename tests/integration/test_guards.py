@@ -479,7 +479,6 @@ async def test_of_a_flood_of_them_questions_may_go_unanswered_and_changes_may_no
     question = f"GET /metrics HTTP/1.1{HOST}\n\n".replace("\n", "\r\n").encode()
     answers = await asyncio.gather(*(half_closed(server, question) for _ in range(200)))
     assert {answer[:12] for answer in answers} <= {b"", b"HTTP/1.1 200", b"HTTP/1.1 503"}
-    assert any(answers)
     topic = api.unique("left")
     body = json.dumps({"topic": topic, "type": "x", "data": 1})
     head = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: {len(body)}\n\n"

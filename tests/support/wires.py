@@ -280,7 +280,7 @@ class FakePipe:
         if self.direct:
             await self._open.wait()
 
-    def on_behind(self, callback: Callable[[], None]) -> None:
+    def on_behind(self, callback: Callable[[], None] | None) -> None:
         self._behind = callback
 
     def behind(self) -> None:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 from service.stream.hypercorn.budget import Budget
+from service.stream.hypercorn.leaving import Leaving
 
 STATE: Final = "twinwire.guards"
 """Where they are in the lifespan's state (ASGI, "Lifespan State"), which a server hands to each of its connections."""
@@ -208,12 +209,13 @@ class Guards:
     seconds, as `Turns` has it.
     """
 
-    __slots__ = ("_left", "_now", "crowd", "h2c", "patience", "turns", "work")
+    __slots__ = ("_left", "_now", "crowd", "h2c", "leaving", "patience", "turns", "work")
 
     def __init__(
         self, now: Callable[[], float], *, h2c: bool = False, connections: int = 0, patience: float = 30.0
     ) -> None:
         self.crowd: Final = Crowd(connections, now)
+        self.leaving: Final = Leaving()
         self.turns: Final = Turns(now)
         """For what comes in."""
         self.work: Final = Turns(now, WORKERS)

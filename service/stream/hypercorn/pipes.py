@@ -100,7 +100,7 @@ class TransportPipe:
         self._written = 0
         self._taken = 0
 
-    def on_behind(self, callback: Callable[[], None]) -> None:
+    def on_behind(self, callback: Callable[[], None] | None) -> None:
         self._behind = callback
 
     def behind(self) -> None:

@@ -46,7 +46,7 @@ from service.stream.hypercorn.guards import PIECES, PIECES_RATE, STATE, Crowd, G
 from service.stream.hypercorn.http1 import GuardedHTTP1
 from service.stream.hypercorn.http2 import GuardedHTTP2
 from service.stream.hypercorn.inbox import GuardedTaskGroup
-from service.stream.hypercorn.transport import changes_nothing, has_left, is_reset_unseen, resume
+from service.stream.hypercorn.transport import changes_nothing, has_left, is_reset_unseen, throw_away
 
 GONE_GRACE: Final = 1.0
 """Seconds for what was read to be worked off after its peer has left; a request that was sent whole is carried out."""
@@ -54,12 +54,8 @@ GONE_GRACE: Final = 1.0
 LINGER: Final = 1.0
 """Seconds for a peer to stop sending once we have stopped."""
 
-LINGER_PAUSE: Final = 0.02
-"""Seconds after each piece that is thrown away then, of 256 KiB at most: the largest request is gone within that
-second, and a flood takes its time."""
-
 STEP: Final = 64 * 1024
-"""Bytes of what a peer owes that earn it more time: about 1 KiB a second at least."""
+"""Bytes of what a peer owes that earn it more time: 1 KiB a second at least."""
 
 UNSENT_LOOK: Final = 5.0
 """Seconds in which some of what is left in a closed connection's buffer must leave."""
@@ -175,6 +171,8 @@ class GuardedServer(TCPServer):
         def gone() -> None:
             feed_eof()
             self._is_gone = True
+            if len(self.reader._buffer) >= STEP:  # type: ignore[attr-defined]
+                guards.leaving.left(self)
             if not self._asks:
                 self._set_limit(GONE_GRACE)
 
@@ -191,7 +189,9 @@ class GuardedServer(TCPServer):
             logger.exception("connection_failed")
         finally:
             self._limit = None
+            guards.leaving.end(self)
             del self.reader.feed_eof  # else the two would hold each other
+            self.reader._buffer.clear()  # type: ignore[attr-defined]
             vars(self.reader).pop("feed_data", None)
             await self.protocol.handle(Closed())
             await self.idle_task.stop()
@@ -203,10 +203,12 @@ class GuardedServer(TCPServer):
                 continue
             was_gone, self._asks, is_first = self._is_gone, True, not self._has_spoken
             rank = self._rank(len(data))
+            if not is_first:
+                guards.leaving.begin(self)
             await guards.turns.take(rank)
             self._asks = False
-            if rank is Rank.BUSY and is_reset_unseen(self.writer.transport):
-                return  # nobody else would notice before all that was read is worked off
+            if rank is Rank.BUSY and self.is_reset():
+                return
             if is_first and has_left(self.writer.transport) and self._is_in_vain(guards, data[:8]):
                 return
             if self._is_gone and not was_gone:  # only now: it had nothing of its time yet
@@ -215,7 +217,17 @@ class GuardedServer(TCPServer):
                 await self.protocol.handle(RawData(data))
             except H2ProtocolAssumedError as error:
                 await self._begin_http2(error.data)
+            guards.leaving.end(self)
             self._judge(len(data))
+
+    def is_reset(self) -> bool:
+        """As `Working`. Nobody else would notice before all that was read is worked off."""
+        return self.writer.transport.is_closing() or is_reset_unseen(self.writer.transport)
+
+    def cut(self) -> None:
+        """As `Working`."""
+        self._is_gone = True
+        self._set_limit(0)
 
     def _rank(self, size: int) -> Rank:
         """Of a peer that sends so much now. Its first piece is no reason to keep count, and most send no other."""
@@ -310,22 +322,10 @@ class GuardedServer(TCPServer):
             with contextlib.suppress(OSError, RuntimeError):
                 self.writer.write_eof()
             if self._limit is not None:  # else nobody reads any more
-                self._throw_away()
+                throw_away(self.reader, self.writer.transport)
         else:
             self.writer.close()
         self._set_limit(LINGER)
-
-    def _throw_away(self) -> None:
-        """What has come, and what comes: nothing is kept of it, and the reader is not woken for it."""
-        vars(self.reader)["feed_data"] = self._throw
-        self.reader._buffer.clear()  # type: ignore[attr-defined]
-        self.reader._maybe_resume_transport()  # type: ignore[attr-defined]
-
-    def _throw(self, data: bytes) -> None:
-        transport: Any = self.writer.transport
-        with contextlib.suppress(RuntimeError):  # it is closing already
-            transport.pause_reading()
-            self.loop.call_later(LINGER_PAUSE, resume, transport)
 
     async def _close(self) -> None:
         transport = self.writer.transport

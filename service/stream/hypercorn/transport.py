@@ -1,5 +1,6 @@
 """What a connection's transport does not tell by itself."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -7,6 +8,10 @@ from typing import Any, Final
 
 _OPEN: Final = frozenset({1, 2, 3})
 """TCP states in which the peer has not ended its side: ESTABLISHED, SYN_SENT, SYN_RECV (Linux, `tcp_states.h`)."""
+
+LINGER_PAUSE: Final = 0.02
+"""Seconds after each piece that is thrown away, of 256 KiB at most: the largest request is gone within a second, and a
+flood takes its time."""
 
 _SAFE: Final = (b"GET ", b"HEAD ", b"OPTIONS ")
 
@@ -44,9 +49,21 @@ def changes_nothing(transport: Any, read: bytes) -> bool:
     return begun.startswith(_SAFE)
 
 
-def resume(transport: Any) -> None:
-    """Read on, unless it has closed meanwhile."""
-    with contextlib.suppress(RuntimeError):
+def throw_away(reader: Any, transport: Any) -> None:
+    """What has come, and what comes: nothing is kept of it, and the reader is not woken for it."""
+
+    def throw(data: bytes) -> None:
+        with contextlib.suppress(RuntimeError):  # it is closing already
+            transport.pause_reading()
+            asyncio.get_running_loop().call_later(LINGER_PAUSE, _resume, transport)
+
+    vars(reader)["feed_data"] = throw
+    reader._buffer.clear()
+    reader._maybe_resume_transport()
+
+
+def _resume(transport: Any) -> None:
+    with contextlib.suppress(RuntimeError):  # it has closed meanwhile
         transport.resume_reading()
 
 

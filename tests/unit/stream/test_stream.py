@@ -1,6 +1,8 @@
 """One stream, from its first frame to its goodbye, on pipes that take, refuse, stall and break."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -38,6 +40,23 @@ async def test_first_connection_then_caught_up_then_events_as_they_come(
         assert await running.over() == ["connection", "caught_up", "x", "x", "x"]
         assert running.pipe.events == [1, 2, 4]
         assert (running.stream.ending, len(house.hub)) == (None, 0)
+
+
+@BOTH
+async def test_nothing_of_an_ended_stream_waits_for_the_collector(house: House, direct: bool) -> None:
+    """It holds its connection's buffers, which somebody who comes and goes fills each time."""
+    gc.disable()
+    try:
+        async with stream_on(house, direct) as running:
+            await running.live()
+            ended = weakref.ref(running.pipe)
+            running.listener.leave()
+            await running.over()
+            assert running.pipe._behind is None
+        del running
+        assert ended() is None
+    finally:
+        gc.enable()
 
 
 @BOTH
