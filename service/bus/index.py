@@ -17,7 +17,7 @@ has so many looks for all of them, `Looks`; who would have been found with more 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final, Generic, TypeVar
 
 from service.core.topics import ANY_REST, ANY_SEGMENT, fits, is_own
@@ -65,20 +65,17 @@ class _Node(Generic[T]):
 class Looks(Generic[T]):
     """What the walks of one round have together, and whom they left out for it."""
 
-    __slots__ = ("_nodes", "is_whole", "most", "passed_over")
+    __slots__ = ("is_whole", "most", "nodes", "passed_over")
 
     def __init__(self, most: int = LOOKS) -> None:
         self.most = most
         """Looks that are left."""
-        self._nodes: set[_Node[T]] = set()
+        self.nodes: set[_Node[T]] = set()
         """That nobody looks at any more, with all that is below them."""
         self.passed_over: dict[T, None] = {}
         """Whose patterns are at these; whether they match a topic of this round is not known."""
         self.is_whole = True
         """Whether the latest walk has met all that it could."""
-
-    def passes(self, node: _Node[T]) -> bool:
-        return node in self._nodes
 
     def pass_over(self, node: _Node[T]) -> Iterator[None]:
         """Yields after every STEP nodes, to look at the time."""
@@ -86,9 +83,9 @@ class Looks(Generic[T]):
         looked = 0
         while rest:
             one = rest.pop()
-            if one in self._nodes:
+            if one in self.nodes:
                 continue
-            self._nodes.add(one)
+            self.nodes.add(one)
             self.passed_over.update(one.here)
             self.passed_over.update(one.below)
             rest += one.children.values()
@@ -160,8 +157,9 @@ class PatternIndex(Generic[T]):
         segments = topic.split("/")
         rest = self._begin(topic, segments)
         looked, due, most = 0, STEP, math.inf
+        passed: Container[_Node[T]] = ()
         if looks is not None:
-            looks.is_whole, most = True, max(looks.most, LOOKS_LEAST)
+            looks.is_whole, most, passed = True, max(looks.most, LOOKS_LEAST), looks.nodes
         while rest:
             node, at = rest.pop()
             if looked >= most and looks is not None:
@@ -180,10 +178,11 @@ class PatternIndex(Generic[T]):
                 child = node.children.get(key)
                 if child is None:
                     continue
-                if looks is not None and looks.passes(child):
+                if child in passed and looks is not None:
                     looks.is_whole = False
                     continue
-                looked += child.size // LABEL
+                if child.size >= LABEL:
+                    looked += child.size // LABEL
                 if child.is_met_by(segments, at):
                     rest.append((child, at + child.size))
         if looks is not None:
