@@ -17,6 +17,7 @@ Header = tuple[bytes, bytes]
 Network = IPv4Network | IPv6Network
 
 _VARY: Final = (b"vary", b"Origin")
+_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, location")
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\[\]:@/\\?#\s]+)(?::(\d{1,5}))?\Z")
 """A serialised origin of the web (RFC 6454, 6.2): nothing before the host, nothing behind the port."""
 
@@ -60,11 +61,17 @@ class Origins:
         return self._all or (origin is not None and origin.lower() in self._allowed)
 
     def cors(self, origin: str | None) -> list[Header]:
-        """Response headers that let a page of `origin` read the answer (Fetch, "CORS protocol"); none for its own."""
-        if origin is None or not (self._all or origin.lower() in self._allowed):
-            return []
-        value = b"*" if self._all else origin.encode("latin-1", "replace")
-        return [(b"access-control-allow-origin", value), (b"access-control-expose-headers", b"retry-after"), _VARY]
+        """Response headers that let a page of `origin` read the answer (Fetch, "CORS protocol"); none for its own.
+
+        With its credentials, if it is named: what every origin may read takes none (3.2.5). Where it depends on the
+        origin, caches are told so whoever asks: one answer would else be taken for the other.
+        """
+        if self._all:
+            return [] if origin is None else [(b"access-control-allow-origin", b"*"), _EXPOSED]
+        if origin is None or origin.lower() not in self._allowed:
+            return [_VARY] if self._allowed else []
+        allowed = (b"access-control-allow-origin", origin.encode("latin-1", "replace"))
+        return [allowed, (b"access-control-allow-credentials", b"true"), _EXPOSED, _VARY]
 
     def _is_own(self, origin: str, asker: Asker) -> bool:
         parts = _ORIGIN.match(origin)

@@ -8,7 +8,7 @@ import structlog
 from quart import Blueprint, Quart, Response, request
 
 from service.access.gate import Act
-from service.access.headers import EVERY_ANSWER
+from service.access.headers import EVERY_ANSWER, preflight
 from service.apps.base import App
 from service.assembly import Assembly
 from service.settings import Settings
@@ -26,6 +26,9 @@ logger = structlog.get_logger(__name__)
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, 9.2.1)."""
+
+_SHARED: Final = ("/api/", "/client/", "/metrics")
+"""Below these is what a page of an allowed origin may read."""
 
 _ANSWERING: Final = ("/api/", "/metrics")
 """Below these, answers are made; everything else is a file that anybody may show."""
@@ -116,6 +119,11 @@ def create_app(settings: Settings | None = None, apps: Sequence[App] | None = No
     async def harden(response: Response) -> Response:
         for name, value in EVERY_ANSWER:
             response.headers.setdefault(name.decode(), value.decode())
+        if app.assembly is not None and request.path.startswith(_SHARED):
+            cors = app.assembly.gate.cors(_Asker())
+            allow = response.headers.get("Allow", "")
+            for name, value in preflight(allow, cors) if request.method == "OPTIONS" else cors:
+                response.headers.add(name.decode(), value.decode("latin-1"))
         return response
 
     @app.after_serving

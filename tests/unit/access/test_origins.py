@@ -123,15 +123,18 @@ def test_a_star_allows_all() -> None:
     assert everyone.permits(Visitor(origin="null", host="twinwire.example"))
     assert everyone.may_read(Visitor(origin="null", sec_fetch_site="cross-site", sec_fetch_mode="cors"))
     assert everyone.cors("https://evil.example")[0] == (b"access-control-allow-origin", b"*")
+    assert b"access-control-allow-credentials" not in dict(everyone.cors("https://evil.example"))
+    assert everyone.cors(None) == []
 
 
 def test_only_allowed_origins_may_read_answers() -> None:
     origins = Origins(["https://app.example/"])
     assert origins.cors("https://app.example") == [
         (b"access-control-allow-origin", b"https://app.example"),
-        (b"access-control-expose-headers", b"retry-after"),
+        (b"access-control-allow-credentials", b"true"),
+        (b"access-control-expose-headers", b"retry-after, location"),
         (b"vary", b"Origin"),
     ]
-    assert origins.cors("https://evil.example") == []
-    assert origins.cors(None) == []
+    for stranger in ("https://evil.example", None):
+        assert origins.cors(stranger) == [(b"vary", b"Origin")], "a cache must not take this answer for the other"
     assert Origins([]).cors("https://app.example") == []
