@@ -41,7 +41,7 @@ from service.stream.opening import Opening
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
-from service.wire.front import EVENTS, HEALTH, SSE, WEBSOCKET, Doors
+from service.wire.front import EVENTS, EVENTS_READ, HEALTH, SSE, WEBSOCKET, Doors
 from service.wire.health import HealthWire
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
@@ -104,8 +104,8 @@ class Assembly:
         reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET), clock.monotonic)
         bodies = Bodies(limits.body_bytes, stream.send_timeout)
         websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
-        sse = SSEWire(self.gate, opening, pipes, frames)
-        poll = PollWire(self.gate, drain, bus, pipes, control, frames, send_timeout=stream.send_timeout)
+        sse = SSEWire(self.gate, opening, pipes, frames, bodies)
+        poll = PollWire(self.gate, drain, bus, pipes, control, frames, bodies, send_timeout=stream.send_timeout)
         health = HealthWire(self.gate)
         self.doors = Doors(
             self.gate,
@@ -116,8 +116,10 @@ class Assembly:
                 ("http", "GET", EVENTS): poll,
                 ("http", "HEAD", EVENTS): poll,
                 ("http", "POST", EVENTS): PublishWire(self.gate, bus, bodies, reader),
+                ("http", "POST", EVENTS_READ): poll,
                 ("http", "GET", SSE): sse,
                 ("http", "HEAD", SSE): sse,
+                ("http", "POST", SSE): sse,
                 ("websocket", "GET", WEBSOCKET): websocket,
             },
         )

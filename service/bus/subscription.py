@@ -82,6 +82,11 @@ class Subscription(Generic[P]):
         return self.group.topics
 
     @property
+    def floor(self) -> int:
+        """Up to which events of its filter may be missing, as the client is told or comes in with; 0 for none."""
+        return self._told
+
+    @property
     def position(self) -> int:
         """The offset up to which every event that matches was handled."""
         return max(self.offset, self._groups.fed) if self.state is State.LIVE else self.offset

@@ -28,15 +28,27 @@ class Control:
         return str(Cursor(self.epoch, offset))
 
     def connection(
-        self, id: str, transport: str, topics: TopicFilter, offset: int, *, head: int, resumed: bool, retry: int
+        self,
+        id: str,
+        transport: str,
+        topics: TopicFilter,
+        offset: int,
+        *,
+        head: int,
+        floor: int,
+        resumed: bool,
+        retry: int,
     ) -> Fields:
-        """The first frame of every stream: who it is, what it is about, and where it stands. `retry` is in ms."""
+        """The first frame of every stream: who it is, what it is about, and where it stands. `retry` is in ms; `floor`
+        0 for a filter of which nothing is missing.
+        """
         return {
             "id": self.cursor(offset),
             "connection": id,
             "transport": transport,
             "topics": list(topics.patterns),
             "head": self.cursor(head),
+            "floor": self.cursor(floor) if floor else None,
             "resumed": resumed,
             "heartbeat": self.heartbeat,
             "retry": retry,

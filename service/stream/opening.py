@@ -15,7 +15,8 @@ from service.bus.encoding import P
 from service.bus.start import Start
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.stream.control import StreamEncoding
+from service.core.words import GoodbyeReason
+from service.stream.control import Fields, StreamEncoding
 from service.stream.hub import StreamHub
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
@@ -41,6 +42,10 @@ class Opening:
         self._hub = hub
         self._clock = clock
 
+    def goodbye(self, reason: GoodbyeReason, code: int) -> Fields:
+        """Of a connection that ends before it is a stream."""
+        return self._hub.control.goodbye(reason, code, self._hub.return_delay())
+
     async def open(
         self, pipe: Pipe[P], encoding: StreamEncoding[P], topics: TopicFilter, start: Start, caller: Caller
     ) -> Opened[P]:
@@ -57,6 +62,7 @@ class Opening:
             topics,
             subscription.offset,
             head=self._bus.head,
+            floor=subscription.floor,
             resumed=start.cursor is not None and gap is None,
             retry=random.randint(*RETRY_MS),
         )

@@ -12,6 +12,7 @@ from service import openapi as words
 from service.assembly import Assembly
 from service.bus.trims import TrimJob
 from service.core.errors import InvalidError, NotFoundError
+from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_readable
 from service.core.words import TRANSPORTS
 from service.log.base import TopicStats
@@ -19,6 +20,7 @@ from service.openapi import BOOLEAN, COUNT, JSON, STRING, Description, Schema, a
 from service.web.json import answer, read
 
 _TAG: Final = "operations"
+_LISTING: Final = Parameters("topic", "after", "limit")
 _KEEP_MAX: Final = 1 << 53
 """Events that a trim may keep; beyond, a JSON number is no integer to everybody (RFC 8259, 6)."""
 
@@ -55,6 +57,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 
     @blueprint.get("/api/topics")
     async def topics() -> Response:
+        _LISTING.check(request.args)
         patterns, after, limit = request.args.getlist("topic"), request.args.get("after", ""), _limit()
         check_readable(patterns)
         wanted = TopicFilter(tuple(patterns)) if patterns else TopicFilter.all()

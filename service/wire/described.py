@@ -81,7 +81,17 @@ def _stream_paths(
         problems=(403, *missing, 422, 426, 503),
         parameters=[*parameters, *use(*_START)],
     )
-    return {f"/api/sse{path}": {"get": sse}, f"/api/ws{path}": {"get": websocket}}
+    found = {f"/api/sse{path}": {"get": sse}, f"/api/ws{path}": {"get": websocket}}
+    if not path:
+        found["/api/sse"]["post"] = operation(
+            tag,
+            "sseOfMany",
+            "Server-Sent Events of topics that would make the URL too long",
+            stream,
+            problems=(400, 408, 413, 415, 422, 503),
+            body={JSON: {"schema": ref("Asked")}},
+        )
+    return found
 
 
 def _parameters() -> dict[str, Any]:
@@ -98,7 +108,8 @@ def _parameters() -> dict[str, Any]:
         "named": query("named", "0 leaves the `event:` lines out.", {"enum": ["0", "1"], "default": "1"}),
     }
     for name in CURSOR_PARAMETERS:
-        found[name] = query(name, text if name == "after" else "Another name of `after`.", cursor)
+        added = "The same, added by a client that comes back: beats `after`."
+        found[name] = query(name, text if name == "after" else added, cursor)
     return found
 
 
@@ -137,7 +148,15 @@ def _event_paths() -> dict[str, Any]:
             NDJSON: {"schema": {**STRING, "description": "One draft a line."}},
         },
     )
-    return {"/api/events": {"get": reading, "post": publishing}}
+    reading_many = operation(
+        "events",
+        "readEventsOfMany",
+        "Long poll and history of topics that would make the URL too long",
+        {200: answer("A page, perhaps empty.", ref("EventPage"))},
+        problems=(400, 408, 413, 415, 422, 503),
+        body={JSON: {"schema": ref("Asked")}},
+    )
+    return {"/api/events": {"get": reading, "post": publishing}, "/api/events/read": {"post": reading_many}}
 
 
 def _texts() -> dict[str, Schema]:
@@ -208,6 +227,7 @@ def _values() -> dict[str, Schema]:
             "events": array(ref("Event")),
             "cursor": {**ref("Cursor"), "description": "What to send as the next `after`, or `before` in `desc`."},
             "head": ref("Cursor"),
+            "floor": {**nullable(ref("Cursor")), "description": "Up to here, events of the filter may be missing."},
             "more": BOOLEAN,
             "gap": nullable(ref("Gap")),
         }
@@ -218,6 +238,12 @@ def _values() -> dict[str, Schema]:
         "Drafts": array(ref("Draft"), minItems=1, maxItems=BATCH_MAX),
         "Gap": gap,
         "EventPage": page,
+        "Asked": {
+            "type": "object",
+            "description": "The parameters of the query by their names, and `topics` for all of its `topic`.",
+            "properties": {"topics": array(ref("TopicFilter"), maxItems=FILTER_TOPICS_MAX), "after": STRING},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        },
         "Published": record({"id": ref("Cursor")}),
         "PublishedMany": record({"ids": array(ref("Cursor"))}),
     }

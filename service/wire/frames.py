@@ -191,17 +191,23 @@ class SSEFrames:
         return chunk(frame) if self._chunked else frame
 
     def opening(self, connection: Mapping[str, Any]) -> bytes:
-        """A comment, so that proxies see a body at once, this client's own `retry:` in ms, then `connection`."""
-        prelude = ServerSentEvent(comment="twinwire", retry=connection["retry"], sep="\n").encode()
-        body = prelude + self._control("connection", connection)
-        return chunk(body) if self._chunked else body
+        """`connection`, with a comment before it, so that proxies see a body at once, and this client's own `retry:`.
 
-    def _control(self, type: ControlType, fields: Mapping[str, Any]) -> bytes:
+        In one block: clients that are not strict hand a block without `data:` on as an empty event.
+        """
+        block = self._control("connection", connection, comment="twinwire", retry=connection["retry"])
+        return chunk(block) if self._chunked else block
+
+    def _control(
+        self, type: ControlType, fields: Mapping[str, Any], comment: str | None = None, retry: int | None = None
+    ) -> bytes:
+        """`retry` is in ms."""
         return ServerSentEvent(
             control_json(type, fields),
             event=type if self._named else None,
             id=str(fields["id"]) if type in POSITIONED else None,
-            retry=fields["retry"] if type == "goodbye" else None,
+            retry=fields["retry"] if type == "goodbye" else retry,
+            comment=comment,
             sep="\n",
         ).encode()
 

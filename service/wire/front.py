@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from service.access.gate import Act, Gate
+from service.access.headers import preflight
 from service.core.errors import (
     InvalidError,
     MalformedError,
@@ -37,15 +38,12 @@ Alias = Callable[[str], TopicFilter | None]
 """The topics that a path below a stream's stands for; None if it is unknown. Raises NotFoundError."""
 
 EVENTS: Final = "/api/events"
+EVENTS_READ: Final = "/api/events/read"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
 HEALTH: Final = "/api/health"
 _WHOLE: Final = re.compile(r"https?://([^/?#@]+)(/.*)?\Z", re.IGNORECASE | re.DOTALL)
 _STREAMS: Final = (f"{WEBSOCKET}/", f"{SSE}/")
-_PREFLIGHT: Final = [
-    (b"access-control-allow-headers", b"content-type, idempotency-key, last-event-id, authorization"),
-    (b"access-control-max-age", b"3600"),
-]
 
 
 class Doors:
@@ -144,10 +142,7 @@ class Doors:
     async def _preflight(self, allow: str, scope: Scope, receive: Receive, send: Send) -> None:
         """What another origin's page may send (Fetch, "CORS-preflight request")."""
         cors = self._gate.cors(Request(scope))
-        headers = [(b"allow", allow.encode()), *cors]
-        if cors:
-            headers += [(b"access-control-allow-methods", allow.encode()), *_PREFLIGHT]
-        await respond(send, 204, headers, b"")
+        await respond(send, 204, [(b"allow", allow.encode()), *preflight(allow, cors)], b"")
 
 
 def _path(scope: Scope) -> str:

@@ -13,17 +13,27 @@ from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
 from service.core.errors import InvalidError, OverloadedError, TwinwireError
-from service.core.event import DATA, check_type
+from service.core.event import bytes_of, check_type
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
+from service.core.parameters import Parameters
 from service.core.time import parse_rfc3339
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
 from service.stream.asgi import Header, Receive, Scope, Send
 from service.stream.control import Control
 from service.stream.pipe import Pipes
+from service.wire.asking import take_asked
+from service.wire.bodies import Bodies
 from service.wire.budget import Budget
 from service.wire.frames import Frames
-from service.wire.request import JSON_ANSWER, DisconnectedError, Request, disconnected, respond_problem
+from service.wire.request import (
+    CURSOR_PARAMETERS,
+    JSON_ANSWER,
+    DisconnectedError,
+    Request,
+    disconnected,
+    respond_problem,
+)
 from service.wire.scanning import Scanning, Scans
 
 ANSWER_BYTES: Final = 1 << 20
@@ -34,6 +44,8 @@ ANSWERS_BYTES: Final = 24 << 20
 
 PIECE_BYTES: Final = 32 * 1024
 """Of an answer, written at a time: a caller is given up that does not take so much in `send_timeout`."""
+
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Waiter:
 
 
 class PollWire:
-    """An ASGI application for GET and HEAD on `/api/events`."""
+    """An ASGI application for GET and HEAD on `/api/events`, and POST on `/api/events/read`, which asks in its body."""
 
     def __init__(
         self,
@@ -73,6 +85,7 @@ class PollWire:
         pipes: Pipes,
         control: Control,
         frames: Frames,
+        bodies: Bodies,
         *,
         send_timeout: float,
     ) -> None:
@@ -85,6 +98,7 @@ class PollWire:
         self._pipes = pipes
         self._control = control
         self._encoding = frames.poll
+        self._bodies = bodies
         self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,11 +108,15 @@ class PollWire:
         with self._answers.share() as share:
             try:
                 self._gate.enter(request, Act.READ)
+                if request.method == "POST":
+                    with self._bodies.open() as asked:
+                        await take_asked(request, receive, asked, PARAMETERS)
                 async with self._scans.of(receive) as scan:
                     body = await self._look(request, receive, scan)
                 share.take(len(body))
             except TwinwireError as error:
-                await respond_problem(send, error, head=head, cors=cors, is_last=isinstance(error, OverloadedError))
+                is_last = request.method == "POST" or isinstance(error, OverloadedError)
+                await respond_problem(send, error, head=head, cors=cors, is_last=is_last)
                 return
             except DisconnectedError:
                 return
@@ -109,7 +127,8 @@ class PollWire:
         question = await self._question(request, scan)
         page, gap = await self._answer(question, request, receive, scan)
         page, more = await self._beyond(question, page, scan)
-        return self._body(page, more, gap)
+        floor = max(question.told, page.floor, (gap.floor or 0) if gap is not None else 0)
+        return self._body(page, more, gap, floor)
 
     async def _respond(self, send: Send, headers: list[Header], body: bytes, head: bool) -> None:
         """In pieces: whoever takes them slowly but steadily gets them all."""
@@ -125,6 +144,7 @@ class PollWire:
 
     async def _question(self, request: Request, scan: Scanning) -> Question:
         """Raises InvalidError naming the parameter."""
+        request.only(PARAMETERS)
         topics = request.topics()
         type = request.value("type")
         before, after_text = request.value("before"), request.start_text()
@@ -212,7 +232,7 @@ class PollWire:
         and its next question would be answered with a gap in which nothing is missing.
         """
         search = question.search
-        size = sum([len(row[DATA]) for row in page.rows])
+        size = bytes_of(page.rows)
         if len(page.rows) < search.limit and size < search.max_bytes:
             return page, False
         if search.newest_first:
@@ -242,11 +262,12 @@ class PollWire:
         finally:
             subscription.close()
 
-    def _body(self, page: Page, more: bool, gap: Gap | None) -> bytes:
+    def _body(self, page: Page, more: bool, gap: Gap | None, floor: int) -> bytes:
         rest = json.dumps(
             {
                 "cursor": self._bus.cursor(page.next),
                 "head": self._bus.cursor(self._bus.head),
+                "floor": self._bus.cursor(floor) if floor else None,
                 "more": more,
                 "gap": None if gap is None else self._control.gap(gap),
             },

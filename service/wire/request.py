@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
 from service.core.errors import InvalidError, TwinwireError
+from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_readable
 from service.stream.asgi import Header, Receive, Scope, Send
 from service.wire.problems import problem_response
@@ -18,7 +19,11 @@ TOPICS: Final = "twinwire.topics"
 JSON_ANSWER: Final[tuple[Header, ...]] = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 """The head of an answer in JSON, which nobody keeps."""
 
-CURSOR_PARAMETERS: Final = ("after", "lastEventID", "last_event_id", "lastEventId")
+POSITIONS: Final = ("lastEventId", "lastEventID", "last_event_id", "Last-Event-ID", "evs_last_event_id")
+"""What clients and EventSource polyfills add to a URL when they come back."""
+
+CURSOR_PARAMETERS: Final = ("after", *POSITIONS)
+"""The page's own start, and those, which beat it: what was handled is newer than the URL."""
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
@@ -78,6 +83,11 @@ class Request:
                 raise InvalidError("too many query parameters") from error
         return self._query
 
+    def add(self, pairs: list[tuple[str, str]]) -> None:
+        """As if these stood behind what stands in the URL."""
+        self._query = [*self.query, *pairs]
+        self._values = None
+
     def value(self, name: str) -> str | None:
         """The first of this name. Raises InvalidError, as `query`."""
         if self._values is None:
@@ -92,12 +102,23 @@ class Request:
         check_readable(patterns)
         return TopicFilter(patterns) if patterns else TopicFilter.all()
 
+    def only(self, parameters: Parameters) -> None:
+        """Raises InvalidError for a query with another name; of an alias, for a filter beside its own."""
+        parameters.check(name for name, _ in self.query)
+        if self._alias is not None and self.value("topic") is not None:
+            raise InvalidError("this path has its own topics", field="topic")
+
     def start_text(self) -> str | None:
-        """The cursor that the client sent. The header wins: EventSource reconnects with its old URL."""
+        """The cursor that the client sent.
+
+        The header comes first: EventSource reconnects with its old URL. Then what a client has added to its URL, the
+        last one of these, since it may have been added again and again; then what the page began with.
+        """
         header = self.header(b"last-event-id")
         if header:
             return header
-        return next((found for name in CURSOR_PARAMETERS if (found := self.value(name))), None)
+        added = [value for name, value in self.query if value and name in POSITIONS]
+        return added[-1] if added else self.value("after") or None
 
     def start(self) -> Start:
         return Start.parse(self.start_text())
@@ -116,7 +137,7 @@ class Request:
         text = self.value(name)
         if text is None:
             return default
-        if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,6})?", text) or not low <= float(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,60})?", text) or not low <= float(text) <= high:
             raise InvalidError(f"{name} is a number from {low:g} to {high:g}", field=name)
         return float(text)
 

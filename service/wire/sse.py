@@ -7,12 +7,22 @@ from service.access.gate import Act, Gate, Lease
 from service.access.headers import EVERY_ANSWER
 from service.bus.start import Start
 from service.core.errors import OverloadedError, TwinwireError
+from service.core.parameters import Parameters
 from service.core.topics import TopicFilter
 from service.stream.asgi import Receive, Scope, Send
 from service.stream.opening import Opened, Opening
 from service.stream.pipe import Pipe, Pipes
+from service.wire.asking import take_asked
+from service.wire.bodies import Bodies
 from service.wire.frames import Frames
-from service.wire.request import Request, disconnected, respond, respond_problem
+from service.wire.request import (
+    CURSOR_PARAMETERS,
+    DisconnectedError,
+    Request,
+    disconnected,
+    respond,
+    respond_problem,
+)
 
 HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
@@ -21,26 +31,36 @@ HEADERS: Final = [
 ]
 """No proxy may keep, compress or hold back a stream; nginx listens to the last one only."""
 
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "named")
+
 
 class SSEWire:
-    """An ASGI application for GET and HEAD: one stream a call."""
+    """An ASGI application for GET, HEAD and POST, which brings its topics in its body: one stream a call."""
 
-    def __init__(self, gate: Gate, opening: Opening, pipes: Pipes, frames: Frames) -> None:
+    def __init__(self, gate: Gate, opening: Opening, pipes: Pipes, frames: Frames, bodies: Bodies) -> None:
         self._gate = gate
         self._opening = opening
         self._pipes = pipes
         self._frames = frames
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         head = request.method == "HEAD"
         cors = self._gate.cors(request)
         try:
+            if request.method == "POST":
+                with self._bodies.open() as body:
+                    await take_asked(request, receive, body, PARAMETERS)
+            request.only(PARAMETERS)
             topics, named, start = request.topics(), request.flag("named", True), request.start()
             lease = self._gate.enter(request, Act.STREAM)
         except TwinwireError as error:
             # Without a place for a stream there may soon be none for a connection: nobody keeps one for it.
-            await respond_problem(send, error, head=head, cors=cors, is_last=isinstance(error, OverloadedError))
+            is_last = request.method == "POST" or isinstance(error, OverloadedError)
+            await respond_problem(send, error, head=head, cors=cors, is_last=is_last)
+            return
+        except DisconnectedError:
             return
         with lease:
             headers = [*HEADERS, *cors]

@@ -18,7 +18,8 @@ from service.core.errors import (
     unforeseen,
 )
 from service.core.limits import ENVELOPE_MAX
-from service.core.topics import TopicFilter, check_count, check_pattern, check_readable
+from service.core.parameters import Parameters
+from service.core.topics import TopicFilter, check_count, check_pattern
 from service.stream.asgi import Receive, Scope, Send
 from service.stream.ending import Ending
 from service.stream.opening import Opened, Opening
@@ -26,44 +27,25 @@ from service.stream.pipe import Pipes
 from service.stream.stream import Stream
 from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.frames import Frames
+from service.wire.later import first_filter, has_filter_later
+from service.wire.messages import (
+    ClientMessage,
+    Ref,
+    Referenced,
+    decode_message,
+    named_topics,
+    referenced,
+    short_ref,
+)
 from service.wire.problems import problem
-from service.wire.request import Request, refuse_websocket
+from service.wire.request import CURSOR_PARAMETERS, Request, refuse_websocket
 
 logger = structlog.get_logger(__name__)
 
-REF_MAX: Final = 128
-"""Characters of a `ref` that are sent back."""
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "filter")
 
 PUBLISHING_MAX: Final = 64
 """Publishes of one connection that may wait for their commit; then its messages wait in the socket."""
-
-
-class ClientMessage(msgspec.Struct, gc=False):
-    """What a client may send; each `op` uses some of the fields."""
-
-    op: str | None = None
-    ref: str | int | float | None = None
-    type: str | None = None
-    topics: list[str] | None = None
-    topic: str | None = None
-    data: msgspec.Raw = msgspec.Raw(b"")
-    key: str | None = None
-
-
-class Referenced(msgspec.Struct, gc=False):
-    """All that is wanted of a message whose other fields are wrong: what its problem refers to."""
-
-    ref: str | int | float | None = None
-
-
-_decode: Final = msgspec.json.Decoder(ClientMessage).decode
-
-
-def _referenced(text: str) -> Referenced | None:
-    try:
-        return msgspec.json.decode(text, type=Referenced)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 class WebSocketWire:
@@ -93,7 +75,8 @@ class WebSocketWire:
         await receive()  # websocket.connect
         try:
             request = Request(scope)
-            topics, start = request.topics(), request.start()
+            request.only(PARAMETERS)
+            topics, start, is_later = request.topics(), request.start(), has_filter_later(request)
             lease = self._gate.enter(request, Act.SOCKET)
         except TwinwireError as error:
             await refuse_websocket(send, error)
@@ -101,9 +84,19 @@ class WebSocketWire:
         with lease:
             self._pipes.prepare(send)
             await send({"type": "websocket.accept"})
+            ref: Ref = None
+            if is_later:
+                asked = await first_filter(receive, send, self._message_max, self._opening.goodbye)
+                if asked is None:
+                    return
+                (topics, ref), asked = asked, None
             self._pipes.lighten(scope, send)
             del request, scope  # a stream lives for hours: some KiB of its request would, too
             opened = await self._open(send, topics, start, lease)
+            if ref is not None:
+                offset = opened.stream.subscription.offset
+                fields = {"ref": short_ref(ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
+                opened.first.insert(0, opened.stream.frame("reply", fields))  # the last of them
             del topics, start
             session = _Session(opened.stream, self._bus, self._reader, self._message_max, receive)
             await opened.stream.run(opened.first, session)
@@ -116,19 +109,6 @@ class WebSocketWire:
         pipe = self._pipes.messages(send)
         encoding = self._frames.websocket if pipe.direct else self._frames.websocket_messages
         return await self._opening.open(pipe, encoding, topics, start, lease.caller)
-
-
-def _topics(message: ClientMessage) -> tuple[str, ...]:
-    """Raises InvalidError if none are named."""
-    if not message.topics:
-        raise InvalidError("topics is a list of at least one topic filter", field="topics")
-    check_readable(message.topics)
-    return tuple(message.topics)
-
-
-def _short(ref: str | int | float | None) -> str | int | float | None:
-    """What is sent back of a `ref`."""
-    return ref[:REF_MAX] if isinstance(ref, str) else ref
 
 
 class _Session:
@@ -162,9 +142,9 @@ class _Session:
         message: ClientMessage | Referenced | None = None
         try:
             try:
-                message = _decode(text)
+                message = decode_message(text)
             except (msgspec.DecodeError, RecursionError) as error:
-                message = _referenced(text)
+                message = referenced(text)
                 raise explain_decoding(error) from error
             await self._carry_out(message)
         except TwinwireError as error:
@@ -184,19 +164,19 @@ class _Session:
             case "publish":
                 await self._publish(message)
             case "ping":
-                await self._stream.reply("pong", {} if message.ref is None else {"ref": _short(message.ref)})
+                await self._stream.reply("pong", {} if message.ref is None else {"ref": short_ref(message.ref)})
             case "auth":
                 raise UnsupportedError("this service does not use tokens", field="op")
             case _:
                 raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
 
     async def _subscribe(self, message: ClientMessage) -> None:
-        named = TopicFilter(_topics(message)).patterns
+        named = TopicFilter(named_topics(message)).patterns
         async with self._stream.between_pages():
             await self._change(message, self._stream.subscription.topics.plus(named))
 
     async def _unsubscribe(self, message: ClientMessage) -> None:
-        named = [check_pattern(topic) for topic in check_count(_topics(message))]
+        named = [check_pattern(topic) for topic in check_count(named_topics(message))]
         async with self._stream.between_pages():
             await self._change(message, self._stream.subscription.topics.minus(named))
 
@@ -204,7 +184,7 @@ class _Session:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
         await self._bus.reading.learn(topics)
         offset = self._stream.subscription.change(topics)
-        fields = {"ref": _short(message.ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
+        fields = {"ref": short_ref(message.ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
         await self._stream.pipe.send(self._stream.frame("reply", fields))
 
     async def _publish(self, message: ClientMessage) -> None:
@@ -217,7 +197,7 @@ class _Session:
             self._publishing = set()
         while len(self._publishing) >= PUBLISHING_MAX:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(self._commit(draft, _short(message.ref)))
+        task = asyncio.create_task(self._commit(draft, short_ref(message.ref)))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
@@ -234,4 +214,4 @@ class _Session:
         fields = problem(error)
         del fields["type"]  # RFC 9457's names the kind of problem, a frame's the kind of frame
         with contextlib.suppress(ConnectionError, TimeoutError):
-            await self._stream.reply("problem", {**fields, "ref": _short(ref)})
+            await self._stream.reply("problem", {**fields, "ref": short_ref(ref)})

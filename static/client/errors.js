@@ -65,15 +65,30 @@ export function isRefusal(fault) {
   return fault.status === 401 || fault.status === 403 || fault.code === 1008 || fault.reason === "auth";
 }
 
+/** The URL, or the fields of the request, are too long (RFC 9110, 15.5.15; RFC 6585, 5). */
+const TOO_LONG = [414, 431];
+
 /**
  * No retry can change the answer: a client error that the service itself explained (RFC 9457). The same
- * status without a problem body comes from something in between, and passes.
+ * status without a problem body comes from something in between, and passes; but for what is too long for it,
+ * which is as long the next time.
  *
  * @param {FullFault} fault
  */
 export function isFinal({ problem, status = 0 }) {
   const passing = [401, 403, 408, 425, 429];
+  if (TOO_LONG.includes(status)) return true;
   return Boolean(problem) && status >= 400 && status < 500 && !passing.includes(status);
+}
+
+/**
+ * What a status means that something in between has given without a word; null for most.
+ *
+ * @param {number} status
+ */
+export function hintOf(status) {
+  if (!TOO_LONG.includes(status)) return null;
+  return `HTTP ${status}: the request is too long for something on the way; use fewer or shorter topics or a shorter token, or allow more there (nginx: large_client_header_buffers)`;
 }
 
 /**

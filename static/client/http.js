@@ -3,7 +3,7 @@
  * headers.
  */
 
-import { TwinwireError, isRefusal, reasonOf, retryAfter } from "./errors.js";
+import { TwinwireError, hintOf, isRefusal, reasonOf, retryAfter } from "./errors.js";
 import { FaultKind, Transport } from "./states.js";
 
 /** @import { Environment, EventPage, FullFault } from "./internal.js" */
@@ -21,6 +21,9 @@ import { FaultKind, Transport } from "./states.js";
  * @property {RequestInit} init
  * @property {AbortSignal} [signal]
  */
+
+/** Characters of a URL up to which proxies are sure to take it: nginx's default is 8 KiB, with the headers. */
+export const URL_MAX = 6_000;
 
 const REQUEST_TIMEOUT = 15_000; // ms; for publishing and history; a long poll brings its own
 
@@ -101,7 +104,7 @@ export async function responseFault(response, media, transport, now) {
     status: response.status,
     problem,
     retryAfter: retryAfter(response.headers.get("retry-after"), now),
-    detail: problem?.detail ?? problem?.title ?? `HTTP ${response.status}`,
+    detail: problem?.detail ?? problem?.title ?? hintOf(response.status) ?? `HTTP ${response.status}`,
   };
 }
 
@@ -151,6 +154,27 @@ export class Http {
       if (value !== null && value !== undefined) url.searchParams.append(name, String(value));
     }
     return url;
+  }
+
+  /**
+   * Where to ask for `topics`, and how: with a GET at `path`, or with the same in a body at `longer`, if the URL
+   * would outgrow what proxies take (docs/protocol.md, section 4). `init` is of a fetch.
+   *
+   * @param {string} path
+   * @param {string} longer
+   * @param {readonly string[]} topics
+   * @param {readonly (readonly [string, unknown])[]} params
+   * @returns {{ url: string, headers: Record<string, string>, init: RequestInit }}
+   */
+  asking(path, longer, topics, params) {
+    const url = String(this.url(path, [...topicPairs(topics), ...params]));
+    if (url.length <= URL_MAX) return { url, headers: {}, init: {} };
+    const asked = Object.fromEntries(params.filter(([, value]) => value !== null && value !== undefined));
+    return {
+      url: String(this.url(longer)),
+      headers: { "Content-Type": "application/json" },
+      init: { method: "POST", body: JSON.stringify({ topics, ...asked }) },
+    };
   }
 
   get crossOrigin() {
@@ -246,8 +270,8 @@ export class Http {
    * @returns {Promise<EventPage>}
    */
   history({ topics = null, ...query } = {}) {
-    /** @type {[string, unknown][]} */
-    const pairs = [...topicPairs(topics ?? []), ...Object.entries({ wait: 0, ...query })];
-    return this.json(this.url("api/events", pairs));
+    const params = Object.entries({ wait: 0, ...query });
+    const { url, init } = this.asking("api/events", "api/events/read", topics ?? [], params);
+    return this.json(url, /** @type {{ method?: string, body?: string }} */ (init));
   }
 }

@@ -331,6 +331,8 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
     events: EventOf<E>[];
     cursor: Cursor;
     head: Cursor;
+    /** Up to here, events of these topics may be missing; null if none ever were trimmed. */
+    floor: Cursor | null;
     more: boolean;
     gap: GapFrame | null;
   }>;

@@ -34,7 +34,7 @@ export class Intake {
    * A connection that asked for `after` has begun.
    *
    * @param {string | null} after
-   * @param {{ id?: string | null, head?: unknown }} frame
+   * @param {{ id?: string | null, head?: unknown, floor?: unknown }} frame
    */
   begin(after, frame) {
     const before = this.cursor;

@@ -122,6 +122,7 @@ export interface EventPage {
   readonly events: WireEvent<any, any>[];
   readonly cursor: Cursor;
   readonly head: Cursor;
+  readonly floor: Cursor | null;
   readonly more: boolean;
   readonly gap: GapFrame | null;
 }

@@ -19,7 +19,7 @@ export class Reader {
    */
   cursor = null;
 
-  /** A `prev` up to here proves nothing: a gap said that it may be missing. @type {string | null} */
+  /** A `prev` up to here proves nothing: the service said that it may be missing. @type {string | null} */
   #floor = null;
   /** The event that proved a loss, and is read again. @type {string | null} */
   #suspect = null;
@@ -32,18 +32,19 @@ export class Reader {
   }
 
   /**
-   * A connection began, for which `after` was asked. `head`, `id`: of its connection frame.
+   * A connection began, for which `after` was asked. `id`, `head`, `floor`: of its connection frame.
    *
    * @param {string | null} after
-   * @param {{ id?: unknown, head?: unknown }} frame
+   * @param {{ id?: unknown, head?: unknown, floor?: unknown }} frame
    */
-  begin(after, { id, head }) {
+  begin(after, { id, head, floor }) {
     // With a cursor the stream goes on from it, or a gap follows, which moves it: a connection that ends in
     // between must not have moved it already, or the page would never hear of the gap.
     if (isCursor(after)) return;
-    // `earliest` has no gap, so what retention took away can't be told from a loss: everything up to the head
-    // is excused.
-    if (after === "earliest") this.#floor = isCursor(head) ? head : null;
+    // `earliest` has no gap: the floor says what retention took away. A service that does not tell it leaves
+    // that and a loss the same, so everything up to the head is excused.
+    const excused = floor === undefined ? head : floor;
+    if (after === "earliest") this.#floor = isCursor(excused) ? excused : null;
     if (isCursor(id)) this.cursor = id;
   }
 

@@ -5,6 +5,7 @@ import test from "node:test";
 
 import {
   boundedDelay,
+  hintOf,
   isFinal,
   isRefusal,
   reasonOf,
@@ -56,4 +57,13 @@ test("a problem's words: detail, else title, else the status", () => {
 
 test("whatever was thrown has words", () => {
   assert.deepEqual([new Error("a"), "b", undefined].map(reasonOf), ["a", "b", "undefined"]);
+});
+
+test("what is too long is as long the next time, and says what helps", () => {
+  for (const status of [414, 431]) {
+    assert.equal(isFinal({ status, problem: null }), true);
+    assert.match(hintOf(status), /large_client_header_buffers/);
+  }
+  assert.equal(isFinal({ status: 413, problem: null }), false);
+  assert.equal(hintOf(404), null);
 });

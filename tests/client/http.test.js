@@ -144,3 +144,23 @@ test("responseFault: null for what was asked for, whatever follows the media typ
   const nameless = await responseFault(new Response(null), "text/event-stream", "sse", 0);
   assert.deepEqual([nameless.kind, nameless.status], ["media", 200]);
 });
+
+test("topics that outgrow a URL are asked for in a body", () => {
+  const http = new Http({}, new URL("https://live.test/tw/"), new Auth(null));
+  const params = [
+    ["after", "k-1"],
+    ["wait", 5],
+    ["before", null],
+  ];
+  const short = http.asking("api/events", "api/events/read", ["a"], params);
+  assert.deepEqual(short, {
+    url: "https://live.test/tw/api/events?topic=a&after=k-1&wait=5",
+    headers: {},
+    init: {},
+  });
+  const topics = Array.from({ length: 60 }, (_, n) => `${"x".repeat(150)}/${n}`);
+  const { url, headers, init } = http.asking("api/events", "api/events/read", topics, params);
+  assert.equal(url, "https://live.test/tw/api/events/read");
+  assert.deepEqual(headers, { "Content-Type": "application/json" });
+  assert.deepEqual([init.method, JSON.parse(init.body)], ["POST", { topics, after: "k-1", wait: 5 }]);
+});

@@ -100,7 +100,17 @@ test("the connection frame gives the cursor only if none was asked for", () => {
   assert.equal(fresh.cursor, "k-9");
 });
 
-test("from the earliest kept event, what retention took away is no loss, up to the head of then", () => {
+test("from the earliest kept event, what retention took away is no loss, up to the floor", () => {
+  const reader = new Reader(null);
+  reader.begin("earliest", { id: "k-0", head: "k-50", floor: "k-20" });
+  assert.equal(reader.event(event(30, 20)), "deliver");
+  assert.equal(reader.event(event(45, 40)), "lost");
+  const whole = new Reader(null);
+  whole.begin("earliest", { id: "k-0", head: "k-50", floor: null });
+  assert.equal(whole.event(event(30, 20)), "lost");
+});
+
+test("where the service does not tell the floor, everything up to the head of then is excused", () => {
   const reader = new Reader(null);
   reader.begin("earliest", { id: "k-0", head: "k-50" });
   assert.equal(reader.event({ ...event(10), topic: "b" }), "deliver");

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.support import api
 from tests.support.clients import STREAMING, Transport, WebSocketCollector, connect, open_sse, open_stream
-from tests.support.http import request, target
+from tests.support.http import DEADLINE, Connection, request, target
 from tests.support.server import ServerProcess
 from tests.support.websocket import WebSocketClient
 
@@ -50,7 +50,7 @@ async def test_2_connection_is_first_and_quick_on_an_empty_log(serve: Serve) -> 
 
 @pytest.mark.parametrize("transport", STREAMING)
 async def test_2_connection_fields(url: str, transport: Transport) -> None:
-    """2, `connection`: id, connection, transport, topics, head, resumed, heartbeat, retry, and no topic."""
+    """2, `connection`: id, connection, transport, topics, head, floor, resumed, heartbeat, retry, and no topic."""
     topics = sorted([api.unique("fields"), api.unique("fields")])
     cursor = await api.publish(url, topics[0])
     frames = []
@@ -66,6 +66,7 @@ async def test_2_connection_fields(url: str, transport: Transport) -> None:
     assert frame["transport"] == transport
     assert sorted(frame["topics"]) == topics
     assert frame["head"] == cursor
+    assert frame["floor"] is None
     assert frame["resumed"] is False
     assert 5 <= frame["heartbeat"] <= 25  # the strictest idle timeout of common proxies is 30 s
     assert isinstance(frame["retry"], int)
@@ -84,6 +85,54 @@ async def test_2_resumed(url: str, transport: Transport, after: str | None, resu
     cursor = await api.publish(url, topic)
     async with open_stream(url, transport, topic, after=cursor if after == "the cursor" else after) as stream:
         assert stream.connection["resumed"] is resumed
+
+
+@pytest.mark.parametrize("after", [None, "earliest", "the cursor"])
+@pytest.mark.parametrize("transport", STREAMING)
+async def test_2_connection_floor_is_up_to_where_events_may_be_missing(
+    url: str, transport: Transport, after: str | None
+) -> None:
+    """2, `connection.floor`: of this filter, wherever it starts; so `prev` proves a loss after `earliest` too."""
+    topic, other = api.unique("floor"), api.unique("floor")
+    ids = await api.publish_many(url, topic, range(5))
+    kept = await api.publish(url, other)
+    assert await api.trim(url, topic, 2) == 3
+    asked = ids[-1] if after == "the cursor" else after
+    for topics, floor in (([topic], ids[2]), ([topic, other], ids[2]), ([other], None)):
+        async with open_stream(url, transport, topics, after=asked) as stream:
+            assert stream.connection["floor"] == floor
+            if after == "earliest":
+                excused = {None, floor}
+                for event in await stream.events_until(kept if other in topics else ids[-1]):
+                    assert event.value["prev"] in excused, "what lies before is delivered, or below the floor"
+                    excused.add(event.id)
+        page = await api.read(url, topic=topics, after=asked or "latest")
+        assert page["floor"] == floor
+
+
+async def test_2_an_event_stream_has_no_block_without_data(serve: Serve) -> None:
+    """2: comment, `id:`, `event:`, `data:` and `retry:` of `connection` are one block. Lenient clients hand a block
+    without `data:` on as an empty event.
+    """
+    server = serve(heartbeat="5")
+    ids = await api.publish_many(server.url, "a", range(3))
+    await api.trim(server.url, "a", 1)
+    for named in (0, 1):
+        connection = await Connection.open(server.url)
+        await connection.send("GET", f"/api/sse?topic=a&after={ids[0]}&named={named}")
+        head = await connection.read_head()
+        text = b""
+        async with asyncio.timeout(DEADLINE):
+            async for piece in connection.pieces(head):
+                text += piece
+                if b'"type":"heartbeat"' in text and text.endswith(b"\n\n"):
+                    break
+        connection.reset()
+        blocks = text.removesuffix(b"\n\n").split(b"\n\n")
+        assert [sum(line.startswith(b"data: ") for line in block.split(b"\n")) for block in blocks] == [1] * len(blocks)
+        assert blocks[0].startswith(b": ")
+        assert b"\nretry: " in blocks[0]
+        assert len(blocks) >= 5, "connection, gap, an event, caught_up, heartbeat"
 
 
 @pytest.mark.parametrize("transport", STREAMING)

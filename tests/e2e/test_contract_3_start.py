@@ -8,7 +8,7 @@ from tests.e2e.conftest import Serve
 from tests.support import api
 from tests.support.clients import STREAMING, TRANSPORTS, Transport, open_stream
 
-ALIASES = ["after", "lastEventID", "last_event_id", "lastEventId"]
+ADDED = ["lastEventId", "lastEventID", "last_event_id", "Last-Event-ID", "evs_last_event_id"]
 MALFORMED = ["x", "-", "1042", "k7f3q2-", "k7f3q2:1042", "k7f3q2--1", "ä-1", "k7f3q2-1 ", "a" * 100, "null"]
 
 
@@ -30,14 +30,25 @@ async def ids_after(
         return [event.id for event in events], gaps[0] if gaps else None
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@pytest.mark.parametrize("name", ["after", *ADDED])
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_3_each_alias_is_a_start(url: str, transport: Transport, alias: str) -> None:
-    """3: query `after`, `lastEventID`, `last_event_id` or `lastEventId`."""
-    topic = api.unique("alias")
+async def test_3_each_name_is_a_start(url: str, transport: Transport, name: str) -> None:
+    """3: query `after`, and what clients add."""
+    topic = api.unique("name")
     ids = await api.publish_many(url, topic, range(4))
-    seen, gap = await ids_after(url, transport, topic, ids[-1], query={alias: ids[1]})
+    seen, gap = await ids_after(url, transport, topic, ids[-1], query={name: ids[1]})
     assert (seen, gap) == (ids[2:], None)
+
+
+@pytest.mark.parametrize("name", ADDED)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_3_what_a_client_adds_beats_what_the_page_began_with(url: str, transport: Transport, name: str) -> None:
+    """3: a polyfill adds its position to the page's own URL, which says `earliest`, `latest` or a cursor."""
+    topic = api.unique("added")
+    ids = await api.publish_many(url, topic, range(4))
+    for start in ("earliest", "latest", ids[0], "malformed"):
+        seen = await ids_after(url, transport, topic, ids[-1], after=start, query={name: ids[2]})
+        assert seen == (ids[3:], None)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -274,7 +285,9 @@ async def test_3_a_client_may_change_the_transport_in_mid_stream(url: str) -> No
     ids = await api.publish_many(url, topic, range(9))
     cursor, seen = "earliest", []
     for n in range(9):
-        async with open_stream(url, TRANSPORTS[n % 3], topic, after=cursor, query={"limit": 1}) as stream:
+        transport = TRANSPORTS[n % 3]
+        query = {"limit": 1} if transport == "poll" else None
+        async with open_stream(url, transport, topic, after=cursor, query=query) as stream:
             seen += [event.id for event in await stream.events(1)]
             assert stream.gaps == []
             assert stream.cursor is not None

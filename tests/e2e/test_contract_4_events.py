@@ -9,7 +9,7 @@ import pytest
 from tests.support import api
 from tests.support.http import request
 
-FIELDS = ["events", "cursor", "head", "more", "gap"]
+FIELDS = ["events", "cursor", "head", "floor", "more", "gap"]
 
 
 def ids_of(answer: dict[str, Any]) -> list[str]:
@@ -17,7 +17,7 @@ def ids_of(answer: dict[str, Any]) -> list[str]:
 
 
 async def test_4_the_answer_has_the_fields_of_the_contract(url: str) -> None:
-    """4, `GET /api/events`: events, cursor, head, more, gap; it is JSON that no cache may keep."""
+    """4, `GET /api/events`: events, cursor, head, floor, more, gap; it is JSON that no cache may keep."""
     topic = api.unique("shape")
     ids = await api.publish_many(url, topic, range(3))
     head = await api.publish(url, api.unique("other"))
@@ -25,6 +25,7 @@ async def test_4_the_answer_has_the_fields_of_the_contract(url: str) -> None:
     answer = response.json()
     assert list(answer) == FIELDS
     assert (ids_of(answer), answer["head"], answer["more"], answer["gap"]) == (ids, head, False, None)
+    assert answer["floor"] is None
     assert api.offset(ids[-1]) <= api.offset(answer["cursor"]) <= api.offset(head)
     assert (response.header("content-type") or "").startswith("application/json")
     assert "no-store" in (response.header("cache-control") or "")

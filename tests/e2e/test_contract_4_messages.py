@@ -10,6 +10,7 @@ import pytest
 from tests.support import api
 from tests.support.clients import WebSocketCollector, open_stream
 from tests.support.frames import data_text
+from tests.support.websocket import RefusedError, WebSocketClient
 
 DATA_MAX = 64 * 1024
 MESSAGE_MAX = DATA_MAX + 4 * 1024
@@ -267,3 +268,48 @@ async def test_4_the_full_data_limit_fits_a_message(url: str, topic: str, socket
     await socket.send({"op": "publish", "topic": topic, "type": "log", "data": text, "ref": 1})
     (event,) = await socket.events(1)
     assert event.data == text
+
+
+# A filter that comes later
+
+
+async def test_4_a_filter_that_comes_later_is_as_if_it_had_stood_in_the_url(url: str, topic: str) -> None:
+    """4, `?filter=later`: `connection` comes after the first `subscribe`, and replay from the URL's `after`."""
+    others = [f"{topic}/{'x' * 150}{n:03}" for n in range(99)]
+    id = await api.publish(url, others[98], "before")
+    client = await WebSocketClient.open(url, query={"filter": "later", "after": "earliest"})
+    socket = WebSocketCollector(client)
+    await client.send_json({"op": "ping", "ref": 1})
+    assert (await socket.next()).value["status"] == 409
+    await client.send_text("{")
+    assert (await socket.next()).value["status"] == 400
+    await client.send_json({"op": "subscribe", "topics": ["a//b"], "ref": 2})
+    problem = (await socket.next()).value
+    assert (problem["status"], problem["field"], problem["ref"]) == (422, "topic", 2)
+    await client.send_json({"op": "subscribe", "topics": [topic, *others], "ref": 3})
+    connection = (await socket.next()).value
+    assert connection["type"] == "connection"
+    assert sorted(connection["topics"]) == sorted([topic, *others])
+    reply = (await socket.next()).value
+    assert (reply["type"], reply["ref"], reply["id"]) == ("reply", 3, connection["id"])
+    assert [event.id for event in await socket.events(1)] == [id]
+    await socket.control("caught_up")
+    live = await api.publish(url, topic)
+    assert [event.id for event in await socket.events(1)] == [live]
+    await socket.close()
+
+
+async def test_4_a_filter_that_does_not_come_ends_the_connection(url: str) -> None:
+    """4: `goodbye` with `idle`, and 1013."""
+    client = await WebSocketClient.open(url, query={"filter": "later"})
+    socket = WebSocketCollector(client)
+    goodbye = (await socket.next()).value
+    assert (goodbye["type"], goodbye["reason"], goodbye["code"]) == ("goodbye", "idle", 1013)
+    assert await client.wait_closed() == 1013
+
+
+@pytest.mark.parametrize("query", [{"filter": "now"}, {"filter": ""}, {"filter": "later", "topic": "a"}])
+async def test_4_another_filter_is_422(url: str, query: dict[str, str]) -> None:
+    with pytest.raises(RefusedError) as caught:
+        await WebSocketClient.open(url, query=query)
+    assert caught.value.response.problem(422)["field"] == "filter"

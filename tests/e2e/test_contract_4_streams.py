@@ -3,6 +3,8 @@ files.
 """
 
 import asyncio
+import json
+from urllib.parse import unquote
 
 import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -10,7 +12,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from tests.support import api
 from tests.support.clients import RefusedStreamError, SSECollector, WebSocketCollector, open_sse, open_stream
 from tests.support.frames import Frame
-from tests.support.http import Connection, request, target
+from tests.support.http import Connection, Response, request, target
 from tests.support.websocket import RefusedError, WebSocketClient
 
 BRIEF = "tasks: title text, done bool"
@@ -101,7 +103,7 @@ async def test_4_sse_headers(url: str) -> None:
 
 
 async def test_4_sse_starts_with_a_comment_and_a_random_retry(url: str) -> None:
-    """4, `GET /api/sse`: a comment line, then `retry: <random ms>`, then `connection`."""
+    """4, `GET /api/sse`: a comment line and `retry: <random ms>` in the block of `connection`."""
     retries = set()
     for _ in range(8):
         async with open_stream(url, "sse", "a") as stream:
@@ -156,9 +158,9 @@ async def test_4_sse_after_a_half_close(url: str) -> None:
     stream.reset()
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE"])
 async def test_4_other_methods_are_405(url: str, method: str) -> None:
-    """4, `GET /api/sse`: knows GET and HEAD only; 405 says which (RFC 9110, 15.5.6)."""
+    """4, `GET /api/sse`: knows GET, HEAD and POST only; 405 says which (RFC 9110, 15.5.6)."""
     response = await request(url, method, "/api/sse")
     response.problem(405)
     assert "GET" in (response.header("allow") or "")
@@ -183,3 +185,123 @@ async def test_4_two_streams_do_not_share_a_position(url: str) -> None:
         late_events, early_events = await asyncio.gather(late.events(2), early.events(5))
     assert [event.id for event in late_events] == ids[3:]
     assert [event.id for event in early_events] == ids
+
+
+# Unknown parameters
+
+READS = ("/api/events", "/api/sse", "/api/ws", "/api/topics", "/api/projects")
+MISSPELT = ("topics", "Topic", "topic[]", "topic%5B%5D", "topic[0]", "limits", "Limit", "befor", "x", "token")
+
+
+async def refused(url: str, path: str) -> Response:
+    """The answer to a read, a stream or a handshake that is not let in."""
+    if not path.startswith("/api/ws"):
+        return await request(url, "GET", path)
+    with pytest.raises(RefusedError) as caught:
+        await WebSocketClient.open(url, path)
+    return caught.value.response
+
+
+@pytest.mark.projects
+@pytest.mark.parametrize("name", MISSPELT)
+@pytest.mark.parametrize("path", READS)
+async def test_4_a_parameter_that_is_not_known_is_422(url: str, path: str, name: str) -> None:
+    """4: a misspelt restriction is none, and all topics of everybody would come."""
+    problem = (await refused(url, f"{path}?{name}=a")).problem(422)
+    assert problem["field"] == unquote(name)
+    if "topic" in name.lower() and path != "/api/projects":
+        assert "'topic' is" in problem["detail"]
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/sse", "/api/topics"])
+async def test_4_what_caches_polyfills_and_mails_add_is_left_unread(url: str, path: str) -> None:
+    """4: `_`, `r`, `evs_preamble`, `utm_*`, `x-*`."""
+    extra = "_=1&r=2&evs_preamble=2056&utm_source=mail&utm_x=&x-a=1"
+    connection = await Connection.open(url)
+    await connection.send("GET", f"{path}?topic=a&{extra}")
+    assert (await connection.read_head()).status == 200
+    connection.reset()
+
+
+@pytest.mark.projects
+@pytest.mark.parametrize("wire", ["sse", "ws"])
+async def test_4_a_path_with_its_own_topics_takes_no_filter(url: str, wire: str) -> None:
+    """4: `/api/sse/projects/{id}` is one topic; another would be ignored."""
+    project = await create_project(url)
+    problem = (await refused(url, f"/api/{wire}/projects/{project}?topic=a")).problem(422)
+    assert problem["field"] == "topic"
+
+
+# Lists of topics that outgrow a URL
+
+
+def many(count: int) -> list[str]:
+    """So many, as long as a topic may be."""
+    return [f"{api.unique('many')}/".ljust(190, "x") + f"{n:05}" for n in range(count)]
+
+
+async def test_4_topics_in_a_body_are_those_of_a_url(url: str) -> None:
+    """4, `POST /api/events/read`: members are named as parameters; those of the URL count too."""
+    topics = many(100)
+    ids = [await api.publish(url, topics[n]) for n in (0, 50, 99)]
+    asked = {"topics": topics, "after": "earliest", "limit": 2, "wait": 0}
+    page = (await request(url, "POST", "/api/events/read", json_body=asked)).json()
+    assert ([event["id"] for event in page["events"]], page["more"]) == (ids[:2], True)
+    rest = await request(url, "POST", f"/api/events/read?after={ids[1]}", json_body={"topics": topics})
+    assert [event["id"] for event in rest.json()["events"]] == ids[2:]
+
+
+async def test_4_a_poll_may_bring_its_topics_in_its_body(url: str) -> None:
+    topics = many(100)
+    waiting = asyncio.create_task(request(url, "POST", "/api/events/read", json_body={"topics": topics, "wait": 20}))
+    await asyncio.sleep(0.2)
+    id = await api.publish(url, topics[99])
+    assert [event["id"] for event in (await waiting).json()["events"]] == [id]
+
+
+async def test_4_a_stream_may_bring_its_topics_in_its_body(url: str) -> None:
+    """4, `POST /api/sse`: replay, and live events, as for a GET."""
+    topics = many(100)
+    first = await api.publish(url, topics[99])
+    body = json.dumps({"topics": topics, "after": "earliest", "named": False}).encode()
+    connection = await Connection.open(url)
+    await connection.send("POST", "/api/sse", headers={"Content-Type": "application/json"}, body=body)
+    head = await connection.read_head()
+    assert head.status == 200
+    assert head.header("content-type") == "text/event-stream"
+    text, live = b"", ""
+    async for piece in connection.pieces(head):
+        text += piece
+        if not live and b"caught_up" in text:
+            live = await api.publish(url, topics[0])
+        if live and live.encode() in text:
+            break
+    connection.reset()
+    assert b"event:" not in text
+    assert text.index(first.encode()) < text.index(live.encode())
+
+
+@pytest.mark.parametrize("path", ["/api/sse", "/api/events/read"])
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (b"{", 400, None),
+        (b"[" * 50_000, 400, None),
+        (b"[]", 422, None),
+        (b'{"topics":"a"}', 422, "topics"),
+        (b'{"topics":[1]}', 422, "topics"),
+        (b'{"topics":["a//b"]}', 422, "topic"),
+        (b'{"topic":"a"}', 422, "topic"),
+        (b'{"topcs":["a"]}', 422, "topcs"),
+        (b'{"after":{}}', 422, "after"),
+        (b'{"topics":["%b"]}' % b'","'.join(b"a%d" % n for n in range(101)), 422, "topic"),
+        (b" " * 70_000, 413, None),
+    ],
+)
+async def test_4_a_body_that_asks_wrongly_is_told_what_is_wrong(
+    url: str, path: str, body: bytes, status: int, field: str | None
+) -> None:
+    answer = await request(url, "POST", path, body=body, headers={"Content-Type": "application/json"})
+    assert answer.problem(status).get("field") == field
+    odd = await request(url, "POST", path, body=b"{}", headers={"Content-Type": "text/plain"})
+    assert odd.problem(415)["field"] == "Content-Type"

@@ -185,7 +185,7 @@ class WebSocketCollector(Collector):
 
 
 class SSECollector(Collector):
-    """`blocks` holds the blocks without data: the comment and the `retry` that open the stream."""
+    """`blocks` holds those with a comment: the one that opens the stream. None is without data."""
 
     transport = "sse"
 
@@ -202,7 +202,8 @@ class SSECollector(Collector):
         if piece is None:
             raise StreamEndedError
         blocks = self._parser.feed(piece)
-        self.blocks += [block for block in blocks if block.data is None]
+        assert all(block.data is not None for block in blocks), "an empty event, to lenient clients"
+        self.blocks += [block for block in blocks if block.comments]
         return [Frame.of(block.data, block) for block in blocks if block.data is not None]
 
     @property

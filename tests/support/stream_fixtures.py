@@ -73,16 +73,26 @@ class House:
         return WebSocketWire(self.gate, self.opening, self.pipes, self.frames, self.bus, reader, data_max=data_max)
 
     def sse(self) -> SSEWire:
-        return SSEWire(self.gate, self.opening, self.pipes, self.frames)
+        return SSEWire(self.gate, self.opening, self.pipes, self.frames, self.bodies)
 
     def poll(self) -> PollWire:
         return PollWire(
-            self.gate, self.drain, self.bus, self.pipes, self.control, self.frames, send_timeout=self.send_timeout
+            self.gate,
+            self.drain,
+            self.bus,
+            self.pipes,
+            self.control,
+            self.frames,
+            self.bodies,
+            send_timeout=self.send_timeout,
         )
 
     def publish(self, data_max: int = 1024, **options: Any) -> PublishWire:
-        bodies = Bodies(64 << 20, self.send_timeout)
-        return PublishWire(self.gate, self.bus, bodies, DraftReader(data_max, **options))
+        return PublishWire(self.gate, self.bus, self.bodies, DraftReader(data_max, **options))
+
+    @property
+    def bodies(self) -> Bodies:
+        return Bodies(64 << 20, self.send_timeout)
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ ELSEWHERE: Final = {
     "stream/hypercorn/unguarded.py": "needs a server: tests/integration/test_guards.py",
     "stream/hypercorn/upstream.py": "tests/integration/test_guards.py, beside what it is for",
     "stream/hypercorn/websocket.py": "needs a server: tests/integration/test_guards.py",
+    "wire/later.py": "needs a WebSocket: tests/e2e/test_contract_4_messages.py",
+    "wire/messages.py": "read through wire/test_websocket.py",
     "wire/described.py": "web/test_openapi.py holds it against the routes",
     "apps/base.py": "a contract: tests/integration/test_applications_doc.py rides on it",
     "apps/projects/described.py": "web/test_openapi.py holds it against the routes",

@@ -11,9 +11,11 @@ from service.apps.projects.limits import BODY_MAX, LISTED_MAX
 from service.apps.projects.models import NewProject, Value
 from service.apps.projects.service import ProjectService
 from service.core.errors import InvalidError, MalformedError
+from service.core.parameters import Parameters
 from service.web.json import answer, answer_text, fresh, read_text
 
 _LIMIT_DIGITS: Final = 9
+_LISTING: Final = Parameters("limit", "before")
 
 
 def projects_blueprint(service: ProjectService) -> Blueprint:
@@ -30,6 +32,7 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
 
     @blueprint.get("")
     async def index() -> Response:
+        _LISTING.check(request.args)
         return _answer(await service.listing(_read_limit(), request.args.get("before")))
 
     @blueprint.get("/<id>")

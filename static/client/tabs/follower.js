@@ -201,7 +201,8 @@ export class Follower {
     try {
       const page = await this.#context.http.history({ topics: this.#active, after, limit: PAGE });
       if (this.#stopped) return false;
-      this.#intake.begin(after, { id: after === "earliest" ? null : page.cursor, head: page.head });
+      const id = after === "earliest" ? null : page.cursor;
+      this.#intake.begin(after, { id, head: page.head, floor: page.floor });
       if (page.gap) this.#intake.gap({ ...page.gap, type: "gap" });
       this.#backoff.reset();
       // A history that proves a loss is asked again once; the second time the reader lets it pass, and says

@@ -3,7 +3,7 @@
  * end is a network fault; its own reconnect (old URL, no back-off, fatal on any non-200) is never used.
  */
 
-import { topicPairs } from "../http.js";
+import { URL_MAX, topicPairs } from "../http.js";
 import { FaultKind } from "../states.js";
 
 /** @import { Context, StreamRequest, Wire, WireFault, WireListener } from "../internal.js" */
@@ -23,6 +23,7 @@ export function openEventSource({ env, http }, request, link) {
     ["after", request.after],
     ["named", 0], // everything, control frames too, arrives as `message`
   ]);
+  if (String(url).length > URL_MAX) throw new TypeError("EventSource can't ask for so many topics");
   const source = new env.EventSource(String(url), { withCredentials: http.crossOrigin });
   let open = true;
   const close = () => {

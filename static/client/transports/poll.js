@@ -8,7 +8,7 @@
 
 import { isCursor } from "../cursor.js";
 import { reasonOf } from "../errors.js";
-import { responseFault, topicPairs } from "../http.js";
+import { responseFault } from "../http.js";
 import { FaultKind, Transport } from "../states.js";
 
 /** @import { Context, EventPage, Frame, StreamRequest } from "../internal.js" */
@@ -111,8 +111,7 @@ class Poll {
    */
   async #ask(wait) {
     const { env, http } = this.#context;
-    const url = http.url("api/events", [
-      ...topicPairs(this.#request.topics),
+    const asked = http.asking("api/events", "api/events/read", this.#request.topics, [
       ["after", this.#after],
       ["wait", wait],
       ["limit", PAGE],
@@ -129,8 +128,9 @@ class Poll {
     );
     try {
       if (!env.fetch) throw new TypeError("there is no fetch");
-      const init = http.init({ Accept: "application/json" }, { signal: abort.signal });
-      const response = await env.fetch(String(url), init);
+      const headers = { Accept: "application/json", ...asked.headers };
+      const init = http.init(headers, { ...asked.init, signal: abort.signal });
+      const response = await env.fetch(asked.url, init);
       const fault = await responseFault(response, "application/json", Transport.POLL, env.now());
       return fault ? { fault } : this.#check(await response.json());
     } catch (error) {
@@ -174,6 +174,7 @@ class Poll {
       transport: Transport.POLL,
       topics: this.#request.topics,
       head: page.head,
+      floor: page.floor,
       resumed: asked && !page.gap,
       heartbeat: null, // no bytes between the answers: each request watches its own time
     });

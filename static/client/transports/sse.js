@@ -4,7 +4,7 @@
  */
 
 import { reasonOf } from "../errors.js";
-import { responseFault, topicPairs } from "../http.js";
+import { responseFault } from "../http.js";
 import { EventStreamParser } from "../sse-parser.js";
 import { FaultKind, Transport } from "../states.js";
 
@@ -20,8 +20,9 @@ import { FaultKind, Transport } from "../states.js";
  */
 export function openSse({ env, http }, request, link) {
   const abort = new AbortController();
-  const url = http.url("api/sse", [...topicPairs(request.topics), ["after", request.after]]);
-  const init = http.init({ Accept: "text/event-stream" }, { signal: abort.signal });
+  const asked = http.asking("api/sse", "api/sse", request.topics, [["after", request.after]]);
+  const headers = { Accept: "text/event-stream", ...asked.headers };
+  const init = http.init(headers, { ...asked.init, signal: abort.signal });
   let open = true;
   const close = () => {
     open = false;
@@ -33,7 +34,7 @@ export function openSse({ env, http }, request, link) {
     close();
     link.end(fault);
   };
-  read(env, String(url), init, link, () => open)
+  read(env, asked.url, init, link, () => open)
     .then((fault) => end(fault ?? { kind: FaultKind.NETWORK, detail: "the stream ended" }))
     .catch((error) => end({ kind: FaultKind.NETWORK, detail: reasonOf(error) }));
   return { close };

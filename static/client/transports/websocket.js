@@ -2,7 +2,7 @@
  * WebSocket: one text message is one frame. Opened proves nothing; the link waits for the connection frame.
  */
 
-import { topicPairs } from "../http.js";
+import { URL_MAX, topicPairs } from "../http.js";
 import { FaultKind } from "../states.js";
 
 /** @import { Context, StreamRequest, Wire, WireFault, WireListener } from "../internal.js" */
@@ -17,7 +17,14 @@ import { FaultKind } from "../states.js";
  */
 export function openWebSocket({ env, http }, request, link) {
   if (!env.WebSocket) throw new TypeError("there is no WebSocket");
-  const url = http.url("api/ws", [...topicPairs(request.topics), ["after", request.after]]);
+  const whole = http.url("api/ws", [...topicPairs(request.topics), ["after", request.after]]);
+  const isLater = String(whole).length > URL_MAX; // then the topics follow in the first message
+  /** @type {[string, unknown][]} */
+  const rest = [
+    ["filter", "later"],
+    ["after", request.after],
+  ];
+  const url = isLater ? http.url("api/ws", rest) : whole;
   url.protocol = url.protocol.replace(/^http/, "ws");
   const socket = new env.WebSocket(String(url));
   let open = true;
@@ -33,7 +40,10 @@ export function openWebSocket({ env, http }, request, link) {
     }
     if (fault) link.end(fault);
   };
-  socket.onopen = () => link.opened();
+  socket.onopen = () => {
+    if (isLater) socket.send(JSON.stringify({ op: "subscribe", topics: request.topics }));
+    link.opened();
+  };
   socket.onerror = () => {}; // tells nothing; close follows
   socket.onclose = ({ code, reason }) => end(closeFault(code, reason));
   socket.onmessage = ({ data }) => {

@@ -95,3 +95,16 @@ test("without a WebSocket it says so", () => {
     TypeError,
   );
 });
+
+test("topics that outgrow a URL follow in the first message", () => {
+  const topics = Array.from({ length: 60 }, (_, n) => `${"x".repeat(150)}/${n}`);
+  const { socket, heard } = open({ topics, after: "k-1" });
+  assert.equal(socket.url.href, "wss://live.test/tw/api/ws?filter=later&after=k-1");
+  assert.deepEqual(socket.sent, []);
+  socket.onopen();
+  assert.deepEqual(socket.sent.map(JSON.parse), [{ op: "subscribe", topics }]);
+  assert.deepEqual(
+    heard.map(([name]) => name),
+    ["opened"],
+  );
+});

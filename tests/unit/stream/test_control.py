@@ -10,13 +10,14 @@ CONTROL = Control("k7f3q2", 20.0)
 
 
 def test_connection_says_who_it_is_what_it_is_about_and_where_it_stands() -> None:
-    fields = CONTROL.connection("id", "sse", TopicFilter(("b", "a/*")), 3, head=9, resumed=True, retry=1_500)
+    fields = CONTROL.connection("id", "sse", TopicFilter(("b", "a/*")), 3, head=9, floor=2, resumed=True, retry=1_500)
     assert json.loads(json.dumps(fields)) == {
         "id": "k7f3q2-3",
         "connection": "id",
         "transport": "sse",
         "topics": ["a/*", "b"],
         "head": "k7f3q2-9",
+        "floor": "k7f3q2-2",
         "resumed": True,
         "heartbeat": 20.0,
         "retry": 1_500,

@@ -25,7 +25,9 @@ Document = dict[str, Any]
 FRONT_DOOR: Final = {
     (EVENTS, "get"),
     (EVENTS, "post"),
+    (f"{EVENTS}/read", "post"),
     (SSE, "get"),
+    (SSE, "post"),
     (f"{SSE}/projects/{{id}}", "get"),
     (WEBSOCKET, "get"),
     (f"{WEBSOCKET}/projects/{{id}}", "get"),

@@ -51,7 +51,14 @@ def ids(answer: dict[str, Any]) -> list[int]:
 async def test_without_a_start_it_starts_from_now(wire: PollWire, bus: EventBus) -> None:
     await bus.publish(drafts(3))
     answer = await get(wire)
-    assert answer == {"events": [], "cursor": bus.cursor(3), "head": bus.cursor(3), "more": False, "gap": None}
+    assert answer == {
+        "events": [],
+        "cursor": bus.cursor(3),
+        "head": bus.cursor(3),
+        "floor": None,
+        "more": False,
+        "gap": None,
+    }
 
 
 async def test_what_is_after_the_cursor_comes_at_once_also_with_a_wait(wire: PollWire, bus: EventBus) -> None:

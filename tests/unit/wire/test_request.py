@@ -21,7 +21,7 @@ async def answered(status: int, body: bytes, head: bool = False) -> Answer:
 
 def test_topics_come_once_each_and_none_means_all() -> None:
     assert request("topic=a&topic=b%2Fc&topic=a").topics().patterns == ("a", "b/c")
-    assert request("other=1").topics().covers_all
+    assert request("after=a-1").topics().covers_all
     with pytest.raises(InvalidError):
         request("topic=").topics()
 
@@ -30,8 +30,23 @@ def test_the_header_beats_the_query_and_an_empty_one_does_not() -> None:
     assert request("after=a-1", last_event_id="a-2").start_text() == "a-2"
     assert request("after=a-1", last_event_id="").start_text() == "a-1"
     assert request("after=a-1", last_event_id="  ").start_text() == "a-1"
-    assert request("lastEventId=a-3&last_event_id=a-2&after=").start_text() == "a-2"
     assert request().start_text() is None
+
+
+@pytest.mark.parametrize("name", ["lastEventId", "lastEventID", "last_event_id", "Last-Event-ID", "evs_last_event_id"])
+@pytest.mark.parametrize("start", ["earliest", "latest", "a-1", "nothing", ""])
+def test_what_a_client_adds_to_its_url_beats_what_the_page_began_with(name: str, start: str) -> None:
+    """EventSource polyfills can't set a header, and the page's own URL stays as it was."""
+    assert request(f"after={start}&{name}=a-2").start_text() == "a-2"
+    assert request(f"{name}=a-2&after={start}").start_text() == "a-2", "wherever it stands"
+    assert request(f"after={start}&{name}=").start_text() == (start or None), "none was added"
+    assert request(f"{name}=a-2", last_event_id="a-3").start_text() == "a-3"
+
+
+def test_of_several_positions_the_last_in_the_url_counts() -> None:
+    assert request("lastEventId=a-3&last_event_id=a-2&after=").start_text() == "a-2"
+    assert request("lastEventId=a-1&lastEventId=a-2").start_text() == "a-2"
+    assert request("lastEventId=a-2&lastEventId=").start_text() == "a-2"
 
 
 def test_header_values_are_latin_1_and_trimmed() -> None:

@@ -20,7 +20,7 @@ async def test_a_stream_opens_catches_up_and_follows(house: House) -> None:
     await house.bus.publish(drafts(2))
     exchange = stream(house, "topic=t&after=earliest")
     body = await exchange.body_holds(b"caught_up")
-    assert body.startswith(b": twinwire\nretry: ")
+    assert body.startswith(b": twinwire\nid: ")
     assert body.index(b"event: connection") < body.index(b"event: x") < body.index(b"event: caught_up")
     head = exchange.messages[0]
     assert (head["status"], dict(head["headers"])[b"content-type"]) == (200, b"text/event-stream")

@@ -14,7 +14,8 @@ from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
 from service.log.base import Receipt
 from service.stream.hub import StreamHub
 from service.wire.drafts import DraftReader
-from service.wire.websocket import PUBLISHING_MAX, REF_MAX, WebSocketWire
+from service.wire.messages import REF_MAX
+from service.wire.websocket import PUBLISHING_MAX, WebSocketWire
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House

@@ -1,0 +1,67 @@
+"""What would stand in a URL may stand in a body: the same names, the same values, the same complaints."""
+
+import json
+
+import pytest
+
+from service.core.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError
+from service.core.parameters import Parameters
+from service.wire.asking import ASKED_MAX, take_asked
+from service.wire.bodies import Bodies
+from service.wire.request import Request
+from tests.support.wires import http_scope
+
+KNOWN = Parameters("topic", "after", "limit", "named")
+
+
+async def asked(body: bytes, query: str = "", media_type: str | None = "application/json") -> Request:
+    request = Request(http_scope("POST", "/", query, {} if media_type is None else {"Content-Type": media_type}))
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> dict[str, object]:
+        return next(messages)
+
+    with Bodies(1 << 20, 10).open() as room:
+        await take_asked(request, receive, room, KNOWN)
+    return request
+
+
+async def test_members_are_parameters() -> None:
+    request = await asked(b'{"topics":["a","b/*"],"after":"k-1","limit":7,"named":false}', "topic=c&after=k-9")
+    assert request.topics().patterns == ("a", "b/*", "c")
+    assert request.number("limit", 0, 0, 10) == 7
+    assert request.flag("named", True) is False
+    assert request.start_text() == "k-9", "the URL comes first, as of any parameter that stands twice"
+    assert (await asked(b"{}")).topics().covers_all
+    assert (await asked(b"{}", media_type=None)).topics().covers_all
+    assert (await asked(b"{}", media_type="application/json; charset=utf-8")).topics().covers_all
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"topics": "a"}, "topics"),
+        ({"topics": [1]}, "topics"),
+        ({"topic": "a"}, "topic"),
+        ({"topic[]": "a"}, "topic[]"),
+        ({"after": None}, "after"),
+        ({"after": []}, "after"),
+        ({"afte": "a"}, "afte"),
+        ([], None),
+        (1, None),
+    ],
+)
+async def test_what_is_wrong_is_named(value: object, field: str | None) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await asked(json.dumps(value).encode())
+    assert caught.value.field == field
+
+
+async def test_what_is_no_json_or_too_much_is_refused() -> None:
+    for body in (b"", b"{", b"\xff", b"[" * 10_000):
+        with pytest.raises(MalformedError):
+            await asked(body)
+    with pytest.raises(TooLargeError):
+        await asked(b" " * (ASKED_MAX + 1))
+    with pytest.raises(MediaTypeError):
+        await asked(b"{}", media_type="text/plain")
