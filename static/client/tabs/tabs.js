@@ -99,7 +99,11 @@ export class Tabs {
   start() {
     const { BroadcastChannel } = this.#context.env;
     if (BroadcastChannel === null) throw new TypeError("there is no BroadcastChannel");
-    this.#channel = new BroadcastChannel(this.#name);
+    try {
+      this.#channel = new BroadcastChannel(this.#name);
+    } catch {
+      return this.#separate(); // it is there, and does not work: as in a sandboxed frame
+    }
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#become(Role.FOLLOWER);
     this.#side.start();
@@ -130,17 +134,28 @@ export class Tabs {
   #hold(name, granted, { steal = false, lost = () => {} } = {}) {
     const { locks } = this.#context.env;
     const abort = new AbortController();
+    let wasGranted = false;
     /** @returns {Promise<void>} */
     const held = () =>
       new Promise((resolve) => {
+        wasGranted = true;
         this.#free.push(resolve);
         granted();
       });
     const options = steal ? { steal: true } : { signal: abort.signal };
     this.#free.push(() => abort.abort());
-    locks?.request(name, options, held).catch(() => {
-      if (!this.#closed && !abort.signal.aborted) lost();
-    });
+    const failed = () => {
+      if (this.#closed || abort.signal.aborted) return;
+      // A lock that was held was taken by another tab. One that was never granted was refused: blocked cookies
+      // and sandboxed frames have locks that do not work, and waiting does not help.
+      if (wasGranted) lost();
+      else this.#separate();
+    };
+    try {
+      locks?.request(name, options, held).catch(failed);
+    } catch {
+      failed();
+    }
   }
 
   #release() {
@@ -219,7 +234,8 @@ export class Tabs {
   }
 
   /**
-   * The shared connection can't carry this tab's topics: one of its own tells what is wrong, or carries them.
+   * The shared connection can't carry this tab's topics, or the browser does not let tabs share: one of its own
+   * tells what is wrong, or carries them.
    */
   #separate() {
     const follower = this.#side;
