@@ -26,6 +26,7 @@ from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog
 from service.log.sqlite.database import driver, library_is_affected
+from service.log.sqlite.files import real_path
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import check_current, migrate
@@ -140,13 +141,14 @@ class Assembly:
             logger.warning("sqlite_has_wal_reset_bug", version=driver.sqlite_version, fixed_in="3.51.3")
         apps = named_apps(settings.apps.apps) if apps is None else apps
         async with contextlib.AsyncExitStack() as undo:
-            undo.enter_context(lock := FileLock(settings.log.database))
-            applied = await asyncio.to_thread(migrate, settings.log.database, resource("migrations"))
+            database = real_path(settings.log.database)
+            undo.enter_context(lock := FileLock(database))
+            applied = await asyncio.to_thread(migrate, database, resource("migrations"))
             for migration in applied:
                 logger.info("migration_applied", number=migration.number, name=migration.name)
             clock = SystemClock()
             log = await open_log(
-                settings.log.database,
+                database,
                 clock=clock,
                 durability=settings.log.durability,
                 policies=settings.log.retention,
@@ -157,7 +159,7 @@ class Assembly:
             bus = EventBus(log, clock, tail_events=settings.bus.tail_events, tail_bytes=settings.bus.tail_bytes)
             for app in apps:
                 undo.push_async_callback(app.close)
-                await app.open(Ground(bus, bus.reading, clock, partial(open_tables, settings.log.database)))
+                await app.open(Ground(bus, bus.reading, clock, partial(open_tables, database)))
             assembly = cls(settings, clock, lock, log, bus, apps)
             for app in apps:
                 await app.start()
@@ -165,7 +167,7 @@ class Assembly:
             undo.pop_all()
         logger.info(
             "service_opened",
-            database=str(settings.log.database),
+            database=str(database),
             epoch=bus.epoch,
             head=bus.head,
             apps=[app.name for app in apps],
@@ -198,7 +200,7 @@ class Assembly:
     def _check_migrations(self) -> str:
         """On a thread: it opens the file at the path anew."""
         try:
-            check_current(self.settings.log.database, resource("migrations"))
+            check_current(real_path(self.settings.log.database), resource("migrations"))
         except TwinwireError as error:
             return error.detail
         return "ok"

@@ -6,7 +6,8 @@ from pathlib import Path
 from service.assembly import named_apps
 from service.core.errors import StorageError
 from service.log.sqlite.database import driver, library_is_affected
-from service.log.sqlite.migrate import load
+from service.log.sqlite.files import real_path
+from service.log.sqlite.migrate import load, unapplied
 from service.resources import resource
 from service.server.config import load_config
 from service.server.loop import loop_factory
@@ -19,13 +20,20 @@ def check(settings: Settings, config_file: Path) -> list[str]:
     loop = "asyncio" if loop_factory(settings.server.loop) is None else "uvloop"
     apps = named_apps(settings.apps.apps)
     migrations = load(resource("migrations"))
-    folder = settings.log.database.absolute().parent
+    database = real_path(settings.log.database)
+    folder = database.parent
     if not os.access(folder, os.W_OK):
         raise StorageError(f"the database's folder {folder} can't be written")
+    if database.exists():
+        waiting = unapplied(database, resource("migrations"))
+        found = f"there, {waiting} migrations are not applied yet" if waiting else "there, and up to date"
+    else:
+        found = "will be made"
     fixed = "has the WAL-reset bug, 3.51.3 fixes it" if library_is_affected(driver.sqlite_version_info) else "fine"
     return [
         f"configuration {config_file}: fine",
         f"settings: fine (database {settings.log.database}, {settings.server.host} port {settings.server.port})",
+        f"database: {found}",
         f"applications: {', '.join(app.name for app in apps) or 'none'}",
         f"migrations: {len(migrations)}, up to {migrations[-1].number:04}_{migrations[-1].name}",
         f"SQLite {driver.sqlite_version}: {fixed}",

@@ -21,6 +21,7 @@
     │   └── StorageFullError     503  1013  retry
     ├── UnsupportedError         501
     ├── StorageError             500  1011  the database can't be used; says why
+    │   ├── StorageDownError     503  1013  retry  it can't be trusted at the moment
     │   └── MigrationError       500  1011
     └── ConfigError              500  1011  what the service was told to start with does not make sense
 
@@ -63,6 +64,12 @@ class TwinwireError(Exception):
         found = type(self)(self.detail)
         field = f"{path}{self.field}" if self.field else path.rstrip(".") or None
         vars(found).update(vars(self), field=field, line=line)
+        return found
+
+    def again(self) -> Self:
+        """The same error for somebody else: each that is raised has a traceback of its own."""
+        found = type(self)(self.detail)
+        vars(found).update(vars(self))
         return found
 
     def _override(self, **given: Any) -> None:
@@ -217,6 +224,15 @@ class StorageError(TwinwireError):
     """The database can't be used: locked, corrupt, read-only, newer than this program, or failing."""
 
     title = "Storage failure"
+
+
+class StorageDownError(StorageError):
+    """The log is locked by somebody, its disk fails, or its files are not where they were. It is asked again soon."""
+
+    status = 503
+    close_code = 1013
+    title = "Storage unavailable"
+    retry_after = 2.0
 
 
 class MigrationError(StorageError):

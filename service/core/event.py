@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -79,6 +79,11 @@ TIME: Final = 3
 PREV: Final = 4
 DATA: Final = 5
 """Where they are in a row, for whoever needs one of them; who needs more unpacks it."""
+
+
+def bytes_of(rows: Sequence[Row]) -> int:
+    """Of these rows' data, as UTF-8: what bounds count."""
+    return sum([len(data) if (data := row[DATA]).isascii() else len(data.encode()) for row in rows])
 
 
 class Event(NamedTuple):

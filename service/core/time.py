@@ -22,6 +22,20 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment, never going back: for durations and deadlines."""
 
+    def elapsed(self) -> float:
+        """The same, which goes on while the machine sleeps: to hold the calendar against."""
+
+    @property
+    def doubt(self) -> float:
+        """Seconds by which the calendar is off, if it is not believed, see `service.core.trust`; else 0."""
+
+    @property
+    def steps(self) -> int:
+        """How often somebody said that the calendar is right although it had jumped: times may step back once then."""
+
+    def worked(self) -> float:
+        """Seconds for which the calling thread had the processor, since an arbitrary moment."""
+
     def sleep(self, seconds: float) -> Awaitable[None]: ...
 
 

@@ -191,6 +191,8 @@ class Health:
     """How long the last one took."""
     journal_bytes: int
     """Written ahead, and yet to be moved to where it stays."""
+    newest: int = 0
+    """The time of the newest event, in Unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)

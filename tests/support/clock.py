@@ -6,6 +6,9 @@ import asyncio
 class ManualClock:
     """Implements `service.core.time.Clock`. Sleeping takes no time and moves it by as much."""
 
+    doubt = 0.0
+    steps = 0
+
     def __init__(self, now: int = 1_800_000_000_000) -> None:
         self.now = now
         """Unix milliseconds; a test may set them."""
@@ -16,6 +19,13 @@ class ManualClock:
         return self.now
 
     def monotonic(self) -> float:
+        return self._seconds
+
+    def elapsed(self) -> float:
+        return self._seconds
+
+    def worked(self) -> float:
+        """As if nobody ever waited."""
         return self._seconds
 
     async def sleep(self, seconds: float) -> None:

@@ -16,7 +16,7 @@ from service.apps.projects.models import AgentUpdate, Completion, FinalStatus, L
 from service.apps.projects.pipeline import Pipeline
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, shorten, steps_of
 from service.apps.projects.store import Store
-from service.core.errors import DrainingError, StorageError, UnavailableError
+from service.core.errors import DrainingError, StorageDownError, StorageError, UnavailableError
 from service.core.time import Clock
 
 T = TypeVar("T")
@@ -213,14 +213,14 @@ class Runner:
         await self._commit(change)
 
     async def _commit(self, change: Change) -> None:
-        """Publish, however long the disk stays full. Raises DrainingError, StorageError."""
+        """Publish, however long the disk stays full or away. Raises DrainingError, StorageError."""
         while True:
             try:
                 await uninterrupted(self._bus.publish(change.drafts, change.also))
                 return
             except DrainingError:
                 raise
-            except UnavailableError as error:
+            except (UnavailableError, StorageDownError) as error:
                 logger.warning("run_waits", run=self.run.id, reason=error.detail)
                 await self._clock.sleep(min(error.retry_after or RETRY_MAX, RETRY_MAX))
 

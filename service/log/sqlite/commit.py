@@ -187,7 +187,7 @@ class Commit:
             rows.append(_Row(offset, growth.topic.id, prev, type, data, draft.key))
             growth.head = offset
             growth.count += 1
-            growth.bytes += len(data)
+            growth.bytes += len(data) if data.isascii() else len(data.encode())
         self.head += len(drafts)
         return tuple(range(first, self.head + 1))
 
@@ -208,7 +208,7 @@ class Commit:
             connection.execute(_INSERT, (self.time, _json(rows[start : start + step])))
 
     def _size(self) -> int:
-        """Characters of the events' data."""
+        """Bytes of the events' data."""
         return sum([growth.bytes for growth in self._growth.values()])
 
     # On the event loop

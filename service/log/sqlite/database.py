@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 import aiosqlite
 
-from service.core.errors import StorageError, StorageFullError, TwinwireError
+from service.core.errors import StorageDownError, StorageError, StorageFullError, TwinwireError
 
 try:
     from pysqlite3 import dbapi2 as _driver
@@ -59,7 +59,10 @@ class WriterConnection(Connection, Protocol):
 
 
 BUSY_TIMEOUT: Final = 5.0
-"""Seconds to wait for another program's lock, such as a backup's, before giving up."""
+"""Seconds to wait for another program's lock, such as a backup's, before giving up, while nobody is served yet."""
+
+WRITE_TIMEOUT: Final = 0.8
+"""Seconds that a commit waits for it: who publishes is told within a second, and comes back."""
 
 _UNLOCKED: Final = {} if _driver.__name__.startswith("sqlite3") else {"flags": 0x1 | 0x40 | 0x8000}
 """SQLITE_OPEN_READONLY, _URI and _NOMUTEX: SQLite else takes a lock for each column of each row, a quarter of a
@@ -71,11 +74,19 @@ _FULL: Final = {13, 778, 4874}  # SQLITE_FULL, and SQLITE_IOERR_WRITE and _SHMSI
 _IOERR: Final = 10  # SQLITE_IOERR without the extended code, which pysqlite3 does not ask for
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PROBE_BYTES: Final = 64 * 1024
+_DISKS: Final = frozenset({5, 6, 7, 8, 10, 11, 13, 14, 26})
+"""SQLITE_BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN and _NOTADB: no request's fault."""
+
+_OFFSETS: Final = "events.offset"
+"""In what SQLite says of an offset that is taken: another program has written to the log."""
+
 _MEANINGS: Final = {
     5: "is locked by another program",
     6: "is locked by another program",
     8: "is read-only",
-    11: "is corrupt (restore a backup, or move the file away to start anew)",
+    7: "finds no memory",
+    10: "can't be read or written: the disk fails",
+    11: "is corrupt, or its disk fails (restore a backup, or move the file away to start anew)",
     14: "can't be opened",
     26: "is not a SQLite database",
 }
@@ -97,7 +108,18 @@ def explain(error: BaseException, path: Path) -> TwinwireError:
     meaning = _MEANINGS.get(code & 0xFF if isinstance(code, int) else -1)
     if meaning is None and "file is not a database" in str(error):
         meaning = _MEANINGS[26]
-    return StorageError(f"the database {path} {meaning}" if meaning else f"the database {path} failed: {error}")
+    if meaning is None and isinstance(error, driver.IntegrityError) and _OFFSETS in str(error):
+        meaning = "has events that another program has written"
+    detail = f"the database {path} {meaning}" if meaning else f"the database {path} failed: {error}"
+    return StorageDownError(detail) if is_disks(error) else StorageError(detail)
+
+
+def is_disks(error: BaseException) -> bool:
+    """Whether a driver's error is no request's fault: then it is everybody's."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(error, driver.IntegrityError):
+        return _OFFSETS in str(error)
+    return isinstance(code, int) and code & 0xFF in _DISKS
 
 
 def _has_no_room(database: Path) -> bool:
@@ -147,6 +169,11 @@ def connect_writer(path: Path, durability: Durability = "full") -> WriterConnect
         connection.close()
         raise
     return connection
+
+
+def wait_little(connection: WriterConnection) -> None:
+    """From now on, for another program's lock."""
+    connection.execute(f"PRAGMA busy_timeout = {int(WRITE_TIMEOUT * 1000)}")
 
 
 def connect_reader(path: Path) -> Connection:

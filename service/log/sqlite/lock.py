@@ -1,4 +1,9 @@
-"""One server a database: the lock file beside it."""
+"""One server a database, whatever it is called: a lock on the file beside it, and one on the file itself.
+
+The first has a name that operators see; the second holds where another name leads to the same file. Neither is of the
+kind that SQLite takes (POSIX record locks, which end when a process closes any of its descriptors of the file): the
+descriptor of the database stays open for as long as SQLite has it.
+"""
 
 import fcntl
 import os
@@ -9,11 +14,16 @@ from service.core.errors import StorageError
 
 
 class FileLock:
-    """Keeps a second server off the same database. The kernel releases it when the process ends, however it ends."""
+    """Keeps a second server off the same database, which is at its real path.
+
+    The kernel releases it when the process ends, however it ends.
+    """
 
     def __init__(self, database: Path) -> None:
+        self._database = database
         self.path = database.with_name(database.name + ".lock")
-        self._fd: int | None = None
+        self._held: list[int] = []
+        """Descriptors."""
 
     def __enter__(self) -> "FileLock":
         self.acquire()
@@ -25,19 +35,34 @@ class FileLock:
         self.release()
 
     def acquire(self) -> None:
-        """Raises StorageError if another process holds it or the folder can't be written."""
+        """Raises StorageError if another process holds it, or a file can't be opened, or the database has two names."""
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StorageError(f"the database's folder can't be written: {error}") from error
+            self._take(self.path, "the database's folder can't be written")
+            database = self._take(self._database, "the database can't be opened")
+            names = os.fstat(database).st_nlink
+            if names > 1:
+                raise StorageError(
+                    f"the database {self._database} has {names} names (hard links), and what is not yet in it lies"
+                    " beside one of them: remove the others, or copy the file"
+                )
+        except BaseException:
+            self.release()
+            raise
+
+    def _take(self, path: Path, failed: str) -> int:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            os.close(fd)
-            raise StorageError(f"the database is locked: another Twinwire holds {self.path}") from error
-        self._fd = fd
+            raise StorageError(f"{failed}: {path}: {error.strerror or error}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise StorageError(f"the database is locked: another Twinwire holds {path}") from error
+        self._held.append(descriptor)
+        return descriptor
 
     def release(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        """Idempotent. After SQLite has closed the database."""
+        while self._held:
+            os.close(self._held.pop())

@@ -26,7 +26,8 @@ from service.log.base import (
     TrimListener,
     Turn,
 )
-from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread
+from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
+from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
@@ -46,24 +47,24 @@ class SQLiteEventLog:
     def __init__(
         self,
         connection: aiosqlite.Connection,
-        path: Path,
+        files: DatabaseFiles,
         opened: Opened,
         policies: Sequence[Policy],
         retention_interval: float,
         clock: Clock,
     ) -> None:
         self._connection = connection
-        self._path = path
+        self._path = path = files.path
         self._epoch = opened.epoch
         self._registry = registry = opened.registry
         self._listeners: list[Listener] = []
         """Told of every commit, in this order."""
-        self._reader = Reader(path, registry)
+        self._reader = Reader(path, registry, clock)
         self._history = History(self._reader, path)
-        self.writer = Writer(connection, path, registry, (opened.head, opened.time), self._committed, clock)
+        self.writer = Writer(connection, files, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
         retention = Retention(policies, registry, self._reader, self._trimmer, clock)
-        self.upkeep = Upkeep(self.writer, registry, retention, retention_interval, path, clock)
+        self.upkeep = Upkeep(self.writer, registry, retention, retention_interval, files, clock)
         self.upkeep.start()
         self._closed = False
         """Set by the first `close`."""
@@ -85,9 +86,9 @@ class SQLiteEventLog:
         return WINDOW
 
     def health(self) -> Health:
-        writer = self.writer
-        failure = None if writer.failure is None else writer.failure.detail
-        return Health(failure, writer.commits, writer.last_commit_seconds, self.upkeep.wal_bytes)
+        writer, failed = self.writer, self.upkeep.failure
+        failure = None if failed is None else failed.detail
+        return Health(failure, writer.commits, writer.last_commit_seconds, self.upkeep.wal_bytes, writer.time)
 
     def follow(self, committed: Listener, trimmed: TrimListener) -> None:
         self._listeners.append(committed)
@@ -117,7 +118,7 @@ class SQLiteEventLog:
 
     async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
         with explained(self._path):
-            return self._reader.page(topics, after, self.writer.head + 1, limit, max_bytes)
+            return await self._reader.page(topics, after, self.writer.head + 1, limit, max_bytes)
 
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
         return await self._history.find(search, self.head, turn)
@@ -150,13 +151,19 @@ async def open_log(
     retention_interval: float,
     max_topics: int,
 ) -> SQLiteEventLog:
-    """Open a migrated database; `retention_interval` in seconds. Raises StorageError if it can't be used."""
+    """Open a migrated database at its real path; `retention_interval` in seconds.
+
+    Raises StorageError if it can't be used.
+    """
     with explained(path):
         connection = await connect(partial(connect_writer, path, durability))
         try:
             opened = await on_thread(connection, read_opened, durability)
+            await on_thread(connection, wait_little)
             opened.registry.max_topics = max_topics
-            return SQLiteEventLog(connection, path, opened, policies, retention_interval, clock)
+            files = DatabaseFiles(path)
+            files.learn()
+            return SQLiteEventLog(connection, files, opened, policies, retention_interval, clock)
         except BaseException:
             await connection.close()
             raise

@@ -118,6 +118,20 @@ def migrate(database: Path, folder: Path) -> list[Migration]:
         connection.close()
 
 
+def unapplied(database: Path, folder: Path) -> int:
+    """How many migrations a start would apply to the file at this path, which is only read.
+
+    Raises MigrationError or StorageError if it could not.
+    """
+    with explained(database):
+        connection = connect_reader(database)
+        try:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return len(pending(connection, load(folder)) if tables else load(folder))
+        finally:
+            connection.close()
+
+
 def check_current(database: Path, folder: Path) -> None:
     """Raises MigrationError or StorageError if the file at this path is not one that this program has migrated.
 

@@ -50,7 +50,8 @@ def _read_topics(connection: WriterConnection, counted: int) -> TopicRegistry:
     for row in connection.execute("SELECT id, name, floor, head, count, bytes FROM topics ORDER BY id"):
         registry.add(Topic(*row))
     for id, head, count, size in connection.execute(
-        "SELECT topic, max(offset), count(*), sum(length(data)) FROM events WHERE offset > ? GROUP BY topic",
+        "SELECT topic, max(offset), count(*), sum(length(CAST(data AS BLOB))) FROM events"
+        " WHERE offset > ? GROUP BY topic",
         (counted,),
     ):
         topic = registry.by_id(id)

@@ -1,18 +1,20 @@
-"""Small pages, read on the caller's thread from a connection that can't write.
+"""Small pages, read from connections that can't write; `slow.py` says on which thread.
 
-A page of a few hundred rows takes less time than handing it to a thread, and a thread would fight the busy event
-loop for the interpreter at every row. Each call is one bounded step and ends its read transaction before it
-returns, so nothing pins the WAL while a page travels over a network.
+Each is one bounded step and ends its read transaction before it returns, so nothing pins the WAL while a page travels
+over a network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from service.core.event import DATA, OFFSET, TOPIC, Row
+from service.core.event import OFFSET, TOPIC, Row, bytes_of
+from service.core.time import Clock
 from service.core.topics import Matching, TopicFilter
 from service.log.base import Page
-from service.log.sqlite.database import Cursor, connect_reader
+from service.log.sqlite.database import Connection, Cursor
+from service.log.sqlite.slow import Readers
 from service.log.sqlite.topics import TopicRegistry
 
 MERGE_TOPICS: Final = 16
@@ -45,7 +47,11 @@ _OVERSHOOT: Final = 1.5
 """Rows are asked for beyond the mean by this factor; what is too much is read again."""
 
 
-class _Look(NamedTuple):
+Found = tuple[Sequence[Row], int]
+"""Rows, and where the next page begins."""
+
+
+class Look(NamedTuple):
     """What one page is looked for in: a range of offsets, both ends exclusive, and what of it is wanted."""
 
     topics: TopicFilter
@@ -70,7 +76,7 @@ class _Look(NamedTuple):
         """Where the next page begins once all of the range was looked at."""
         return self.low + 1 if self.newest_first else self.high - 1
 
-    def first(self, window: int) -> "_Look":
+    def first(self, window: int) -> "Look":
         """The range cut after its first `window` offsets."""
         if self.newest_first:
             return self._replace(low=max(self.low, self.high - window - 1))
@@ -80,15 +86,16 @@ class _Look(NamedTuple):
 class Reader:
     """Reads ranges of offsets, both ends exclusive, forward or newest first."""
 
-    def __init__(self, path: Path, registry: TopicRegistry) -> None:
-        self._connection = connect_reader(path)
+    def __init__(self, path: Path, registry: TopicRegistry, clock: Clock) -> None:
+        self.readers = Readers(path, clock)
         self._registry = registry
         self._mean_bytes = 256.0
+        """Of the rows read last; a guess, which threads may write over one another."""
 
     def close(self) -> None:
-        self._connection.close()
+        self.readers.close()
 
-    def page(
+    async def page(
         self,
         topics: TopicFilter,
         low: int,
@@ -100,24 +107,30 @@ class Reader:
     ) -> Page:
         """The first events of `low < offset < high` that match; with a `type`, of the first WINDOW in that range.
 
-        `next` is the `low` of the next page, or its `high` if newest first. `floor` is as of the rows: the loop, on
-        which this runs to its end, is also where floors are raised, and before the rows go.
+        `next` is the `low` of the next page, or its `high` if newest first. `floor` is looked up when the rows are
+        there: floors are raised before rows go, so it covers those that went meanwhile.
         """
-        rows, next = self._find(_Look(topics, low, high, limit, max_bytes, newest_first, type))
+        look = Look(topics, low, high, limit, max_bytes, newest_first, type)
+        rows, next = await self.readers.run(self.plan(look))
         return Page(rows, next, self._registry.floor(topics))
 
-    def _find(self, look: _Look) -> tuple[Sequence[Row], int]:
+    def plan(self, look: Look) -> Callable[[Connection], Found]:
+        """What finds it, on whatever thread: all that is asked of the registry is asked here."""
         if look.topics.covers_all and not self._registry.has_own:
             if look.type is not None:
                 look = look.first(WINDOW)
-            return self._fetch(look, look.all_topics, {"type": look.type})
+            return partial(self._fetch, look=look, sql=look.all_topics, names={"type": look.type})
         matching = self._registry.few(look.topics, MERGE_TOPICS)
         if matching is None:
-            return self._window(look)
+            return partial(self._window, look=look)
         if not matching:
-            return (), look.end
+            return lambda connection: ((), look.end)
+        return partial(self._merge, look=look, matching=dict(matching))
+
+    def _merge(self, connection: Connection, look: Look, matching: dict[int, str]) -> Found:
+        """Of a few topics, by their index."""
         if look.type is not None:
-            look = self._first_indexed(look, matching)
+            look = self._first_indexed(connection, look, matching)
         parts: list[str] = []
         names: dict[str, Any] = {"type": look.type}
         typed = "" if look.type is None else " AND type = :type"
@@ -126,9 +139,9 @@ class Reader:
             names[f"n{n}"] = name
             names[f"t{n}"] = id
         sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {look.order} LIMIT :limit"
-        return self._fetch(look, sql, names)
+        return self._fetch(connection, look, sql, names)
 
-    def _first_indexed(self, look: _Look, matching: dict[int, str]) -> _Look:
+    def _first_indexed(self, connection: Connection, look: Look, matching: dict[int, str]) -> Look:
         """The range cut after the first WINDOW events of these topics, which only the index is asked for.
 
         Without it, a type that none of them has would be looked for in all of them in one step.
@@ -136,15 +149,15 @@ class Reader:
         parts = [_ONE_TOPIC_OFFSETS.format(topic=f":t{n}") for n in range(len(matching))]
         sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {look.order} LIMIT 1 OFFSET :window"
         names = {f"t{n}": id for n, id in enumerate(matching)}
-        row = self._connection.execute(sql, {**names, "low": look.low, "high": look.high, "window": WINDOW}).fetchone()
+        row = connection.execute(sql, {**names, "low": look.low, "high": look.high, "window": WINDOW}).fetchone()
         if row is None:
             return look
         return look._replace(low=row[0]) if look.newest_first else look._replace(high=row[0])
 
-    def _fetch(self, look: _Look, sql: str, names: dict[str, Any]) -> tuple[Sequence[Row], int]:
+    def _fetch(self, connection: Connection, look: Look, sql: str, names: dict[str, Any]) -> Found:
         limit = min(look.limit, self._rows_within(look.max_bytes))
         names = {**names, "low": look.low, "high": look.high, "limit": limit}
-        rows, is_all = _take(self._connection.execute(sql, names), look.max_bytes)
+        rows, is_all = _take(connection.execute(sql, names), look.max_bytes)
         kept = self._cut(rows, look.max_bytes)
         if kept < len(rows):
             del rows[kept:]
@@ -158,26 +171,26 @@ class Reader:
 
     def _cut(self, rows: list[Row], max_bytes: int) -> int:
         """How many of the rows fill the page: up to the one that reaches `max_bytes`."""
-        size = sum([len(row[DATA]) for row in rows])
+        size = bytes_of(rows)
         if rows:
             self._mean_bytes = max(1.0, size / len(rows))
         if size <= max_bytes:
             return len(rows)
         size = 0
         for kept, row in enumerate(rows, 1):
-            size += len(row[DATA])
+            size += bytes_of((row,))
             if size >= max_bytes:
                 return kept
         return len(rows)
 
-    def _window(self, look: _Look) -> tuple[Sequence[Row], int]:
+    def _window(self, connection: Connection, look: Look) -> Found:
         """One step of a scan: whatever matches among the next offsets, WINDOW at most, of so many topics as can be held
         against the filter in the time.
         """
         most = max(1, _COMPARISONS // look.topics.weight)
         look = look.first(WINDOW)
         matching = Matching(look.topics)
-        cursor = self._connection.execute(
+        cursor = connection.execute(
             look.all_topics, {"low": look.low, "high": look.high, "limit": WINDOW, "type": look.type}
         )
         rows: list[Row] = []
@@ -185,7 +198,7 @@ class Reader:
         for row in cursor:
             if matching[row[TOPIC]]:
                 rows.append(row)
-                size += len(row[DATA])
+                size += bytes_of((row,))
                 if len(rows) == look.limit or size >= look.max_bytes:
                     cursor.close()
                     return rows, row[OFFSET]
@@ -197,18 +210,22 @@ class Reader:
     def floor(self, topics: TopicFilter) -> int:
         return self._registry.floor(topics)
 
-    def first_at(self, time: int, head: int) -> int:
+    async def first_at(self, time: int, head: int) -> int:
         """The smallest offset whose event is not older than `time` (Unix ms), or head + 1. Times never decrease."""
-        low, high = 1, head + 1
-        while low < high:
-            middle = (low + high) // 2
-            row = self._connection.execute(_TIME_AT, (middle,)).fetchone()
-            offset, then = row or (high, time)
-            if offset > head or then >= time:
-                high = middle  # also if nothing is kept from here to the head
-            else:
-                low = offset + 1
-        return low
+        return await self.readers.run(partial(_first_at, time=time, head=head))
+
+
+def _first_at(connection: Connection, time: int, head: int) -> int:
+    low, high = 1, head + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(_TIME_AT, (middle,)).fetchone()
+        offset, then = row or (high, time)
+        if offset > head or then >= time:
+            high = middle  # also if nothing is kept from here to the head
+        else:
+            low = offset + 1
+    return low
 
 
 def _take(cursor: Cursor, max_bytes: int) -> tuple[list[Row], bool]:
@@ -219,7 +236,7 @@ def _take(cursor: Cursor, max_bytes: int) -> tuple[list[Row], bool]:
     rows: list[Row] = cursor.fetchmany(TAKE)
     taken, size = len(rows), 0
     while taken == TAKE:
-        size += sum([len(row[DATA]) for row in rows[-TAKE:]])
+        size += bytes_of(rows[-TAKE:])
         if size > max_bytes:
             cursor.close()
             return rows, False

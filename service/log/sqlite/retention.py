@@ -48,11 +48,10 @@ class Retention:
         """One pass at `now` (Unix ms) over what stood at `head`; returns how many events went."""
         if not self._policies:
             return 0
-        cutoffs: dict[float | None, int] = {
-            policy.max_age: self._reader.first_at(now - int(policy.max_age * 1000), head) - 1
-            for policy in self._policies
-            if policy.max_age is not None
-        }
+        cutoffs: dict[float | None, int] = {}
+        for one in self._policies:
+            if one.max_age is not None and not self._clock.doubt:  # else nobody knows what is old
+                cutoffs[one.max_age] = await self._reader.first_at(now - int(one.max_age * 1000), head) - 1
         removed = 0
         pace = Pace(self._clock.monotonic, STEP)
         for topic in list(self._registry):
@@ -67,8 +66,8 @@ class Retention:
 
     async def _apply(self, policy: Policy, topic: Topic, cutoffs: dict[float | None, int]) -> int:
         removed = 0
-        if policy.max_age is not None:
-            removed += await self._trimmer.to_offset(topic, cutoffs[policy.max_age])
+        if (cutoff := cutoffs.get(policy.max_age)) is not None:
+            removed += await self._trimmer.to_offset(topic, cutoff)
         if policy.max_count is not None:
             removed += await self._trimmer.to_count(topic, policy.max_count)
         if policy.max_bytes is not None:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from service.core.event import DATA, Row
+from service.core.event import Row, bytes_of
 from service.log.base import Page, Search, Turn
 from service.log.sqlite.database import explained
 from service.log.sqlite.reader import Reader
@@ -23,7 +23,7 @@ class History:
     async def find(self, search: Search, head: int, turn: Turn | None = None) -> Page:
         """Gives way between the steps, until the page is full or the range is done. Raises StorageError."""
         with explained(self._path):
-            low, high = self._range(search, head)
+            low, high = await self._range(search, head)
         rows: list[Row] = []
         size, newest_first = 0, search.newest_first
         while low + 1 < high and len(rows) < search.limit and size < search.max_bytes:
@@ -31,21 +31,21 @@ class History:
                 await turn()
             room, room_bytes = search.limit - len(rows), min(_STEP_BYTES, search.max_bytes - size)
             with explained(self._path):
-                page = self._reader.page(search.topics, low, high, room, room_bytes, newest_first, search.type)
+                page = await self._reader.page(search.topics, low, high, room, room_bytes, newest_first, search.type)
             rows += page.rows
-            size += sum([len(row[DATA]) for row in page.rows])
+            size += bytes_of(page.rows)
             low, high = (low, page.next) if newest_first else (page.next, high)
             await asyncio.sleep(0)
         # Floors only rise: the one of now covers every step.
         return Page(rows, high if newest_first else max(low, search.after), self._reader.floor(search.topics))
 
-    def _range(self, search: Search, head: int) -> tuple[int, int]:
+    async def _range(self, search: Search, head: int) -> tuple[int, int]:
         """The exclusive range of offsets, times turned into offsets."""
         low, high = search.after, head + 1
         if search.before is not None:
             high = min(high, search.before)
         if search.from_time is not None:
-            low = max(low, self._reader.first_at(search.from_time, head) - 1)
+            low = max(low, await self._reader.first_at(search.from_time, head) - 1)
         if search.to_time is not None:
-            high = min(high, self._reader.first_at(search.to_time + 1, head))
+            high = min(high, await self._reader.first_at(search.to_time + 1, head))
         return low, high

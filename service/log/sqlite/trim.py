@@ -21,15 +21,24 @@ TRIM_SECONDS: Final = 0.005
 RAISE_SECONDS: Final = 0.002
 """Of the event loop in one step, in which floors are raised."""
 
+JOURNAL_BYTES: Final = 64 << 20
+"""Of the write-ahead log, beyond which nothing is deleted until a checkpoint has moved it: a thousand rows may lie in
+as many pages, each of which is written whole."""
+
+JOURNAL_PAUSE: Final = 0.05
+"""Seconds between two looks at it."""
+
 _CUTOFF_BY_COUNT: Final = "SELECT offset FROM events WHERE topic = ? ORDER BY offset DESC LIMIT 1 OFFSET ?"
-_OLDEST: Final = "SELECT offset, length(data) FROM events WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?"
+_OLDEST: Final = """
+SELECT offset, length(CAST(data AS BLOB)) FROM events WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
+"""
 _NTH_OLDEST: Final = (
     "SELECT max(offset) FROM (SELECT offset FROM events WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)"
 )
 _DELETE_OLDEST: Final = """
 DELETE FROM events WHERE offset IN
 (SELECT offset FROM events INDEXED BY events_topic WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)
-RETURNING offset, length(data)
+RETURNING offset, length(CAST(data AS BLOB))
 """
 _SAVE_FLOOR: Final = "UPDATE topics SET floor = max(floor, ?) WHERE id = ?"  # two cuts may overlap
 _SAVE_COUNTS: Final = """
@@ -79,6 +88,7 @@ class Trimmer:
         loop, removed = asyncio.get_running_loop(), 0
         told(removed, left)
         while cuts:
+            await self._room()
             began = loop.time()
             gone, done = await self._writer.run(partial(self._delete_oldest, cuts=cuts))
             for _ in range(done):
@@ -90,6 +100,11 @@ class Trimmer:
             if cuts:
                 await asyncio.sleep(loop.time() - began)
         return removed
+
+    async def _room(self) -> None:
+        """Return once there is room for what a step writes, however long another program's reading takes."""
+        while self._writer.journal_bytes > JOURNAL_BYTES:  # noqa: ASYNC110 - nobody tells of a file's size
+            await asyncio.sleep(JOURNAL_PAUSE)
 
     def _find_cutoffs(self, connection: WriterConnection, waiting: deque[Topic], keep: int) -> list[tuple[Topic, int]]:
         """On the writer's thread: one step, of the first of `waiting`, which leave it. Up to where each is to go."""
@@ -156,6 +171,7 @@ class Trimmer:
         """Remove the topic's events up to and including `cutoff`; returns how many went."""
         removed = 0
         while topic.count and (cutoff > topic.floor or topic in self._unfinished):
+            await self._room()
             floor = await self._writer.run(partial(_find_floor, topic=topic, cutoff=cutoff))
             if floor is None:
                 break

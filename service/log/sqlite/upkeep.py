@@ -1,4 +1,4 @@
-"""What the embedded log does by itself: retention, checkpoints, and asking a full disk whether it takes writes again.
+"""What the embedded log does by itself: retention, checkpoints, and looking whether it is well.
 
 All of it goes through the writer's jobs, so it never runs beside a commit; only looking at the clock, at files and at
 the age of events is done on the event loop.
@@ -6,29 +6,31 @@ the age of events is done on the event loop.
 
 import asyncio
 import contextlib
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from service.core.errors import TwinwireError
+from service.core.errors import StorageDownError, TwinwireError
 from service.core.time import Clock
-from service.log.base import Statement
-from service.log.sqlite.database import WriterConnection, explained, transaction
+from service.log.sqlite.database import WriterConnection, driver, explain, explained, transaction
+from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.retention import Retention
 from service.log.sqlite.topics import TopicRegistry
 from service.log.sqlite.trim import save_counts
 from service.log.sqlite.writer import Writer
 
 UPKEEP_INTERVAL: Final = 0.25
-"""Seconds between looks at the WAL and the disk's state."""
+"""Seconds between looks at the WAL, the files and the disk's state."""
 
 WAL_IDLE_BYTES: Final = 1 << 20
 WAL_BUSY_BYTES: Final = 32 << 20
 """A checkpoint runs when the writer is idle and the WAL holds the first, or in any case at the second."""
 
-PROBE_INTERVAL: Final = 1.0
-"""Seconds between attempts to write after the disk was full."""
+LOOK_INTERVAL: Final = 0.75
+"""Seconds between two questions to the log whether it is well, and, after a failure, whether it is well again."""
+
+UNDONE_PAUSE: Final = (0.5, 16.0)
+"""Seconds until a checkpoint is tried again that another program's reading has stopped: at first, and at most."""
 
 logger = structlog.get_logger(__name__)
 
@@ -42,61 +44,99 @@ class Upkeep:
         registry: TopicRegistry,
         retention: Retention,
         interval: float,
-        path: Path,
+        files: DatabaseFiles,
         clock: Clock,
     ) -> None:
         self._writer = writer
         self._registry = registry
         self._retention = retention
         self._interval = interval
-        self._path = path
+        self._files = files
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         """From `start` to `close`."""
+        self._undone_pause = 0.0
+        self._next_checkpoint = 0.0
+        """After one that could not do all of it: how long it waits, and until when."""
+        self.stuck: TwinwireError | None = None
+        """Why the last checkpoint failed. What is committed is safe in the WAL, so publishing goes on."""
+        self._told: str | None = None
+        """The failure that the log was last told to have."""
 
     @property
     def wal_bytes(self) -> int:
-        try:
-            return self._path.with_name(self._path.name + "-wal").stat().st_size
-        except OSError:
-            return 0
+        return self._files.journal_bytes
+
+    @property
+    def failure(self) -> TwinwireError | None:
+        """What is wrong with the log, if anything is."""
+        return self._writer.failure or self.stuck
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="log-upkeep")
+        self._tasks = [
+            asyncio.create_task(self._run(), name="log-upkeep"),
+            asyncio.create_task(self._keep(), name="log-retention"),
+        ]
 
     async def close(self) -> None:
         """Stop, and leave the database as one file whose counts are right, if it can be written."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self._writer.run(self._save_closed)
         except TwinwireError as error:
             logger.warning("log_not_closed_cleanly", reason=error.detail)
 
     async def _run(self) -> None:
-        next_retention = next_probe = 0.0
-        reported = ""
+        next_look = 0.0
         while True:
             await asyncio.sleep(UPKEEP_INTERVAL)
             now = self._clock.monotonic()
-            try:
-                if self._writer.failure is not None and now >= next_probe:
-                    next_probe = now + PROBE_INTERVAL
-                    await self.probe()
-                if now >= next_retention:
-                    next_retention = now + self._interval
-                    await self._retain()
+            with contextlib.suppress(TwinwireError):  # it is the writer's failure by then, which is told below
+                if now >= next_look:
+                    next_look = now + LOOK_INTERVAL
+                    await self.look()
                 await self.checkpoint()
+            self._tell()
+
+    def _tell(self) -> None:
+        """One line when the log fails, and one when it is well again."""
+        failure = self.failure
+        detail = None if failure is None else failure.detail
+        if detail == self._told:
+            return
+        self._told = detail
+        if detail is None:
+            logger.info("log_recovered")
+        else:
+            logger.warning("log_failed", reason=detail)
+
+    async def look(self) -> None:
+        """Ask the log whether it is well, by a write if it was not. Raises what publishing would."""
+        try:
+            await (self._writer.look() if self._writer.failure is None else self._writer.probe())
+        except StorageDownError:
+            if self._files.changed():
+                with contextlib.suppress(TwinwireError):  # a database that is found without its journal has all of it
+                    await self._writer.run(self._try_checkpoint)
+            raise
+
+    async def _keep(self) -> None:
+        """Retention, pass after pass: in a task of its own, since one may last for minutes, and the WAL grows."""
+        reported = ""
+        while True:
+            try:
+                await self._retain()
                 reported = ""
             except TwinwireError as error:
                 if error.detail != reported:
                     reported = error.detail
-                    logger.warning("log_maintenance_failed", reason=error.detail)
+                    logger.warning("retention_failed", reason=error.detail)
+            await asyncio.sleep(max(self._interval, UPKEEP_INTERVAL))
 
     async def _retain(self) -> None:
-        with explained(self._path):
+        with explained(self._files.path):
             removed = await self._retention.run(self._clock.unix_ms(), self._writer.head)
         if removed:
             logger.info("events_trimmed", removed=removed)
@@ -104,16 +144,30 @@ class Upkeep:
             await self._writer.run(self._save_counts)
 
     async def checkpoint(self) -> None:
-        """Move the WAL into the database between commits; shrink the file once it is large."""
-        size = self.wal_bytes
+        """Move the WAL into the database between commits; shrink the file once it is large.
+
+        Where another program reads, it does what can be done and waits for nobody, and longer until the next try.
+        """
+        size, now = self.wal_bytes, self._clock.monotonic()
         if size < WAL_IDLE_BYTES or (size < WAL_BUSY_BYTES and not self._writer.is_idle):
             return
-        await self._writer.run(_checkpoint)
+        if now < self._next_checkpoint:
+            return
+        done = await self._writer.run(self._try_checkpoint)
+        self.stuck = done if isinstance(done, TwinwireError) else None
+        if done is True:
+            self._undone_pause = 0.0
+            return
+        first, most = UNDONE_PAUSE
+        self._undone_pause = min(most, 2 * self._undone_pause or first)
+        self._next_checkpoint = now + self._undone_pause
 
-    async def probe(self) -> None:
-        """Write one row, to learn whether the disk takes writes again. Raises what publishing would."""
-        stamp = self._clock.unix_ms()
-        await self._writer.append((), [Statement("UPDATE log SET probed = :now", {"now": stamp})])
+    def _try_checkpoint(self, connection: WriterConnection) -> bool | TwinwireError:
+        """Whether it was done; or what went wrong with the database's file, which is no fault of what is committed."""
+        try:
+            return _checkpoint(connection)
+        except driver.Error as error:
+            return explain(error, self._files.path)
 
     def _save_counts(self, connection: WriterConnection) -> None:
         with transaction(connection):
@@ -126,5 +180,15 @@ class Upkeep:
         _checkpoint(connection)
 
 
-def _checkpoint(connection: WriterConnection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def _checkpoint(connection: WriterConnection) -> bool:
+    """Whether all of it was moved, and the WAL cut. Without waiting for another program's lock or reading."""
+    (timeout,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if busy or moved < frames:
+            return False
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(timeout)}")

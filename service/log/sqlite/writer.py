@@ -6,10 +6,14 @@ passes a `Work`. Offsets are counted by whoever does a job, so two at once would
 
 Rule 2: commit, then the head, then the listeners, then the answers. Nobody hears of what a crash can take back.
 
-Rule 3: a fault of one request is its own. A fault of the disk is everybody's.
+Rule 3: a fault of one request is its own. A fault of the disk is everybody's: those in the commit learn it at once,
+and whoever comes after it is refused at the door, until a `probe` has found the log well again, so that nobody waits
+for a lock that somebody else has just waited for in vain. Not so on a full disk, which may have room for a small one.
+
+Rule 4: nothing is acknowledged that is in a file which nobody will find (`files.py`).
 
     job      made by   done as                                 if it fails
-    Append   `append`  a commit, with all of its kind that     on a full disk, all of them learn it; else each is
+    Append   `append`  a commit, with all of its kind that     by the disk, all of them learn it; else each is
                        wait behind it, up to COMMIT_EVENTS     tried again by itself, in the same order, and whose
                        events or the next `Work`               fault it was learns it
     Work     `run`     a call on the writer's thread           whoever asked for it learns it
@@ -39,17 +43,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiosqlite
 
-from service.core.errors import OverloadedError, StorageFullError, TwinwireError, UnavailableError
+from service.core.errors import OverloadedError, StorageDownError, TwinwireError, UnavailableError
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import Append, Commit
-from service.log.sqlite.database import WriterConnection, driver, explain, on_thread
+from service.log.sqlite.database import WriterConnection, driver, explain, is_disks, on_thread, transaction
+from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.hurry import Hurry
 from service.log.sqlite.topics import TopicRegistry
 
@@ -89,17 +93,19 @@ class Writer:
     def __init__(
         self,
         connection: aiosqlite.Connection,
-        path: Path,
+        files: DatabaseFiles,
         registry: TopicRegistry,
         head: tuple[int, int],
         committed: Callable[[list[Event]], None],
         clock: Clock,
     ) -> None:
         self._connection = connection
-        self._path = path
+        self._files = files
         self._registry = registry
         self._head, self._time = head
         """Of the newest event; moved by `_tell` alone."""
+        self._steps = clock.steps
+        """Of the clock, which have been taken: see `Clock.steps`."""
         self._committed = committed
         self.clock = clock
         self._small: deque[Append] = deque()
@@ -119,16 +125,28 @@ class Writer:
         self._closing = False
         """Nothing is taken any more; what is in the queue is done."""
         self.failure: TwinwireError | None = None
-        """Why the disk refused the last commit; None once it has taken one."""
+        """Why it took the last one not; None once it has taken one, or a `probe` has found it well."""
         self.commits = 0
         self.last_commit_seconds = 0.0
         """From the hop to the thread until it was back."""
+        self._version: int | None = None
+        """SQLite's count of what others have committed, at the last look; the writer's thread's own."""
         self._task = asyncio.create_task(self._run(), name="log-writer")
 
     @property
     def head(self) -> int:
         """The newest offset that was committed and told."""
         return self._head
+
+    @property
+    def time(self) -> int:
+        """That of the newest event, in Unix milliseconds."""
+        return self._time
+
+    @property
+    def journal_bytes(self) -> int:
+        """Of the write-ahead log."""
+        return self._files.journal_bytes
 
     @property
     def is_idle(self) -> bool:
@@ -138,6 +156,8 @@ class Writer:
         self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
     ) -> Receipt:
         """As `EventLog.append`."""
+        if isinstance(self.failure, StorageDownError):
+            raise self.failure.again()
         is_small = len(drafts) <= SMALL
         room = QUEUE_EVENTS if is_small else int(QUEUE_EVENTS * (1 - SPARE))
         if self._queued_events + len(drafts) > room and self._queued_events:
@@ -147,6 +167,50 @@ class Writer:
         self._put(self._small if is_small else self._large, job)
         self._queued_events += len(drafts)
         return await job.done
+
+    async def probe(self) -> None:
+        """Whether the log is well: its files in place, a write that works, no event that is not ours.
+
+        Sets `failure`, or lifts it. Raises what it is.
+        """
+        try:
+            await self.run(self._probe)
+        except TwinwireError as error:
+            self.failure = error
+            raise
+        self.failure = None
+
+    def _probe(self, connection: WriterConnection) -> None:
+        """On the writer's thread."""
+        self._check_files()
+        with transaction(connection):
+            connection.execute("UPDATE log SET probed = ?", (self.clock.unix_ms(),))
+            self._check_offsets(connection)
+        self._check_files()
+
+    async def look(self) -> None:
+        """As `probe`, without a write: for what may have happened to an idle log. Raises what it is."""
+        try:
+            await self.run(self._look)
+        except TwinwireError as error:
+            self.failure = error
+            raise
+
+    def _look(self, connection: WriterConnection) -> None:
+        """On the writer's thread."""
+        self._check_files()
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:  # another connection has committed something, which is allowed beside the events
+            self._check_offsets(connection)
+            self._version = version
+
+    def _check_offsets(self, connection: WriterConnection) -> None:
+        if connection.execute("SELECT 1 FROM events WHERE offset > ? LIMIT 1", (self._head,)).fetchone() is not None:
+            raise StorageDownError(f"another program has written events to the database {self._files.path}")
+
+    def _check_files(self) -> None:
+        if (changed := self._files.changed()) is not None:
+            raise StorageDownError(f"{changed}: nothing more is taken until it is back, or the service starts anew")
 
     async def run(self, call: Callable[[WriterConnection], T]) -> T:
         """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it."""
@@ -207,39 +271,64 @@ class Writer:
 
     async def _commit(self, jobs: list[Append]) -> None:
         started = self.clock.monotonic()
-        commit = Commit(self._registry, self._head, max(self.clock.unix_ms(), self._time))
+        now = self.clock.unix_ms()
+        if self._steps != self.clock.steps:
+            self._steps, self._time = self.clock.steps, now
+        commit = Commit(self._registry, self._head, max(now, self._time))
         try:
             with self._hurry:
-                await on_thread(self._connection, commit.write, jobs)
+                lost = await on_thread(self._connection, self._write, commit, jobs)
         except Exception as error:
             await self._after_failure(jobs, self._explain(error))
             return
-        self.failure = None
         self.commits += 1
         self.last_commit_seconds = self.clock.monotonic() - started
         self._tell(commit)
+        self.failure = lost
+        if lost is not None:
+            for job in jobs:
+                _fail(job.done, lost.again())
+            return
         for job, answer in zip(jobs, commit.answers, strict=True):
             if isinstance(answer, TwinwireError):
                 _fail(job.done, answer)
             elif not job.done.done():
                 job.done.set_result(answer)
 
+    def _write(self, connection: WriterConnection, commit: Commit, jobs: list[Append]) -> TwinwireError | None:
+        """On the writer's thread. What is wrong with the files if it was while this was written: it is in the log, as
+        far as we know, but nobody may rely on it.
+        """
+        self._check_files()
+        commit.write(connection, jobs)
+        try:
+            self._check_files()
+        except StorageDownError as error:
+            return error
+        return None
+
     async def _after_failure(self, jobs: list[Append], error: Exception) -> None:
         """Rule 3. Of what failed nothing was kept, neither on disk nor in memory, so each can be tried again."""
-        if len(jobs) == 1 or isinstance(error, StorageFullError):
+        if len(jobs) == 1 or error is self.failure:
             for job in jobs:
                 _fail(job.done, error)
             return
         for job in jobs:
-            await self._commit([job])
+            if isinstance(self.failure, StorageDownError):
+                _fail(job.done, self.failure.again())
+            else:
+                await self._commit([job])
 
     def _explain(self, error: Exception) -> Exception:
-        if not isinstance(error, driver.Error):
-            return error
-        explained = explain(error, self._path)
-        if not isinstance(error, driver.IntegrityError | driver.ProgrammingError):  # those are a statement's faults
-            self.failure = explained
-        return explained
+        """What the error means; `failure` is set if it is the disk's."""
+        if isinstance(error, driver.Error):
+            explained = explain(error, self._files.path)
+            if is_disks(error):
+                self.failure = explained
+            return explained
+        if isinstance(error, StorageDownError):
+            self.failure = error
+        return error
 
     def _tell(self, commit: Commit) -> None:
         """Rule 2, in one step of the loop."""

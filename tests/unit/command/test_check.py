@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from service.command.check import check
-from service.core.errors import ConfigError, StorageError
+from service.core.errors import ConfigError, MigrationError, StorageError
+from service.log.sqlite.database import connect_writer
+from service.log.sqlite.migrate import migrate
 from service.resources import resource
 from service.server import loop
 from service.settings import Settings
@@ -50,3 +52,22 @@ def test_a_folder_that_can_not_be_written_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="can't be written"):
         told(tmp_path / "none")
+
+
+def test_it_looks_into_a_database_that_is_there(tmp_path: Path) -> None:
+    """What a start would stumble over."""
+    assert "database: will be made" in told(tmp_path)
+    (tmp_path / "a.db").touch()
+    assert "migrations are not applied yet" in told(tmp_path)
+    migrate(tmp_path / "a.db", resource("migrations"))
+    assert "database: there, and up to date" in told(tmp_path)
+    connection = connect_writer(tmp_path / "a.db")
+    connection.execute("UPDATE migrations SET checksum = 'x'")
+    connection.close()
+    with pytest.raises(MigrationError, match="edited"):
+        told(tmp_path)
+    (tmp_path / "a.db").write_text("text" * 1_000)
+    with pytest.raises(StorageError, match="not a SQLite database"):
+        told(tmp_path)
+    with pytest.raises(StorageError, match="is a folder"):
+        check(Settings.read({"database": tmp_path}), CONFIG)

@@ -8,15 +8,16 @@ from typing import Any, Protocol
 
 import aiosqlite
 
-from service.core.event import Draft, Event
+from service.core.event import OFFSET, Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Value
 from service.log.sqlite.database import connect, connect_writer, on_thread
+from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.opening import Opened, read_opened
-from service.log.sqlite.reader import Reader
+from service.log.sqlite.reader import Look, Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.tables import open_tables
 from service.log.sqlite.trim import Trimmer
@@ -231,8 +232,10 @@ class Parts:
         self.connection = connection
         self.registry = opened.registry
         self.heard: list[list[Event]] = []
-        self.writer = Writer(connection, path, self.registry, (opened.head, opened.time), self.heard.append, clock)
-        self.reader = Reader(path, self.registry)
+        files = DatabaseFiles(path)
+        files.learn()
+        self.writer = Writer(connection, files, self.registry, (opened.head, opened.time), self.heard.append, clock)
+        self.reader = Reader(path, self.registry, clock)
         self.trimmer = Trimmer(self.writer, self.registry)
 
     @classmethod
@@ -259,8 +262,9 @@ class Parts:
 
     def kept(self, topics: TopicFilter = ALL) -> list[int]:
         """The offsets on disk that match."""
-        page = self.reader.page(topics, 0, self.head + 1, PLENTY, PLENTY)
-        return [event.offset for event in page.events]
+        look = Look(topics, 0, self.head + 1, PLENTY, PLENTY, False, None)
+        rows, _ = self.reader.plan(look)(self.reader.readers.connection)
+        return [row[OFFSET] for row in rows]
 
     async def close(self) -> None:
         await self.writer.close()

@@ -52,3 +52,29 @@ def test_the_kernel_releases_the_lock_of_a_killed_process(tmp_path: Path) -> Non
 def test_a_folder_that_is_not_there_is_explained(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="can't be written"):
         FileLock(tmp_path / "nowhere" / "test.db").acquire()
+
+
+def test_another_name_of_the_same_file_is_locked_too(tmp_path: Path) -> None:
+    """A symbolic link is followed by whoever opens; one that was not is found out all the same."""
+    database, link = tmp_path / "test.db", tmp_path / "link.db"
+    with FileLock(database):
+        link.symlink_to(database)
+        with pytest.raises(StorageError, match="another Twinwire holds"):
+            FileLock(link).acquire()
+
+
+def test_a_database_with_two_names_is_refused_and_left_unlocked(tmp_path: Path) -> None:
+    database, other = tmp_path / "test.db", tmp_path / "other.db"
+    database.touch()
+    other.hardlink_to(database)
+    for path in (database, other):
+        with pytest.raises(StorageError, match="2 names"):
+            FileLock(path).acquire()
+    other.unlink()
+    with FileLock(database):
+        pass
+
+
+def test_a_database_that_can_not_be_opened_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"can't be opened: .*: Is a directory"):
+        FileLock(tmp_path).acquire()

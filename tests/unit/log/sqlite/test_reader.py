@@ -26,12 +26,12 @@ async def fill(parts: Parts, topics: int, each: int) -> None:
         await parts.writer.append([draft for n in range(topics) for draft in drafts(f"t{n}", 1)], ())
 
 
-def plans_of(parts: Parts, connection: Any, *page: Any) -> list[str]:
+async def plans_of(parts: Parts, connection: Any, *page: Any) -> list[str]:
     """The steps of SQLite's plan for every statement that a page runs."""
     statements: list[str] = []
-    parts.reader._connection.set_trace_callback(statements.append)
-    parts.reader.page(*page)
-    parts.reader._connection.set_trace_callback(None)
+    parts.reader.readers.connection.set_trace_callback(statements.append)
+    await parts.reader.page(*page)
+    parts.reader.readers.connection.set_trace_callback(None)
     assert statements
     return [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
@@ -43,7 +43,7 @@ async def test_plans(parts: Parts, topics: int, newest_first: bool) -> None:
     connection = connect_reader(parts.path)
     try:
         filter = topics_of(topics) if topics else ALL
-        steps = plans_of(parts, connection, filter, 0, parts.head + 1, 10, PLENTY, newest_first)
+        steps = await plans_of(parts, connection, filter, 0, parts.head + 1, 10, PLENTY, newest_first)
     finally:
         connection.close()
     assert not [step for step in steps if "TEMP B-TREE" in step], "nothing is sorted"
@@ -64,7 +64,7 @@ async def test_merging_and_scanning_find_the_same(parts: Parts, topics: int, new
     found: list[int] = []
     low, high = 0, parts.head + 1
     while low + 1 < high:
-        page = parts.reader.page(topics_of(topics), low, high, 7, PLENTY, newest_first)
+        page = await parts.reader.page(topics_of(topics), low, high, 7, PLENTY, newest_first)
         found += [event.offset for event in page.events]
         assert len(page.events) <= 7
         low, high = (low, page.next) if newest_first else (page.next, high)
@@ -74,9 +74,9 @@ async def test_merging_and_scanning_find_the_same(parts: Parts, topics: int, new
 async def test_ranges_are_exclusive(parts: Parts) -> None:
     await fill(parts, MERGE_TOPICS + 5, 2)
     for topics in (ALL, topics_of(5), topics_of(MERGE_TOPICS + 1)):
-        page = parts.reader.page(topics, 1, 4, 10, PLENTY)
+        page = await parts.reader.page(topics, 1, 4, 10, PLENTY)
         assert ([event.offset for event in page.events], page.next) == ([2, 3], 3)
-        page = parts.reader.page(topics, 1, 4, 10, PLENTY, True)
+        page = await parts.reader.page(topics, 1, 4, 10, PLENTY, True)
         assert ([event.offset for event in page.events], page.next) == ([3, 2], 2)
 
 
@@ -88,11 +88,11 @@ async def test_a_scan_is_cut_into_windows(parts: Parts) -> None:
     await parts.writer.append(drafts("other", WINDOW), ())
     await parts.writer.append(drafts("t0", 1), ())
     end = parts.head + 1
-    empty = parts.reader.page(many, first, end, 10, PLENTY)
+    empty = await parts.reader.page(many, first, end, 10, PLENTY)
     assert (list(empty.events), empty.next) == ([], first + WINDOW)
-    found = parts.reader.page(many, empty.next, end, 10, PLENTY)
+    found = await parts.reader.page(many, empty.next, end, 10, PLENTY)
     assert ([event.offset for event in found.events], found.next) == ([end - 1], end - 1)
-    last = parts.reader.page(many, 0, end - 1, 10, PLENTY, True)
+    last = await parts.reader.page(many, 0, end - 1, 10, PLENTY, True)
     assert (list(last.events), last.next) == ([], end - 1 - WINDOW)
 
 
@@ -106,7 +106,7 @@ async def test_a_window_ends_with_the_topics_that_can_be_held_against_the_filter
     monkeypatch.setattr("service.log.sqlite.reader._COMPARISONS", 5 * every.weight)
     low, high, found, pages = 0, parts.head + 1, list[int](), 0
     while low + 1 < high:
-        page = parts.reader.page(every, low, high, 1_000, PLENTY, newest_first)
+        page = await parts.reader.page(every, low, high, 1_000, PLENTY, newest_first)
         assert len({row[1] for row in page.rows}) <= 5
         found += [row[0] for row in page.rows]
         low, high = (low, page.next) if newest_first else (page.next, high)
@@ -118,10 +118,10 @@ async def test_a_window_ends_with_the_topics_that_can_be_held_against_the_filter
 @ORDERS
 async def test_a_window_stops_where_the_page_is_full(parts: Parts, newest_first: bool) -> None:
     await fill(parts, MERGE_TOPICS + 1, 3)
-    page = parts.reader.page(topics_of(MERGE_TOPICS + 1), 0, parts.head + 1, 5, PLENTY, newest_first)
+    page = await parts.reader.page(topics_of(MERGE_TOPICS + 1), 0, parts.head + 1, 5, PLENTY, newest_first)
     assert page.next == page.events[-1].offset
     assert len(page.events) == 5
-    page = parts.reader.page(topics_of(MERGE_TOPICS + 1), 0, parts.head + 1, 5, 1, newest_first)
+    page = await parts.reader.page(topics_of(MERGE_TOPICS + 1), 0, parts.head + 1, 5, 1, newest_first)
     assert len(page.events) == 1
 
 
@@ -132,7 +132,7 @@ async def test_reading_on_after_small_events_meets_large_ones(parts: Parts) -> N
     await parts.writer.append(drafts("a", 300, data="1"), ())
     low, found = 0, list[int]()
     while low < parts.head:
-        page = parts.reader.page(ALL, low, parts.head + 1, 200, 64_000)
+        page = await parts.reader.page(ALL, low, parts.head + 1, 200, 64_000)
         assert sum(len(event.data) for event in page.events[:-1]) < 64_000
         found += [event.offset for event in page.events]
         low = page.next
@@ -143,9 +143,9 @@ async def test_far_more_rows_than_fill_the_page_are_not_taken(parts: Parts) -> N
     """The size of those read before says nothing of those that come."""
     await parts.writer.append(drafts("a", 1_000, data="1"), ())
     await parts.writer.append(drafts("a", 960, data=f'"{"x" * 60_000}"'), ())
-    assert len(parts.reader.page(ALL, 0, parts.head + 1, 1_000, PLENTY).rows) == 1_000
+    assert len((await parts.reader.page(ALL, 0, parts.head + 1, 1_000, PLENTY)).rows) == 1_000
     tracemalloc.start()
-    page = parts.reader.page(ALL, 1_000, parts.head + 1, 1_000, 1 << 20)
+    page = await parts.reader.page(ALL, 1_000, parts.head + 1, 1_000, 1 << 20)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(page.rows) == 18
@@ -156,16 +156,16 @@ async def test_far_more_rows_than_fill_the_page_are_not_taken(parts: Parts) -> N
 async def test_what_is_beyond_the_given_head_is_not_shown(parts: Parts) -> None:
     await parts.writer.append(drafts("a", 10), ())
     for topics in (ALL, TopicFilter(("a",)), TopicFilter(("*",))):
-        assert [event.offset for event in parts.reader.page(topics, 5, 8, 10, PLENTY).events] == [6, 7]
+        assert [event.offset for event in (await parts.reader.page(topics, 5, 8, 10, PLENTY)).events] == [6, 7]
 
 
 async def test_a_page_leaves_no_transaction_behind(parts: Parts) -> None:
     """One that stayed open would keep the WAL from being moved into the database."""
     await fill(parts, MERGE_TOPICS + 1, 3)
     for topics in (ALL, topics_of(2), topics_of(MERGE_TOPICS + 1)):
-        parts.reader.page(topics, 0, parts.head + 1, 2, PLENTY)
-        parts.reader.page(topics, 0, parts.head + 1, 100, 1)
-        assert not parts.reader._connection.in_transaction
+        await parts.reader.page(topics, 0, parts.head + 1, 2, PLENTY)
+        await parts.reader.page(topics, 0, parts.head + 1, 100, 1)
+        assert not parts.reader.readers.connection.in_transaction
         assert (await parts.sql("PRAGMA wal_checkpoint(TRUNCATE)"))[0][0] == 0, "not busy"
 
 
@@ -181,18 +181,18 @@ async def test_the_first_event_at_a_time(parts: Parts, clock: ManualClock) -> No
     await parts.trimmer.to_count(topic, 3)
     kept = parts.kept()
     for moment in {time + step for time in times.values() for step in (-1, 0, 1)}:
-        found = parts.reader.first_at(moment, parts.head)
+        found = await parts.reader.first_at(moment, parts.head)
         assert [n for n in kept if n < found] == [n for n in kept if times[n] < moment]
 
 
 async def test_the_first_event_at_a_time_is_never_beyond_the_head(parts: Parts, clock: ManualClock) -> None:
-    assert parts.reader.first_at(0, 0) == 1
+    assert await parts.reader.first_at(0, 0) == 1
     await parts.writer.append(drafts("a", 5), ())
-    assert parts.reader.first_at(clock.now, 3) == 1
-    assert parts.reader.first_at(clock.now + 1, 3) == 4, "what lies beyond is not yet there"
+    assert await parts.reader.first_at(clock.now, 3) == 1
+    assert await parts.reader.first_at(clock.now + 1, 3) == 4, "what lies beyond is not yet there"
 
 
 async def test_a_page_larger_than_a_commit(parts: Parts) -> None:
     await parts.writer.append(drafts("a", COMMIT_EVENTS + 500), ())
-    page = parts.reader.page(ALL, 0, parts.head + 1, PLENTY, PLENTY)
+    page = await parts.reader.page(ALL, 0, parts.head + 1, PLENTY, PLENTY)
     assert len(page.events) == COMMIT_EVENTS + 500

@@ -9,7 +9,8 @@ import pytest
 from service.core.errors import StorageError
 from service.core.topics import TopicFilter
 from service.log.base import TopicStats
-from service.log.sqlite.database import connect_reader
+from service.log.sqlite.database import connect_reader, on_thread
+from service.log.sqlite.opening import read_opened
 from service.log.sqlite.topics import Topic
 from service.log.sqlite.trim import TRIM_ROWS
 from tests.support.clock import ManualClock
@@ -133,6 +134,21 @@ async def test_to_bytes(parts: Parts, keep: int, removed: int) -> None:
     assert await parts.trimmer.to_bytes(topic, keep) == removed
     assert topic.bytes == 50 - 10 * removed
     assert parts.kept(A) == [1, 2, 3, 5, 6][removed:]
+
+
+@pytest.mark.parametrize("character", ["a", "é", "漢", "😀"])
+async def test_bytes_are_bytes_and_not_characters(parts: Parts, character: str, clock: ManualClock) -> None:
+    """`max_bytes` kept four times what it says of emoji."""
+    data = f'"{character * 98}"'
+    size = len(data.encode())
+    await parts.writer.append(drafts("a", 50, data=data), ())
+    topic = parts.registry.get("a")
+    assert topic is not None
+    assert topic.bytes == 50 * size
+    assert await parts.trimmer.to_bytes(topic, 10 * size + 5) == 40
+    assert topic.bytes == 10 * size
+    opened = await on_thread(parts.connection, read_opened, "full")
+    assert [one.bytes for one in opened.registry] == [10 * size], "as whoever opens it next counts them"
 
 
 async def test_to_bytes_over_more_than_one_batch(parts: Parts) -> None:

@@ -1,0 +1,81 @@
+"""Where a read is done: on the event loop while the disk is quick, on a few threads while it is not.
+
+A page of a few hundred rows that lie in memory takes less time than handing it to a thread, which would fight the busy
+loop for the interpreter at every row. But four hundred rows of a cold topic may be four hundred reads of the disk, and
+at 5 ms each the loop stands for two seconds, and everybody with it.
+
+    state  a read runs         leads to
+    quick  on the loop         slow: one waited longer than SLOW for something else than the processor
+    slow   on a thread         quick: one waited less than QUICK
+
+Only waiting counts: a read that computes for long is as long on a thread, and takes the interpreter from the loop.
+
+Who runs where. `run` is called on the loop. The work gets a connection of its own, and may touch nothing that the loop
+changes: what it needs of memory is looked up before.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from service.core.time import Clock
+from service.log.sqlite.database import Connection, connect_reader
+
+T = TypeVar("T")
+
+SLOW: Final = 0.004
+QUICK: Final = 0.001
+"""Seconds of waiting in one read."""
+
+THREADS: Final = 3
+"""So that a slow page does not hold up the others; more would wait for the same disk."""
+
+
+class Readers:
+    """One connection for the loop, and one for each thread, opened when there is need of it."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self.connection: Final = connect_reader(path)
+        """The loop's."""
+        self.is_slow = False
+        self._pool: ThreadPoolExecutor | None = None
+        self._own = threading.local()
+        self._opened: list[Connection] = []
+        """The threads', one each."""
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """What `work(connection)` returns. Raises what it raises."""
+        if not self.is_slow:
+            result, waited = self._timed(work, self.connection)
+            self.is_slow = waited > SLOW
+            return result
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="log-reader")
+        result, waited = await asyncio.get_running_loop().run_in_executor(self._pool, self._on_thread, work)
+        self.is_slow = self.is_slow and waited >= QUICK
+        return result
+
+    def _on_thread(self, work: Callable[[Connection], T]) -> tuple[T, float]:
+        connection: Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = connect_reader(self._path)
+            self._opened.append(connection)
+        return self._timed(work, connection)
+
+    def _timed(self, work: Callable[[Connection], T], connection: Connection) -> tuple[T, float]:
+        """The result, and the seconds in which the processor had nothing to do with it."""
+        began, worked = self._clock.monotonic(), self._clock.worked()
+        result = work(connection)
+        return result, (self._clock.monotonic() - began) - (self._clock.worked() - worked)
+
+    def close(self) -> None:
+        """Waits for reads that are under way."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        for connection in (self.connection, *self._opened):
+            connection.close()

@@ -1,0 +1,295 @@
+"""The disk is not trusted to be quick, alone and in its place. The rows are those of docs/reliability.md."""
+
+import asyncio
+import errno
+import json
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.disk import Disk
+from tests.support import api
+from tests.support.http import Connection, Response, request
+from tests.support.server import ServerProcess
+
+Serve = Callable[..., ServerProcess]
+NOTICED = 5.0
+"""Seconds within which something has to show; a second is promised, on a machine that is not busy."""
+
+
+async def until(condition: Callable[[], Any], what: str) -> None:
+    """Ask until it is so."""
+    deadline = time.monotonic() + NOTICED
+    while not await condition():
+        assert time.monotonic() < deadline, f"not within {NOTICED} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+async def publish(url: str, n: int = 0) -> Response:
+    return await request(url, "POST", "/api/events", json_body={"topic": "t", "type": "log", "data": n})
+
+
+async def is_ready(url: str) -> bool:
+    return (await request(url, "GET", "/api/ready")).status == 200
+
+
+async def is_not_ready(url: str) -> bool:
+    return not await is_ready(url)
+
+
+@contextmanager
+def foreign(database: Path, statement: str) -> Iterator[sqlite3.Connection]:
+    """Another program, in the middle of a transaction."""
+    connection = sqlite3.connect(database, isolation_level=None, timeout=0)
+    try:
+        connection.execute(statement)
+        connection.execute("SELECT count(*) FROM events").fetchall()
+        yield connection
+    finally:
+        connection.close()
+
+
+def kept(database: Path) -> int:
+    """Events in a file that nobody serves, as whoever opens it finds them."""
+    connection = sqlite3.connect(database)
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        (count,) = connection.execute("SELECT count(*) FROM events").fetchone()
+        return int(count)
+    finally:
+        connection.close()
+
+
+# F2, reports 5 and 36: files that are not where they were
+
+
+def _rename(server: ServerProcess) -> Path:
+    return server.database.rename(server.directory / "away.db")
+
+
+def _rename_folder(server: ServerProcess) -> Path:
+    folder = server.directory.rename(server.directory.with_name("away"))
+    server.log = folder / "server.log"
+    return folder / server.database.name
+
+
+def _replace(server: ServerProcess) -> Path:
+    """By a copy, as a restore in use does; the one in use is kept under another name."""
+    old = server.directory / "old.db"
+    old.hardlink_to(server.database)
+    copy = server.directory / "copy.db"
+    shutil.copy(server.database, copy)
+    copy.replace(server.database)
+    return old
+
+
+def _remove_journal(server: ServerProcess) -> Path:
+    Path(f"{server.database}-wal").unlink()
+    return server.database
+
+
+@pytest.mark.parametrize("happens", [_rename, _rename_folder, _replace, _remove_journal])
+async def test_f2_nothing_is_acknowledged_that_nobody_will_find(
+    serve: Serve, happens: Callable[[ServerProcess], Path]
+) -> None:
+    server = serve()
+    acknowledged = 0
+    for n in range(20):
+        acknowledged += (await publish(server.url, n)).status == 201
+    file = happens(server)
+    answers = [await publish(server.url, n) for n in range(5)]
+    assert {answer.status for answer in answers} == {503}
+    assert all(answer.header("retry-after") for answer in answers)
+    assert "while it was in use" in answers[0].json()["detail"]
+    await until(lambda: is_not_ready(server.url), "not ready")
+    ready = (await request(server.url, "GET", "/api/ready")).json()
+    assert "while it was in use" in ready["checks"]["log"]
+    assert len((await api.read(server.url, topic="t", after="earliest"))["events"]) == acknowledged, "reads go on"
+    assert (await request(server.url, "GET", "/api/health")).status == 200
+
+    async def is_told() -> bool:
+        return "log_failed" in server.log.read_text()
+
+    await until(is_told, "a line in the log")
+    await asyncio.sleep(1.0)
+    server.kill9()
+    assert server.log.read_text().count("log_failed") == 1
+    if happens is _replace:
+        Path(f"{server.database}-wal").rename(f"{file}-wal")
+    assert kept(file) == acknowledged == 20
+
+
+async def test_f2_a_file_that_comes_back_is_used_again(serve: Serve) -> None:
+    server = serve()
+    assert (await publish(server.url)).status == 201
+    away = server.database.rename(server.directory / "away.db")
+    assert (await publish(server.url)).status == 503
+    away.rename(server.database)
+    await until(lambda: is_ready(server.url), "ready again")
+    assert (await publish(server.url)).status == 201
+    server.kill9()
+    server.start()
+    assert len((await api.read(server.url, topic="t", after="earliest"))["events"]) == 2
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+async def test_report_6_one_service_a_database_whatever_it_is_called(
+    serve: Serve, tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    server = serve()
+    assert (await publish(server.url)).status == 201
+    other = tmp_path / "elsewhere" / "other.db"
+    other.parent.mkdir()
+    link(other, server.database)
+    second = ServerProcess(tmp_path / "second", args=["--database", str(other)])
+    with pytest.raises(AssertionError, match=r"another Twinwire holds|names \(hard links\)"):
+        second.start()
+    assert (await publish(server.url)).status == 201
+
+
+async def test_report_7_the_journal_of_a_linked_database_is_cut(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "real" / "log.db")
+    server = serve("--database", str(link))
+    body = json.dumps({"topic": "t", "type": "log", "data": "x" * 60_000}).encode()
+    connection, headers = await Connection.open(server.url), {"Content-Type": "application/json"}
+    for _ in range(200):
+        answer = await connection.request("POST", "/api/events", body=body, headers=headers)
+        assert answer.status == 201
+    await connection.close()
+    journal = tmp_path / "real" / "log.db-wal"
+
+    async def is_cut() -> bool:
+        return journal.stat().st_size < 2 << 20
+
+    await until(is_cut, "a checkpoint")
+    assert not (tmp_path / "link.db-wal").exists()
+
+
+# F1, F5: the disk is not ours alone
+
+
+async def test_f1_another_programs_reading_holds_up_nobody(serve: Serve) -> None:
+    server = serve()
+    await api.publish_many(server.url, "t", ["x" * 2_000] * 2_000)
+    with foreign(server.database, "BEGIN"):
+        worst, connection = 0.0, await Connection.open(server.url)
+        until_ = time.monotonic() + 3.0
+        while time.monotonic() < until_:
+            began = time.monotonic()
+            await api.post_lines(connection, "t", ["x" * 2_000] * 50)
+            worst = max(worst, time.monotonic() - began)
+        await connection.close()
+    assert worst < 2.0, "a checkpoint that waits for a reader takes five"
+
+    async def is_cut() -> bool:
+        return Path(f"{server.database}-wal").stat().st_size < 2 << 20
+
+    await asyncio.sleep(0)
+    deadline = time.monotonic() + 30
+    while not await is_cut():
+        assert time.monotonic() < deadline, "made up for"
+        await asyncio.sleep(0.1)
+
+
+async def test_f5_a_foreign_lock_is_told_to_all_at_once(serve: Serve) -> None:
+    server = serve()
+    assert (await publish(server.url)).status == 201
+    with foreign(server.database, "BEGIN IMMEDIATE"):
+        began = time.monotonic()
+        answers = await asyncio.gather(*(publish(server.url, n) for n in range(12)))
+        taken = time.monotonic() - began
+        assert {answer.status for answer in answers} == {503}
+        assert all(answer.header("retry-after") for answer in answers)
+        assert taken < NOTICED, "one wait for the lock, and not one each"
+        await until(lambda: is_not_ready(server.url), "not ready")
+        assert (await request(server.url, "GET", "/api/events?topic=t&after=earliest")).status == 200
+    await until(lambda: is_ready(server.url), "ready again")
+    assert (await publish(server.url)).status == 201
+
+
+async def test_offsets_that_another_program_has_given_end_the_writing(serve: Serve) -> None:
+    server = serve()
+    assert (await publish(server.url)).status == 201
+    other = sqlite3.connect(server.database, isolation_level=None)
+    other.execute("INSERT INTO events (offset, topic, prev, time, type, data) VALUES (2, 1, 1, 1, 'log', '1')")
+    other.close()
+    await until(lambda: is_not_ready(server.url), "not ready, though nobody has published")
+    assert (await publish(server.url)).status == 503
+
+
+# F4, F11: the disk is slow, or fails
+
+
+async def fill(server: ServerProcess, topics: int, each: int) -> None:
+    """Events that lie apart, and then a service that has none of them in memory."""
+    for _ in range(each):
+        lines = [json.dumps({"topic": f"cold/{n}", "type": "log", "data": "x" * 400}) for n in range(topics)]
+        answer = await request(
+            server.url, "POST", "/api/events", body="\n".join(lines).encode(), headers={"Content-Type": api.NDJSON}
+        )
+        assert answer.status == 201
+    assert server.stop() == 0
+    server.start()
+
+
+async def test_f4_a_slow_disk_is_for_those_who_read_it(serve: Serve, disk: Disk) -> None:
+    """At 20 ms a read a page of a cold topic takes seconds: the loop stood still for 16 s."""
+    disk.set()
+    server = serve(**disk.environment, TWINWIRE_TAIL_EVENTS="1")
+    await fill(server, 200, 30)
+    disk.set(read=0.02)
+    readers = [
+        asyncio.create_task(api.read_response(server.url, topic=f"cold/{n}", after="earliest", limit=1_000))
+        for n in range(20)
+    ]
+    worst: list[float] = []
+    connection = await Connection.open(server.url)
+    try:
+        while not all(reader.done() for reader in readers) and len(worst) < 200:
+            began = time.monotonic()
+            assert (await connection.request("GET", "/api/health")).status == 200
+            worst.append(time.monotonic() - began)
+            await asyncio.sleep(0.01)
+        assert len(worst) > 20, "the disk was quick"
+        slow = sum(one > 0.25 for one in worst)
+        assert slow <= 2, f"{slow} of {len(worst)} took over 0.25 s, {max(worst):.2f} at most"
+        disk.set()
+        for reader in readers:
+            assert len((await reader).json()["events"]) == 30
+    finally:
+        disk.set()
+        await connection.close()
+
+
+@pytest.mark.parametrize("fault", ["read_errno", "write_errno"])
+async def test_f11_a_disk_that_fails_is_told_and_used_again(serve: Serve, disk: Disk, fault: str) -> None:
+    disk.set()
+    server = serve(**disk.environment, TWINWIRE_TAIL_EVENTS="1")
+    await fill(server, 200, 30)
+    disk.set(**{fault: errno.EIO})
+    try:
+
+        async def is_noticed() -> bool:
+            if fault == "read_errno":
+                answer = await api.read_response(server.url, topic="cold/7", after="earliest")
+                return answer.status == 503 and await is_not_ready(server.url)
+            body = "\n".join(json.dumps({"topic": "t", "type": "log", "data": "x" * 50_000}) for _ in range(100))
+            answer = await request(
+                server.url, "POST", "/api/events", body=body.encode(), headers={"Content-Type": api.NDJSON}
+            )
+            return await is_not_ready(server.url)
+
+        await until(is_noticed, "not ready")
+    finally:
+        disk.set()
+    await until(lambda: is_ready(server.url), "ready again")
+    assert (await publish(server.url)).status == 201
+    assert len((await api.read(server.url, topic="cold/7", after="earliest"))["events"]) == 30
