@@ -22,8 +22,8 @@ from service.bus.trims import TrimJobs
 from service.clock import SystemClock
 from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
-from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.core.trust import TrustedClock
 from service.log.base import EventLog
 from service.log.sqlite.database import driver, library_is_affected
 from service.log.sqlite.files import real_path
@@ -70,16 +70,20 @@ def named_apps(names: Sequence[str]) -> list[App]:
 class Assembly:
     """Everything that runs behind one database. Make it with `open`; `drain`, then `close` it."""
 
+    _is_doubted = False
+    """Whether the clock was, at the last look."""
+
     def __init__(
         self,
         settings: Settings,
-        clock: Clock,
+        clock: TrustedClock,
         lock: FileLock,
         log: EventLog,
         bus: EventBus,
         apps: Sequence[App],
     ) -> None:
         self.settings = settings
+        self.clock = clock
         self.log = log
         self.bus = bus
         self.apps = tuple(apps)
@@ -87,11 +91,10 @@ class Assembly:
         limits, stream = settings.limits, settings.stream
         frames, control = Frames(bus.epoch), Control(bus.epoch, stream.heartbeat)
         self.draining = drain = Drain()
-        access = settings.access
-        origins = Origins(access.allowed_origins, access.trusted_hops)
+        origins = Origins(settings.access.allowed_origins, settings.access.trusted_hops)
         self.descriptors = Descriptors()
         places = limits.max_streams or self.descriptors.places
-        self.gate = Gate(Hosts(access.hosts), origins, drain, max_places=places)
+        self.gate = Gate(Hosts(settings.access.hosts), origins, drain, max_places=places)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
         self.guards = Guards(
             clock.monotonic,
@@ -126,8 +129,8 @@ class Assembly:
         )
         for method in ("GET", "HEAD"):
             self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
-            for path in (HEALTH, f"{HEALTH}/"):
-                self.doors.add(("http", method, path), health)
+            self.doors.add(("http", method, HEALTH), health)
+            self.doors.add(("http", method, f"{HEALTH}/"), health)
         self.trims = TrimJobs(bus.trim)
         self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.descriptors, log, clock))
 
@@ -146,7 +149,7 @@ class Assembly:
             applied = await asyncio.to_thread(migrate, database, resource("migrations"))
             for migration in applied:
                 logger.info("migration_applied", number=migration.number, name=migration.name)
-            clock = SystemClock()
+            clock = TrustedClock(SystemClock())
             log = await open_log(
                 database,
                 clock=clock,
@@ -156,6 +159,7 @@ class Assembly:
                 max_topics=settings.limits.max_topics,
             )
             undo.push_async_callback(log.close)
+            clock.not_before(log.health().newest)
             bus = EventBus(log, clock, tail_events=settings.bus.tail_events, tail_bytes=settings.bus.tail_bytes)
             for app in apps:
                 undo.push_async_callback(app.close)
@@ -163,7 +167,7 @@ class Assembly:
             assembly = cls(settings, clock, lock, log, bus, apps)
             for app in apps:
                 await app.start()
-            assembly.hub.start(assembly.descriptors.probe)
+            assembly.hub.start(assembly.look_around)
             undo.pop_all()
         logger.info(
             "service_opened",
@@ -188,12 +192,32 @@ class Assembly:
         """The topics that a stream's path stands for; None if no application knows it. Raises NotFoundError."""
         return next((topics for app in self.apps if (topics := app.alias(path)) is not None), None)
 
+    def look_around(self) -> None:
+        """At what changes without anybody asking: descriptors, and the calendar. Every now and then."""
+        self.descriptors.probe()
+        self.clock.unix_ms()
+        doubt = self.clock.doubt
+        if bool(doubt) != self._is_doubted:
+            self._is_doubted = bool(doubt)
+            if doubt:
+                logger.warning("clock_doubted", ahead_seconds=round(doubt, 1))
+            else:
+                logger.info("clock_trusted", confirmed=self.clock.steps)
+
+    def _clock(self) -> str:
+        doubt = self.clock.doubt
+        if not doubt:
+            return "ok"
+        way = "ahead of" if doubt > 0 else "behind"
+        return f"the clock is {abs(doubt):.0f} s {way} the time that has passed: set it, or POST /api/clock/confirm"
+
     async def checks(self) -> dict[str, str]:
         """Each condition of readiness by name: "ok", or what is wrong."""
         return {
             "log": self.log.health().failure or "ok",
             "migrations": await asyncio.to_thread(self._check_migrations),
             "descriptors": "ok" if not self.descriptors.is_exhausted else "no descriptor is left for connections",
+            "clock": self._clock(),
             "draining": "ok" if not self.draining.has_begun else "the service is restarting",
         }
 

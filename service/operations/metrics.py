@@ -27,6 +27,7 @@ class ServiceMetrics(Collector):
         self._bus = bus
         self._hub = hub
         self._log = log
+        self._clock = clock
         self._started = clock.unix_ms() / 1000
 
     def collect(self) -> Iterator[Metric]:
@@ -41,6 +42,8 @@ class ServiceMetrics(Collector):
         yield CounterMetricFamily("twinwire_events_replayed", "Events read from a cursor.", bus.reading.replayed)
         yield GaugeMetricFamily("twinwire_tail_events", "Events in memory.", len(bus.tail))
         yield GaugeMetricFamily("twinwire_tail_bytes", "Bytes that they take, about.", bus.tail.bytes)
+        ahead = "Seconds by which the clock is ahead of what is believed; 0 while it is trusted."
+        yield GaugeMetricFamily("twinwire_clock_doubt_seconds", ahead, self._clock.doubt)
         told = "How often no descriptor was left."
         yield CounterMetricFamily("twinwire_descriptor_exhaustions", told, self._descriptors.exhaustions)
         yield GaugeMetricFamily("twinwire_places_max", "Places for streams and waiting polls.", self._gate.max_places)

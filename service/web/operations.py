@@ -21,6 +21,8 @@ from service.web.json import answer, read
 
 _TAG: Final = "operations"
 _LISTING: Final = Parameters("topic", "after", "limit")
+_TOLD: Final = frozenset({"clock"})
+"""Checks that are no reason to send clients elsewhere."""
 _KEEP_MAX: Final = 1 << 53
 """Events that a trim may keep; beyond, a JSON number is no integer to everybody (RFC 8259, 6)."""
 
@@ -48,7 +50,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
     @blueprint.get("/api/ready")
     async def ready() -> Response:
         checks = await assembly.checks()
-        is_ready = all(value == "ok" for value in checks.values())
+        is_ready = all(value == "ok" for name, value in checks.items() if name not in _TOLD)
         return answer({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 
     @blueprint.get("/metrics")
@@ -83,6 +85,11 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         response = answer(_trim(job), 202)
         response.headers["Location"] = f"/api/topics/trim/{job.id}"
         return response
+
+    @blueprint.post("/api/clock/confirm")
+    async def confirm() -> Response:
+        """The operator says that the calendar is right, although it has jumped."""
+        return answer({"moved": assembly.clock.confirm()})
 
     @blueprint.get("/api/topics/trim/<id>")
     async def trim_job(id: str) -> Response:
@@ -155,6 +162,8 @@ def _paths() -> dict[str, Any]:
             words.query("limit", "More is capped.", {**COUNT, "minimum": 1, "default": TOPICS_MAX}),
         ],
     )
+    moved = {200: words.answer("By how many seconds the time moves.", ref("ClockConfirmed"))}
+    confirmed = operation(_TAG, "confirmClock", "Believe the clock, although it has jumped", moved, problems=(403,))
     document = {200: words.answer("OpenAPI 3.1.", {"type": "object"})}
     return {
         "/api/health": get("health", "Whether the process lives", {200: words.answer("It does.", ref("Health"))}),
@@ -171,6 +180,7 @@ def _paths() -> dict[str, Any]:
                 parameters=[words.path("id", "From the `Location` of its `202`.")],
             ),
         },
+        "/api/clock/confirm": {"post": confirmed},
         "/api/openapi.json": get("openapi", "This document", document),
         "/metrics": get("metrics", "Metrics", {200: words.answer("Prometheus text.", STRING, "text/plain")}),
     }
@@ -195,6 +205,7 @@ def _schemas() -> dict[str, Schema]:
                 "cursor": {**STRING, "description": "What to send as the next `after`."},
             }
         ),
+        "ClockConfirmed": record({"moved": {"type": "number"}}),
         "TrimRequest": record({"topic": ref("TopicFilter"), "keep": COUNT}, additionalProperties=False),
         "Trimmed": record({"removed": COUNT}),
         "Trim": record(

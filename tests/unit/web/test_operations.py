@@ -43,7 +43,7 @@ async def test_ready_names_each_check(app: TwinwireApp) -> None:
     assert answer.status == 200
     assert answer.json() == {
         "ready": True,
-        "checks": dict.fromkeys(("log", "migrations", "descriptors", "draining"), "ok"),
+        "checks": dict.fromkeys(("log", "migrations", "descriptors", "clock", "draining"), "ok"),
     }
     assert answer.headers["cache-control"] == "no-store"
 
