@@ -1,6 +1,12 @@
 """`python -m service` and `twinwire`: the command, which stands in `service.command`."""
 
-from service.command.commands import run_command
+import signal
+
+# Ctrl-C ends a program that has not begun, or only waits, as it ends any other: without a traceback of what it was
+# importing. The service installs its own way to stop once it can be stopped.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from service.command.commands import run_command  # noqa: E402 - after the line above, or it would come too late
 
 if __name__ == "__main__":
     run_command()

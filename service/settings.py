@@ -6,9 +6,9 @@ The variables' names are flat, `TWINWIRE_PORT`, whichever room they belong to; a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -49,7 +49,18 @@ class RetentionPolicy(BaseModel):
 class _Room(BaseSettings):
     """The settings of one room, from the environment."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", str_strip_whitespace=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _tidy(cls, value: object, field: ValidationInfo) -> object:
+        """What surrounds a value came with its line: a carriage return, mostly. Words may be in capitals."""
+        if not isinstance(value, str):
+            return value
+        info = cls.model_fields[field.field_name or ""]
+        return value.strip().lower() if get_origin(info.annotation) is Literal else value.strip()
 
 
 def _split(value: object) -> object:
@@ -78,6 +89,16 @@ class LogSettings(_Room):
         (), description='JSON list of {"topics", "max_age" s, "max_count", "max_bytes"}; empty keeps everything.'
     )
     retention_interval: float = Field(60.0, gt=0, description="Seconds between two passes of retention.")
+
+    @field_validator("database")
+    @classmethod
+    def _is_a_file(cls, path: Path) -> Path:
+        name = str(path)
+        if not path.name or name == ":memory:" or name.startswith("file:"):
+            raise ValueError("is the path of a file")
+        if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in name):
+            raise ValueError("has a control character in it")
+        return path
 
 
 class BusSettings(_Room):
@@ -173,7 +194,7 @@ class Settings:
     @classmethod
     def read(cls, values: Mapping[str, Any] | None = None) -> "Settings":
         """The environment, beaten by `values` of flat names. Raises ConfigError with everything that is wrong."""
-        left = dict(values or {})
+        left = {name: value for name, value in (values or {}).items() if value != ""}  # as an empty variable: unset
         rooms: dict[str, BaseSettings] = {}
         wrong: list[str] = []
         for room, kind in settings_rooms():

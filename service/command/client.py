@@ -1,94 +1,183 @@
-"""The command's own client: publish and follow over plain HTTP, with the standard library."""
+"""The command's own client: publish and follow over plain HTTP, with the standard library.
+
+Events are passed on as the text that they came as: digits, repeated members and whatever a decoder would not take.
+"""
 
 import http.client
-import json
 import random
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from service.core.errors import TwinwireError
 
+ANSWER_MAX: Final = 64 << 20
+"""Bytes of an answer that are read; a page of ours has about one."""
+
+PAUSE_MAX: Final = 30.0
+"""Seconds until the next try, at most, unless `Retry-After` says more."""
+
+RETRY_AFTER_MAX: Final = 300.0
+"""Seconds of `Retry-After` that are believed."""
+
+_PASSING: Final = frozenset({408, 425, 429})
+"""Below 500, what another try may help: a proxy's timeout, too early, too many."""
+
 
 class ClientError(TwinwireError):
-    """The server refused, or can't be reached."""
+    """The server refused, or can't be reached. `is_passing`: a later try may help; `pause`: seconds until then."""
 
     title = "Request failed"
 
+    def __init__(self, detail: str, *, is_passing: bool = False, pause: float | None = None, **rest: Any) -> None:
+        super().__init__(detail, **rest)
+        self.is_passing: Final = is_passing
+        self.pause: Final = pause
+
+
+class Gap(msgspec.Struct):
+    """What can't be delivered any more (docs/protocol.md, section 2)."""
+
+    requested: str
+    reason: str
+    id: str
+    floor: str | None = None
+
+
+class Page(msgspec.Struct):
+    """An answer of `GET /api/events`; each event is its own text."""
+
+    events: list[msgspec.Raw]
+    cursor: str
+    more: bool = False
+    gap: Gap | None = None
+
+
+class Published(msgspec.Struct):
+    id: str
+
+
+class _Problem(msgspec.Struct):
+    title: str = ""
+    detail: str = "no reason given"
+    field: str | None = None
+
 
 class Client:
-    """Talks to the Twinwire at `url`, which may have a path prefix."""
+    """Talks to the Twinwire at `url`, which may have a path prefix. `told` gets a line when something is waited out."""
 
-    def __init__(self, url: str, timeout: float = 75.0) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+    def __init__(self, url: str, timeout: float = 75.0, told: Callable[[str], None] = lambda line: None) -> None:
         try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
             port = parts.port
         except ValueError as error:
-            raise ClientError(f"{url!r} has no port that is a number from 0 to 65535") from error
+            raise ClientError(f"{url!r} is not a URL, or its port is no number from 0 to 65535") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ClientError(f"{url!r} is not an http or https URL")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, port, timeout=timeout)
-        self._prefix = parts.path.rstrip("/")
+        self._prefix = quote(parts.path.rstrip("/"), safe="/%~")
+        self._told = told
 
-    def publish(self, topic: str, type: str, data: str, key: str | None = None) -> dict[str, Any]:
-        """Publish `data`, JSON text, as it is. Raises ClientError."""
+    def publish(self, topic: str, type: str, data: str, key: str | None = None) -> str:
+        """Publish `data`, JSON text, as it is; returns the event's id. Raises ClientError."""
+        _check_text(TOPIC=topic, TYPE=type, DATA=data, KEY=key or "")
         try:
-            json.loads(data)
-        except ValueError as error:
+            msgspec.json.decode(data, type=msgspec.Raw)
+        except (ValueError, RecursionError) as error:
             raise ClientError(f"DATA is not JSON: {error}") from error
-        fields = {"topic": topic, "type": type} | ({"key": key} if key else {})
-        body = f'{json.dumps(fields)[:-1]}, "data": {data}}}'
-        return self._request("POST", "/api/events", body, {"Content-Type": "application/json"})
+        fields = {"topic": topic, "type": type} | ({"key": key} if key is not None else {})
+        body = msgspec.json.encode(fields)[:-1] + b',"data":' + data.encode() + b"}"
+        published: Published = self._ask("POST", "/api/events", Published, body)
+        return published.id
 
-    def follow(self, topics: tuple[str, ...], after: str | None, wait: float, once: bool) -> Iterator[dict[str, Any]]:
-        """Events, and gaps as `{"type": "gap", ...}`, from `after` on; for ever, unless `once`.
+    def follow(
+        self, topics: tuple[str, ...], after: str | None, wait: float, once: bool
+    ) -> Iterator[msgspec.Raw | Gap]:
+        """Events as their text, and gaps, from `after` on; for ever, unless `once`.
 
         Goes on from its cursor after a failure, as a browser would. Raises ClientError for what a retry can't help.
         """
+        _check_text(**{f"TOPICS {n}": topic for n, topic in enumerate(topics, 1)}, after=after or "")
         query = "".join(f"&topic={quote(topic)}" for topic in topics)
         after = after or "latest"
         failures = 0
         while True:
+            path = f"/api/events?after={quote(after)}&wait={0 if once else wait:g}{query}"
             try:
-                answer = self._request("GET", f"/api/events?after={quote(after)}&wait={0 if once else wait}{query}")
+                page = self._ask("GET", path, Page)
             except ClientError as error:
-                if error.status < 500 or once:
+                if once or not error.is_passing:
                     raise
+                if not failures:
+                    self._told(f"{error.detail}; trying again")
                 failures += 1
-                time.sleep(random.uniform(0, min(30.0, 2.0**failures)))
+                longest = min(PAUSE_MAX, 2.0**failures) if failures < 10 else PAUSE_MAX
+                time.sleep(random.uniform(0, longest) + min(error.pause or 0.0, RETRY_AFTER_MAX))
                 continue
             failures = 0
-            if answer["gap"]:
-                yield {"type": "gap", **answer["gap"]}
-            yield from answer["events"]
-            after = str(answer["cursor"])
-            if once and not answer["more"]:
+            if page.gap:
+                yield page.gap
+            yield from page.events
+            after = page.cursor
+            if once and not page.more:
                 return
 
-    def _request(
-        self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
-    ) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, kind: type[Any], body: bytes | None = None) -> Any:
+        headers = {} if body is None else {"Content-Type": "application/json"}
         try:
-            self._connection.request(
-                method, self._prefix + path, None if body is None else body.encode(), headers or {}
-            )
+            self._connection.request(method, self._prefix + path, body, headers)
             response = self._connection.getresponse()
-            content = response.read()
-        except (OSError, http.client.HTTPException) as error:
+            content = response.read(ANSWER_MAX)
+            if not response.isclosed():
+                self._connection.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
             self._connection.close()
             where = f"{self._connection.host} port {self._connection.port}"
-            raise ClientError(f"no answer from {where}: {error}", status=503) from error
-        return _answer(response.status, content)
+            raise ClientError(f"no answer from {where}: {error}", status=503, is_passing=True) from error
+        return _answer(response, content, kind)
 
 
-def _answer(status: int, content: bytes) -> dict[str, Any]:
+def _answer(response: http.client.HTTPResponse, content: bytes, kind: type[Any]) -> Any:
+    """What is in it. Raises ClientError for a refusal, and for what is not an answer of ours."""
+    status = response.status
+    if status < 300:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except (ValueError, RecursionError) as error:
+            detail = f"{status} with something else than an answer of Twinwire"
+            raise ClientError(detail, status=502, is_passing=True) from error
+    if status < 400:
+        where = response.headers.get("Location", "nowhere")
+        raise ClientError(f"{status}, to {where}: is this the service's URL?", status=status, is_passing=True)
     try:
-        answer = json.loads(content)
-    except ValueError:
-        answer = {}
-    if status < 300 and isinstance(answer, dict):
-        return answer
-    detail = f"{status} {answer.get('title', '')}: {answer.get('detail', 'no reason given')}"
-    raise ClientError(detail, status=status, field=answer.get("field"))
+        problem = msgspec.json.decode(content, type=_Problem)
+        is_ours = response.headers.get_content_type() == "application/problem+json"
+    except (ValueError, RecursionError):
+        problem, is_ours = _Problem(), False
+    raise ClientError(
+        f"{status} {problem.title}: {problem.detail}",
+        status=status,
+        field=problem.field,
+        # Without a problem it is not the service that speaks, and where it will be in a minute nobody knows.
+        is_passing=status >= 500 or status in _PASSING or not is_ours,
+        pause=_seconds(response.headers.get("Retry-After")),
+    )
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """RFC 9110, 10.2.3; a date counts as nothing said."""
+    text = (retry_after or "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _check_text(**texts: str) -> None:
+    """Raises ClientError for what came from a shell and is not UTF-8."""
+    for name, text in texts.items():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ClientError(f"{name} is not UTF-8") from error

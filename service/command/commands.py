@@ -3,14 +3,15 @@
 Each command imports what it runs when it is called, so that `twinwire publish` does not load a server.
 """
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
+import msgspec
 
+from service.command.output import forget_stdout, harmless, is_coloured, write_json, write_line
 from service.core.errors import TwinwireError
 from service.resources import resource
 from service.settings import Settings
@@ -62,11 +63,12 @@ def main() -> None:
 @_config
 def serve(host: str | None, port: int | None, database: Path | None, config_file: Path | None) -> None:
     """Migrate the database and serve until SIGTERM or Ctrl-C."""
+    from service.clock import SystemClock
     from service.operations.logs import configure_logs
     from service.server.serve import run
 
     settings = _settings(host=host, port=port, database=database)
-    configure_logs(settings.operations.log_level, settings.operations.log_format)
+    configure_logs(settings.operations.log_level, settings.operations.log_format, SystemClock().monotonic)
     run(settings, config_file or resource("hypercorn.toml"))
 
 
@@ -74,10 +76,11 @@ def serve(host: str | None, port: int | None, database: Path | None, config_file
 @_database
 def migrate(database: Path | None) -> None:
     """Bring the database up to date, without serving."""
+    from service.log.sqlite.files import real_path
     from service.log.sqlite.lock import FileLock
     from service.log.sqlite.migrate import migrate as apply
 
-    path = _settings(database=database).log.database
+    path = real_path(_settings(database=database).log.database)
     with FileLock(path):
         applied = apply(path, resource("migrations"))
     for migration in applied:
@@ -106,8 +109,18 @@ def publish(topic: str, type: str, data: str, key: str | None, url: str) -> None
     """Publish one event: DATA is JSON, or - to read it from standard input. Prints its id."""
     from service.command.client import Client
 
-    text = sys.stdin.read() if data == "-" else data
-    click.echo(Client(url).publish(topic, type, text, key)["id"])
+    write_line(harmless(Client(url).publish(topic, type, _from_stdin() if data == "-" else data, key)))
+
+
+def _from_stdin() -> str:
+    """UTF-8, whatever the locale; a byte order mark is passed over (RFC 8259, 8.1)."""
+    if sys.stdin is None:
+        raise TwinwireError("standard input is closed")
+    whole = sys.stdin.buffer.read()
+    try:
+        return whole.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TwinwireError(f"DATA is not UTF-8: {error.reason} at byte {error.start}") from error
 
 
 @main.command()
@@ -119,28 +132,71 @@ def publish(topic: str, type: str, data: str, key: str | None, url: str) -> None
 @_url
 def tail(topics: tuple[str, ...], after: str | None, as_json: bool, once: bool, wait: float, url: str) -> None:
     """Follow TOPICS (filters; all of them by default), across restarts of the service."""
-    from service.command.client import Client
+    from service.command.client import Client, Gap
 
-    for event in Client(url).follow(topics, after, wait, once):
-        click.echo(json.dumps(event, ensure_ascii=False, separators=(",", ":")) if as_json else _line(event))
-        sys.stdout.flush()
+    for found in Client(url, told=_tell).follow(topics, after, wait, once):
+        if as_json:
+            write_json(bytes(found) if not isinstance(found, Gap) else _gap_text(found))
+        else:
+            write_line(_gap(found) if isinstance(found, Gap) else _line(bytes(found)))
 
 
-def _line(event: dict[str, Any]) -> str:
+class _Shown(msgspec.Struct):
+    """What people see of an event."""
+
+    id: str
+    topic: str
+    type: str
+    time: str
+    data: msgspec.Raw
+
+
+def _line(event: bytes) -> str:
     """One event for people."""
-    if "topic" not in event:
-        return click.style(f"gap ({event['reason']}): {event['requested']} -> {event['id']}", fg="yellow")
-    data = json.dumps(event["data"], ensure_ascii=False)
-    moment = click.style(event["time"], dim=True)
-    return f"{moment} {event['id']} {click.style(event['topic'], fg='cyan')} {event['type']} {data}"
+    try:
+        shown = msgspec.json.decode(event, type=_Shown)
+    except (ValueError, RecursionError):  # not ours, and as it is
+        return harmless(event.decode("utf-8", "replace"))
+    data = bytes(shown.data).decode("utf-8", "replace")
+    moment, topic = _style(harmless(shown.time), dim=True), _style(harmless(shown.topic), fg="cyan")
+    return f"{moment} {harmless(shown.id)} {topic} {harmless(shown.type)} {harmless(data)}"
+
+
+def _gap(gap: Any) -> str:
+    return _style(harmless(f"gap ({gap.reason}): {gap.requested} -> {gap.id}"), fg="yellow")
+
+
+def _gap_text(gap: Any) -> bytes:
+    return msgspec.json.encode({"type": "gap", **msgspec.structs.asdict(gap)})
+
+
+def _style(text: str, **how: Any) -> str:
+    return click.style(text, **how) if is_coloured() else text
+
+
+def _tell(line: str) -> None:
+    write_line(f"twinwire: {harmless(line)}", sys.stderr)
+
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as of a shell: 128 and SIGINT's number."""
+
+UNREAD: Final = 141
+"""The same of SIGPIPE: `twinwire tail | head`."""
 
 
 def run_command() -> None:
-    """`main`, with our own errors as one line and exit status 1."""
+    """`main`, with errors as one line: ours with exit status 1, of the command line itself with 2."""
     try:
-        main(standalone_mode=True)
+        sys.exit(main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        _tell(error.format_message())
+        sys.exit(error.exit_code)
     except TwinwireError as error:
-        click.echo(f"twinwire: {error.detail}", err=True)
+        _tell(error.detail)
         sys.exit(1)
-    except (KeyboardInterrupt, BrokenPipeError):
-        sys.exit(130)
+    except BrokenPipeError:
+        forget_stdout()
+        sys.exit(UNREAD)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(INTERRUPTED)

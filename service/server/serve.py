@@ -5,13 +5,14 @@ the trigger that it waits for is ours: it drains first, and returns when the str
 """
 
 import asyncio
+import contextlib
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Final, cast
 
-import click
 import structlog
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
@@ -80,8 +81,7 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         keeping = asyncio.create_task(
             keeper.run(assembly.hub.turnover, lambda: assembly.bus.published), name="garbage-keeper"
         )
-        click.echo(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
-        sys.stdout.flush()
+        announce(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         await stop.wait()
         keeping.cancel()
         logger.info("stopping")
@@ -95,6 +95,17 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         if not stop.is_set():
             raise
         logger.warning("connections_cut", reason=str(error))
+
+
+def announce(line: str) -> None:
+    """On standard output, if anybody takes it: closed, broken or full, it is no reason not to serve."""
+
+    def write() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            print(line, flush=True)
+
+    if sys.stdout is not None:
+        threading.Thread(target=write, name="announce", daemon=True).start()
 
 
 def _stop_signal() -> asyncio.Event:

@@ -147,3 +147,36 @@ def test_another_programs_variables_are_left_alone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TWINWIRE_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("PORT", "1")
     assert Settings.read().server.port == 8000
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`TWINWIRE_HOST=` listened on all addresses, without a word."""
+    usual = Settings.read()
+    for name, _ in every_setting():
+        monkeypatch.setenv(name, "")
+    assert Settings.read() == usual
+    assert Settings.read({"host": "", "database": ""}) == usual
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("log_level", "INFO", "info"),
+        ("log_level", "Warning\r", "warning"),
+        ("durability", " FULL ", "full"),
+        ("host", "127.0.0.1\r", "127.0.0.1"),
+        ("database", "log.db\r\n", Path("log.db")),
+        ("database", "a #?% b.db", Path("a #?% b.db")),
+    ],
+)
+def test_what_an_editor_or_a_shell_leaves_behind_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object
+) -> None:
+    monkeypatch.setenv(f"TWINWIRE_{name.upper()}", text)
+    assert setting(Settings.read(), name) == value
+
+
+@pytest.mark.parametrize("path", [":memory:", "file:a.db", ".", "/", "a\x1bb", "a\x85b"])
+def test_a_database_is_the_path_of_a_file(path: str) -> None:
+    with pytest.raises(ConfigError, match="TWINWIRE_DATABASE"):
+        Settings.read({"database": path})

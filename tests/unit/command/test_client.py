@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from service.command import client as module
-from service.command.client import Client, ClientError
+from service.command.client import Client, ClientError, Gap
 from tests.support.server import free_port
+
+PROBLEM = b"Content-Type: application/problem+json\r\n"
 
 
 class Script:
     """A server that gives one answer a connection, in order, and keeps what it was asked. None: it hangs up."""
 
-    def __init__(self, *answers: tuple[int, bytes] | None) -> None:
+    def __init__(self, *answers: tuple[int, bytes] | tuple[int, bytes, bytes] | None) -> None:
         self.asked: list[bytes] = []
         self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -32,9 +34,9 @@ class Script:
                 length = next((int(line[15:]) for line in head.splitlines() if line.startswith(b"Content-Length:")), 0)
                 self.asked.append(head + b"\r\n" + file.read(length))
                 if answer is not None:
-                    status, body = answer
-                    head = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-                    connection.sendall(head % (status, len(body)) + body)
+                    status, body, *fields = answer
+                    head = b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n"
+                    connection.sendall(head % (status, b"".join(fields), len(body)) + body)
 
     def close(self) -> None:
         self._listener.close()
@@ -45,7 +47,7 @@ class Script:
 def script() -> Iterator[Any]:
     made: list[Script] = []
 
-    def make(*answers: tuple[int, bytes] | None) -> Script:
+    def make(*answers: tuple[int, bytes] | tuple[int, bytes, bytes] | None) -> Script:
         made.append(Script(*answers))
         return made[-1]
 
@@ -67,6 +69,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return told
 
 
+GAP = {"requested": "e-0", "reason": "trimmed", "id": "e-1", "floor": None}
+
+
 def page(cursor: str, *events: object, gap: object = None, more: bool = False) -> tuple[int, bytes]:
     return 200, json.dumps({"events": events, "gap": gap, "cursor": cursor, "more": more}).encode()
 
@@ -74,10 +79,10 @@ def page(cursor: str, *events: object, gap: object = None, more: bool = False) -
 def test_data_goes_out_as_it_was_written(script: Any) -> None:
     server = script((200, b'{"id":"e-1"}'))
     answer = Client(server.url + "/prefix/").publish("a", "x", '{"n": 1.0, "big": 12345678901234567890}', key="k")
-    assert answer == {"id": "e-1"}
+    assert answer == "e-1"
     head, _, body = server.asked[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /prefix/api/events HTTP/1.1\r\n")
-    assert body.endswith(b'"data": {"n": 1.0, "big": 12345678901234567890}}')
+    assert body.endswith(b'"data":{"n": 1.0, "big": 12345678901234567890}}')
     assert json.loads(body) | {"data": 0} == {"topic": "a", "type": "x", "key": "k", "data": 0}
 
 
@@ -87,9 +92,13 @@ def test_what_is_no_json_is_not_sent() -> None:
 
 
 def test_a_page_after_the_other_until_there_is_no_more(script: Any) -> None:
-    server = script(page("e-1", {"id": "e-1"}, more=True), page("e-2", {"id": "e-2"}, gap={"reason": "trimmed"}))
+    server = script(page("e-1", {"id": "e-1"}, more=True), page("e-2", {"id": "e-2"}, gap=GAP))
     got = list(Client(server.url).follow(("a/*", "b c"), "earliest", 25, once=True))
-    assert got == [{"id": "e-1"}, {"type": "gap", "reason": "trimmed"}, {"id": "e-2"}]
+    assert [one if isinstance(one, Gap) else json.loads(bytes(one)) for one in got] == [
+        {"id": "e-1"},
+        Gap("e-0", "trimmed", "e-1", None),
+        {"id": "e-2"},
+    ]
     assert server.asked[0].startswith(b"GET /api/events?after=earliest&wait=0&topic=a/%2A&topic=b%20c HTTP/1.1")
     assert server.asked[1].startswith(b"GET /api/events?after=e-1&wait=0&")
 
@@ -105,14 +114,14 @@ def test_it_goes_on_from_its_cursor_after_failures_and_waits_longer_each_time(sc
         page("e-3", {"id": "e-3"}),
     )
     events = Client(server.url).follow((), None, 1.5, once=False)
-    assert [next(events)["id"] for _ in range(3)] == ["e-1", "e-2", "e-3"]
+    assert [json.loads(bytes(next(events)))["id"] for _ in range(3)] == ["e-1", "e-2", "e-3"]
     after = [asked.split(b"after=")[1].split(b"&")[0] for asked in server.asked]
     assert after == [b"latest", b"e-1", b"e-1", b"e-1", b"e-1", b"e-2", b"e-2"]
     assert pauses == [2.0, 4.0, 8.0, 2.0], "and begins anew after a success"
 
 
 def test_what_a_retry_can_not_help_ends_it(script: Any, pauses: list[float]) -> None:
-    server = script((422, b'{"title":"Invalid","detail":"no such filter","field":"topic"}'))
+    server = script((422, b'{"title":"Invalid","detail":"no such filter","field":"topic"}', PROBLEM))
     with pytest.raises(ClientError, match="422 Invalid: no such filter") as caught:
         next(Client(server.url).follow(("**/a",), None, 1, once=False))
     assert (caught.value.status, caught.value.field) == (422, "topic")
@@ -137,3 +146,74 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ClientError) as caught:
         Client(url)
     assert url in caught.value.detail
+
+
+# What stands in the service's place
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        (200, b"<html>"),
+        (200, b""),
+        (200, b"[]"),
+        (200, b"{}"),
+        (200, b'{"events":1,"cursor":"e"}'),
+        (200, b"[" * 100_000),
+        (302, b"", b"Location: https://login.example\r\n"),
+        (404, b"<html>no route"),
+        (408, b"slow", PROBLEM),
+        (425, b"{}", PROBLEM),
+        (429, b'{"title":"Too many"}', PROBLEM),
+        (502, b"\xff\xfe"),
+    ],
+)
+def test_something_else_in_its_place_is_waited_out_and_told_once(
+    script: Any, pauses: list[float], odd: tuple[int, bytes]
+) -> None:
+    told: list[str] = []
+    server = script(odd, odd, page("e-1", {"id": "e-1"}))
+    events = Client(server.url, told=told.append).follow((), "earliest", 1, once=False)
+    assert json.loads(bytes(next(events))) == {"id": "e-1"}
+    assert len(told) == 1
+    assert str(odd[0]) in told[0]
+    with pytest.raises(ClientError, match=str(odd[0])):
+        list(Client(script(odd).url).follow((), "earliest", 1, once=True))
+
+
+def test_retry_after_is_waited_for(script: Any, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    answers = [(429, b"{}", PROBLEM + b"Retry-After: %b\r\n" % text) for text in (b"7", b"999999", b"soon", b"-1")]
+    events = Client(script(*answers, page("e-1", {"id": "e-1"})).url).follow((), "earliest", 1, once=False)
+    next(events)
+    assert slept == [7.0, 300.0, 0.0, 0.0]
+
+
+def test_events_are_passed_on_as_the_text_that_they_are(script: Any) -> None:
+    event = b'{"id":"e-1","data":{"n":%b,"n":0.12345678901234567890,"f":1e400}}' % (b"1" * 5_000)
+    body = b'{"events":[%b],"cursor":"e-1","more":false,"gap":null}' % event
+    (found,) = Client(script((200, body)).url).follow((), "earliest", 1, once=True)
+    assert bytes(found) == event
+
+
+@pytest.mark.parametrize("data", ["1" * 5_000, "1e400", '{"a":1,"a":2}', "0.12345678901234567890"])
+def test_data_that_a_decoder_would_change_goes_out_as_it_is(script: Any, data: str) -> None:
+    server = script((201, b'{"id":"e-1"}'))
+    Client(server.url).publish("a", "x", data)
+    assert server.asked[0].endswith(f'"data":{data}}}'.encode())
+
+
+@pytest.mark.parametrize("data", ["\udcff", "[" * 100_000, "", "{", "NaN"])
+def test_no_bytes_from_a_shell_are_a_traceback(data: str) -> None:
+    client = Client(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(ClientError, match="DATA is not"):
+        client.publish("a", "x", data)
+
+
+def test_a_topic_that_is_not_utf_8_is_named() -> None:
+    client = Client(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(ClientError, match="TOPICS 2 is not UTF-8"):
+        next(client.follow(("a", "\udcff"), None, 1, once=True))
+    with pytest.raises(ClientError, match="TOPIC is not UTF-8"):
+        client.publish("\udcff", "x", "1")

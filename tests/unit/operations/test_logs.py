@@ -1,17 +1,26 @@
 """Log lines as an operator's tools get them: the configuration is the process's, so each test has one of its own."""
 
+import io
 import json
+import logging
+import re
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+
+from service.operations import logs
+from service.operations.logs import KINDS_MAX, REPEAT, Lines, Repeats
 
 PROGRAM = """
-import logging, structlog
+import logging, structlog, time
 from service.operations.logs import configure_logs
-configure_logs({level!r}, {style!r})
+configure_logs({level!r}, {style!r}, time.monotonic)
 logger = structlog.get_logger("ours")
 logger.debug("quiet")
 logger.info("opened", head=3)
@@ -65,3 +74,90 @@ def test_people_get_text() -> None:
 def test_the_level_is_everybodys_and_libraries_are_heard_from_warnings_on(level: str, events: list[str]) -> None:
     told: list[dict[str, Any]] = [json.loads(line) for line in lines(level, "json")]
     assert [line["event"] for line in told] == events
+
+
+class Now:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def passed(repeats: Repeats, **event: Any) -> dict[str, Any] | None:
+    try:
+        return dict(repeats(None, "warning", event))
+    except structlog.DropEvent:
+        return None
+
+
+def test_the_same_line_is_written_once_and_counted() -> None:
+    now = Now()
+    repeats = Repeats(now)
+    line = {"event": "lost", "reason": "reset"}
+    assert passed(repeats, **line) == line
+    assert [passed(repeats, **line) for _ in range(5)] == [None] * 5
+    assert passed(repeats, event="lost", reason="other") == {"event": "lost", "reason": "other"}
+    now.seconds += REPEAT
+    assert passed(repeats, **line) == {**line, "repeated": 5}
+    now.seconds += REPEAT
+    assert passed(repeats, **line) == line
+
+
+def test_an_exception_is_the_same_wherever_it_was_raised() -> None:
+    repeats = Repeats(Now())
+    assert passed(repeats, event="broken", exc_info=ValueError("a"))
+    assert passed(repeats, event="broken", exc_info=ValueError("a")) is None
+    assert passed(repeats, event="broken", exc_info=ValueError("b"))
+
+
+def test_what_is_remembered_of_lines_is_bounded() -> None:
+    repeats = Repeats(Now())
+    for n in range(3 * KINDS_MAX):
+        assert passed(repeats, event="odd", number=n)
+    assert len(repeats._known) <= KINDS_MAX
+
+
+class Stuck(io.StringIO):
+    """Takes nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def write(self, text: str) -> int:
+        assert self.gate.wait(20)
+        return super().write(text)
+
+
+def test_who_logs_never_waits_and_what_is_dropped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LINES_MAX", 10)
+    stream = Stuck()
+    handler = Lines(stream)
+    for n in range(100):
+        handler.emit(logging.LogRecord("a", logging.INFO, "", 0, f"line {n}", None, None))
+    stream.gate.set()
+    while not handler._lines.empty():
+        time.sleep(0.001)
+    handler.emit(logging.LogRecord("a", logging.INFO, "", 0, "last", None, None))
+    handler.flush_for(20)
+    written = stream.getvalue()
+    assert "line 0" in written
+    assert "line 99" not in written
+    assert "last" in written
+    assert "log_lines_dropped" in written
+    dropped = sum(int(found) for found in re.findall(r'"lines": (\d+)', written))
+    assert dropped + len(re.findall(r"line \d", written)) == 100
+
+
+def test_a_stream_that_fails_ends_nothing() -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    handler = Lines(Broken())
+    for _ in range(3):
+        handler.emit(logging.LogRecord("a", logging.INFO, "", 0, "line", None, None))
+    handler.flush_for(20)
+    nowhere = Lines(None)
+    nowhere.emit(logging.LogRecord("a", logging.INFO, "", 0, "line", None, None))

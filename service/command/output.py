@@ -1,0 +1,55 @@
+"""What the command prints: others' data can't steer a terminal, and no terminal is asked for what it can't show.
+
+Rule 1: for people and terminals, what could steer one is written as JSON escapes it, `\\u009b`: control characters, and
+those that turn the direction of what follows (Unicode TR 36, 2.5; CVE-2021-42574).
+Rule 2: JSON goes to files and pipes as the UTF-8 that it is (RFC 8259, 8.1), whatever the locale.
+Rule 3: whoever stops reading has had enough, and that is no error.
+"""
+
+import os
+import re
+import sys
+from typing import Any, Final
+
+_STEERING: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|[\ud800-\udfff]"
+)
+
+
+def harmless(text: str) -> str:
+    """Without anything that a terminal could take for an order."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def write_line(text: str, stream: Any = None) -> None:
+    """One line for people; `text` is harmless, apart from colours of our own. What can't be shown is escaped."""
+    stream = sys.stdout if stream is None else stream
+    if stream is None:  # closed before we began
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def write_json(text: bytes) -> None:
+    """One JSON text, as it is; harmless if it goes to a terminal."""
+    stream = sys.stdout
+    if stream is None:
+        return
+    if stream.isatty():
+        write_line(harmless(text.decode("utf-8", "replace")))
+        return
+    stream.flush()
+    stream.buffer.write(text + b"\n")
+    stream.buffer.flush()
+
+
+def is_coloured() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def forget_stdout() -> None:
+    """Nobody reads it any more: Python would complain when it flushes it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -1,0 +1,117 @@
+"""Standard streams that are closed, broken, full or unread, and Ctrl-C at the wrong moment (reports 23 and 24, F16)."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.http import request
+from tests.support.server import ServerProcess, command, environment, free_port
+
+DEADLINE = 30.0
+PIPE = 4_096
+
+
+async def until_healthy(url: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        assert process.poll() is None, "it has ended"
+        assert time.monotonic() < deadline, "it does not answer"
+        try:
+            if (await request(url, "GET", "/api/health")).status == 200:
+                return
+        except OSError:
+            await asyncio.sleep(0.05)
+
+
+def start(folder: Path, shell: str, **env: str) -> tuple[str, "subprocess.Popen[bytes]"]:
+    """`shell` says where the streams of `"$@"` go."""
+    port = free_port()
+    arguments = command("serve", "--port", str(port), "--database", str(folder / "a.db"))
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {shell}", "_", *arguments], env=environment(env), stdin=subprocess.DEVNULL
+    )
+    return f"http://127.0.0.1:{port}", process
+
+
+async def stop(process: "subprocess.Popen[bytes]") -> int:
+    process.terminate()
+    return await asyncio.to_thread(process.wait, DEADLINE)
+
+
+@pytest.mark.parametrize(
+    "streams", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full", "> >(true) 2> >(true)"]
+)
+async def test_report_23_closed_broken_and_full_streams_do_not_stop_a_service(tmp_path: Path, streams: str) -> None:
+    url, process = start(tmp_path, f'"$@" {streams}')
+    try:
+        await until_healthy(url, process)
+        odd = {"Content-Type": "application/json"}
+        assert (await request(url, "POST", "/api/events", body=b"{", headers=odd)).status == 400
+        assert await stop(process) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_report_24_a_log_that_nobody_reads_does_not_stop_a_service(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
+    port = free_port()
+    arguments = command("serve", "--port", str(port), "--database", str(tmp_path / "a.db"))
+    process = subprocess.Popen(
+        arguments,
+        env=environment({"TWINWIRE_RETENTION": '[{"max_count":1}]', "TWINWIRE_RETENTION_INTERVAL": "0.25"}),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=writing,
+    )
+    os.close(writing)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await until_healthy(url, process)
+        for n in range(400):  # each pass of retention that takes something is a line
+            draft = {"topic": f"t/{n % 7}", "type": "x", "data": n}
+            answer = await request(url, "POST", "/api/events", json_body=draft)
+            assert answer.status == 201
+            await asyncio.sleep(0.02)
+        assert (await request(url, "GET", "/api/health")).status == 200
+        assert await stop(process) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8])
+def test_f16_an_interrupt_while_it_starts_is_quiet(tmp_path: Path, after: float) -> None:
+    arguments = command("serve", "--port", "0", "--database", str(tmp_path / "a.db"))
+    process = subprocess.Popen(
+        arguments, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=DEADLINE)
+    assert process.returncode in (0, -signal.SIGINT, 130)
+    if after >= 0.05:  # before that Python itself may be starting
+        assert b"Traceback" not in told
+        assert b"Aborted" not in told
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_error(serve: Callable[..., ServerProcess]) -> None:
+    server = serve()
+    publish = " ".join(command("publish", "a", "x", "1", "--url", server.url))
+    tail = " ".join(command("tail", "--once", "--after", "earliest", "--url", server.url))
+    shell = f"for n in 1 2 3; do {publish}; done; {tail} | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", shell], env=environment(), capture_output=True, timeout=DEADLINE, check=False, text=True
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 4
