@@ -36,7 +36,7 @@ run: $(INSTALLED) ## Set up, migrate the database and serve; prints the URL. Ctr
 	@exec $(BIN)/twinwire serve $(ARGS)
 
 .PHONY: test
-test: $(DEV) ## Run all tests, in groups side by side; with ARGS, pytest with those.
+test: $(DEV) $(NODE_DEV) ## Run all tests, in groups side by side; with ARGS, pytest with those.
 	@chromium="$$(.ci/chromium $(BIN)/python)"; export TWINWIRE_CHROMIUM="$$chromium"; \
 	if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else .ci/test $(BIN)/python; fi
 

@@ -1,5 +1,6 @@
 """A real server, over a socket: request heads and WebSocket frames as bytes."""
 
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from tests.support.server import HOST
 STEP: Final = 0.100
 """Seconds of CPU of one step of the server's loop."""
 PATIENCE: Final = 3.0
+TAKEN: Final = 0.01
+"""Seconds for what was said to be taken in, before our side ends."""
 HEALTH: Final = b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 _VERSION: Final = st.sampled_from(["HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9", "", "http/1.1"])
@@ -101,6 +104,7 @@ def _exchange(victim: Victim, *said: bytes, first: Any = None) -> bytes:
                 line.sendall(piece)
                 if piece is first:
                     got += line.recv(65_536)
+            select.select([line], [], [], TAKEN)  # of those who leave at once, only so many a second are let in
             line.shutdown(socket.SHUT_WR)
             while more := line.recv(65_536):
                 got += more
