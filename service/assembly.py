@@ -107,14 +107,14 @@ class Assembly:
         work = self.guards.work.take  # what has begun comes first
         reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET), clock.monotonic)
         bodies = Bodies(limits.body_bytes, stream.send_timeout)
-        websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, data_max=limits.data_max)
+        turn = partial(work, Rank.BUSY)
+        websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, turn, data_max=limits.data_max)
         sse = SSEWire(self.gate, opening, pipes, frames, bodies)
         poll = PollWire(self.gate, drain, bus, pipes, control, frames, bodies, send_timeout=stream.send_timeout)
-        health = HealthWire(self.gate)
         self.doors = Doors(
             self.gate,
             bodies,
-            partial(work, Rank.BUSY),
+            turn,
             self.alias,
             {
                 ("http", "GET", EVENTS): poll,
@@ -129,8 +129,8 @@ class Assembly:
         )
         for method in ("GET", "HEAD"):
             self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
-            self.doors.add(("http", method, HEALTH), health)
-            self.doors.add(("http", method, f"{HEALTH}/"), health)
+            for path in (HEALTH, f"{HEALTH}/"):
+                self.doors.add(("http", method, path), HealthWire(self.gate))
         self.trims = TrimJobs(bus.trim)
         self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.descriptors, log, clock))
 

@@ -29,6 +29,8 @@ TOPICS_PAGE: Final = 100
 """Topics that the log is asked for at a time, in a turn among all that read: half a millisecond with what is made of
 them."""
 
+ANNOUNCE_TRIES: Final = 3
+
 TOPICS_LOOK: Final = 0.0005
 """Seconds of listing topics, and of counting who covers them, between two turns among all that read."""
 
@@ -46,7 +48,7 @@ class EventBus:
         self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.published = 0
-        log.follow(self._committed, self._trimmed)
+        log.follow(self._committed, self._trimmed, self._announced)
 
     @property
     def epoch(self) -> str:
@@ -105,6 +107,16 @@ class EventBus:
                 if offset <= head and not reached.done():
                     reached.set_result(None)
             self._waiting = [one for one in self._waiting if not one[1].done()]
+
+    async def _announced(self, topic: str) -> None:
+        """Find those whom a trim of the topic concerns, in steps; `_trimmed` then has them at hand.
+
+        While filters come and go that may concern it, they are looked for again, but not for ever.
+        """
+        for _ in range(ANNOUNCE_TRIES):
+            await in_turns(self.groups.find(topic))
+            if self.groups.known(topic) is not None:
+                return
 
     def _trimmed(self, topic: str, floor: int) -> None:
         self.reading.trimmed(topic, floor)

@@ -117,6 +117,7 @@ class Reading:
         steps = LOCATE_STEPS if turn is None else max(1, LOCATE_OFFSETS // self._log.step)
         for _ in range(steps):
             await (turn or self._turns.take)()
+            await self.learn(topics, turn)
             page = await self._log.read(topics, after, limit=1, max_bytes=1)
             if page.rows:
                 return page.rows[0][OFFSET] - 1

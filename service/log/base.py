@@ -48,6 +48,9 @@ Listener = Callable[[Sequence[Event]], None]
 TrimListener = Callable[[str, int], None]
 """Called on the event loop with a topic and its new floor, before the events up to there vanish."""
 
+TrimHerald = Callable[[str], Awaitable[None]]
+"""Awaited on the event loop with a topic whose floor is about to be raised."""
+
 Turn = Callable[[], Awaitable[None]]
 """Awaited by a search before each of its steps: others may go first, and what it raises ends the search."""
 
@@ -275,8 +278,12 @@ class EventLog(Protocol):
         May hold fewer than exist, even none, with `next` moved on.
         """
 
-    def follow(self, committed: Listener, trimmed: TrimListener) -> None:
-        """From now on, call `committed` after every commit and `trimmed` whenever a floor was raised."""
+    def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
+        """From now on, call `committed` after every commit and `trimmed` whenever a floor was raised.
+
+        `announced` is awaited with a topic's name before its floor is raised: whom it concerns is looked for in steps
+        there, and told in one.
+        """
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the files. Idempotent."""

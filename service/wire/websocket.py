@@ -20,6 +20,7 @@ from service.core.errors import (
 from service.core.limits import ENVELOPE_MAX
 from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_count, check_pattern
+from service.log.base import Turn
 from service.stream.asgi import Receive, Scope, Send
 from service.stream.ending import Ending
 from service.stream.opening import Opened, Opening
@@ -44,6 +45,9 @@ logger = structlog.get_logger(__name__)
 
 PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "filter")
 
+FEW: Final = 10
+"""Topics of a filter up to which it is changed without waiting for a turn."""
+
 PUBLISHING_MAX: Final = 64
 """Publishes of one connection that may wait for their commit; then its messages wait in the socket."""
 
@@ -59,15 +63,18 @@ class WebSocketWire:
         frames: Frames,
         bus: EventBus,
         reader: DraftReader,
+        turn: Turn,
         *,
         data_max: int,
     ) -> None:
+        """`turn` is waited for before a change of a filter of more than FEW topics."""
         self._gate = gate
         self._opening = opening
         self._pipes = pipes
         self._frames = frames
         self._bus = bus
         self._reader = reader
+        self._turn = turn
         self._message_max = data_max + ENVELOPE_MAX
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +105,7 @@ class WebSocketWire:
                 fields = {"ref": short_ref(ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
                 opened.first.insert(0, opened.stream.frame("reply", fields))  # the last of them
             del topics, start
-            session = _Session(opened.stream, self._bus, self._reader, self._message_max, receive)
+            session = _Session(opened.stream, self._bus, self._reader, self._turn, self._message_max, receive)
             await opened.stream.run(opened.first, session)
             ending = opened.stream.ending
             if ending is not None:
@@ -114,14 +121,21 @@ class WebSocketWire:
 class _Session:
     """Carries out one connection's client messages, in order. What waits is bounded by the server's queue."""
 
-    __slots__ = ("_bus", "_message_max", "_publishing", "_reader", "_receive", "_stream")
+    __slots__ = ("_bus", "_message_max", "_publishing", "_reader", "_receive", "_stream", "_turn")
 
     def __init__(
-        self, stream: Stream[Any], bus: EventBus, reader: DraftReader, message_max: int, receive: Receive
+        self,
+        stream: Stream[Any],
+        bus: EventBus,
+        reader: DraftReader,
+        turn: Turn,
+        message_max: int,
+        receive: Receive,
     ) -> None:
         self._stream = stream
         self._bus = bus
         self._reader = reader
+        self._turn = turn
         self._message_max = message_max
         self._receive = receive
         self._publishing: set[asyncio.Task[None]] | None = None
@@ -170,12 +184,19 @@ class _Session:
             case _:
                 raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
 
+    async def _begin_change(self, message: ClientMessage) -> None:
+        """All of the filter is taken out of the index and put in anew, however short the message is."""
+        if len(self._stream.subscription.topics.patterns) + len(message.topics or ()) > FEW:
+            await self._turn()
+
     async def _subscribe(self, message: ClientMessage) -> None:
+        await self._begin_change(message)
         named = TopicFilter(named_topics(message)).patterns
         async with self._stream.between_pages():
             await self._change(message, self._stream.subscription.topics.plus(named))
 
     async def _unsubscribe(self, message: ClientMessage) -> None:
+        await self._begin_change(message)
         named = [check_pattern(topic) for topic in check_count(named_topics(message))]
         async with self._stream.between_pages():
             await self._change(message, self._stream.subscription.topics.minus(named))

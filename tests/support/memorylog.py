@@ -34,6 +34,7 @@ from service.log.base import (
     Statement,
     TopicPage,
     TopicStats,
+    TrimHerald,
     TrimListener,
     Turn,
     Value,
@@ -78,6 +79,7 @@ class MemoryEventLog:
         self._waiting: list[_Job] = []
         self._listeners: list[Listener] = []
         self._watchers: list[TrimListener] = []
+        self._heralds: list[TrimHerald] = []
         self._closed = False
         self._commits = 0
 
@@ -100,9 +102,10 @@ class MemoryEventLog:
     def health(self) -> Health:
         return Health(None, self._commits, 0.0, 0)
 
-    def follow(self, committed: Listener, trimmed: TrimListener) -> None:
+    def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
         self._listeners.append(committed)
         self._watchers.append(trimmed)
+        self._heralds += [] if announced is None else [announced]
 
     def bounds(self, topics: TopicFilter) -> Bounds:
         floors = (floor for name, floor in self.disk.floors.items() if topics.matches(name))
@@ -240,6 +243,8 @@ class MemoryEventLog:
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         removed = 0
         for name in [name for name in self.disk.heads if topics.matches(name)]:
+            for herald in self._heralds:
+                await herald(name)
             kept = [event.offset for event in self.disk.events if event.topic == name]
             gone = kept[: len(kept) - keep] if keep else kept
             if len(kept) > keep:

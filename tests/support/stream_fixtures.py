@@ -12,6 +12,7 @@ from service.access.hosts import Hosts
 from service.access.origins import Origins
 from service.bus.bus import EventBus
 from service.core.time import Clock
+from service.log.base import ONE_TURN
 from service.stream.control import Control
 from service.stream.hub import StreamHub
 from service.stream.hypercorn.pipes import HypercornPipes
@@ -70,7 +71,9 @@ class House:
 
     def websocket(self, data_max: int) -> WebSocketWire:
         reader = DraftReader(data_max)
-        return WebSocketWire(self.gate, self.opening, self.pipes, self.frames, self.bus, reader, data_max=data_max)
+        return WebSocketWire(
+            self.gate, self.opening, self.pipes, self.frames, self.bus, reader, ONE_TURN, data_max=data_max
+        )
 
     def sse(self) -> SSEWire:
         return SSEWire(self.gate, self.opening, self.pipes, self.frames, self.bodies)

@@ -23,6 +23,7 @@ from service.log.base import (
     Search,
     Statement,
     TopicPage,
+    TrimHerald,
     TrimListener,
     Turn,
 )
@@ -60,7 +61,7 @@ class SQLiteEventLog:
         self._listeners: list[Listener] = []
         """Told of every commit, in this order."""
         self._reader = Reader(path, registry, clock)
-        self._history = History(self._reader, path)
+        self._history = History(self._reader, registry, path)
         self.writer = Writer(connection, files, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
         retention = Retention(policies, registry, self._reader, self._trimmer, clock)
@@ -90,9 +91,11 @@ class SQLiteEventLog:
         failure = None if failed is None else failed.detail
         return Health(failure, writer.commits, writer.last_commit_seconds, self.upkeep.wal_bytes, writer.time)
 
-    def follow(self, committed: Listener, trimmed: TrimListener) -> None:
+    def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
         self._listeners.append(committed)
         self._registry.watch(trimmed)
+        if announced is not None:
+            self._trimmer.heralds.append(announced)
 
     def _committed(self, events: list[Event]) -> None:
         for listener in self._listeners:
@@ -126,6 +129,8 @@ class SQLiteEventLog:
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         found: list[Topic] = []
         after: str | None = ""
+        if topics.exact is not None:  # else many who trim a topic each would look at all of them
+            found, after = [topic for name in topics.exact if (topic := self._registry.get(name))], None
         while after is not None:
             page, after = self._registry.page(topics, after, _TRIM_PAGE)
             found += page

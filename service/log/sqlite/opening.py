@@ -59,6 +59,7 @@ def _read_topics(connection: WriterConnection, counted: int) -> TopicRegistry:
         topic.count += count
         topic.bytes += size
         registry.uncounted.add(topic)
+    registry.order()
     return registry
 
 

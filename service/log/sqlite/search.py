@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from service.core.event import Row, bytes_of
+from service.core.topics import TopicFilter
 from service.log.base import Page, Search, Turn
 from service.log.sqlite.database import explained
 from service.log.sqlite.reader import Reader
+from service.log.sqlite.topics import TopicRegistry
 
 _STEP_BYTES: Final = 256 * 1024
 """Of data, read in one step between two looks at the event loop, about half a millisecond."""
@@ -16,8 +18,9 @@ _STEP_BYTES: Final = 256 * 1024
 class History:
     """Searches what stood at a head; nothing that is committed meanwhile is found."""
 
-    def __init__(self, reader: Reader, path: Path) -> None:
+    def __init__(self, reader: Reader, registry: TopicRegistry, path: Path) -> None:
         self._reader = reader
+        self._registry = registry
         self._path = path
 
     async def find(self, search: Search, head: int, turn: Turn | None = None) -> Page:
@@ -29,6 +32,7 @@ class History:
         while low + 1 < high and len(rows) < search.limit and size < search.max_bytes:
             if turn is not None:
                 await turn()
+            await self._learn(search.topics, turn)
             room, room_bytes = search.limit - len(rows), min(_STEP_BYTES, search.max_bytes - size)
             with explained(self._path):
                 page = await self._reader.page(search.topics, low, high, room, room_bytes, newest_first, search.type)
@@ -36,8 +40,14 @@ class History:
             size += bytes_of(page.rows)
             low, high = (low, page.next) if newest_first else (page.next, high)
             await asyncio.sleep(0)
+        await self._learn(search.topics, turn)
         # Floors only rise: the one of now covers every step.
-        return Page(rows, high if newest_first else max(low, search.after), self._reader.floor(search.topics))
+        return Page(rows, high if newest_first else max(low, search.after), self._registry.floor(search.topics))
+
+    async def _learn(self, topics: TopicFilter, turn: Turn | None) -> None:
+        """Of floors that were raised while the search goes on: each page tells the filter's."""
+        for _ in self._registry.learning(topics):
+            await (asyncio.sleep(0) if turn is None else turn())
 
     async def _range(self, search: Search, head: int) -> tuple[int, int]:
         """The exclusive range of offsets, times turned into offsets."""

@@ -5,13 +5,13 @@ without touching the disk, what a subscriber asks first: is there anything after
 """
 
 import math
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 import msgspec
+from sortedcontainers import SortedList
 
 from service.core.topics import TopicFilter, is_own
 from service.log.base import TopicStats, TrimListener
@@ -25,6 +25,9 @@ _COMPARISONS: Final = 40_000
 _RAISED_MAX: Final = 10_000
 """Floors raised that are remembered beyond two for each topic that has one, so that a filter's is found without asking
 all topics again at each page."""
+
+_NAMES_STEP: Final = 2_000
+"""Names of new topics that are put in order in one step, some milliseconds."""
 
 _LOOK_MAX: Final = 10_000
 """Names looked at for one page of topics, a few milliseconds of matching."""
@@ -62,7 +65,7 @@ class TopicRegistry:
         """Set by whoever opens the log. If there are more already, they stay."""
         self._by_name: dict[str, Topic] = {}
         self._by_id: list[Topic] = []
-        self._names: list[str] = []
+        self._names: SortedList[str] = SortedList()
         """In order; what was added since they were last asked for is missing, as their number tells."""
         self._floors: dict[str, int] = {}
         self._max_floor = 0
@@ -173,6 +176,10 @@ class TopicRegistry:
             self._floor_memo.popitem(last=False)
         return floor
 
+    def order(self) -> None:
+        """Put the names of all in their order; a second for a million, before anybody is served."""
+        self._names = SortedList([topic.name for topic in self._by_id])
+
     def few(self, topics: TopicFilter, most: int) -> dict[int, str] | None:
         """The ids and names that match, if they are `most` at most; None if they are more, or not all looked at yet.
 
@@ -196,16 +203,18 @@ class TopicRegistry:
 
     def page(self, topics: TopicFilter, after: str, limit: int) -> tuple[list[Topic], str | None]:
         """Topics that match, by name, and the name after which to go on; None if that was all."""
-        if len(self._names) < len(self._by_id):
-            self._names += [topic.name for topic in self._by_id[len(self._names) :]]
-            self._names.sort()  # of two sorted runs, or nearly: as many steps as names
         names = self._names
-        first = bisect_right(names, after)
+        fresh = self._by_id[len(names) : len(names) + _NAMES_STEP]
+        if fresh:
+            names.update([topic.name for topic in fresh])
+            if len(names) < len(self._by_id):
+                return [], after  # in steps, however many came since
+        first = names.bisect_right(after)
         last = min(first + max(1, min(_LOOK_MAX, _COMPARISONS // topics.weight)), len(names))
         found: list[Topic] = []
-        for index in range(first, last):
-            if topics.matches(names[index]):
-                found.append(self._by_name[names[index]])
+        for index, name in enumerate(names.islice(first, last), first):
+            if topics.matches(name):
+                found.append(self._by_name[name])
                 if len(found) == limit:
                     last = index + 1
                     break

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Final
 
-from service.log.base import Pace, Progress
+from service.log.base import Pace, Progress, TrimHerald
 from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.writer import Writer
@@ -54,6 +54,8 @@ class Trimmer:
     def __init__(self, writer: Writer, registry: TopicRegistry) -> None:
         self._writer = writer
         self._registry = registry
+        self.heralds: list[TrimHerald] = []
+        """Awaited before a floor is raised."""
         self._unfinished: set[Topic] = set()
         """Topics with rows below their floor, which a delete that failed has left."""
 
@@ -83,6 +85,7 @@ class Trimmer:
                 left += topic.count - keep
                 cuts.append((topic, cutoff))
                 self._unfinished.add(topic)
+                await self._announce(topic)
                 self._registry.raise_floor(topic, cutoff)
                 await pace()  # each is told to everybody whose filter covers the topic
         loop, removed = asyncio.get_running_loop(), 0
@@ -100,6 +103,10 @@ class Trimmer:
             if cuts:
                 await asyncio.sleep(loop.time() - began)
         return removed
+
+    async def _announce(self, topic: Topic) -> None:
+        for herald in self.heralds:
+            await herald(topic.name)
 
     async def _room(self) -> None:
         """Return once there is room for what a step writes, however long another program's reading takes."""
@@ -175,6 +182,7 @@ class Trimmer:
             floor = await self._writer.run(partial(_find_floor, topic=topic, cutoff=cutoff))
             if floor is None:
                 break
+            await self._announce(topic)
             self._registry.raise_floor(topic, floor)  # before the delete: see log/base.py, "No silent hole"
             try:
                 gone, _ = await self._writer.run(partial(self._delete_oldest, cuts=deque([(topic, floor)])))

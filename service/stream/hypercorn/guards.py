@@ -32,8 +32,8 @@ PIECE: Final = 4 * 1024
 """What a peer may send without being busy: so many pieces at once and a second, and as much more for each `PIECE` bytes
 of them. A browser sends less, and somebody who asks fifty times a second."""
 
-LEFT: Final = 50
-LEFT_RATE: Final = 100
+LEFT: Final = 100
+LEFT_RATE: Final = 300
 """Connections, at once and a second, whose peer has ended its side before it was let in and which are answered all the
 same: half a connection may still read. Of a flood of them each would else cost a millisecond, for nobody."""
 

@@ -4,7 +4,8 @@ A connection that waits for a turn, or for room with its application, reads noth
 its peer has reset it. Left alone it would hold what it has read until its turn comes, a quarter of a megabyte, and a
 peer that comes, sends and resets is back faster than that: 900 such connections after five seconds.
 
-Rule 1: those that are at work for a peer are looked at every LOOK seconds. One that was reset is cut.
+Rule 1: those that are at work for a peer are looked at every LOOK seconds. One that was reset is cut; one whose peer
+has closed its side, which lies behind what is not read, has no more time than if it had been read.
 Rule 2: one whose peer has closed its side has its time (`server.py`), while there are no more than LEFT_MAX of them:
 the first goes for one more.
 """
@@ -22,9 +23,11 @@ LEFT_MAX: Final = 64
 class Working(Protocol):
     """A connection that works off what a peer has sent."""
 
-    def is_reset(self) -> bool: ...
+    def look(self) -> None:
+        """At what nobody tells while nothing is read: the peer has reset the connection, or closed its side."""
+
     def cut(self) -> None:
-        """Work off no more. Never waits or raises."""
+        """Work off no more. Neither waits or raises."""
 
 
 class Leaving:
@@ -54,7 +57,9 @@ class Leaving:
         if one in self._at_work:
             self._left[one] = None
             if len(self._left) > LEFT_MAX:
-                self._cut(next(iter(self._left)))
+                first = next(iter(self._left))
+                self.end(first)
+                first.cut()
 
     def _look_later(self) -> None:
         self._looks = True
@@ -63,11 +68,6 @@ class Leaving:
     def _look(self) -> None:
         self._looks = False
         for one in tuple(self._at_work):
-            if one.is_reset():
-                self._cut(one)
+            one.look()
         if self._at_work:
             self._look_later()
-
-    def _cut(self, one: Working) -> None:
-        self.end(one)
-        one.cut()

@@ -46,7 +46,7 @@ from service.stream.hypercorn.guards import PIECES, PIECES_RATE, STATE, Crowd, G
 from service.stream.hypercorn.http1 import GuardedHTTP1
 from service.stream.hypercorn.http2 import GuardedHTTP2
 from service.stream.hypercorn.inbox import GuardedTaskGroup
-from service.stream.hypercorn.transport import changes_nothing, has_left, is_reset_unseen, throw_away
+from service.stream.hypercorn.transport import changes_nothing, close, has_left, is_reset_unseen, throw_away
 
 GONE_GRACE: Final = 1.0
 """Seconds for what was read to be worked off after its peer has left; a request that was sent whole is carried out."""
@@ -56,7 +56,6 @@ LINGER: Final = 1.0
 
 STEP: Final = 64 * 1024
 """Bytes of what a peer owes that earn it more time: 1 KiB a second at least."""
-
 UNSENT_LOOK: Final = 5.0
 """Seconds in which some of what is left in a closed connection's buffer must leave."""
 
@@ -170,11 +169,7 @@ class GuardedServer(TCPServer):
 
         def gone() -> None:
             feed_eof()
-            self._is_gone = True
-            if len(self.reader._buffer) >= STEP:  # type: ignore[attr-defined]
-                guards.leaving.left(self)
-            if not self._asks:
-                self._set_limit(GONE_GRACE)
+            self._gone()
 
         self.reader.feed_eof = gone  # type: ignore[method-assign]
         try:
@@ -203,8 +198,7 @@ class GuardedServer(TCPServer):
                 continue
             was_gone, self._asks, is_first = self._is_gone, True, not self._has_spoken
             rank = self._rank(len(data))
-            if not is_first:
-                guards.leaving.begin(self)
+            guards.leaving.begin(self)
             await guards.turns.take(rank)
             self._asks = False
             if rank is Rank.BUSY and self.is_reset():
@@ -220,9 +214,25 @@ class GuardedServer(TCPServer):
             guards.leaving.end(self)
             self._judge(len(data))
 
+    def _gone(self) -> None:
+        """The peer has closed its side."""
+        self._is_gone = True
+        if len(self.reader._buffer) >= STEP:  # type: ignore[attr-defined]
+            self.protocol.guards.leaving.left(self)
+        if not self._asks:
+            self._set_limit(GONE_GRACE)
+
     def is_reset(self) -> bool:
-        """As `Working`. Nobody else would notice before all that was read is worked off."""
+        """Nobody else notices before all that was read is worked off."""
         return self.writer.transport.is_closing() or is_reset_unseen(self.writer.transport)
+
+    def look(self) -> None:
+        """As `Working`."""
+        transport: Any = self.writer.transport
+        if self.is_reset():
+            self.cut()
+        elif not self._is_gone and not transport.is_reading() and has_left(transport):
+            self._gone()
 
     def cut(self) -> None:
         """As `Working`."""
@@ -328,19 +338,9 @@ class GuardedServer(TCPServer):
         self._set_limit(LINGER)
 
     async def _close(self) -> None:
-        transport = self.writer.transport
-        self.writer.close()
-        closing = asyncio.ensure_future(self.writer.wait_closed())
         try:
-            left = transport.get_write_buffer_size()
-            while not (await asyncio.wait({closing}, timeout=UNSENT_LOOK))[0]:
-                now = transport.get_write_buffer_size()
-                if now >= left:  # it takes nothing: the kernel's own limit is not on every platform
-                    transport.abort()
-                left = now
-            closing.exception()  # of the peer's; raised, it would hold us as it is held by what we hold
+            await close(self.writer, UNSENT_LOOK)
         finally:
-            closing.cancel()
             await self.idle_task.stop()
 
     async def _initiate_server_close(self) -> None:

@@ -49,6 +49,23 @@ def changes_nothing(transport: Any, read: bytes) -> bool:
     return begun.startswith(_SAFE)
 
 
+async def close(writer: asyncio.StreamWriter, look: float) -> None:
+    """Return when what is left has gone out, or none of it has in `look` seconds."""
+    transport = writer.transport
+    writer.close()
+    closing = asyncio.ensure_future(writer.wait_closed())
+    try:
+        left = transport.get_write_buffer_size()
+        while not (await asyncio.wait({closing}, timeout=look))[0]:
+            now = transport.get_write_buffer_size()
+            if now >= left:  # it takes nothing: the kernel's own limit is not on every platform
+                transport.abort()
+            left = now
+        closing.exception()  # of the peer's; raised, it would hold us as it is held by what we hold
+    finally:
+        closing.cancel()
+
+
 def throw_away(reader: Any, transport: Any) -> None:
     """What has come, and what comes: nothing is kept of it, and the reader is not woken for it."""
 

@@ -227,6 +227,79 @@ async def reads_with_bodies(attacker: Attacker) -> None:
     await attacker.pour(connection, b"10000\r\n" + b"x" * 65_536 + b"\r\n")
 
 
+# What a second reading found, in 25 minutes
+
+
+@attack("requests-behind-a-poll", row="S1", quick=8)
+async def requests_behind_a_poll(attacker: Attacker) -> None:
+    """A poll that waits for a minute, 400 kB of requests behind it, and a FIN; again and again."""
+    behind = head("GET", "/api/health") * 8_000
+    while True:
+        connection = await attacker.send(head("GET", f"/api/events?topic=none/{attacker.number}&wait=60"))
+        connection.writer.write(behind[:400_000])
+        await asyncio.sleep(0.05)
+        attacker.leave(connection)
+
+
+@attack("floors-begun-anew", row="S2", needs="events", quick=5, connections=(5,), seconds=6.0)
+async def floors_begun_anew(attacker: Attacker) -> None:
+    """Searches with 99 patterns, and 10,000 topics that are published and trimmed again and again."""
+    if attacker.is_first:
+        while True:
+            await publish(attacker, (f"floors/{n}/z" for n in range(10_000)))
+            await attacker.ask_anew("POST", "/api/topics/trim", headers=JSON, body=b'{"topic":"floors/**","keep":0}')
+    query = "&".join(f"topic=floors/*/x{attacker.number}y{n}" for n in range(99))
+    while True:
+        await attacker.ask_anew("GET", f"/api/events?{query}&type=nowhere&after=earliest")
+
+
+@attack("deletes-among-many-topics", row="S3", needs="topics", quick=1, connections=(1, 40))
+async def deletes_among_many_topics(attacker: Attacker) -> None:
+    """Projects that are deleted by somebody who hangs up."""
+    while True:
+        paths = [f"/api/projects/{await attacker.project()}" for _ in range(20)]
+        for path in paths:
+            attacker.leave(await attacker.send(head("DELETE", path)))
+
+
+@attack("small-changes-of-large-filters", row="S4")
+async def small_changes_of_large_filters(attacker: Attacker) -> None:
+    """98 patterns of 90 segments, and one topic more or less in each message of forty bytes."""
+    line = await attacker.websocket()
+    patterns = [f"{'*/' * 80}{attacker.number}x{n}" for n in range(98)]
+    line.writer.write(frame(0x1, json.dumps({"op": "subscribe", "topics": patterns}).encode()))
+    flip = [frame(0x1, json.dumps({"op": op, "topics": ["z"]}).encode()) for op in ("subscribe", "unsubscribe")]
+    drain = asyncio.create_task(attacker.is_let_go(line, 3_600))
+    try:
+        while True:
+            line.writer.write(b"".join(flip))
+            await line.writer.drain()
+            await asyncio.sleep(0.02)
+    finally:
+        drain.cancel()
+
+
+@attack("trim-under-many-filters", row="S5", quick=60, connections=(60, 200), seconds=4.0)
+async def trim_under_many_filters(attacker: Attacker) -> None:
+    """98 patterns of 16 segments a stream that nearly match 200 topics, and a trim of these."""
+    topics = [f"{'a/' * 16}t{n}" for n in range(200)]
+    every = ["/".join("a*"[attacker.number * 98 + n >> bit & 1] for bit in range(16)) for n in range(98)]
+    await follow(attacker, (f"{one}/never" for one in every))
+    await attacker.together()
+    if attacker.is_first:
+        await publish(attacker, topics)
+        await attacker.ask_anew("POST", "/api/topics/trim", headers=JSON, body=b'{"topic":"a/**","keep":0}')
+    await asyncio.Event().wait()
+
+
+@attack("one-topic-and-a-list", row="S6", needs="topics", quick=1, connections=(1, 20))
+async def one_topic_and_a_list(attacker: Attacker) -> None:
+    """One new topic, and a list of one topic, in turn."""
+    for turn in range(1_000_000):
+        await publish(attacker, [f"one/{attacker.number}/{turn}"])
+        await attacker.ask_anew("GET", "/api/topics?limit=1")
+
+
 async def _ask_unread(attacker: Attacker, path: str) -> None:
     connection = await attacker.connect(receive_buffer=4_096)
     connection.reader.feed_data(FULL)

@@ -131,3 +131,20 @@ async def test_the_bus_is_busy_while_a_publish_is_under_way_however_it_ends() ->
     with pytest.raises(UnavailableError):
         await bus.publish(drafts(1))
     assert not bus._is_busy()
+
+
+async def test_whom_a_trim_concerns_is_looked_for_in_steps_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 20,000 patterns that nearly match, a topic's floor was raised in a step of 71 ms."""
+    bus = memory_bus()
+    await bus.publish(drafts(3, "a/b"))
+    subscription = bus.attach(TopicFilter(("a/*",)), 0, OffsetText())
+    searched: list[str] = []
+    walk = bus.groups._wild.walk
+    monkeypatch.setattr(bus.groups._wild, "walk", lambda topic, looks=None: (searched.append(topic), walk(topic))[1])
+    seen: list[bool] = []
+    trimmed = bus._trimmed
+    monkeypatch.setattr(bus._log, "_watchers", [lambda *told: (seen.append(bool(searched)), trimmed(*told))])
+    await bus.trim(TopicFilter(("a/**",)), 1)
+    assert (searched, seen) == (["a/b"], [True]), "once, and before the floor is raised"
+    assert subscription.group.floors.moment
+    subscription.close()

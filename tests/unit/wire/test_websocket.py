@@ -11,7 +11,7 @@ from service.bus.bus import EventBus
 from service.core.errors import StorageFullError
 from service.core.event import Draft, Rule
 from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
-from service.log.base import Receipt
+from service.log.base import ONE_TURN, Receipt
 from service.stream.hub import StreamHub
 from service.wire.drafts import DraftReader
 from service.wire.messages import REF_MAX
@@ -397,7 +397,14 @@ async def test_a_rule_that_fails_is_a_problem_and_the_connection_lives_on(house:
         return check
 
     wire = WebSocketWire(
-        house.gate, house.opening, house.pipes, house.frames, house.bus, DraftReader(100_000, rules), data_max=100_000
+        house.gate,
+        house.opening,
+        house.pipes,
+        house.frames,
+        house.bus,
+        DraftReader(100_000, rules),
+        ONE_TURN,
+        data_max=100_000,
     )
     async with open_sockets() as sockets:
         sockets.append(socket := Socket().open(wire))

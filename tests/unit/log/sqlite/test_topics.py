@@ -160,3 +160,21 @@ def test_what_was_raised_again_and_again_is_told_once(monkeypatch: pytest.Monkey
         assert len(registry._raised) <= 14
     assert list(steps) != []
     assert registry.floor(filter) == 99
+
+
+def test_new_names_are_put_in_order_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them were sorted anew for one: a tenth of a second with 900,000."""
+    monkeypatch.setattr(topics, "_NAMES_STEP", 10)
+    registry = TopicRegistry()
+    for n in range(25):
+        registry.add(Topic(registry.next_id, f"t{24 - n:02}"))
+    steps = 0
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page, after = registry.page(TopicFilter.all(), after, 7)
+        assert len(registry._names) <= 10 * (steps := steps + 1)
+        found += [topic.name for topic in page]
+    assert found == [f"t{n:02}" for n in range(25)]
+    registry.add(Topic(registry.next_id, "t07a"))
+    assert [topic.name for topic in registry.page(TopicFilter.all(), "t07", 2)[0]] == ["t07a", "t08"]
