@@ -20,7 +20,7 @@ from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
 
 from service.stream.hypercorn import upstream
-from service.stream.hypercorn.http1 import CHUNKS_MAX
+from service.stream.hypercorn.http1 import CHUNKS_MAX, TINY, TINY_MAX
 from tests.support import api
 from tests.support.hostile import close_code, frame, one_request, open_websocket, pour, rest, shake_hands
 from tests.support.http import DEADLINE, Connection, request
@@ -299,11 +299,22 @@ async def test_a_body_may_come_in_small_chunks(server: InProcess) -> None:
     assert len(answer.json()["events"]) > 500
 
 
-@pytest.mark.parametrize(("chunks", "statuses"), [(CHUNKS_MAX, {422}), (CHUNKS_MAX + 1, {413})])
-async def test_but_not_in_more_than_anybody_needs(server: InProcess, chunks: int, statuses: set[int]) -> None:
+@pytest.mark.parametrize(
+    ("chunks", "size", "statuses"),
+    [
+        (CHUNKS_MAX - 200, 2 * TINY, {422}),  # some come in two reads, and count twice
+        (CHUNKS_MAX + 1, 2 * TINY, {413}),
+        (TINY_MAX, 1, {422}),
+        (TINY_MAX + 1, 1, {413}),
+        (TINY_MAX + 1, TINY - 1, {413}),
+    ],
+)
+async def test_but_not_in_more_than_anybody_needs(
+    server: InProcess, chunks: int, size: int, statuses: set[int]
+) -> None:
     connection = await Connection.open(server.url)
     connection.writer.write(CHUNKED.replace("\n", "\r\n").encode() + b"\r\n\r\n")
-    pouring = asyncio.create_task(pour(connection, chunked([b"\n"] * chunks)))
+    pouring = asyncio.create_task(pour(connection, chunked([b"\n" * size] * chunks)))
     assert (await connection.read_head()).status in statuses
     await pouring
     connection.reset()

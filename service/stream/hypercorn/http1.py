@@ -34,6 +34,11 @@ CHUNK: Final = 1_024
 CHUNKS_MAX: Final = 20_000
 """Smaller chunks that a body may have: two for each event of a request, for some write a line and its end apart."""
 
+TINY: Final = 8
+TINY_MAX: Final = 2_000
+"""Of a body's small chunks, beyond so many of them they hold so many bytes on average: an event is forty at least, and
+some write its end apart. Twenty thousand of one byte are 0.3 s of work, also after their sender has left."""
+
 SLICE: Final = 50
 """Smaller chunks after which others may get their turn: half a millisecond."""
 
@@ -76,7 +81,8 @@ class GuardedHTTP1(H11Protocol):
         self._chunks = bytearray()
         """Small chunks of a body that were taken in this step, and not handed on."""
         self._small = 0
-        """How many there were of them."""
+        self._small_bytes = 0
+        """How many there were of them, and what they held."""
         self._is_chunked = False
         """Whether the request's body comes in chunks; else its pieces are the network's."""
         self._is_read = True
@@ -151,7 +157,8 @@ class GuardedHTTP1(H11Protocol):
             return
         self._chunks += data
         self._small += 1
-        if self._small > CHUNKS_MAX:
+        self._small_bytes += len(data)
+        if self._small > CHUNKS_MAX or (self._small > TINY_MAX and self._small_bytes < TINY * self._small):
             await self._refuse(CONTENT_TOO_LARGE)
             return
         if len(self._chunks) >= PIECE:
@@ -204,7 +211,7 @@ class GuardedHTTP1(H11Protocol):
         if b"content-length" in names and b"transfer-encoding" in names:
             await self._refuse(BAD_REQUEST)
             return
-        self._small = 0
+        self._small = self._small_bytes = 0
         self._is_chunked = b"transfer-encoding" in names
         self._is_read = request.method not in (b"GET", b"HEAD")
         await self.send(Updated(idle=False))
