@@ -17,7 +17,7 @@ from service.core.errors import (
     UnsupportedError,
     unforeseen,
 )
-from service.core.limits import ENVELOPE_MAX
+from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
 from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_count, check_pattern
 from service.log.base import Turn
@@ -185,8 +185,12 @@ class _Session:
                 raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
 
     async def _begin_change(self, message: ClientMessage) -> None:
-        """All of the filter is taken out of the index and put in anew, however short the message is."""
-        if len(self._stream.subscription.topics.patterns) + len(message.topics or ()) > FEW:
+        """All of the filter is taken out of the index and put in anew, however short the message is.
+
+        A long one has had its turn before it was decoded: it would hold ten times its length here.
+        """
+        named = len(message.topics or ())
+        if len(self._stream.subscription.topics.patterns) + named > FEW and named <= FILTER_TOPICS_MAX:
             await self._turn()
 
     async def _subscribe(self, message: ClientMessage) -> None:

@@ -452,6 +452,17 @@ async def test_a_message_that_does_not_go_on_is_1008(hasty: InProcess) -> None:
     await nothing_is_left(hasty)
 
 
+async def test_a_body_that_two_give_up_at_once_is_answered_by_one(
+    hasty: InProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The connection's time for what is owed and the body's own are over in the same moment."""
+    bodies = [await half_a_body(hasty) for _ in range(200)]
+    answers = await asyncio.gather(*(rest(connection) for connection in bodies))
+    assert {answer[:12] for answer in answers} == {b"HTTP/1.1 408"}
+    await nothing_is_left(hasty)
+    assert "ASGI" not in caplog.text
+
+
 async def test_who_owes_nothing_stays(hasty: InProcess) -> None:
     """Streams, and clients between two messages, for longer than what is owed has."""
     _, stream = await one_request(hasty.url, f"GET /api/sse?topic=stay HTTP/1.1{HOST}")

@@ -39,6 +39,8 @@ TINY_MAX: Final = 2_000
 """Of a body's small chunks, beyond so many of them they hold so many bytes on average: an event is forty at least, and
 some write its end apart. Twenty thousand of one byte are 0.3 s of work, also after their sender has left."""
 
+_OVER: Final = frozenset({h11.MUST_CLOSE, h11.CLOSED})
+
 SLICE: Final = 50
 """Smaller chunks after which others may get their turn: half a millisecond."""
 
@@ -176,6 +178,8 @@ class GuardedHTTP1(H11Protocol):
             await self.stream.handle(Body(stream_id=STREAM_ID, data=data))
 
     async def _send_h11_event(self, event: Any) -> None:
+        if self.connection.our_state in _OVER:
+            return  # `expire` has answered, in the moment in which a body's own time was up
         try:
             data = self.connection.send(event)
         except h11.LocalProtocolError:
