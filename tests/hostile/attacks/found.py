@@ -279,7 +279,7 @@ async def small_changes_of_large_filters(attacker: Attacker) -> None:
         drain.cancel()
 
 
-@attack("trim-under-many-filters", row="S5", quick=60, connections=(60, 200), seconds=4.0)
+@attack("trim-under-many-filters", row="S5", quick=20, connections=(60, 200), seconds=4.0)
 async def trim_under_many_filters(attacker: Attacker) -> None:
     """98 patterns of 16 segments a stream that nearly match 200 topics, and a trim of these."""
     topics = [f"{'a/' * 16}t{n}" for n in range(200)]
