@@ -114,7 +114,7 @@ class EventBus:
         While filters come and go that may concern it, they are looked for again, but not for ever.
         """
         for _ in range(ANNOUNCE_TRIES):
-            await in_turns(self.groups.find(topic))
+            await in_turns(self.groups.find(topic), self.reading.turn)
             if self.groups.known(topic) is not None:
                 return
 

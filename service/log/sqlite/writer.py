@@ -276,13 +276,15 @@ class Writer:
             self._steps, self._time = self.clock.steps, now
         commit = Commit(self._registry, self._head, max(now, self._time))
         try:
+            self._check_files()
             with self._hurry:
-                lost = await on_thread(self._connection, self._write, commit, jobs)
+                await on_thread(self._connection, commit.write, jobs)
         except Exception as error:
             await self._after_failure(jobs, self._explain(error))
             return
         self.commits += 1
         self.last_commit_seconds = self.clock.monotonic() - started
+        lost = self._lost()
         self._tell(commit)
         self.failure = lost
         if lost is not None:
@@ -295,12 +297,13 @@ class Writer:
             elif not job.done.done():
                 job.done.set_result(answer)
 
-    def _write(self, connection: WriterConnection, commit: Commit, jobs: list[Append]) -> TwinwireError | None:
-        """On the writer's thread. What is wrong with the files if it was while this was written: it is in the log, as
-        far as we know, but nobody may rely on it.
+    def _lost(self) -> TwinwireError | None:
+        """What is wrong with the files if it was while a commit was written: it is in the log, as far as we know, but
+        nobody may rely on it.
+
+        On the loop, as before the commit: each look lets go of the interpreter, which a thread beside a busy loop has
+        back after a millisecond.
         """
-        self._check_files()
-        commit.write(connection, jobs)
         try:
             self._check_files()
         except StorageDownError as error:
