@@ -30,6 +30,7 @@ TOPICS_PAGE: Final = 100
 them."""
 
 ANNOUNCE_TRIES: Final = 3
+"""Searches for whom a trim concerns, while filters come and go; after them `_trimmed` looks itself."""
 
 TOPICS_LOOK: Final = 0.0005
 """Seconds of listing topics, and of counting who covers them, between two turns among all that read."""

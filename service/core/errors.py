@@ -61,9 +61,9 @@ class TwinwireError(Exception):
 
     def at(self, path: str, line: int | None = None) -> Self:
         """The same error, found under `path` (`2.`, with the dot) of what was sent, on `line` of it."""
-        found = type(self)(self.detail)
+        found = self.again()
         field = f"{path}{self.field}" if self.field else path.rstrip(".") or None
-        vars(found).update(vars(self), field=field, line=line)
+        vars(found).update(field=field, line=line)
         return found
 
     def again(self) -> Self:

@@ -16,8 +16,7 @@ from service.core.words import GoodbyeReason
 from service.stream.asgi import Receive, Send
 from service.wire.drafts import explain_decoding
 from service.wire.frames import control_json
-from service.wire.messages import Ref, decode_message, named_topics, referenced, short_ref
-from service.wire.problems import problem
+from service.wire.messages import Ref, decode_message, named_topics, problem_fields, referenced
 from service.wire.request import Request
 
 LATER: Final = 5.0
@@ -78,7 +77,5 @@ async def _take(text: str, send: Send) -> tuple[TopicFilter, Ref] | None:
             raise ConflictError("this connection begins with a subscribe", field="op")
         return TopicFilter(named_topics(message)), ref
     except TwinwireError as error:
-        fields = problem(error)
-        del fields["type"]
-        await send({"type": "websocket.send", "text": control_json("problem", {**fields, "ref": short_ref(ref)})})
+        await send({"type": "websocket.send", "text": control_json("problem", problem_fields(error, ref))})
     return None

@@ -1,11 +1,12 @@
 """What a client may send over a WebSocket (docs/protocol.md, section 4), before it is carried out."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from service.core.errors import InvalidError
-from service.core.topics import check_readable
+from service.core.errors import InvalidError, TwinwireError
+from service.core.topics import TopicFilter, check_readable
+from service.wire.problems import problem
 
 Ref = str | int | float | None
 
@@ -52,3 +53,15 @@ def named_topics(message: ClientMessage) -> tuple[str, ...]:
 def short_ref(ref: str | int | float | None) -> str | int | float | None:
     """What is sent back of a `ref`."""
     return ref[:REF_MAX] if isinstance(ref, str) else ref
+
+
+def problem_fields(error: TwinwireError, ref: Ref) -> dict[str, Any]:
+    """Of a `problem` frame that answers a message."""
+    fields = problem(error)
+    del fields["type"]  # RFC 9457's names the kind of problem, a frame's the kind of frame
+    return {**fields, "ref": short_ref(ref)}
+
+
+def filter_fields(ref: Ref, id: str, topics: TopicFilter) -> dict[str, Any]:
+    """Of the `reply` to a change of the filter: what it is now, and from where on."""
+    return {"ref": short_ref(ref), "id": id, "topics": list(topics.patterns)}

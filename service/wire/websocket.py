@@ -34,11 +34,12 @@ from service.wire.messages import (
     Ref,
     Referenced,
     decode_message,
+    filter_fields,
     named_topics,
+    problem_fields,
     referenced,
     short_ref,
 )
-from service.wire.problems import problem
 from service.wire.request import CURSOR_PARAMETERS, Request, refuse_websocket
 
 logger = structlog.get_logger(__name__)
@@ -101,8 +102,7 @@ class WebSocketWire:
             del request, scope  # a stream lives for hours: some KiB of its request would, too
             opened = await self._open(send, topics, start, lease)
             if ref is not None:
-                offset = opened.stream.subscription.offset
-                fields = {"ref": short_ref(ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
+                fields = filter_fields(ref, self._bus.cursor(opened.stream.subscription.offset), topics)
                 opened.first.insert(0, opened.stream.frame("reply", fields))  # the last of them
             del topics, start
             session = _Session(opened.stream, self._bus, self._reader, self._turn, self._message_max, receive)
@@ -209,7 +209,7 @@ class _Session:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
         await self._bus.reading.learn(topics)
         offset = self._stream.subscription.change(topics)
-        fields = {"ref": short_ref(message.ref), "id": self._bus.cursor(offset), "topics": list(topics.patterns)}
+        fields = filter_fields(message.ref, self._bus.cursor(offset), topics)
         await self._stream.pipe.send(self._stream.frame("reply", fields))
 
     async def _publish(self, message: ClientMessage) -> None:
@@ -236,7 +236,5 @@ class _Session:
             return  # the stream notices by itself
 
     async def _problem(self, error: TwinwireError, ref: Any) -> None:
-        fields = problem(error)
-        del fields["type"]  # RFC 9457's names the kind of problem, a frame's the kind of frame
         with contextlib.suppress(ConnectionError, TimeoutError):
-            await self._stream.reply("problem", {**fields, "ref": short_ref(ref)})
+            await self._stream.reply("problem", problem_fields(error, ref))
