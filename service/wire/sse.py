@@ -50,6 +50,7 @@ class SSEWire:
         cors = self._gate.cors(request)
         try:
             if request.method == "POST":
+                self._gate.enter(request, Act.READ)  # before it is read; a place is taken once it is known for what
                 with self._bodies.open() as body:
                     await take_asked(request, receive, body, PARAMETERS)
             request.only(PARAMETERS)

@@ -191,3 +191,9 @@ async def test_a_whole_url_is_taken_for_its_path_and_its_host_counts(app: Twinwi
         assert (await Exchange(app.front, scope).answer()).status == status, target
     scope = {**http_scope("GET", "/", "", {"Host": "evil.example"}), "path": "http://localhost/api/topics"}
     assert (await Exchange(app.front, scope).answer()).status == 200, "the field is of no account then"
+
+
+@pytest.mark.parametrize("path", ["/api/sse", "/api/events/read"])
+async def test_what_a_stranger_asks_in_a_body_is_not_read(app: TwinwireApp, path: str) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Content-Type": "application/json"}
+    (await call(app, "POST", path, "", foreign, b"{")).problem(403, "Sec-Fetch-Site")
