@@ -3,6 +3,7 @@
 The variables' names are flat, `TWINWIRE_PORT`, whichever room they belong to; an application brings its own.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -67,6 +68,14 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _decode(value: object) -> object:
+    """A value that is written as JSON. Raises ValueError for what is none: too deep a one is none either."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON: {error}") from None
+
+
 class ServerSettings(_Room):
     """The process: where it listens, how it stops."""
 
@@ -85,10 +94,12 @@ class LogSettings(_Room):
         "full",
         description="full: an acknowledged event survives power loss. normal: the last commits may not.",
     )
-    retention: tuple[RetentionPolicy, ...] = Field(
+    retention: Annotated[tuple[RetentionPolicy, ...], NoDecode] = Field(
         (), description='JSON list of {"topics", "max_age" s, "max_count", "max_bytes"}; empty keeps everything.'
     )
     retention_interval: float = Field(60.0, gt=0, description="Seconds between two passes of retention.")
+
+    _decoded = field_validator("retention", mode="before")(_decode)
 
     @field_validator("database")
     @classmethod
@@ -201,7 +212,7 @@ class Settings:
             mine = {name: left.pop(name) for name in kind.model_fields if name in left}
             try:
                 rooms[room] = kind(**mine)
-            except ValueError as error:
+            except ValidationError as error:
                 wrong += explain_values(error)
         wrong += [f"there is no setting {name!r}" for name in left]
         if wrong:
@@ -223,8 +234,6 @@ def every_setting(*more: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
             yield f"{PREFIX}{name.upper()}", info
 
 
-def explain_values(error: ValueError) -> list[str]:
+def explain_values(error: ValidationError) -> list[str]:
     """A line for each value that is wrong, beginning with its variable."""
-    if not isinstance(error, ValidationError):  # pydantic-settings: a variable that is not the JSON it should be
-        return [f"{error}: {error.__cause__}"]
     return [f"{PREFIX}{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()]

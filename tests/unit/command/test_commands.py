@@ -87,7 +87,7 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_variable_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWINWIRE_RETENTION", "[{")
-    assert "retention" in error_of("check").detail
+    assert "TWINWIRE_RETENTION" in error_of("check").detail
 
 
 # serve
