@@ -2,13 +2,15 @@
 
 import pytest
 
-from service.access.caller import EVERYTHING, Caller, Rights
+from service.access.caller import Caller, TokenId
+from service.access.rights import EVERYTHING, Grants, Rights
 
 
 def test_without_keys_everybody_may_do_everything() -> None:
     caller = Caller()
     assert (caller.subject, caller.expires, caller.address) == (None, None, None)
-    assert caller.rights == EVERYTHING == Rights(("**",), ("**",), admin=True)
+    assert caller.rights == EVERYTHING
+    assert caller.rights.subscribe == Grants(("**",))
 
 
 def test_a_caller_and_its_rights_do_not_change() -> None:
@@ -16,3 +18,8 @@ def test_a_caller_and_its_rights_do_not_change() -> None:
         Caller().subject = "ada"  # type: ignore[misc]
     with pytest.raises(AttributeError):
         Rights().admin = True  # type: ignore[misc]
+
+
+def test_who_came_without_a_token_is_anonymous() -> None:
+    assert Caller().is_anonymous
+    assert not Caller(token=TokenId()).is_anonymous  # also if it names nobody

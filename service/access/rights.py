@@ -1,0 +1,130 @@
+"""What a caller may read and publish to: topic filters, and whether what is asked lies within them.
+
+A filter is allowed if each of its patterns is covered by *one* granted pattern: everything that it could ever match,
+the grant matches too. What only several grants cover together (`a/*` by `a/x` and `a/y`) is not recognised, which is
+sound and simple. Nothing is ever narrowed in silence.
+
+Granted patterns stand in a tree by segment, so that a hundred of them cost about as much as one.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from service.core.topics import ANY_REST, ANY_SEGMENT, TopicFilter, is_own, is_topic
+
+SUBJECT: Final = "{sub}"
+"""What stands in a granted filter for its bearer: one template serves all."""
+
+_END: Final = ""
+"""Of a pattern, in the tree: no segment is empty."""
+
+
+class Grants:
+    """Granted patterns, which are valid ones. Never changed."""
+
+    __slots__ = ("_tree", "patterns")
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        self.patterns: Final = tuple(dict.fromkeys(patterns))
+        self._tree: dict[str, Any] | None = None  # made when it is first asked
+
+    def covers(self, asked: str) -> bool:
+        """Whether one of them matches every topic that `asked`, a topic or a valid pattern, matches."""
+        if asked in self.patterns:
+            return True
+        nodes = [self._grown()]
+        segments = asked.split("/")
+        for segment in segments:
+            if any(ANY_REST in node for node in nodes):
+                return True
+            if segment == ANY_REST:  # what is asked goes on and on, and no grant that is left does
+                return False
+            nodes = [node[next] for node in nodes for next in {segment, ANY_SEGMENT} if next in node]
+        return any(_END in node for node in nodes)
+
+    def missing(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the patterns that none covers, in their order."""
+        return tuple(one for one in patterns if not self.covers(one))
+
+    def plus(self, other: "Grants") -> "Grants":
+        return Grants((*self.patterns, *other.patterns))
+
+    def _grown(self) -> dict[str, Any]:
+        if self._tree is None:
+            self._tree = {}
+            for pattern in self.patterns:
+                node = self._tree
+                for segment in pattern.split("/"):
+                    node = node.setdefault(segment, {})
+                node[_END] = True
+        return self._tree
+
+    def __bool__(self) -> bool:
+        return bool(self.patterns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grants) and other.patterns == self.patterns
+
+    def __hash__(self) -> int:
+        return hash(self.patterns)
+
+    def __repr__(self) -> str:
+        return f"Grants({list(self.patterns)})"
+
+
+def for_subject(filters: Iterable[str], subject: str | None) -> Grants:
+    """Granted filters with their bearer's name in them. One in which the name is no segment grants nothing."""
+    named = subject if subject is not None and is_topic(subject) and "/" not in subject else None
+    if named is None:
+        return Grants(one for one in filters if SUBJECT not in one)
+    return Grants(one.replace(SUBJECT, named) for one in filters)
+
+
+class Rights(NamedTuple):
+    """What a caller may read, publish to, be present in and send ephemeral events to.
+
+    `admin` may do everything, and what operators do; `metrics` may read the metrics. The service's own topics are for
+    nobody, whatever is granted.
+    """
+
+    subscribe: Grants = Grants()
+    publish: Grants = Grants()
+    presence: Grants = Grants()
+    ephemeral: Grants = Grants()
+    admin: bool = False
+    metrics: bool = False
+
+    def unread(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Those of a filter's patterns that may not be read."""
+        return tuple(one for one in patterns if not self.may_read(one))
+
+    def may_read(self, pattern: str) -> bool:
+        """A topic, or a pattern of a filter."""
+        return not is_own(pattern) and (self.admin or self.subscribe.covers(pattern))
+
+    def may_publish(self, topic: str) -> bool:
+        return not is_own(topic) and (self.admin or self.publish.covers(topic))
+
+    @property
+    def readable(self) -> TopicFilter:
+        """All that may be read, as a filter. Raises InvalidError if it has more patterns than a filter may have."""
+        if self.admin:
+            return TopicFilter.all()
+        return TopicFilter(tuple(one for one in self.subscribe.patterns if not is_own(one)))
+
+    def plus(self, other: "Rights") -> "Rights":
+        """Both together."""
+        return Rights(
+            self.subscribe.plus(other.subscribe),
+            self.publish.plus(other.publish),
+            self.presence.plus(other.presence),
+            self.ephemeral.plus(other.ephemeral),
+            self.admin or other.admin,
+            self.metrics or other.metrics,
+        )
+
+
+NOTHING: Final = Rights()
+_ALL: Final = Grants((ANY_REST,))
+EVERYTHING: Final = Rights(_ALL, _ALL, _ALL, _ALL, admin=True, metrics=True)
+"""What whoever reaches the port has, as long as there are no keys."""
