@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -10,11 +11,14 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from service.access.authority import Authority, Template
 from service.access.descriptors import Descriptors
 from service.access.drain import Drain
 from service.access.gate import Gate
 from service.access.hosts import Hosts
 from service.access.origins import Origins
+from service.access.revocation import Revocations
+from service.access.tickets import Tickets
 from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
@@ -33,16 +37,19 @@ from service.log.sqlite.migrate import check_current, migrate
 from service.log.sqlite.tables import open_tables
 from service.operations.metrics import Metrics, ServiceMetrics
 from service.resources import resource
-from service.settings import Settings, explain_values
+from service.settings import AccessSettings, Settings, explain_values
+from service.stream.asgi import ASGI
 from service.stream.control import Control
 from service.stream.hub import StreamHub
 from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
+from service.stream.renewal import Renewal
+from service.stream.revoking import Revoker
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
-from service.wire.front import EVENTS, EVENTS_READ, HEALTH, SSE, WEBSOCKET, Doors
+from service.wire.front import EVENTS, EVENTS_READ, HEALTH, SSE, WEBSOCKET, Doors, Route
 from service.wire.health import HealthWire
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
@@ -67,6 +74,19 @@ def named_apps(names: Sequence[str]) -> list[App]:
         raise ConfigError("; ".join(explain_values(error))) from error
 
 
+def authority_of(access: AccessSettings, origins: Origins, clock: TrustedClock) -> Authority:
+    """Who may be somebody, by the settings. Raises ConfigError for keys that are none."""
+    return Authority(
+        origins,
+        clock,
+        Tickets(clock, secrets.token_bytes()),
+        Revocations(None),
+        None,
+        anonymous=Template(access.anonymous_subscribe, access.anonymous_publish),
+        everyone=Template(access.everyone_subscribe, access.everyone_publish),
+    )
+
+
 class Assembly:
     """Everything that runs behind one database. Make it with `open`; `drain`, then `close` it."""
 
@@ -88,13 +108,14 @@ class Assembly:
         self.bus = bus
         self.apps = tuple(apps)
         self._lock = lock
-        limits, stream = settings.limits, settings.stream
+        stream = settings.stream
         frames, control = Frames(bus.epoch), Control(bus.epoch, stream.heartbeat)
         self.draining = drain = Drain()
         origins = Origins(settings.access.allowed_origins, settings.access.trusted_hops)
         self.descriptors = Descriptors()
-        places = limits.max_streams or self.descriptors.places
-        self.gate = Gate(Hosts(settings.access.hosts), origins, drain, max_places=places)
+        places = settings.limits.max_streams or self.descriptors.places
+        authority = authority_of(settings.access, origins, clock)
+        self.gate = Gate(Hosts(settings.access.hosts), origins, drain, authority, max_places=places)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
         self.guards = Guards(
             clock.monotonic,
@@ -102,37 +123,43 @@ class Assembly:
             connections=self.descriptors.connections,
             patience=stream.send_timeout,
         )
+        self.opening = Opening(bus, self.hub, clock)
+        self.renewal = Renewal(self.gate, self.hub, bus, clock)
+        self.revoker = Revoker(authority.revocations, self.gate, self.hub, bus, frames.poll, clock)
+        self.doors = self._doors(frames, control)
+        self.trims = TrimJobs(bus.trim)
+        self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.renewal, self.descriptors, log, clock))
+
+    def _doors(self, frames: Frames, control: Control) -> Doors:
+        """Every wire, and where it is asked for."""
+        gate, bus, opening = self.gate, self.bus, self.opening
+        limits, stream = self.settings.limits, self.settings.stream
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
-        self.opening = opening = Opening(bus, self.hub, clock)
         work = self.guards.work.take  # what has begun comes first
-        reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET), clock.monotonic)
+        reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET), self.clock.monotonic)
         bodies = Bodies(limits.body_bytes, stream.send_timeout)
         turn = partial(work, Rank.BUSY)
-        websocket = WebSocketWire(self.gate, opening, pipes, frames, bus, reader, turn, data_max=limits.data_max)
-        sse = SSEWire(self.gate, opening, pipes, frames, bodies)
-        poll = PollWire(self.gate, drain, bus, pipes, control, frames, bodies, send_timeout=stream.send_timeout)
-        self.doors = Doors(
-            self.gate,
-            bodies,
-            turn,
-            self.alias,
-            {
-                ("http", "GET", EVENTS): poll,
-                ("http", "HEAD", EVENTS): poll,
-                ("http", "POST", EVENTS): PublishWire(self.gate, bus, bodies, reader),
-                ("http", "POST", EVENTS_READ): poll,
-                ("http", "GET", SSE): sse,
-                ("http", "HEAD", SSE): sse,
-                ("http", "POST", SSE): sse,
-                ("websocket", "GET", WEBSOCKET): websocket,
-            },
+        websocket = WebSocketWire(
+            gate, opening, pipes, frames, bus, reader, self.renewal, turn, data_max=limits.data_max
         )
+        sse = SSEWire(gate, opening, pipes, frames, bodies)
+        poll = PollWire(gate, self.draining, bus, pipes, control, frames, bodies, send_timeout=stream.send_timeout)
+        routes: dict[Route, ASGI] = {
+            ("http", "GET", EVENTS): poll,
+            ("http", "HEAD", EVENTS): poll,
+            ("http", "POST", EVENTS): PublishWire(gate, bus, bodies, reader),
+            ("http", "POST", EVENTS_READ): poll,
+            ("http", "GET", SSE): sse,
+            ("http", "HEAD", SSE): sse,
+            ("http", "POST", SSE): sse,
+            ("websocket", "GET", WEBSOCKET): websocket,
+        }
+        doors, health = Doors(gate, bodies, turn, self.alias, routes), HealthWire(gate)
         for method in ("GET", "HEAD"):
-            self.doors.add(("http", method, WEBSOCKET), self.doors.upgrade_required)
+            doors.add(("http", method, WEBSOCKET), doors.upgrade_required)
             for path in (HEALTH, f"{HEALTH}/"):
-                self.doors.add(("http", method, path), HealthWire(self.gate))
-        self.trims = TrimJobs(bus.trim)
-        self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.descriptors, log, clock))
+                doors.add(("http", method, path), health)
+        return doors
 
     @classmethod
     async def open(cls, settings: Settings, apps: Sequence[App] | None = None) -> "Assembly":
@@ -167,6 +194,7 @@ class Assembly:
             assembly = cls(settings, clock, lock, log, bus, apps)
             for app in apps:
                 await app.start()
+            await assembly.revoker.start()
             assembly.hub.start(assembly.look_around)
             undo.pop_all()
         logger.info(
@@ -240,6 +268,7 @@ class Assembly:
             await app.close()
         await self.hub.close()
         await self.trims.close()
+        await self.revoker.close()
         await self.bus.settle()
         await self.log.close()
         self._lock.release()

@@ -23,6 +23,10 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas; `_Room` splits it."""
 
 
+Filters = Annotated[tuple[str, ...], NoDecode]
+"""Topic filters, as a JSON list or with commas; `_granted` reads it."""
+
+
 class RetentionPolicy(BaseModel):
     """What to keep of the topics that match; a bound left out does not bind."""
 
@@ -74,6 +78,18 @@ def _decode(value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {error}") from None
+
+
+def _granted(value: object) -> object:
+    """Filters to grant. Raises ValueError for what is none, or too many; a template's {sub} may be any segment."""
+    filters = _decode(value) if isinstance(value, str) and value.startswith("[") else _split(value)
+    if not isinstance(filters, list | tuple) or not all(isinstance(one, str) for one in filters):
+        raise ValueError("is a list of filters")
+    try:
+        TopicFilter(tuple(one.replace("{sub}", "sub") for one in filters))
+    except InvalidError as error:
+        raise ValueError(error.detail) from error
+    return tuple(filters)
 
 
 class ServerSettings(_Room):
@@ -163,7 +179,22 @@ class AccessSettings(_Room):
         description="Comma-separated addresses and networks of proxies whose X-Forwarded-Host is believed.",
     )
 
+    open: bool = Field(
+        False, description="Without keys, serve beyond loopback too: whoever reaches the port may do everything."
+    )
+    anonymous_subscribe: Filters = Field(
+        (), description="Filters that anybody may read, where there are keys: a JSON list, or comma-separated."
+    )
+    anonymous_publish: Filters = Field((), description="Filters that anybody may publish to, where there are keys.")
+    everyone_subscribe: Filters = Field(
+        (), description="Filters that every bearer may read besides; {sub} stands for the bearer: users/{sub}/**."
+    )
+    everyone_publish: Filters = Field((), description="Filters that every bearer may publish to besides.")
+
     _split = field_validator("allowed_origins", "hosts", "trusted_hops", mode="before")(_split)
+    _grants = field_validator(
+        "anonymous_subscribe", "anonymous_publish", "everyone_subscribe", "everyone_publish", mode="before"
+    )(_granted)
 
 
 class AppsSettings(_Room):

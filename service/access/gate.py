@@ -13,26 +13,49 @@ service that is going away, or is full, tells a stranger no more than it tells a
                    (RFC 6455, 10.2); and for reads that its browser says are a foreign page's, which can't see the
                    answer, and would only make us work
     3. a place     503 for streams, and for long polls while they wait, beyond the bound
+    4. who asks    401 for a credential that is no good, and where one is needed; 400 for one that comes as it should
+                   not; 503 while the keys can't be had (`authority.py`)
+    5. rights      403 for topics that may not be read; 401 if somebody might
+    6. his share   429 beyond the streams that a subject may have
 
 What comes in later steps than the request itself, such as the topics of a publish or of a client message, is a
-question of the caller's rights: the lease keeps the caller at hand for it, and a refusal is counted by `refuse`.
+question of the caller's rights: the lease keeps the caller at hand for it, `readable` and `check_publish` answer it,
+and a refusal is counted by `refuse`.
 
 A place is taken in the step in which it was looked for: nothing is awaited between the two, so that no storm passes
 the bound.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
+import structlog
+
+from service.access.authority import NO_KEYS, Authority
 from service.access.caller import Caller
+from service.access.carriers import AUTH
 from service.access.drain import Drain
 from service.access.hosts import Hosts
 from service.access.origins import Asker, Header, Origins
-from service.core.errors import DrainingError, ForbiddenError, MisdirectedError, OverloadedError, TwinwireError
+from service.core.errors import (
+    DrainingError,
+    ForbiddenError,
+    InvalidError,
+    MisdirectedError,
+    OverloadedError,
+    RateLimitedError,
+    ScopeError,
+    TwinwireError,
+    UnauthorizedError,
+)
+from service.core.topics import TopicFilter
 
-Reason = Literal["draining", "full", "host", "no_upgrade", "origin"]
+logger = structlog.get_logger(__name__)
+
+Reason = Literal["credential", "draining", "full", "host", "no_upgrade", "origin", "right", "share"]
 """Why somebody was not let in, as metrics name it."""
 
 
@@ -57,6 +80,9 @@ _READING: Final = frozenset({Act.READ, Act.STREAM, Act.WAIT})
 _ALWAYS: Final = frozenset({Act.PAGE, Act.READ})
 """Acts that are carried out also while the service goes away."""
 
+PENDING_MAX: Final = 1_000
+"""WebSockets that have yet to say who they are: each has a place, and some seconds."""
+
 _NAMELESS: Final = frozenset({"/api/health", "/api/ready"})
 _HOST_SHOWN: Final = 80
 """Characters of a foreign name that are told back."""
@@ -68,20 +94,35 @@ _FOREIGN: Final = (
 _UNSEEN: Final = "pages of this origin can't read the answer; TWINWIRE_ALLOWED_ORIGINS would name it"
 
 
+class Wish(NamedTuple):
+    """To read what matches `topics`; None: all that one may."""
+
+    topics: TopicFilter | None
+
+
 class Lease:
-    """`caller` was let in, and has a place until `release`. Give it back in every path: it is a context manager too."""
+    """`caller` was let in, and has a place until `release`. Give it back in every path: it is a context manager too.
 
-    __slots__ = ("_gate", "caller")
+    `topics` are those that were wished for. `is_pending`: the caller has yet to say who he is. `told` is called when
+    the caller's credential is revoked while he has a place to wait in.
+    """
 
-    def __init__(self, caller: Caller, gate: "Gate | None") -> None:
-        self.caller: Final = caller
+    __slots__ = ("_gate", "caller", "is_pending", "told", "topics")
+
+    def __init__(
+        self, caller: Caller, gate: "Gate | None", topics: TopicFilter | None = None, *, is_pending: bool = False
+    ) -> None:
+        self.caller = caller
+        self.topics: Final = TopicFilter.all() if topics is None else topics
+        self.is_pending = is_pending
+        self.told: Callable[[], None] | None = None
         self._gate = gate  # None: no place is held, or it was given back
 
     def release(self) -> None:
         """Idempotent."""
         gate, self._gate = self._gate, None
         if gate is not None:
-            gate.places -= 1
+            gate.give_back(self)
 
     def __enter__(self) -> Self:
         return self
@@ -95,25 +136,37 @@ class Lease:
 class Gate:
     """See the module. `max_places` 0 means no bound."""
 
-    def __init__(self, hosts: Hosts, origins: Origins, drain: Drain, *, max_places: int) -> None:
+    def __init__(self, hosts: Hosts, origins: Origins, drain: Drain, authority: Authority, *, max_places: int) -> None:
         self._hosts = hosts
         self._origins = origins
         self._drain = drain
+        self.authority: Final = authority
         self.max_places = max_places
-        self.places = 0  # taken now; only `enter` and `Lease.release` write it
+        self.places = 0  # taken now; only `_place` and `give_back` write it
         self.refused: Counter[tuple[Act, Reason]] = Counter()
+        self._of_one: Counter[str] = Counter()  # places by subject
+        self._waiting: dict[Lease, None] = {}  # those that want to be told
+        self._pending = 0
 
     def knock(self, host: str | None, path: str) -> None:
         """Before anything else is looked at. Raises MisdirectedError, after counting it, for a name that is not ours.
 
-        Whoever asks for health and readiness may not know our name, and learns nothing else.
+        Whoever asks for health and readiness may not know our name, and learns nothing else. Where nobody may anything
+        without a credential, any name will do that the operator has not limited: a page whose name was made to point
+        here has no credential, since cookies and tickets are another origin's.
         """
-        if path not in _NAMELESS and not self._hosts.permits(host):
+        if path in _NAMELESS or (self.authority.is_closed and not self._hosts.is_limited):
+            return
+        if not self._hosts.permits(host):
             detail = f"this service does not answer for {(host or '')[:_HOST_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
             raise self.refuse(Act.READ, "host", MisdirectedError(detail, field="Host"))
 
-    def enter(self, asker: Asker, act: Act) -> Lease:
-        """Let somebody in. Raises DrainingError, ForbiddenError or OverloadedError, after counting it."""
+    def enter(self, asker: Asker, act: Act, wish: Wish | None = None, *, is_open: bool = False) -> Lease:
+        """Let somebody in. `is_open`: for anybody, so who asks is not looked at.
+
+        Raises DrainingError, ForbiddenError, OverloadedError, RateLimitedError, UnauthorizedError, InvalidError for a
+        credential that comes as it should not, or UnavailableError, after counting it.
+        """
         if self._drain.has_begun and act not in _ALWAYS:
             delay = self._drain.return_delay(self.places) / 1000
             raise self.refuse(act, "draining", DrainingError("the service is restarting", retry_after=delay))
@@ -122,18 +175,174 @@ class Gate:
         if act in _READING and not self._origins.may_read(asker):
             raise self.refuse(act, "origin", ForbiddenError(_UNSEEN, field="Sec-Fetch-Site"))
         if act in _PLACED:
-            if self.max_places and self.places >= self.max_places:
-                error_full = OverloadedError(f"all {self.max_places} streams are taken")
-                raise self.refuse(act, "full", error_full)
-            self.places += 1
-            return Lease(Caller(address=asker.address), self)
-        return Lease(Caller(address=asker.address), None)
+            self._check_room(act)
+        if is_open or act is Act.PAGE:
+            return Lease(Caller(address=asker.address), None)
+        try:
+            caller, is_pending = self._who(asker, act)
+            topics = None if wish is None or is_pending else self._readable(caller, wish)
+        except TwinwireError as error:
+            raise self.refuse_caller(act, error) from None
+        return self._place(act, caller, topics, is_pending) if act in _PLACED else Lease(caller, None, topics)
+
+    def _who(self, asker: Asker, act: Act) -> tuple[Caller, bool]:
+        """And whether he has yet to say it."""
+        is_socket = act is Act.SOCKET
+        auth = asker.parameter(AUTH)
+        if auth is not None and auth not in ("required", *(("message",) if is_socket else ())):
+            raise InvalidError("auth is required, or message on a WebSocket", field=AUTH)
+        if auth is not None and not self.authority.has_keys:
+            raise UnauthorizedError(NO_KEYS)
+        caller = self.authority.who(asker, is_socket=is_socket)
+        if auth == "required" and caller.is_anonymous:
+            raise UnauthorizedError("somebody is expected here, and no credential came")
+        return caller, auth == "message" and caller.is_anonymous
+
+    # Places
+
+    def _check_room(self, act: Act) -> None:
+        if self.max_places and self.places >= self.max_places:
+            raise self.refuse(act, "full", OverloadedError(f"all {self.max_places} streams are taken"))
+
+    def place(self, act: Act, caller: Caller) -> Lease:
+        """A place for one who was let in before. Raises DrainingError, OverloadedError or RateLimitedError."""
+        if self._drain.has_begun:
+            raise self.refuse(act, "draining", DrainingError("the service is restarting"))
+        self._check_room(act)
+        return self._place(act, caller, None, False)
+
+    def _place(self, act: Act, caller: Caller, topics: TopicFilter | None, is_pending: bool) -> Lease:
+        """Nothing is awaited between the look for a place and this."""
+        if is_pending and self._pending >= PENDING_MAX:
+            raise self.refuse(act, "full", OverloadedError("too many have yet to say who they are"))
+        lease = Lease(caller, self, topics, is_pending=is_pending)
+        self._take_share(act, caller)
+        self.places += 1
+        self._pending += is_pending
+        if act is Act.WAIT:
+            self._waiting[lease] = None
+        return lease
+
+    def _take_share(self, act: Act, caller: Caller) -> None:
+        subject = caller.subject
+        if subject is None:
+            return
+        if caller.streams is not None and self._of_one[subject] >= caller.streams:
+            error = RateLimitedError(f"{subject!r} may have {caller.streams} streams", retry_after=5.0)
+            raise self.refuse(act, "share", error)
+        self._of_one[subject] += 1
+
+    def give_back(self, lease: Lease) -> None:
+        """The lease's own: see `Lease.release`."""
+        self.places -= 1
+        self._pending -= lease.is_pending
+        self._waiting.pop(lease, None)
+        self._give_share(lease.caller)
+
+    def _give_share(self, caller: Caller) -> None:
+        if caller.subject is not None:
+            self._of_one[caller.subject] -= 1
+            if not self._of_one[caller.subject]:
+                del self._of_one[caller.subject]
+
+    def admit(self, lease: Lease, token: str, wish: Wish | None) -> TopicFilter:
+        """One who is pending says who he is; what he may read of what he wishes. Raises as `enter`."""
+        try:
+            caller = self.authority.bearer(token)._replace(address=lease.caller.address)
+            topics = TopicFilter.all() if wish is None else self._readable(caller, wish)
+        except TwinwireError as error:
+            raise self.refuse_caller(Act.SOCKET, error) from None
+        self.become(lease, caller)
+        if lease.is_pending:
+            self._pending -= 1
+            lease.is_pending = False
+        return topics
+
+    def become(self, lease: Lease, caller: Caller) -> None:
+        """The holder of a place is somebody now. Raises RateLimitedError if he has too many."""
+        if caller.subject != lease.caller.subject:
+            self._take_share(Act.SOCKET, caller)
+            self._give_share(lease.caller)
+        lease.caller = caller
+
+    def recheck(self) -> None:
+        """Something was revoked: those who wait, and may not any more, are told."""
+        for lease in tuple(self._waiting):
+            if lease.told is not None and self.authority.revocations.forbids(lease.caller):
+                lease.told()
+
+    # Rights
+
+    def readable(self, caller: Caller, act: Act, topics: TopicFilter | None) -> TopicFilter:
+        """`topics` if he may read them all; without, all that he may. Raises ScopeError or UnauthorizedError."""
+        try:
+            return self._readable(caller, Wish(topics))
+        except TwinwireError as error:
+            raise self.refuse_caller(act, error) from None
+
+    def _readable(self, caller: Caller, wish: Wish) -> TopicFilter:
+        topics = wish.topics
+        if topics is None:
+            topics = caller.rights.readable
+            if not topics.patterns:
+                raise _lacking(caller, "this token may read nothing", "topic")
+            return topics
+        for pattern in topics.patterns:
+            _check_read(caller, pattern)
+        return topics
+
+    def check_read(self, caller: Caller, act: Act, topic: str) -> None:
+        """Raises ScopeError or UnauthorizedError if it may not be read."""
+        try:
+            _check_read(caller, topic)
+        except TwinwireError as error:
+            raise self.refuse_caller(act, error) from None
+
+    def check_any(self, caller: Caller, act: Act) -> None:
+        """For lists of what may be read: raises UnauthorizedError for who has no right to anything, and no token."""
+        if caller.is_anonymous and not caller.rights.admin and not caller.rights.subscribe:
+            raise self.refuse_caller(act, _lacking(caller, "nothing is listed", None))
+
+    def check_publish(self, caller: Caller, act: Act, topic: str) -> None:
+        """Raises ScopeError or UnauthorizedError if it may not be published to."""
+        if not caller.rights.may_publish(topic):
+            raise self.refuse_caller(act, _lacking(caller, f"no right to publish to {topic!r}", "topic"))
+
+    def check_admin(self, caller: Caller, act: Act, *, metrics: bool = False) -> None:
+        """For what operators do; `metrics`: or for who may read those. Raises ScopeError or UnauthorizedError."""
+        if not (caller.rights.admin or (metrics and caller.rights.metrics)):
+            right = "admin or metrics" if metrics else "admin"
+            raise self.refuse_caller(act, _lacking(caller, f"this takes the right {right}", None))
+
+    # Refusals
 
     def refuse(self, act: Act, reason: Reason, error: TwinwireError) -> TwinwireError:
         """Count a refusal, also one that is found out elsewhere; returns the error to be raised."""
         self.refused[act, reason] += 1
         return error
 
+    def refuse_caller(self, act: Act, error: TwinwireError) -> TwinwireError:
+        """The same of one that is about who asks or what he may: the log has why, which he is not told."""
+        reason = self.authority.count(error)
+        logger.info("auth_refused", act=act.value, reason=reason)
+        return self.refuse(act, "right" if isinstance(error, ScopeError) else "credential", error)
+
     def cors(self, asker: Asker) -> list[Header]:
         """Response headers that let a page of an allowed origin read the answer; none for its own, or a stranger's."""
         return self._origins.cors(asker.header(b"origin"))
+
+    def is_https(self, asker: Asker) -> bool:
+        """Whether its browser speaks https: see `Origins`."""
+        return self._origins.is_https(asker)
+
+
+def _check_read(caller: Caller, pattern: str) -> None:
+    if not caller.rights.may_read(pattern):
+        raise _lacking(caller, f"no right to read {pattern!r}", "topic")
+
+
+def _lacking(caller: Caller, detail: str, field: str | None) -> TwinwireError:
+    """What is missing is a right; or, of somebody who came without one, a credential."""
+    if caller.is_anonymous:
+        return UnauthorizedError(f"{detail} without a token", field=field)
+    return ScopeError(detail, field=field)

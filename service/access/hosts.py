@@ -51,6 +51,8 @@ class Hosts:
         self._known = lru_cache(REMEMBERED)(self._judge)
         """Verdicts on the hosts that were asked for of late: each request asks, thousands of times a second."""
         names = [name.lower().rstrip(".") for name in allowed]
+        self.is_limited = bool(names)
+        """Whether the operator has said which."""
         self._any = "*" in names
         self._names = frozenset(name for name in names if not name.startswith("*"))
         self._below = tuple(name[1:] for name in names if name.startswith("*."))

@@ -21,6 +21,9 @@ _EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, location")
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\[\]:@/\\?#\s]+)(?::(\d{1,5}))?\Z")
 """A serialised origin of the web (RFC 6454, 6.2): nothing before the host, nothing behind the port."""
 
+_REFERER: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+"""The origin of a page's URL (RFC 9110, 10.1.3)."""
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -31,8 +34,22 @@ class Asker(Protocol):
     def address(self) -> str | None:
         """The peer's, as the socket gives it."""
 
+    @property
+    def method(self) -> str:
+        """`GET` for a WebSocket's handshake."""
+
+    @property
+    def scheme(self) -> str:
+        """That of the connection: `http`, or `https` where we speak TLS ourselves; `ws` and `wss` for a WebSocket."""
+
     def header(self, name: bytes) -> str | None:
         """A header by its lower-case name."""
+
+    def fields(self, name: bytes) -> list[str]:
+        """All headers of this name, in their order."""
+
+    def parameter(self, name: str) -> str | None:
+        """What the query of a stream or a read says; None elsewhere."""
 
 
 class Origins:
@@ -49,6 +66,30 @@ class Origins:
         if origin is None or self._all or origin.lower() in self._allowed:
             return True
         return asker.header(b"sec-fetch-site") == "same-origin" or self._is_own(origin.lower(), asker)
+
+    def is_named(self, asker: Asker) -> bool:
+        """Whether the page that sends a request is our own, or of an origin that is listed by its name.
+
+        By its Origin, else by its Referer; what has neither is no page of ours.
+        """
+        origin = asker.header(b"origin")
+        if origin is None:
+            found = _REFERER.match(asker.header(b"referer") or "")
+            origin = found[0] if found else None
+        if origin is None:
+            return False
+        if origin.lower() in self._allowed:
+            return True
+        return asker.header(b"sec-fetch-site") == "same-origin" or self._is_own(origin.lower(), asker)
+
+    def is_https(self, asker: Asker) -> bool:
+        """Whether its browser speaks https: to us, to a trusted hop that says so, or by its own Origin."""
+        if asker.scheme in ("https", "wss"):
+            return True
+        if self._is_hop(asker.address) and _last(asker.header(b"x-forwarded-proto")) == "https":
+            return True
+        origin = (asker.header(b"origin") or "").lower()
+        return origin.startswith("https://") and origin not in self._allowed
 
     def may_read(self, asker: Asker) -> bool:
         """Whether a read is worth carrying out: not for a foreign page, which could never see the answer.
@@ -79,18 +120,25 @@ class Origins:
             return False
         name, port = parts[2].rstrip("."), int(parts[3] or _DEFAULT_PORTS[parts[1]])
         hosts, proto = [asker.header(b"host")], None
-        if self._hops and self._is_hop(asker.address):
-            hosts.append((asker.header(b"x-forwarded-host") or "").rpartition(",")[2].strip())
-            proto = (asker.header(b"x-forwarded-proto") or "").rpartition(",")[2].strip().lower()
+        if self._is_hop(asker.address):
+            hosts.append(_last(asker.header(b"x-forwarded-host")))
+            proto = _last(asker.header(b"x-forwarded-proto"))
         ports = {_DEFAULT_PORTS[proto]} if proto in _DEFAULT_PORTS else set(_DEFAULT_PORTS.values())
         return any(_names(host, name, port, ports) for host in hosts if host)
 
     def _is_hop(self, address: str | None) -> bool:
+        if not self._hops:
+            return False
         try:
             found = ip_address(address or "")
         except ValueError:
             return False
         return any(found in network for network in self._hops)
+
+
+def _last(field: str | None) -> str:
+    """What the nearest hop has put into a field that each one appends to."""
+    return (field or "").rpartition(",")[2].strip().lower()
 
 
 def _names(host: str, name: str, port: int, left_out: set[int]) -> bool:

@@ -7,7 +7,7 @@ sound and simple. Nothing is ever narrowed in silence.
 Granted patterns stand in a tree by segment, so that a hundred of them cost about as much as one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from service.core.topics import ANY_REST, ANY_SEGMENT, TopicFilter, is_own, is_topic
@@ -98,9 +98,18 @@ class Rights(NamedTuple):
         """Those of a filter's patterns that may not be read."""
         return tuple(one for one in patterns if not self.may_read(one))
 
+    def reader(self) -> Callable[[str], bool]:
+        """`may_read` for many topics of a list: it costs little where all may be read."""
+        return _yes if self.admin or self.subscribe.covers(ANY_REST) else self.may_read
+
     def may_read(self, pattern: str) -> bool:
         """A topic, or a pattern of a filter."""
         return not is_own(pattern) and (self.admin or self.subscribe.covers(pattern))
+
+    @property
+    def may_publish_all(self) -> bool:
+        """Whether there is no need to look at a topic: what is the service's own nobody gets that far."""
+        return self.admin or self.publish.covers(ANY_REST)
 
     def may_publish(self, topic: str) -> bool:
         return not is_own(topic) and (self.admin or self.publish.covers(topic))
@@ -122,6 +131,10 @@ class Rights(NamedTuple):
             self.admin or other.admin,
             self.metrics or other.metrics,
         )
+
+
+def _yes(topic: str) -> bool:
+    return not is_own(topic)
 
 
 NOTHING: Final = Rights()

@@ -4,14 +4,17 @@
     ├── InvalidError             422        a value breaks the contract; names the field
     │   ├── MalformedError       400        not JSON at all
     │   ├── TooLargeError        413  1009
-    │   └── MediaTypeError       415
-    ├── UnauthorizedError        401  1008
+    │   ├── MediaTypeError       415
+    │   └── PresentationError    400        a credential is not presented as it should be
+    ├── UnauthorizedError        401  1008  a credential is needed
+    │   └── InvalidTokenError    401  1008  the one that came is no good
     ├── NotFoundError            404
     ├── MethodError              405
     ├── RequestTimeoutError      408  1008  a body does not get on
     ├── ConflictError            409
     │   └── GuardError           409        a guard of an append did not hold; tells what it found
     ├── ForbiddenError           403  1008
+    │   └── ScopeError           403  1008  a right is missing
     ├── MisdirectedError         421  1008  asked under a name that is not the service's
     ├── UpgradeRequiredError     426
     ├── RateLimitedError         429  1013  retry
@@ -32,6 +35,8 @@ later. `at` makes another one of it. Errors become problems (RFC 9457) in `wire/
 
 from typing import Any, ClassVar, Final, Self
 
+from service.core.words import TokenFault
+
 
 class TwinwireError(Exception):
     """Base of everything this service raises on purpose."""
@@ -41,6 +46,8 @@ class TwinwireError(Exception):
     title: ClassVar[str] = "Internal error"
     retry_after: ClassVar[float | None] = None
     """Seconds after which the same request may succeed; None if a retry alone does not help."""
+    challenge: ClassVar[str | None] = None
+    """What `WWW-Authenticate` says is wrong (RFC 6750, 3); "" for nothing in particular, None for no such field."""
 
     def __init__(
         self,
@@ -112,12 +119,44 @@ class MediaTypeError(InvalidError):
     title = "Unsupported media type"
 
 
+class PresentationError(InvalidError):
+    """A credential is presented twice, in pieces, or by a scheme that is not ours (RFC 6750, 3.1: invalid_request)."""
+
+    status = 400
+    title = "Malformed credential"
+    challenge = "invalid_request"
+
+
 class UnauthorizedError(TwinwireError):
-    """Nobody we know: a token is missing, is not ours or has expired (RFC 9110, 15.5.2)."""
+    """Who came without a credential may not, and somebody may (RFC 9110, 15.5.2)."""
 
     status = 401
     close_code = 1008
     title = "Unauthorized"
+    challenge = ""
+
+
+class InvalidTokenError(UnauthorizedError):
+    """A token that is not valid (RFC 6750, 3.1).
+
+    `reason` and `why` are for the log and for operators: what is wrong with it helps whoever forges one. Neither holds
+    a piece of it.
+    """
+
+    title = "Invalid token"
+    challenge = "invalid_token"
+
+    def __init__(
+        self,
+        detail: str = "the token is not valid",
+        *,
+        reason: TokenFault = "malformed",
+        why: str | None = None,
+        **rest: Any,
+    ) -> None:
+        super().__init__(detail, **rest)
+        self.reason: Final = reason
+        self.why: Final = why
 
 
 class NotFoundError(TwinwireError):
@@ -167,6 +206,13 @@ class ForbiddenError(TwinwireError):
     status = 403
     close_code = 1008
     title = "Forbidden"
+
+
+class ScopeError(ForbiddenError):
+    """The caller has no right to it (RFC 6750, 3.1: insufficient_scope)."""
+
+    title = "Right missing"
+    challenge = "insufficient_scope"
 
 
 class MisdirectedError(TwinwireError):

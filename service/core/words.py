@@ -11,10 +11,21 @@ GapReason = Literal["trimmed", "epoch", "ahead", "malformed"]
 GoodbyeReason = Literal["restart", "auth", "stalled", "limit", "idle"]
 """Why the service ends a stream (docs/protocol.md, section 2)."""
 
-ControlType = Literal["connection", "gap", "caught_up", "heartbeat", "goodbye", "problem", "reply", "pong"]
+AuthDetail = Literal["expired", "revoked", "invalid", "forbidden"]
+"""Why a client may not go on: what `goodbye` says beside `auth`."""
+
+TokenFault = Literal[
+    "algorithm", "audience", "claims", "early", "expired", "key", "malformed", "revoked", "signature", "ticket", "ttl"
+]
+"""Why a token is not valid, as logs and metrics name it; whoever brought it is not told."""
+
+AuthState = Literal["expiring", "renewed", "reduced"]
+"""What an `auth` frame tells of a stream's credential."""
+
+ControlType = Literal["auth", "connection", "gap", "caught_up", "heartbeat", "goodbye", "problem", "reply", "pong"]
 """What a frame without a topic can be (docs/protocol.md, section 2)."""
 
-ComingType = Literal["auth", "presence", "state_end"]
+ComingType = Literal["presence", "state_end"]
 """Control frames of a later version: reserved before there are clients, who could have events of these types."""
 
 EventSourceType = Literal["error", "open"]

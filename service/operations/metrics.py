@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from service.access.descriptors import Descriptors
@@ -14,15 +14,24 @@ from service.core.time import Clock
 from service.core.words import TRANSPORTS
 from service.log.base import EventLog
 from service.stream.hub import StreamHub
+from service.stream.renewal import Renewal
 
 
 class ServiceMetrics(Collector):
     """Twinwire's own metrics, named `twinwire_*`."""
 
     def __init__(
-        self, bus: EventBus, hub: StreamHub, gate: Gate, descriptors: Descriptors, log: EventLog, clock: Clock
+        self,
+        bus: EventBus,
+        hub: StreamHub,
+        gate: Gate,
+        renewal: Renewal,
+        descriptors: Descriptors,
+        log: EventLog,
+        clock: Clock,
     ) -> None:
         self._gate = gate
+        self._renewal = renewal
         self._descriptors = descriptors
         self._bus = bus
         self._hub = hub
@@ -57,6 +66,20 @@ class ServiceMetrics(Collector):
         yield from self._refusals()
         ended = CounterMetricFamily("twinwire_streams_ended", "Streams ended, by reason.", labels=["reason"])
         yield _filled(ended, self._hub.ended)
+        yield from self._credentials()
+
+    def _credentials(self) -> Iterator[Metric]:
+        told = "Credentials and rights refused, by reason."
+        refused = CounterMetricFamily("twinwire_auth_refused", told, labels=["reason"])
+        yield _filled(refused, self._gate.authority.refused)
+        renewed = "Streams whose credential was renewed."
+        yield CounterMetricFamily("twinwire_auth_refreshed", renewed, self._renewal.renewed)
+        expired = "Streams that ended with their credential."
+        yield CounterMetricFamily("twinwire_auth_expired_streams", expired, self._hub.expired)
+        spent = "Time taken to verify tokens."
+        yield SummaryMetricFamily("twinwire_auth_verify_seconds", spent, *self._gate.authority.verified)
+        in_force = "Revocations in force."
+        yield GaugeMetricFamily("twinwire_auth_revocations", in_force, len(self._gate.authority.revocations))
 
     def _refusals(self) -> Iterator[Metric]:
         """Streams that were not opened, as ever; and requests of every kind."""

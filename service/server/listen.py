@@ -1,6 +1,7 @@
 """The listening socket, made by us so that every connection inherits what ends dead and stalled peers."""
 
 import socket
+from ipaddress import ip_address
 from typing import Final
 
 from service.core.errors import ConfigError
@@ -12,6 +13,26 @@ swallows megabytes first; and memory that the kernel has to fetch for it is time
 KEEPALIVE_IDLE: Final = 60
 KEEPALIVE_INTERVAL: Final = 15
 """Seconds until the kernel asks a silent peer, and between its questions."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there (RFC 6890; `localhost` by RFC 6761, 6.3)."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # another name may be anybody's
+        return False
+
+
+def check_open(host: str, *, has_keys: bool, is_meant: bool) -> None:
+    """Raises ConfigError for an address beyond loopback of a service on which everybody may do everything."""
+    if not (has_keys or is_meant or is_loopback(host)):
+        detail = (
+            f"{host} can be reached from elsewhere, and without keys whoever reaches it may do everything:"
+            " set TWINWIRE_TOKEN_KEYS, or TWINWIRE_OPEN=1 if that is meant"
+        )
+        raise ConfigError(detail, field="TWINWIRE_HOST")
 
 
 def listen(host: str, port: int, backlog: int, send_timeout: float) -> socket.socket:

@@ -12,7 +12,8 @@ from service.bus.values import Gap
 from service.core.cursor import Cursor
 from service.core.time import rfc3339
 from service.core.topics import TopicFilter
-from service.core.words import ControlType, GoodbyeReason
+from service.core.words import AuthState, ControlType
+from service.stream.ending import Ending
 
 Fields = Mapping[str, Any]
 
@@ -38,9 +39,11 @@ class Control:
         floor: int,
         resumed: bool,
         retry: int,
+        subject: str | None = None,
+        expires: int | None = None,
     ) -> Fields:
         """The first frame of every stream: who it is, what it is about, and where it stands. `retry` is in ms; `floor`
-        0 for a filter of which nothing is missing.
+        0 for a filter of which nothing is missing; `expires` in Unix ms, None for never.
         """
         return {
             "id": self.cursor(offset),
@@ -52,7 +55,15 @@ class Control:
             "resumed": resumed,
             "heartbeat": self.heartbeat,
             "retry": retry,
+            "subject": subject,
+            "expires": None if expires is None else rfc3339(expires),
         }
+
+    def auth(self, state: AuthState, subject: str | None, expires: int | None, unix_ms: int, **more: Any) -> Fields:
+        """What becomes of a stream's credential: `in` is how many seconds it has left."""
+        left = None if expires is None else max(0, round((expires - unix_ms) / 1000))
+        ends = None if expires is None else rfc3339(expires)
+        return {"state": state, "subject": subject, "expires": ends, "in": left, **more}
 
     def gap(self, gap: Gap) -> Fields:
         return {
@@ -69,9 +80,10 @@ class Control:
         """A heartbeat's."""
         return {"id": self.cursor(offset), "time": rfc3339(unix_ms)}
 
-    def goodbye(self, reason: GoodbyeReason, code: int, retry: int) -> Fields:
-        """`retry` is when to come back, in ms."""
-        return {"reason": reason, "code": code, "retry": retry}
+    def goodbye(self, ending: Ending, retry: int) -> Fields:
+        """`retry` is when to come back, in ms: not at all with the same credential, if that is what ended it."""
+        detail = {} if ending.detail is None else {"detail": ending.detail}
+        return {"reason": ending.reason, **detail, "code": ending.code, "retry": None if ending.is_final else retry}
 
 
 class StreamEncoding(Encoding[P_co], Protocol[P_co]):

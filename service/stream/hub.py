@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 import structlog
@@ -11,7 +11,7 @@ from service.access.drain import Drain
 from service.bus.encoding import P
 from service.core.time import Clock
 from service.stream.control import Control, StreamEncoding
-from service.stream.ending import FAULT, RESTART, Ending
+from service.stream.ending import EXPIRED, FAULT, RESTART, Ending
 from service.stream.peer import Peer
 from service.stream.stream import Stream
 
@@ -37,6 +37,7 @@ class StreamHub:
         self.send_timeout = send_timeout
         self.opened: Counter[str] = Counter()  # by transport, since the start
         self.ended: Counter[str] = Counter()  # by reason, since the start
+        self.expired = 0  # of these, with their credential
         self._drain = drain
         self._clock = clock
         self._streams: dict[str, Stream[Any]] = {}  # by their peers' ids
@@ -44,6 +45,7 @@ class StreamHub:
         self._empty.set()
         self._beats: dict[tuple[str, int], Any] = {}  # heartbeat frames of this sweep, by encoding and offset
         self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # a word to a stream whose pipe takes none at once
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -65,6 +67,7 @@ class StreamHub:
 
     def remove(self, stream: Stream[Any]) -> None:
         self._streams.pop(stream.peer.id, None)
+        self.expired += stream.ending == EXPIRED
         self.ended[(stream.ending.reason or "lost") if stream.ending else "client"] += 1
         if not self._streams:
             self._empty.set()
@@ -82,6 +85,20 @@ class StreamHub:
             stream.end(ending)
         return stream is not None
 
+    def find(self, id: str) -> Stream[Any] | None:
+        return self._streams.get(id)
+
+    async def end_those(self, are_meant: Callable[[Stream[Any]], bool], ending: Ending) -> int:
+        """End all streams of whom that is so; how many there were."""
+        ended = 0
+        for number, stream in enumerate(tuple(self._streams.values()), 1):
+            if stream.ending is None and are_meant(stream):
+                stream.end(ending)
+                ended += 1
+            if number % FAREWELL_BATCH == 0:
+                await asyncio.sleep(0)
+        return ended
+
     # For streams: see `Registry` in stream/stream.py
 
     def now(self) -> float:
@@ -94,6 +111,12 @@ class StreamHub:
     def return_delay(self) -> int:
         """Milliseconds after which a client that is sent away may come back."""
         return self._drain.return_delay(len(self._streams))
+
+    def do(self, work: Coroutine[Any, Any, None]) -> None:
+        """In a task of its own, which is held until it is done."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def heartbeat_frame(self, encoding: StreamEncoding[P], offset: int) -> P:
         """Made once a sweep for all who stand at the same place."""

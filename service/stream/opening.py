@@ -15,8 +15,8 @@ from service.bus.encoding import P
 from service.bus.start import Start
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.core.words import GoodbyeReason
 from service.stream.control import Fields, StreamEncoding
+from service.stream.ending import Ending
 from service.stream.hub import StreamHub
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
@@ -42,9 +42,9 @@ class Opening:
         self._hub = hub
         self._clock = clock
 
-    def goodbye(self, reason: GoodbyeReason, code: int) -> Fields:
-        """Of a connection that ends before it is a stream."""
-        return self._hub.control.goodbye(reason, code, self._hub.return_delay())
+    def goodbye(self, ending: Ending, retry: int | None = None) -> Fields:
+        """Of a connection that ends before it is a stream; `retry` is in ms."""
+        return self._hub.control.goodbye(ending, self._hub.return_delay() if retry is None else retry)
 
     async def open(
         self, pipe: Pipe[P], encoding: StreamEncoding[P], topics: TopicFilter, start: Start, caller: Caller
@@ -65,6 +65,8 @@ class Opening:
             floor=subscription.floor,
             resumed=start.cursor is not None and gap is None,
             retry=random.randint(*RETRY_MS),
+            subject=caller.subject,
+            expires=caller.expires,
         )
         first = [encoding.opening(fields)]
         if gap is not None:

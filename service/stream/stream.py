@@ -33,20 +33,26 @@ What holds at each `await`:
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final, Generic, Protocol
+from dataclasses import replace
+from typing import Any, Final, Generic
 
 import structlog
 
+from service.access.caller import Caller
+from service.access.gate import Lease
 from service.bus.encoding import P
 from service.bus.subscription import State, Subscription
 from service.bus.values import Gap
 from service.core.errors import TwinwireError
 from service.core.words import ControlType
-from service.stream.control import Control, StreamEncoding
+from service.stream.control import StreamEncoding
 from service.stream.ending import FAULT, LOST, STALLED, Ending
+from service.stream.expiry import check_expiry
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
+from service.stream.registry import Listener, Registry
 
 TRAILING_QUIET: Final = 0.9
 """Seconds of silence after a burst, then a heartbeat: it frees the last message from a proxy that holds one back."""
@@ -58,28 +64,6 @@ INLINE_PAGES: Final = 2
 """Pages that a new stream reads before it starts a task for it: most reconnects have missed less."""
 
 logger = structlog.get_logger(__name__)
-
-
-class Listener(Protocol):
-    """The client's side of a stream."""
-
-    async def listen(self) -> None:
-        """Return when the client has left, or was refused."""
-
-
-class Registry(Protocol):
-    """What a stream asks of those who look after all of them: `StreamHub` is one."""
-
-    @property
-    def control(self) -> Control: ...
-    @property
-    def send_timeout(self) -> float: ...
-    def now(self) -> float: ...
-    def unix_ms(self) -> int: ...
-    def add(self, stream: "Stream[Any]") -> None: ...
-    def remove(self, stream: "Stream[Any]") -> None: ...
-    def return_delay(self) -> int: ...
-    def heartbeat_frame(self, encoding: StreamEncoding[P], offset: int) -> P: ...
 
 
 class Stream(Generic[P]):
@@ -98,10 +82,12 @@ class Stream(Generic[P]):
         "_trailing",
         "_wake",
         "ending",
+        "lease",
         "peer",
         "pipe",
         "replayed",
         "subscription",
+        "warned",
     )
 
     def __init__(
@@ -119,9 +105,11 @@ class Stream(Generic[P]):
         self._heard_at = hub.now()  # when the client was last sent anything, as far as the sweep has seen
         self._swept = (0, subscription.offset)  # what `_sent` was at the last sweep
         self.peer = peer
+        self.lease: Lease | None = None  # the place that it takes, of a wire that has its callers change
         self.subscription = subscription
         self.pipe = pipe
         self.ending: Ending | None = None  # why the server ended it; None after `run`: the client left
+        self.warned = math.inf  # see `expiry.py`
         self.replayed = 0  # events sent from a cursor, for `caught_up` and the sweep
         pipe.on_behind(self._fell_behind)
 
@@ -193,7 +181,7 @@ class Stream(Generic[P]):
         ending = self.ending
         if ending is None or ending.reason is None or self.pipe.is_closed:
             return
-        fields = self._hub.control.goodbye(ending.reason, ending.code, self._hub.return_delay())
+        fields = self._hub.control.goodbye(ending, self._hub.return_delay())
         with contextlib.suppress(ConnectionError, TimeoutError):
             if not self.pipe.push(frame := self.frame("goodbye", fields)):
                 async with asyncio.timeout(FLUSH_TIMEOUT):
@@ -292,6 +280,17 @@ class Stream(Generic[P]):
             async with self._lock:
                 yield
 
+    def tell(self, type: ControlType, fields: Mapping[str, Any]) -> None:
+        """A control frame without a position, from outside and without waiting: it may go between any two others."""
+        frame = self.frame(type, fields)
+        if not self.pipe.push(frame) and not self.pipe.is_closed:
+            self._hub.do(self._say(frame))
+
+    async def _say(self, frame: P) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with self.between_pages():
+                await self.pipe.send(frame)
+
     def _caught_up_frame(self) -> P:
         return self.frame("caught_up", self._hub.control.caught_up(self.subscription.offset, self.replayed))
 
@@ -306,6 +305,8 @@ class Stream(Generic[P]):
 
     def sweep(self, now: float) -> None:
         """Look after this stream: `now` on the hub's clock, in seconds."""
+        if self.peer.caller.expires is not None:
+            check_expiry(self, self._hub)
         if self.pipe.is_closed:
             self.end(LOST)
         elif self.pipe.stalled_for(now) >= self._hub.send_timeout:
@@ -322,6 +323,11 @@ class Stream(Generic[P]):
                 self._trailing = False
                 self._heard_at = now
                 self._beat()
+
+    def become(self, caller: Caller) -> None:
+        """Go on as the same somebody with another credential, or as somebody after nobody."""
+        self.peer = replace(self.peer, caller=caller)
+        self.warned = math.inf
 
     @property
     def _is_live(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from typing import Any, Final, cast
 
 import structlog
@@ -16,6 +17,8 @@ from service.stream.asgi import ASGI
 from service.stream.hypercorn.guards import STATE
 from service.stream.hypercorn.upstream import install
 from service.web import problems
+from service.web.access import access_blueprint
+from service.web.caller import meet
 from service.web.json import answer_text, as_text
 from service.web.openapi import describe
 from service.web.operations import operations_blueprint
@@ -43,6 +46,7 @@ class TwinwireApp(Quart):
     def attach(self, assembly: Assembly) -> None:
         """Serve `assembly`, and close it with the lifespan. Call once, before the first request."""
         self.register_blueprint(operations_blueprint(assembly))
+        self.register_blueprint(access_blueprint(assembly))
         self.register_blueprint(_document(assembly))
         for app in assembly.apps:
             for blueprint in app.routes():
@@ -75,6 +79,12 @@ def _act() -> Act:
     return Act.READ if request.path.startswith(_ANSWERING) else Act.PAGE
 
 
+_OPEN: Final = frozenset(
+    (method, path) for method, path in product(("GET", "HEAD"), ("/api/ready", "/api/openapi.json"))
+) | {("DELETE", "/api/session")}
+"""What anybody may have, and what helps with a cookie that is no good: who asks is not looked at."""
+
+
 class _Asker:
     """Quart's request, as the gate looks at it."""
 
@@ -82,8 +92,22 @@ class _Asker:
     def address(self) -> str | None:
         return request.remote_addr
 
+    @property
+    def method(self) -> str:
+        return request.method
+
+    @property
+    def scheme(self) -> str:
+        return request.scheme
+
     def header(self, name: bytes) -> str | None:
         return request.headers.get(name.decode())
+
+    def fields(self, name: bytes) -> list[str]:
+        return request.headers.getlist(name.decode())
+
+    def parameter(self, name: str) -> str | None:
+        return None
 
 
 def create_app(settings: Settings | None = None, apps: Sequence[App] | None = None) -> TwinwireApp:
@@ -113,7 +137,9 @@ def create_app(settings: Settings | None = None, apps: Sequence[App] | None = No
     async def guard() -> None:
         """A page of another origin can send a form without asking; what changes something asks where it is from."""
         if app.assembly is not None:
-            app.assembly.gate.enter(_Asker(), _act())
+            act = _act()
+            is_open = (request.method, request.path.rstrip("/")) in _OPEN or request.method == "OPTIONS"
+            meet(app.assembly.gate, _Asker(), act, is_open=is_open)
 
     @app.after_request
     async def harden(response: Response) -> Response:

@@ -10,12 +10,14 @@ from typing import Any, Final
 from service.openapi import COUNT, STRING, Description, answer, record, ref
 from service.version import __version__
 from service.web import operations, pages
+from service.web.described import describe_access
 from service.wire.described import describe_events, describe_streams
 from service.wire.problems import MEDIA_TYPE
 
 _PROBLEMS: Final = {
     400: "The body is not JSON.",
-    403: "Not allowed, such as a page of a foreign origin.",
+    401: "A token is needed, or the one that came is no good.",
+    403: "Not allowed, such as a page of a foreign origin, or one whose token lacks the right.",
     404: "There is no such thing.",
     408: "The body did not get on.",
     409: "Not in this state.",
@@ -23,6 +25,8 @@ _PROBLEMS: Final = {
     415: "Another Content-Type is needed.",
     422: "A value breaks the contract; `field` names it.",
     426: "The way here strips `Upgrade`; `sse` is the same stream over SSE.",
+    429: "Too many: come back after `Retry-After` seconds.",
+    501: "This service has no keys.",
     503: "Not now: come back after `Retry-After` seconds.",
 }
 
@@ -30,7 +34,7 @@ _PROBLEMS: Final = {
 def describe(apps: Sequence[Description] = ()) -> dict[str, Any]:
     """The document, made anew at each call; `apps` are the applications' parts."""
     streams = describe_streams({app.tag: app.aliases for app in apps if app.aliases})
-    parts = [describe_events(), streams, *apps, operations.describe(), pages.describe()]
+    parts = [describe_events(), streams, *apps, describe_access(), operations.describe(), pages.describe()]
     return {
         "openapi": "3.1.0",
         "info": {

@@ -17,6 +17,7 @@ from service.core.topics import TopicFilter, check_readable
 from service.core.words import TRANSPORTS
 from service.log.base import TopicStats
 from service.openapi import BOOLEAN, COUNT, JSON, STRING, Description, Schema, array, nullable, operation, record, ref
+from service.web.caller import visit
 from service.web.json import answer, read
 
 _TAG: Final = "operations"
@@ -55,6 +56,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
 
     @blueprint.get("/metrics")
     async def metrics() -> Response:
+        visit().check_admin(metrics=True)
         return Response(assembly.metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @blueprint.get("/api/topics")
@@ -62,19 +64,34 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         _LISTING.check(request.args)
         patterns, after, limit = request.args.getlist("topic"), request.args.get("after", ""), _limit()
         check_readable(patterns)
-        wanted = TopicFilter(tuple(patterns)) if patterns else TopicFilter.all()
+        wanted = TopicFilter(tuple(patterns)) if patterns else visit().readable()
+        may_read = visit().reader()
         found: list[dict[str, Any]] = []
         more = False
         async with making, aclosing(assembly.bus.topics(wanted, after)) as listed:
             async for one in listed:
+                if not may_read(one[0].topic):
+                    continue
                 if len(found) == limit:
                     more = True
                     break
                 found.append(_topic(assembly, *one))
         return answer({"topics": found, "more": more, "cursor": found[-1]["topic"] if found else after})
 
+    @blueprint.post("/api/clock/confirm")
+    async def confirm() -> Response:
+        """The operator says that the calendar is right, although it has jumped."""
+        visit().check_admin()
+        return answer({"moved": assembly.clock.confirm()})
+
+    _add_trims(blueprint, assembly)
+    return blueprint
+
+
+def _add_trims(blueprint: Blueprint, assembly: Assembly) -> None:
     @blueprint.post("/api/topics/trim")
     async def trim() -> Response:
+        visit().check_admin()
         wanted = await read(TrimRequest)
         if not 0 <= wanted.keep < _KEEP_MAX:
             raise InvalidError("keep is a number of events, 0 or more", field="keep")
@@ -86,19 +103,13 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         response.headers["Location"] = f"/api/topics/trim/{job.id}"
         return response
 
-    @blueprint.post("/api/clock/confirm")
-    async def confirm() -> Response:
-        """The operator says that the calendar is right, although it has jumped."""
-        return answer({"moved": assembly.clock.confirm()})
-
     @blueprint.get("/api/topics/trim/<id>")
     async def trim_job(id: str) -> Response:
+        visit().check_admin()
         job = assembly.trims.find(id)
         if job is None:
             raise NotFoundError("there is no such trim, or it ended long ago")
         return answer(_trim(job))
-
-    return blueprint
 
 
 def _trim(job: TrimJob) -> dict[str, Any]:

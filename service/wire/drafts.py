@@ -7,6 +7,7 @@ slice, and what is counted is counted before it is decoded; between two slices o
 import asyncio
 import re
 from collections.abc import Callable, Generator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -281,6 +282,14 @@ def _check_count(count: int) -> None:
         raise InvalidError("no events in the request")
     if count > BATCH_MAX:
         raise InvalidError(f"a request has at most {BATCH_MAX} events")
+
+
+def place_of(content_type: str | None, body: bytes, number: int) -> tuple[str, int | None]:
+    """Where in a body the draft of this number, from 0, stands: its path, and the line of NDJSON."""
+    if (content_type or JSON).partition(";")[0].strip().lower() != NDJSON:
+        return f"{number}.", None
+    start = next(islice(_LINE.finditer(body), number, None)).start()
+    return "", 1 + body.count(b"\n", 0, start)
 
 
 def decode_utf8(body: bytes, start: int = 0, line: int | None = None) -> str:

@@ -186,8 +186,9 @@ class SSEFrames:
             ]
         return "".join(parts).encode()
 
-    def control(self, type: ControlType, fields: Mapping[str, Any]) -> bytes:
-        frame = self._control(type, fields)
+    def control(self, type: ControlType, fields: Mapping[str, Any], retry: int | None = None) -> bytes:
+        """`retry`, in ms, is for the browser, where `fields` have none for the page."""
+        frame = self._control(type, fields, retry=retry)
         return chunk(frame) if self._chunked else frame
 
     def opening(self, connection: Mapping[str, Any]) -> bytes:
@@ -206,7 +207,7 @@ class SSEFrames:
             control_json(type, fields),
             event=type if self._named else None,
             id=str(fields["id"]) if type in POSITIONED else None,
-            retry=fields["retry"] if type == "goodbye" else retry,
+            retry=fields["retry"] if retry is None and type == "goodbye" else retry,
             comment=comment,
             sep="\n",
         ).encode()

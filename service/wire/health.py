@@ -25,7 +25,7 @@ class HealthWire:
         head = request.method == "HEAD"
         cors = self._gate.cors(request)
         try:
-            self._gate.enter(request, Act.READ)
+            self._gate.enter(request, Act.READ, is_open=True)
         except TwinwireError as error:
             await respond_problem(send, error, head=head, cors=cors)
             return

@@ -1,29 +1,32 @@
-"""A WebSocket whose topics come in its first `subscribe`, since they would make its URL too long: `?filter=later`.
+"""What a WebSocket's client says before it is a stream: who it is, and what it wants to read.
 
-Until then it is no stream, and nothing is sent but answers to what can't be carried out yet. It has a place like any
-other, so it has LATER seconds.
+`?auth=message` waits for an `auth` with a token, since what is in a URL is in logs. `?filter=later` waits for the
+topics in a first `subscribe`, since they would make the URL too long. Until then nothing is sent but answers to what
+can't be carried out yet. The connection has a place like any other, so it has LATER seconds for each.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from service.core.errors import ConflictError, InvalidError, TooLargeError, TwinwireError
+from service.core.errors import ConflictError, InvalidError, TooLargeError, TwinwireError, UnauthorizedError
 from service.core.topics import TopicFilter
-from service.core.words import GoodbyeReason
 from service.stream.asgi import Receive, Send
+from service.stream.ending import INVALID, Ending, ending_of
 from service.wire.drafts import explain_decoding
 from service.wire.frames import control_json
-from service.wire.messages import Ref, decode_message, named_topics, problem_fields, referenced
+from service.wire.messages import ClientMessage, Ref, decode_message, named_topics, problem_fields, referenced
 from service.wire.request import Request
 
-LATER: Final = 5.0
-"""Seconds for the first filter."""
+T = TypeVar("T")
 
-TRY_AGAIN_LATER: Final = 1013
-"""The close code (IANA, WebSocket Close Code Number Registry)."""
+LATER: Final = 5.0
+"""Seconds for each of the two."""
+
+IDLE: Final = Ending("idle", 1013)
+"""Nothing came in time: try again later (IANA, WebSocket Close Code Number Registry)."""
 
 
 def has_filter_later(request: Request) -> bool:
@@ -36,46 +39,95 @@ def has_filter_later(request: Request) -> bool:
     return True
 
 
-async def first_filter(
-    receive: Receive,
-    send: Send,
-    message_max: int,
-    goodbye: Callable[[GoodbyeReason, int], Mapping[str, Any]],
-) -> tuple[TopicFilter, Ref] | None:
-    """The topics of the first `subscribe`, and its `ref`; None if the connection has ended instead."""
-    try:
-        async with asyncio.timeout(LATER):
-            while (message := await receive())["type"] == "websocket.receive":
-                text = message.get("text")
-                if text is None:
-                    await send({"type": "websocket.close", "code": 1003, "reason": ""})
-                    return None
-                if len(text) > message_max:
-                    await send({"type": "websocket.close", "code": TooLargeError.close_code, "reason": ""})
-                    return None
-                found = await _take(text, send)
-                if found is not None:
-                    return found
-    except TimeoutError:
-        fields = goodbye("idle", TRY_AGAIN_LATER)
-        await send({"type": "websocket.send", "text": control_json("goodbye", fields)})
-        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "idle"})
-    return None
+class Prelude:
+    """The part of a connection before its stream. What each step returns is None if the connection has ended."""
 
+    def __init__(
+        self, receive: Receive, send: Send, message_max: int, goodbye: Callable[[Ending], Mapping[str, Any]]
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._message_max = message_max
+        self._goodbye = goodbye
 
-async def _take(text: str, send: Send) -> tuple[TopicFilter, Ref] | None:
-    ref: Ref = None
-    try:
+    async def token(self, admit: Callable[[str], T]) -> tuple[T, Ref] | None:
+        """What `admit` makes of the first `auth`, whose token it is handed, and that message's `ref`.
+
+        A token that is refused ends the connection: one who can guess has one guess.
+        """
+
+        def take(message: ClientMessage) -> T:
+            _check_op(message, "auth")
+            if message.token is None:
+                raise InvalidError("auth needs token", field="token")
+            return admit(message.token)
+
+        return await self._first(take, INVALID)
+
+    async def filter(self, permit: Callable[[TopicFilter], TopicFilter]) -> tuple[TopicFilter, Ref] | None:
+        """The topics of the first `subscribe` that `permit` lets through, and its `ref`."""
+
+        def take(message: ClientMessage) -> TopicFilter:
+            _check_op(message, "subscribe")
+            return permit(TopicFilter(named_topics(message)))
+
+        return await self._first(take, IDLE)
+
+    async def refuse(self, ending: Ending) -> None:
+        await self._send({"type": "websocket.send", "text": control_json("goodbye", self._goodbye(ending))})
+        await self._close(ending.code, ending.words)
+
+    async def _first(self, take: Callable[[ClientMessage], T], late: Ending) -> tuple[T, Ref] | None:
         try:
-            message = decode_message(text)
-        except (msgspec.DecodeError, RecursionError) as error:
-            known = referenced(text)
-            ref = None if known is None else known.ref
-            raise explain_decoding(error) from error
-        ref = message.ref
-        if (message.op or message.type) != "subscribe":
-            raise ConflictError("this connection begins with a subscribe", field="op")
-        return TopicFilter(named_topics(message)), ref
+            async with asyncio.timeout(LATER):
+                while (message := await self._receive())["type"] == "websocket.receive":
+                    text = message.get("text")
+                    if text is None:
+                        await self._close(1003)
+                        return None
+                    if len(text) > self._message_max:
+                        await self._close(TooLargeError.close_code)
+                        return None
+                    try:
+                        return _taken(text, take)
+                    except _RefusedError as refused:
+                        await self._problem(refused)
+                        if isinstance(refused.error, UnauthorizedError):
+                            await self.refuse(ending_of(refused.error))
+                            return None
+        except TimeoutError:
+            await self.refuse(late)
+        return None
+
+    async def _problem(self, refused: "_RefusedError") -> None:
+        text = control_json("problem", problem_fields(refused.error, refused.ref))
+        await self._send({"type": "websocket.send", "text": text})
+
+    async def _close(self, code: int, reason: str = "") -> None:
+        await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+class _RefusedError(Exception):
+    """An error, and what the message that it answers is called."""
+
+    def __init__(self, error: TwinwireError, ref: Ref) -> None:
+        super().__init__(error.detail)
+        self.error: Final = error
+        self.ref: Final = ref
+
+
+def _taken(text: str, take: Callable[[ClientMessage], T]) -> tuple[T, Ref]:
+    try:
+        message = decode_message(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        known = referenced(text)
+        raise _RefusedError(explain_decoding(error), None if known is None else known.ref) from error
+    try:
+        return take(message), message.ref
     except TwinwireError as error:
-        await send({"type": "websocket.send", "text": control_json("problem", problem_fields(error, ref))})
-    return None
+        raise _RefusedError(error, message.ref) from error
+
+
+def _check_op(message: ClientMessage, op: str) -> None:
+    if (message.op or message.type) != op:
+        raise ConflictError(f"this connection begins with {op}", field="op")

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+from service.access.caller import Caller
+from service.access.carriers import AUTH, TICKET
 from service.access.drain import Drain
-from service.access.gate import Act, Gate
+from service.access.gate import Act, Gate, Lease
 from service.access.headers import EVERY_ANSWER
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
@@ -45,7 +47,9 @@ ANSWERS_BYTES: Final = 24 << 20
 PIECE_BYTES: Final = 32 * 1024
 """Of an answer, written at a time: a caller is given up that does not take so much in `send_timeout`."""
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to")
+PARAMETERS: Final = Parameters(
+    "topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to", AUTH, TICKET
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,12 @@ class PollWire:
         cors = self._gate.cors(request)
         with self._answers.share() as share:
             try:
-                self._gate.enter(request, Act.READ)
+                caller = self._gate.enter(request, Act.READ).caller
                 if request.method == "POST":
                     with self._bodies.open() as asked:
                         await take_asked(request, receive, asked, PARAMETERS)
                 async with self._scans.of(receive) as scan:
-                    body = await self._look(request, receive, scan)
+                    body = await self._look(request, receive, scan, caller)
                 share.take(len(body))
             except TwinwireError as error:
                 is_last = request.method == "POST" or isinstance(error, OverloadedError)
@@ -122,10 +126,10 @@ class PollWire:
                 return
             await self._respond(send, [*JSON_ANSWER, *cors], body, head)
 
-    async def _look(self, request: Request, receive: Receive, scan: Scanning) -> bytes:
+    async def _look(self, request: Request, receive: Receive, scan: Scanning, caller: Caller) -> bytes:
         """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
-        question = await self._question(request, scan)
-        page, gap = await self._answer(question, request, receive, scan)
+        question = await self._question(request, scan, caller)
+        page, gap = await self._answer(question, receive, scan, caller)
         page, more = await self._beyond(question, page, scan)
         floor = max(question.told, page.floor, (gap.floor or 0) if gap is not None else 0)
         return self._body(page, more, gap, floor)
@@ -142,10 +146,10 @@ class PollWire:
             if not await self._pipes.end(send, piece, self._send_timeout):
                 return
 
-    async def _question(self, request: Request, scan: Scanning) -> Question:
-        """Raises InvalidError naming the parameter."""
+    async def _question(self, request: Request, scan: Scanning, caller: Caller) -> Question:
+        """Raises InvalidError naming the parameter, ScopeError or UnauthorizedError for what may not be read."""
         request.only(PARAMETERS)
-        topics = request.topics()
+        topics = self._gate.readable(caller, Act.READ, request.topics())
         type = request.value("type")
         before, after_text = request.value("before"), request.start_text()
         order = request.value("order") or ("desc" if before and not after_text else "asc")
@@ -190,7 +194,7 @@ class PollWire:
         return start.cursor.offset, None
 
     async def _answer(
-        self, question: Question, request: Request, receive: Receive, scan: Scanning
+        self, question: Question, receive: Receive, scan: Scanning, caller: Caller
     ) -> tuple[Page, Gap | None]:
         """The page and its gap; waits if there is neither.
 
@@ -199,20 +203,27 @@ class PollWire:
         page, gap = await self._search(question, scan)
         if page.rows or gap is not None or not question.wait or self._drain.has_begun:
             return page, gap  # asked only now, since it may have begun while the log was searched
-        with self._gate.enter(request, Act.WAIT):
-            return await self._wait(question, page, receive, scan)
+        with self._gate.place(Act.WAIT, caller) as lease:
+            return await self._wait(question, page, receive, scan, lease)
 
-    async def _wait(self, question: Question, page: Page, receive: Receive, scan: Scanning) -> tuple[Page, Gap | None]:
-        """The first page that is not empty, or the last one that was, when the time is up or the service goes."""
+    async def _wait(
+        self, question: Question, page: Page, receive: Receive, scan: Scanning, lease: Lease
+    ) -> tuple[Page, Gap | None]:
+        """The first page that is not empty; or the last one that was, when the time is up, the service goes, or the
+        caller may not wait any more.
+        """
         gap: Gap | None = None
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + question.wait
-        while not page.rows and gap is None and loop.time() < deadline and not self._drain.has_begun:
+        deadline = loop.time() + min(question.wait, self._gate.authority.seconds_left(lease.caller))
+        while not page.rows and gap is None and loop.time() < deadline and self._may_wait(lease.caller):
             await scan.pause()
-            await self._park(question.search.topics, page.next, receive, deadline)
+            await self._park(question.search.topics, page.next, receive, deadline, lease)
             question = replace(question, search=replace(question.search, after=page.next))
             page, gap = await self._search(question, scan)
         return page, gap
+
+    def _may_wait(self, caller: Caller) -> bool:
+        return not self._drain.has_begun and not self._gate.authority.revocations.forbids(caller)
 
     async def _search(self, question: Question, scan: Scanning) -> tuple[Page, Gap | None]:
         """One search. What retention took away while it ran is a gap, and the search starts anew behind it."""
@@ -244,7 +255,7 @@ class PollWire:
             page = page._replace(next=found.next)
         return page, bool(found.rows)
 
-    async def _park(self, topics: TopicFilter, offset: int, receive: Receive, deadline: float) -> None:
+    async def _park(self, topics: TopicFilter, offset: int, receive: Receive, deadline: float, lease: Lease) -> None:
         """Wait at the head as a live subscription until something matches, the time is up, or the service goes.
 
         Without a task of its own: many may come, be woken and leave at once. Raises DisconnectedError.
@@ -253,6 +264,7 @@ class PollWire:
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 waiter = Waiter(limit)
+                lease.told = waiter.behind
                 if subscription.go_live(waiter):
                     with self._drain.telling(waiter.behind):
                         await disconnected(receive)
@@ -260,6 +272,7 @@ class PollWire:
         except TimeoutError:
             return
         finally:
+            lease.told = None
             subscription.close()
 
     def _body(self, page: Page, more: bool, gap: Gap | None, floor: int) -> bytes:

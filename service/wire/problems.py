@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any, Final
 
-from service.core.errors import MethodError, TwinwireError, UnauthorizedError, UpgradeRequiredError
+from service.core.errors import MethodError, TwinwireError, UpgradeRequiredError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -31,9 +31,14 @@ def problem_response(error: TwinwireError, **members: Any) -> tuple[int, list[tu
         headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
     if isinstance(error, MethodError):
         headers.append((b"allow", error.allow.encode()))
-    if isinstance(error, UnauthorizedError):
-        headers.append((b"www-authenticate", b"Bearer"))  # RFC 9110, 11.6.1 wants a scheme named
+    if error.challenge is not None:
+        headers.append((b"www-authenticate", _challenge(error.challenge)))
     if isinstance(error, UpgradeRequiredError):
         headers += [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]  # RFC 9110, 7.8 wants both
     body = json.dumps(problem(error, **members), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return error.status, headers, body
+
+
+def _challenge(error: str) -> bytes:
+    """RFC 6750, 3; RFC 9110, 11.6.1."""
+    return b'Bearer realm="twinwire"' + (f', error="{error}"'.encode() if error else b"")

@@ -61,8 +61,10 @@ class Request:
         self.http_version: str = scope.get("http_version", "1.1")
         client = scope.get("client")
         self.address: str | None = client[0] if client else None
+        self.scheme: str = scope.get("scheme", "http")
         self._alias: TopicFilter | None = scope.get(TOPICS)
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])  # names are in lower case (ASGI, "Connection Scope")
+        self._fields: list[Header] = scope["headers"]  # names are in lower case (ASGI, "Connection Scope")
+        self._headers: dict[bytes, bytes] = dict(self._fields)
         self._query: list[tuple[str, str]] | None = None
         self._values: dict[str, str] | None = None
         self._query_string: bytes = scope.get("query_string", b"")
@@ -71,6 +73,12 @@ class Request:
         """By lower-case name. Latin-1, as bytes travel in HTTP fields (RFC 9110, 5.5)."""
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1").strip()
+
+    def fields(self, name: bytes) -> list[str]:
+        """All headers of a lower-case name."""
+        if name not in self._headers:
+            return []
+        return [value.decode("latin-1").strip() for found, value in self._fields if found == name]
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -94,13 +102,20 @@ class Request:
             self._values = dict(reversed(self.query))
         return self._values.get(name)
 
-    def topics(self) -> TopicFilter:
-        """What the path stands for, or the filter from `topic` parameters; all topics without. Raises InvalidError."""
+    def parameter(self, name: str) -> str | None:
+        """As `value`, for those who need not know what else may be wrong: then it is None."""
+        try:
+            return self.value(name)
+        except InvalidError:
+            return None
+
+    def topics(self) -> TopicFilter | None:
+        """What the path stands for, or the filter from `topic` parameters; None without. Raises InvalidError."""
         if self._alias is not None:
             return self._alias
         patterns = tuple(value for key, value in self.query if key == "topic")
         check_readable(patterns)
-        return TopicFilter(patterns) if patterns else TopicFilter.all()
+        return TopicFilter(patterns) if patterns else None
 
     def only(self, parameters: Parameters) -> None:
         """Raises InvalidError for a query with another name; of an alias, for a filter beside its own."""

@@ -7,28 +7,30 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from service.access.gate import Act, Gate, Lease
+from service.access.carriers import AUTH, PROTOCOL, TICKET, protocols
+from service.access.gate import Act, Gate, Lease, Wish
 from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.core.errors import (
     InvalidError,
+    RateLimitedError,
     TooLargeError,
     TwinwireError,
-    UnsupportedError,
     unforeseen,
 )
 from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
 from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_count, check_pattern
 from service.log.base import Turn
-from service.stream.asgi import Receive, Scope, Send
-from service.stream.ending import Ending
+from service.stream.asgi import Message, Receive, Scope, Send
+from service.stream.ending import Ending, ending_of
 from service.stream.opening import Opened, Opening
 from service.stream.pipe import Pipes
+from service.stream.renewal import Renewal
 from service.stream.stream import Stream
 from service.wire.drafts import DraftReader, explain_decoding
 from service.wire.frames import Frames
-from service.wire.later import first_filter, has_filter_later
+from service.wire.later import Prelude, has_filter_later
 from service.wire.messages import (
     ClientMessage,
     Ref,
@@ -44,7 +46,7 @@ from service.wire.request import CURSOR_PARAMETERS, Request, refuse_websocket
 
 logger = structlog.get_logger(__name__)
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "filter")
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "filter", AUTH, TICKET)
 
 FEW: Final = 10
 """Topics of a filter up to which it is changed without waiting for a turn."""
@@ -64,19 +66,21 @@ class WebSocketWire:
         frames: Frames,
         bus: EventBus,
         reader: DraftReader,
+        renewal: Renewal,
         turn: Turn,
         *,
         data_max: int,
     ) -> None:
         """`turn` is waited for before a change of a filter of more than FEW topics."""
-        self._gate = gate
+        self.gate = gate
         self._opening = opening
         self._pipes = pipes
         self._frames = frames
-        self._bus = bus
-        self._reader = reader
-        self._turn = turn
-        self._message_max = data_max + ENVELOPE_MAX
+        self.bus = bus
+        self.reader = reader
+        self.renewal = renewal
+        self.turn = turn
+        self.message_max = data_max + ENVELOPE_MAX
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuses before the handshake with a problem and its status."""
@@ -84,33 +88,62 @@ class WebSocketWire:
         try:
             request = Request(scope)
             request.only(PARAMETERS)
-            topics, start, is_later = request.topics(), request.start(), has_filter_later(request)
-            lease = self._gate.enter(request, Act.SOCKET)
+            start, is_later = request.start(), has_filter_later(request)
+            wish = None if is_later else Wish(request.topics())
+            lease = self.gate.enter(request, Act.SOCKET, wish)
+        except RateLimitedError as error:
+            await self._send_away(receive, send, _accepting(request), ending_of(error))
+            return
         except TwinwireError as error:
             await refuse_websocket(send, error)
             return
         with lease:
             self._pipes.prepare(send)
-            await send({"type": "websocket.accept"})
-            ref: Ref = None
-            if is_later:
-                asked = await first_filter(receive, send, self._message_max, self._opening.goodbye)
-                if asked is None:
-                    return
-                (topics, ref), asked = asked, None
+            await send(_accepting(request))
+            asked = await self._prelude(receive, send, lease, wish)
+            if asked is None:
+                return
+            topics, refs = asked
             self._pipes.lighten(scope, send)
-            del request, scope  # a stream lives for hours: some KiB of its request would, too
+            del request, scope, wish, asked  # a stream lives for hours: some KiB of its request would, too
             opened = await self._open(send, topics, start, lease)
-            if ref is not None:
-                fields = filter_fields(ref, self._bus.cursor(opened.stream.subscription.offset), topics)
-                opened.first.insert(0, opened.stream.frame("reply", fields))  # the last of them
-            del topics, start
-            session = _Session(opened.stream, self._bus, self._reader, self._turn, self._message_max, receive)
-            await opened.stream.run(opened.first, session)
-            ending = opened.stream.ending
+            stream = opened.stream
+            stream.lease = lease
+            for ref in refs:  # the last of them
+                fields = filter_fields(ref, self.bus.cursor(stream.subscription.offset), topics)
+                opened.first.insert(0, stream.frame("reply", fields))
+            del topics, start, refs
+            await stream.run(opened.first, _Session(self, stream, receive))
+            ending = stream.ending
             if ending is not None:
-                message = {"type": "websocket.close", "code": ending.code, "reason": ending.reason or ""}
+                message = {"type": "websocket.close", "code": ending.code, "reason": ending.words}
                 await self._pipes.end(send, message)
+
+    async def _prelude(
+        self, receive: Receive, send: Send, lease: Lease, wish: Wish | None
+    ) -> tuple[TopicFilter, list[Ref]] | None:
+        """What the stream is to be about, and the names of messages that its beginning answers; None if it has ended.
+
+        Who is pending says first who he is.
+        """
+        prelude = Prelude(receive, send, self.message_max, self._opening.goodbye)
+        topics = lease.topics
+        if lease.is_pending:
+            admitted = await prelude.token(lambda token: self.gate.admit(lease, token, wish))
+            if admitted is None:
+                return None
+            topics = admitted[0]
+        if wish is not None:
+            return topics, []
+        found = await prelude.filter(lambda topics: self.gate.readable(lease.caller, Act.SOCKET, topics))
+        if found is None:
+            return None
+        return found[0], [] if found[1] is None else [found[1]]
+
+    async def _send_away(self, receive: Receive, send: Send, accepting: Message, ending: Ending) -> None:
+        """After the handshake, since a browser tells its page nothing of one that was refused."""
+        await send(accepting)
+        await Prelude(receive, send, self.message_max, self._opening.goodbye).refuse(ending)
 
     async def _open(self, send: Send, topics: TopicFilter, start: Start, lease: Lease) -> Opened[Any]:
         pipe = self._pipes.messages(send)
@@ -118,25 +151,20 @@ class WebSocketWire:
         return await self._opening.open(pipe, encoding, topics, start, lease.caller)
 
 
+def _accepting(request: Request) -> Message:
+    """The answer to a handshake. A browser fails one that is answered by none of the subprotocols it has offered."""
+    protocol = PROTOCOL if PROTOCOL in protocols(request) else None
+    return {"type": "websocket.accept", "subprotocol": protocol}
+
+
 class _Session:
     """Carries out one connection's client messages, in order. What waits is bounded by the server's queue."""
 
-    __slots__ = ("_bus", "_message_max", "_publishing", "_reader", "_receive", "_stream", "_turn")
+    __slots__ = ("_publishing", "_receive", "_stream", "_wire")
 
-    def __init__(
-        self,
-        stream: Stream[Any],
-        bus: EventBus,
-        reader: DraftReader,
-        turn: Turn,
-        message_max: int,
-        receive: Receive,
-    ) -> None:
+    def __init__(self, wire: WebSocketWire, stream: Stream[Any], receive: Receive) -> None:
+        self._wire = wire
         self._stream = stream
-        self._bus = bus
-        self._reader = reader
-        self._turn = turn
-        self._message_max = message_max
         self._receive = receive
         self._publishing: set[asyncio.Task[None]] | None = None
 
@@ -146,7 +174,7 @@ class _Session:
             text = message.get("text")
             if text is None:
                 return self._stream.refuse(Ending(None, 1003))
-            if len(text) > self._message_max or len(text.encode("utf-8", "replace")) > self._message_max:
+            if len(text) > self._wire.message_max or len(text.encode("utf-8", "replace")) > self._wire.message_max:
                 return self._stream.refuse(Ending.of(TooLargeError))
             await self._handle(text)
             del message, text
@@ -180,9 +208,15 @@ class _Session:
             case "ping":
                 await self._stream.reply("pong", {} if message.ref is None else {"ref": short_ref(message.ref)})
             case "auth":
-                raise UnsupportedError("this service does not use tokens", field="op")
+                await self._authenticate(message)
             case _:
                 raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
+
+    async def _authenticate(self, message: ClientMessage) -> None:
+        if message.token is None:
+            raise InvalidError("auth needs token", field="token")
+        fields = await self._wire.renewal.by_token(self._stream, message.token)
+        await self._stream.reply("reply", {"ref": short_ref(message.ref), **fields})
 
     async def _begin_change(self, message: ClientMessage) -> None:
         """All of the filter is taken out of the index and put in anew, however short the message is.
@@ -191,11 +225,12 @@ class _Session:
         """
         named = len(message.topics or ())
         if len(self._stream.subscription.topics.patterns) + named > FEW and named <= FILTER_TOPICS_MAX:
-            await self._turn()
+            await self._wire.turn()
 
     async def _subscribe(self, message: ClientMessage) -> None:
         await self._begin_change(message)
-        named = TopicFilter(named_topics(message)).patterns
+        asked = TopicFilter(named_topics(message))
+        named = self._wire.gate.readable(self._stream.peer.caller, Act.SOCKET, asked).patterns
         async with self._stream.between_pages():
             await self._change(message, self._stream.subscription.topics.plus(named))
 
@@ -207,9 +242,9 @@ class _Session:
 
     async def _change(self, message: ClientMessage, topics: TopicFilter) -> None:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
-        await self._bus.reading.learn(topics)
+        await self._wire.bus.reading.learn(topics)
         offset = self._stream.subscription.change(topics)
-        fields = filter_fields(message.ref, self._bus.cursor(offset), topics)
+        fields = filter_fields(message.ref, self._wire.bus.cursor(offset), topics)
         await self._stream.pipe.send(self._stream.frame("reply", fields))
 
     async def _publish(self, message: ClientMessage) -> None:
@@ -217,7 +252,8 @@ class _Session:
         if message.topic is None or message.type is None or not len(memoryview(message.data)):
             missing = "topic" if message.topic is None else "type" if message.type is None else "data"
             raise InvalidError(f"publish needs {missing}", field=missing)
-        draft = self._reader.draft(message.topic, message.type, message.data, message.key)
+        draft = self._wire.reader.draft(message.topic, message.type, message.data, message.key)
+        self._wire.gate.check_publish(self._stream.peer.caller, Act.CHANGE, draft.topic)
         if self._publishing is None:
             self._publishing = set()
         while len(self._publishing) >= PUBLISHING_MAX:
@@ -228,8 +264,8 @@ class _Session:
 
     async def _commit(self, draft: Any, ref: Any) -> None:
         try:
-            receipt = await self._bus.publish([draft])
-            await self._stream.reply("reply", {"ref": ref, "id": self._bus.cursor(receipt.offsets[0])})
+            receipt = await self._wire.bus.publish([draft])
+            await self._stream.reply("reply", {"ref": ref, "id": self._wire.bus.cursor(receipt.offsets[0])})
         except TwinwireError as error:
             await self._problem(error, ref)
         except (ConnectionError, TimeoutError):

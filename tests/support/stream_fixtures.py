@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from service.access.authority import Authority, Verifying
 from service.access.drain import Drain
 from service.access.gate import Gate
 from service.access.hosts import Hosts
 from service.access.origins import Origins
+from service.access.revocation import Revocations
+from service.access.tickets import Tickets
 from service.bus.bus import EventBus
 from service.core.time import Clock
 from service.log.base import ONE_TURN
@@ -17,6 +20,7 @@ from service.stream.control import Control
 from service.stream.hub import StreamHub
 from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
+from service.stream.renewal import Renewal
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
@@ -53,14 +57,18 @@ class House:
         send_timeout: float = 30.0,
         max_places: int = 0,
         origins: Sequence[str] = (),
+        verifier: Verifying | None = None,
     ) -> "House":
-        drain, control = Drain(), Control(bus.epoch, heartbeat)
+        drain, control, origins_of = Drain(), Control(bus.epoch, heartbeat), Origins(origins)
+        tickets, revocations = Tickets(clock, b"s" * 32), Revocations(None)
+        authority = Authority(origins_of, clock, tickets, revocations, verifier)
+        gate = Gate(Hosts([]), origins_of, drain, authority, max_places=max_places)
         hub = StreamHub(control, drain, clock, send_timeout=send_timeout)
         return cls(
             bus=bus,
             clock=clock,
             drain=drain,
-            gate=Gate(Hosts([]), Origins(origins), drain, max_places=max_places),
+            gate=gate,
             hub=hub,
             opening=Opening(bus, hub, clock),
             pipes=HypercornPipes(direct=True, timeout=send_timeout),
@@ -72,8 +80,20 @@ class House:
     def websocket(self, data_max: int) -> WebSocketWire:
         reader = DraftReader(data_max)
         return WebSocketWire(
-            self.gate, self.opening, self.pipes, self.frames, self.bus, reader, ONE_TURN, data_max=data_max
+            self.gate,
+            self.opening,
+            self.pipes,
+            self.frames,
+            self.bus,
+            reader,
+            self.renewal,
+            ONE_TURN,
+            data_max=data_max,
         )
+
+    @property
+    def renewal(self) -> Renewal:
+        return Renewal(self.gate, self.hub, self.bus, self.clock)
 
     def sse(self) -> SSEWire:
         return SSEWire(self.gate, self.opening, self.pipes, self.frames, self.bodies)

@@ -42,11 +42,16 @@ class Running:
 
 @asynccontextmanager
 async def stream_on(
-    house: House, direct: bool = True, start: str | None = None, pipe: FakePipe | None = None, topics: TopicFilter = T
+    house: House,
+    direct: bool = True,
+    start: str | None = None,
+    pipe: FakePipe | None = None,
+    topics: TopicFilter = T,
+    caller: Caller | None = None,
 ) -> AsyncIterator[Running]:
     pipe = pipe or FakePipe(direct)
     encoding = house.frames.websocket_messages
-    opened = await house.opening.open(pipe, encoding, topics, Start.parse(start), Caller())
+    opened = await house.opening.open(pipe, encoding, topics, Start.parse(start), caller or Caller())
     stream, listener = opened.stream, Silence()
     task = asyncio.create_task(stream.run(opened.first, listener))
     try:

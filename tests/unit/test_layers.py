@@ -38,6 +38,7 @@ BELOW = {
         "service.openapi",
         "service.resources",
         "service.web.json",
+        "service.web.caller",
     ),
     "service.openapi": (),
     "service.resources": (),

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 from quart import Blueprint, Response, request, url_for
 
 from service.apps.projects.archive import slug
+from service.apps.projects.changes import PROJECTS_TOPIC, topic_of
 from service.apps.projects.limits import BODY_MAX, LISTED_MAX
 from service.apps.projects.models import NewProject, Value
 from service.apps.projects.service import ProjectService
 from service.core.errors import InvalidError, MalformedError
 from service.core.parameters import Parameters
+from service.web.caller import visit
 from service.web.json import answer, answer_text, fresh, read_text
 
 _LIMIT_DIGITS: Final = 9
@@ -24,6 +26,7 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
 
     @blueprint.post("")
     async def create() -> Response:
+        visit().check_publish(PROJECTS_TOPIC)
         new = await _read_new_project()
         project = await service.create(new.name, new.brief)
         response = _answer(project, 201)
@@ -33,14 +36,17 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
     @blueprint.get("")
     async def index() -> Response:
         _LISTING.check(request.args)
-        return _answer(await service.listing(_read_limit(), request.args.get("before")))
+        limit, before, may_read = _read_limit(), request.args.get("before"), visit().reader()
+        return _answer(await service.listing(limit, before, lambda id: may_read(topic_of(id))))
 
     @blueprint.get("/<id>")
     async def show(id: str) -> Response:
+        visit().check_read(topic_of(id))
         return _answer(await service.snapshot(id))
 
     @blueprint.delete("/<id>")
     async def delete(id: str) -> Response:
+        visit().check_publish(topic_of(id))
         await service.delete(id)
         response = Response(b"", 204)
         del response.headers["Content-Type"]
@@ -48,10 +54,12 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
 
     @blueprint.post("/<id>/generate")
     async def generate(id: str) -> Response:
+        visit().check_publish(topic_of(id))
         return _answer(await service.generate(id), 202)
 
     @blueprint.post("/<id>/cancel")
     async def cancel(id: str) -> Response:
+        visit().check_publish(topic_of(id))
         return _answer(await service.cancel(id), 202)
 
     _add_files(blueprint, service)
@@ -61,11 +69,13 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
 def _add_files(blueprint: Blueprint, service: ProjectService) -> None:
     @blueprint.get("/<id>/files")
     async def files(id: str) -> Response:
+        visit().check_read(topic_of(id))
         found = [file.model_dump() for file in await service.files(id)]
         return answer({"files": found})
 
     @blueprint.get("/<id>/files/<path:path>")
     async def file(id: str, path: str) -> Response:
+        visit().check_read(topic_of(id))
         # Plain text whatever it holds: what an agent wrote must not run as a page of this origin.
         response = Response((await service.file(id, path)).encode(), content_type="text/plain; charset=utf-8")
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -74,6 +84,7 @@ def _add_files(blueprint: Blueprint, service: ProjectService) -> None:
 
     @blueprint.get("/<id>/archive")
     async def archive(id: str) -> Response:
+        visit().check_read(topic_of(id))
         name, content = await service.archive(id)
         response = Response(content, content_type="application/zip")
         response.headers["Content-Disposition"] = f'attachment; filename="{slug(name)}.zip"'

@@ -116,10 +116,18 @@ class ProjectService:
         async with self._store.view() as view:
             return await view.project(id)
 
-    async def listing(self, limit: int, before: str | None = None) -> Listing:
-        """Newest first; `before` is the id of the last one of the page before."""
+    async def listing(
+        self, limit: int, before: str | None = None, is_shown: Callable[[str], bool] = lambda id: True
+    ) -> Listing:
+        """Newest first; `before` is the id of the last one of the page before, `is_shown` whether one is listed."""
+        found: list[Project] = []
         async with self._store.view() as view:
-            found = await view.projects(limit + 1, before)
+            while len(found) <= limit:
+                page = await view.projects(limit + 1, before)
+                found += [project for project in page if is_shown(project.id)]
+                if len(page) <= limit:
+                    break
+                before = page[-1].id
             position = await view.position()
         await self._bus.reach(position)
         cursor = self._bus.cursor(position)

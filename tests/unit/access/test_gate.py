@@ -1,27 +1,30 @@
 """The one door: what each act is asked, in which order, and that a place is given back in every path."""
 
+from typing import Any
+
 import pytest
 
+from service.access.authority import Template
 from service.access.drain import Drain
-from service.access.gate import Act, Gate
-from service.access.hosts import Hosts
-from service.access.origins import Origins
-from service.core.errors import DrainingError, ForbiddenError, MisdirectedError, OverloadedError
+from service.access.gate import PENDING_MAX, Act, Gate, Wish
+from service.access.revocation import Revocation
+from service.access.rights import Rights
+from service.core.errors import (
+    DrainingError,
+    ForbiddenError,
+    InvalidError,
+    InvalidTokenError,
+    MisdirectedError,
+    OverloadedError,
+    RateLimitedError,
+    ScopeError,
+    UnauthorizedError,
+)
 from service.core.limits import RETRY_MIN_MS
+from service.core.topics import TopicFilter
+from tests.support.access import Known, Visitor, caller_of, gate_with
 
 PLACED = (Act.STREAM, Act.SOCKET, Act.WAIT)
-
-
-class Visitor:
-    """A request, as the gate looks at it."""
-
-    address = "192.0.2.7"
-
-    def __init__(self, **headers: str) -> None:
-        self._headers = headers
-
-    def header(self, name: bytes) -> str | None:
-        return self._headers.get(name.decode().replace("-", "_"))
 
 
 FOREIGN = Visitor(origin="https://evil.example", host="twinwire.example")
@@ -29,7 +32,7 @@ FOREIGN = Visitor(origin="https://evil.example", host="twinwire.example")
 
 def gate_of(max_places: int = 0) -> tuple[Gate, Drain]:
     drain = Drain()
-    return Gate(Hosts(["twinwire.example"]), Origins(["https://app.example"]), drain, max_places=max_places), drain
+    return gate_with(max_places=max_places, hosts=["twinwire.example"], drain=drain), drain
 
 
 @pytest.mark.parametrize("act", Act)
@@ -134,3 +137,172 @@ def test_a_name_that_is_not_ours_is_refused_before_anything_is_asked() -> None:
     assert gate.refused == {(Act.READ, "host"): 1}
     for path in ("/api/health", "/api/ready"):
         gate.knock("evil.example", path)
+
+
+# Who asks, and what he may
+
+ADA = caller_of("ada", "a/*", publish=("a/1",), streams=2)
+ROOT = caller_of("root", admin=True)
+READS = (Act.READ, Act.STREAM, Act.SOCKET, Act.WAIT)
+
+
+def guarded(**options: Any) -> Gate:
+    return gate_with(Known(ada=ADA, root=ROOT), **options)
+
+
+def bearer(name: str, **more: Any) -> Visitor:
+    return Visitor(authorization=f"Bearer {name}", **more)
+
+
+@pytest.mark.parametrize("act", READS)
+def test_a_wish_is_granted_or_refused_as_a_whole(act: Act) -> None:
+    gate = guarded()
+    with gate.enter(bearer("ada"), act, Wish(TopicFilter(("a/1", "a/2")))) as lease:
+        assert lease.topics == TopicFilter(("a/1", "a/2"))
+    for asked in (("a/1", "b"), ("**",), ("a/1/2",), ("b", "c")):
+        with pytest.raises(ScopeError) as refusal:
+            gate.enter(bearer("ada"), act, Wish(TopicFilter(asked)))
+        assert refusal.value.field == "topic"
+        assert repr(next(one for one in asked if one != "a/1")) in refusal.value.detail
+    assert gate.places == 0
+    assert gate.refused == {(act, "right"): 4}
+    assert gate.authority.refused == {"scope": 4}
+
+
+@pytest.mark.parametrize("act", READS)
+def test_who_wishes_for_nothing_gets_what_he_may(act: Act) -> None:
+    gate = guarded()
+    with gate.enter(bearer("ada"), act, Wish(None)) as lease:
+        assert lease.topics == TopicFilter(("a/*",))
+    with gate.enter(bearer("root"), act, Wish(None)) as lease:
+        assert lease.topics == TopicFilter.all()
+    with pytest.raises(UnauthorizedError):
+        gate.enter(Visitor(), act, Wish(None))
+    assert gate.authority.refused == {"missing": 1}
+
+
+@pytest.mark.parametrize("act", Act)
+def test_a_credential_that_is_no_good_is_refused_whatever_is_asked(act: Act) -> None:
+    gate = guarded(anonymous=Template(["**"], ["**"]))
+    if act is Act.PAGE:
+        gate.enter(bearer("bad"), act)  # a file that anybody may show
+        return
+    with pytest.raises(InvalidTokenError):
+        gate.enter(bearer("bad"), act, Wish(None))
+    gate.enter(bearer("bad"), act, is_open=True).release()
+    assert gate.places == 0
+    assert gate.refused == {(act, "credential"): 1}
+
+
+def test_who_is_expected_to_be_somebody_is_not_nobody() -> None:
+    gate = guarded(anonymous=Template(["**"]))
+    gate.enter(Visitor(), Act.STREAM, Wish(None)).release()
+    with pytest.raises(UnauthorizedError):
+        gate.enter(Visitor(query={"auth": "required"}), Act.STREAM, Wish(None))
+    gate.enter(bearer("ada", query={"auth": "required"}), Act.STREAM, Wish(None)).release()
+    with pytest.raises(UnauthorizedError, match="TWINWIRE_TOKEN_KEYS"):
+        gate_with().enter(Visitor(query={"auth": "required"}), Act.STREAM, Wish(None))
+    for act, word in ((Act.STREAM, "message"), (Act.SOCKET, "maybe"), (Act.READ, "")):
+        with pytest.raises(InvalidError) as refusal:
+            gate.enter(Visitor(query={"auth": word}), act)
+        assert refusal.value.field == "auth"
+
+
+def test_one_who_says_later_who_he_is() -> None:
+    gate = guarded()
+    with gate.enter(Visitor(query={"auth": "message"}), Act.SOCKET, Wish(None)) as lease:
+        assert lease.is_pending
+        with pytest.raises(InvalidTokenError):
+            gate.admit(lease, "bad", Wish(None))
+        assert lease.is_pending
+        with pytest.raises(ScopeError):
+            gate.admit(lease, "ada", Wish(TopicFilter(("b",))))
+        assert gate.admit(lease, "ada", Wish(None)) == TopicFilter(("a/*",))
+        assert not lease.is_pending
+        assert (lease.caller.subject, lease.caller.address) == ("ada", "192.0.2.7")
+    assert gate.places == 0
+    assert not gate._of_one
+
+
+def test_only_so_many_have_yet_to_say_it() -> None:
+    gate = guarded()
+    visitor = Visitor(query={"auth": "message"})
+    pending = [gate.enter(visitor, Act.SOCKET) for _ in range(PENDING_MAX)]
+    with pytest.raises(OverloadedError):
+        gate.enter(visitor, Act.SOCKET)
+    gate.enter(bearer("ada"), Act.SOCKET).release()
+    gate.admit(pending.pop(), "ada", None)
+    gate.enter(visitor, Act.SOCKET).release()
+    for lease in pending:
+        lease.release()
+    gate.enter(visitor, Act.SOCKET).release()
+
+
+@pytest.mark.parametrize("act", PLACED)
+def test_a_subject_has_as_many_streams_as_his_token_says(act: Act) -> None:
+    gate = guarded()
+    leases = [gate.enter(bearer("ada"), act) for _ in range(2)]
+    with pytest.raises(RateLimitedError) as refusal:
+        gate.enter(bearer("ada"), act)
+    assert refusal.value.retry_after
+    gate.enter(bearer("root"), act).release()
+    leases.pop().release()
+    gate.enter(bearer("ada"), act).release()
+    leases.pop().release()
+    assert (gate.places, dict(gate._of_one)) == (0, {})
+    assert gate.refused == {(act, "share"): 1}
+
+
+def test_publishing_and_operating_take_their_rights() -> None:
+    gate = guarded()
+    gate.check_publish(ADA, Act.CHANGE, "a/1")
+    gate.check_publish(ROOT, Act.CHANGE, "anything")
+    gate.check_admin(ROOT, Act.CHANGE)
+    metrics = caller_of("m")._replace(rights=Rights(metrics=True))
+    gate.check_admin(metrics, Act.READ, metrics=True)
+    for refused in (
+        lambda: gate.check_publish(ADA, Act.CHANGE, "a/2"),
+        lambda: gate.check_admin(ADA, Act.CHANGE),
+        lambda: gate.check_admin(metrics, Act.CHANGE),
+        lambda: gate.check_read(ADA, Act.READ, "b"),
+        lambda: gate.check_publish(ROOT, Act.CHANGE, "twinwire/revocations"),
+    ):
+        with pytest.raises(ScopeError):
+            refused()
+    nobody = gate.authority.nobody
+    for refused in (
+        lambda: gate.check_publish(nobody, Act.CHANGE, "a/2"),
+        lambda: gate.check_any(nobody, Act.READ),
+    ):
+        with pytest.raises(UnauthorizedError):
+            refused()
+    gate.check_any(ADA, Act.READ)
+
+
+def test_those_who_wait_are_told_of_a_revocation() -> None:
+    gate, told = guarded(), list[str]()
+    with gate.place(Act.WAIT, ADA) as lease, gate.place(Act.WAIT, ROOT) as other:
+        lease.told, other.told = (lambda: told.append("ada")), (lambda: told.append("root"))
+        gate.authority.revocations.add(Revocation("subject", "ada", 1, 1))
+        gate.recheck()
+    gate.recheck()
+    assert told == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "answers"),
+    [
+        (gate_with(), False),
+        (guarded(), True),  # a rebound page has no credential
+        (guarded(hosts=["live.example"]), False),
+        (guarded(anonymous=Template(["open"])), False),
+        (guarded(everyone=Template(["open"])), False),
+        (guarded(everyone=Template(["users/{sub}"])), True),
+    ],
+)
+def test_any_name_will_do_where_nobody_may_anything_without_a_token(gate: Gate, answers: bool) -> None:
+    if answers:
+        gate.knock("evil.example", "/api/events")
+        return
+    with pytest.raises(MisdirectedError):
+        gate.knock("evil.example", "/api/events")

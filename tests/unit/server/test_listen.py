@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from service.core.errors import ConfigError
-from service.server.listen import SEND_BUFFER, listen
+from service.server.listen import SEND_BUFFER, check_open, listen
 
 linux = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux's own options")
 
@@ -52,3 +52,19 @@ def test_a_taken_port_is_named() -> None:
 def test_an_address_of_somebody_else_is_named() -> None:
     with pytest.raises(ConfigError, match=r"192\.0\.2\.1"):
         listen("192.0.2.1", 0, 5, 30.0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LocalHost."])
+def test_loopback_is_open(host: str) -> None:
+    check_open(host, has_keys=False, is_meant=False)
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "", "192.0.2.7", "live.example", "localhost.example", "::ffff:7f00:1x"]
+)
+def test_beyond_loopback_it_takes_keys_or_a_word(host: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        check_open(host, has_keys=False, is_meant=False)
+    assert all(name in refusal.value.detail for name in ("TWINWIRE_TOKEN_KEYS", "TWINWIRE_OPEN=1"))
+    check_open(host, has_keys=True, is_meant=False)
+    check_open(host, has_keys=False, is_meant=True)

@@ -5,6 +5,7 @@ import json
 from service.bus.values import Gap
 from service.core.topics import TopicFilter
 from service.stream.control import Control
+from service.stream.ending import EXPIRED, RESTART
 
 CONTROL = Control("k7f3q2", 20.0)
 
@@ -21,7 +22,13 @@ def test_connection_says_who_it_is_what_it_is_about_and_where_it_stands() -> Non
         "resumed": True,
         "heartbeat": 20.0,
         "retry": 1_500,
+        "subject": None,
+        "expires": None,
     }
+    fields = CONTROL.connection(
+        "id", "sse", TopicFilter(("a",)), 3, head=9, floor=0, resumed=True, retry=1, subject="ada", expires=1_001
+    )
+    assert (fields["subject"], fields["expires"]) == ("ada", "1970-01-01T00:00:01.001Z")
 
 
 def test_a_gap_names_its_floor_or_none() -> None:
@@ -33,4 +40,14 @@ def test_a_gap_names_its_floor_or_none() -> None:
 def test_the_others() -> None:
     assert CONTROL.caught_up(7, 2) == {"id": "k7f3q2-7", "replayed": 2}
     assert CONTROL.beat(7, 1_001) == {"id": "k7f3q2-7", "time": "1970-01-01T00:00:01.001Z"}
-    assert CONTROL.goodbye("restart", 1012, 700) == {"reason": "restart", "code": 1012, "retry": 700}
+    assert CONTROL.goodbye(RESTART, 700) == {"reason": "restart", "code": 1012, "retry": 700}
+    final = {"reason": "auth", "detail": "expired", "code": 1008, "retry": None}
+    assert CONTROL.goodbye(EXPIRED, 700) == final  # with the same credential it is no use to come back
+
+
+def test_what_becomes_of_a_credential() -> None:
+    told = CONTROL.auth("expiring", "ada", 61_400, 1_000)
+    assert told == {"state": "expiring", "subject": "ada", "expires": "1970-01-01T00:01:01.400Z", "in": 60}
+    assert CONTROL.auth("renewed", None, None, 1_000)["in"] is None
+    assert CONTROL.auth("reduced", "ada", 1, 1_000, lost=["a"])["lost"] == ["a"]
+    assert CONTROL.auth("expiring", "ada", 1, 1_000)["in"] == 0

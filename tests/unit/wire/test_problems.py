@@ -7,7 +7,10 @@ import pytest
 from service.core.errors import (
     DrainingError,
     InvalidError,
+    InvalidTokenError,
     MethodError,
+    PresentationError,
+    ScopeError,
     TwinwireError,
     UnauthorizedError,
     UpgradeRequiredError,
@@ -36,7 +39,18 @@ def test_members_of_ones_own_stand_beside_the_others() -> None:
     [
         (DrainingError("later", retry_after=1.2), 503, (b"retry-after", b"2")),
         (MethodError("no", allow="GET"), 405, (b"allow", b"GET")),
-        (UnauthorizedError("who?"), 401, (b"www-authenticate", b"Bearer")),
+        (UnauthorizedError("who?"), 401, (b"www-authenticate", b'Bearer realm="twinwire"')),
+        (
+            InvalidTokenError(reason="expired"),
+            401,
+            (b"www-authenticate", b'Bearer realm="twinwire", error="invalid_token"'),
+        ),
+        (ScopeError("no"), 403, (b"www-authenticate", b'Bearer realm="twinwire", error="insufficient_scope"')),
+        (
+            PresentationError("twice"),
+            400,
+            (b"www-authenticate", b'Bearer realm="twinwire", error="invalid_request"'),
+        ),
         (UpgradeRequiredError("up"), 426, (b"upgrade", b"websocket")),
         (TwinwireError("fault"), 500, (b"cache-control", b"no-store")),
     ],

@@ -53,7 +53,7 @@ async def problem(socket: Socket, message: Any) -> dict[str, Any]:
 
 async def test_accept_then_connection_then_caught_up(connect: Connect, bus: EventBus) -> None:
     socket = await connect("topic=a/*&topic=b")
-    assert socket.sent[0] == {"type": "websocket.accept"}
+    assert socket.sent[0] == {"type": "websocket.accept", "subprotocol": None}
     connection = socket.frames[0]
     assert (connection["type"], connection["id"], connection["head"]) == ("connection", bus.cursor(0), bus.cursor(0))
     assert (connection["topics"], connection["transport"], connection["resumed"]) == (["a/*", "b"], "websocket", False)
@@ -403,6 +403,7 @@ async def test_a_rule_that_fails_is_a_problem_and_the_connection_lives_on(house:
         house.frames,
         house.bus,
         DraftReader(100_000, rules),
+        house.renewal,
         ONE_TURN,
         data_max=100_000,
     )

@@ -10,10 +10,13 @@ import pytest
 from quart import Quart
 from quart.typing import TestClientProtocol as Client
 
+from service.access.gate import Act
 from service.apps.projects.limits import BODY_MAX
 from service.apps.projects.routes import projects_blueprint
 from service.apps.projects.service import ProjectService
 from service.web import problems
+from service.web.caller import meet
+from tests.support.access import Visitor, gate_with
 from tests.support.projects import BRIEF, Gate, Plain, World
 
 JSON = {"Content-Type": "application/json"}
@@ -39,6 +42,12 @@ async def service(world: World, gate: Gate) -> ProjectService:
 def client(service: ProjectService) -> Client:
     app = Quart(__name__)
     problems.install(app)
+    door = gate_with()
+
+    @app.before_request
+    async def let_in() -> None:
+        meet(door, Visitor(), Act.READ)
+
     app.register_blueprint(projects_blueprint(service))
     return app.test_client()
 

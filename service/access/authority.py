@@ -1,0 +1,138 @@
+"""Who asks: the one place that knows keys, tickets, cookies and what was revoked.
+
+Without keys there is nobody to be: whoever reaches the port has every right, and credentials are not looked at. With
+keys, who brings none is anonymous, and has what the settings give; who brings one is its bearer, or is refused.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from service.access.caller import Caller
+from service.access.carriers import STREAM_COOKIE, Credential, cookie_of, find_credential
+from service.access.origins import Asker, Origins
+from service.access.revocation import Revocations
+from service.access.rights import EVERYTHING, NOTHING, Rights, for_subject
+from service.access.tickets import Tickets
+from service.core.errors import (
+    ForbiddenError,
+    InvalidTokenError,
+    PresentationError,
+    ScopeError,
+    TwinwireError,
+    UnauthorizedError,
+    UnavailableError,
+    UnsupportedError,
+)
+from service.core.time import Clock
+
+NO_KEYS: Final = "this service has no keys, so nobody is somebody here; TWINWIRE_TOKEN_KEYS would name some"
+
+
+_REASONS: Final[Mapping[type[TwinwireError], str]] = {
+    UnauthorizedError: "missing",
+    ScopeError: "scope",
+    PresentationError: "presentation",
+    ForbiddenError: "cookie",
+    UnavailableError: "keys",
+}
+"""Why, as the log and the metrics name it, where an error does not say it itself."""
+
+
+class Verifying(Protocol):
+    """What reads tokens: `service.access.tokens.Verifier`."""
+
+    def verify(self, text: str) -> Caller:
+        """Raises InvalidTokenError, or UnavailableError while the keys can't be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Filters that settings grant, in which `{sub}` stands for the bearer."""
+
+    subscribe: Sequence[str] = ()
+    publish: Sequence[str] = ()
+
+    def of(self, subject: str | None) -> Rights:
+        publish = for_subject(self.publish, subject)
+        return Rights(for_subject(self.subscribe, subject), publish, publish, publish)
+
+
+class Authority:
+    """`verifier` is None where there are no keys. `anonymous` is what those without a credential have besides."""
+
+    def __init__(
+        self,
+        origins: Origins,
+        clock: Clock,
+        tickets: Tickets,
+        revocations: Revocations,
+        verifier: Verifying | None = None,
+        *,
+        anonymous: Template | None = None,
+        everyone: Template | None = None,
+    ) -> None:
+        self._origins = origins
+        self._clock = clock
+        self._verifier = verifier
+        self.tickets = tickets
+        self.revocations = revocations
+        self._everyone = everyone if everyone is not None and (everyone.subscribe or everyone.publish) else None
+        self.refused: Counter[str] = Counter()  # credentials and rights, by reason
+        self.verified = (0, 0.0)
+        """How many tokens were read that were good, and the seconds of CPU that it took."""
+        own = (anonymous or Template()).of(None)
+        self.nobody: Final = Caller(rights=own.plus(self._everyone.of(None)) if self._everyone else own)
+        """Who comes without a credential where there are keys."""
+
+    @property
+    def has_keys(self) -> bool:
+        return self._verifier is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether those without a credential may nothing at all."""
+        return self.has_keys and self.nobody.rights == NOTHING
+
+    def who(self, asker: Asker, *, is_socket: bool = False) -> Caller:
+        """Raises InvalidTokenError, PresentationError, ForbiddenError, InvalidError or UnavailableError."""
+        if self._verifier is None:
+            return Caller(address=asker.address, rights=EVERYTHING)
+        found = find_credential(asker, self._origins, is_socket=is_socket)
+        if found is None:
+            return self.nobody._replace(address=asker.address)
+        caller = self._redeemed(found, asker) if found.carrier == "ticket" else self.bearer(found.text)
+        return caller._replace(address=asker.address)
+
+    def bearer(self, token: str) -> Caller:
+        """Who comes with a token, and what everyone has besides. Raises InvalidTokenError or UnavailableError."""
+        if self._verifier is None:
+            raise UnsupportedError("this service does not use tokens", field="op")
+        begun = self._clock.worked()
+        caller = self._verifier.verify(token)
+        count, seconds = self.verified
+        self.verified = count + 1, seconds + self._clock.worked() - begun
+        if self.revocations.forbids(caller):
+            raise InvalidTokenError(reason="revoked")
+        if self._everyone is not None:
+            caller = caller._replace(rights=caller.rights.plus(self._everyone.of(caller.subject)))
+        return caller
+
+    def _redeemed(self, found: Credential, asker: Asker) -> Caller:
+        again = self.tickets.unseal(found.text, cookie_of(asker, STREAM_COOKIE))
+        caller = again if again is not None else self.tickets.redeem(found.text, "stream").caller
+        if self.revocations.forbids(caller):
+            raise InvalidTokenError(reason="revoked")
+        return caller
+
+    def seconds_left(self, caller: Caller) -> float:
+        """Of a caller's credential; infinite if it does not end."""
+        return math.inf if caller.expires is None else max(0.0, (caller.expires - self._clock.unix_ms()) / 1000)
+
+    def count(self, error: TwinwireError) -> str:
+        """Count a refusal that is about who asks or what he may; returns its reason."""
+        reason = error.reason if isinstance(error, InvalidTokenError) else _REASONS.get(type(error), "request")
+        self.refused[reason] += 1
+        return reason

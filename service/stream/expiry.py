@@ -1,0 +1,55 @@
+"""The end of a stream's credential: told twice before, and exact.
+
+The sweep looks at each stream that has one, twice a second. Whose end comes before the next sweep but one has a timer
+of its own.
+"""
+
+import asyncio
+import math
+from typing import Any, Final, Protocol
+
+from service.stream.control import Control, Fields
+from service.stream.ending import EXPIRED, Ending
+from service.stream.peer import Peer
+
+WARNINGS: Final = (60.0, 15.0)
+"""Seconds before the end at which a stream is told; one that begins later is told at once."""
+
+SOON: Final = 1.0
+"""Seconds to the end below which a timer is set for it."""
+
+
+class Ends(Protocol):
+    """A stream. `warned` is the last of the WARNINGS that it was told; infinite before the first."""
+
+    warned: float
+    peer: Peer
+    ending: Ending | None
+
+    def end(self, ending: Ending) -> None: ...
+    def tell(self, type: Any, fields: Fields) -> None: ...
+
+
+class Watch(Protocol):
+    """What knows the time, and the words."""
+
+    @property
+    def control(self) -> Control: ...
+    def unix_ms(self) -> int: ...
+
+
+def check_expiry(stream: Ends, watch: Watch) -> None:
+    """Tell how long the credential has left, or end the stream with it."""
+    expires, now = stream.peer.caller.expires, watch.unix_ms()
+    if expires is None or stream.ending is not None:
+        return
+    left = (expires - now) / 1000
+    if left <= 0:
+        stream.end(EXPIRED)
+        return
+    if left <= SOON:
+        asyncio.get_running_loop().call_later(left, check_expiry, stream, watch)
+    due = min((at for at in WARNINGS if left <= at), default=math.inf)
+    if due < stream.warned:
+        stream.warned = due
+        stream.tell("auth", watch.control.auth("expiring", stream.peer.caller.subject, expires, now))

@@ -1,0 +1,89 @@
+"""A stream's credential is renewed while it runs: its place in the log, and every event, stay as they are.
+
+The new rights replace the old ones. What they do not cover leaves the filter, between two pages, and the client is
+told; what they cover beyond is not added by itself. A stream never changes its owner: it is somebody else's then, who
+opens his own. Only who was nobody may become somebody, once.
+"""
+
+from typing import Any
+
+from service.access.caller import Caller
+from service.access.gate import Act, Gate
+from service.bus.bus import EventBus
+from service.core.errors import ForbiddenError, NotFoundError, TwinwireError
+from service.core.time import Clock, rfc3339
+from service.stream.control import Fields
+from service.stream.ending import FORBIDDEN
+from service.stream.hub import StreamHub
+from service.stream.stream import Stream
+
+
+class Renewal:
+    """`renewed` counts those that succeeded."""
+
+    def __init__(self, gate: Gate, hub: StreamHub, bus: EventBus, clock: Clock) -> None:
+        self._gate = gate
+        self._hub = hub
+        self._bus = bus
+        self._clock = clock
+        self.renewed = 0
+
+    async def by_token(self, stream: Stream[Any], token: str) -> Fields:
+        """A client's own word on its stream. Raises what `Authority.bearer` raises, or ForbiddenError."""
+        try:
+            caller = self._gate.authority.bearer(token)
+        except TwinwireError as error:
+            raise self._gate.refuse_caller(Act.SOCKET, error) from None
+        return await self.renew(stream, caller)
+
+    async def by_connection(self, id: str, caller: Caller) -> Fields:
+        """By a request beside the stream. Raises NotFoundError for another subject's as for one that is not there."""
+        stream = self._hub.find(id)
+        if stream is None or not _is_owner(stream, caller):
+            raise NotFoundError("there is no such connection of yours", field="connection")
+        return await self.renew(stream, caller)
+
+    async def renew(self, stream: Stream[Any], caller: Caller) -> Fields:
+        """What the stream's client may now. Raises ForbiddenError, RateLimitedError: then all stays as it was."""
+        if not _is_owner(stream, caller):
+            raise ForbiddenError("a stream never changes its owner: open another one", field="token")
+        caller = caller._replace(address=stream.peer.address)
+        if stream.lease is not None:
+            self._gate.become(stream.lease, caller)
+        stream.become(caller)
+        await self._reduce(stream, caller)
+        self.renewed += 1
+        stream.tell("auth", self._hub.control.auth("renewed", caller.subject, caller.expires, self._clock.unix_ms()))
+        return rights_of(caller)
+
+    async def _reduce(self, stream: Stream[Any], caller: Caller) -> None:
+        async with stream.between_pages():
+            topics = stream.subscription.topics
+            lost = caller.rights.unread(topics.patterns)
+            if not lost:
+                return
+            left = topics.minus(lost)
+            if not left.patterns:
+                stream.end(FORBIDDEN)
+                return
+            await self._bus.reading.learn(left)
+            stream.subscription.change(left)
+            now = self._clock.unix_ms()
+            stream.tell("auth", self._hub.control.auth("reduced", caller.subject, caller.expires, now, lost=list(lost)))
+
+
+def _is_owner(stream: Stream[Any], caller: Caller) -> bool:
+    before = stream.peer.caller
+    return before.is_anonymous or before.subject == caller.subject
+
+
+def rights_of(caller: Caller) -> dict[str, Any]:
+    """What a caller is told of himself."""
+    rights = caller.rights
+    return {
+        "subject": caller.subject,
+        "expires": None if caller.expires is None else rfc3339(caller.expires),
+        "subscribe": list(rights.subscribe.patterns),
+        "publish": list(rights.publish.patterns),
+        "admin": rights.admin,
+    }

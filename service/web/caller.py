@@ -1,0 +1,65 @@
+"""Who asks one of Quart's resources, and what he may: each resource says what it takes, in its first line.
+
+A resource that says nothing is found by a test (`tests/integration/test_walk.py`): all that is served is asked for
+without a credential, with a bad one, and with one that lacks the right.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quart import g
+
+from service.access.caller import Caller
+from service.access.gate import Act, Gate
+from service.access.origins import Asker
+from service.core.topics import TopicFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request's."""
+
+    gate: Gate
+    caller: Caller
+    act: Act
+    asker: Asker
+
+    def readable(self) -> TopicFilter:
+        """All that may be read. Raises ScopeError or UnauthorizedError if that is nothing."""
+        return self.gate.readable(self.caller, self.act, None)
+
+    def check_read(self, topic: str) -> None:
+        """Raises ScopeError or UnauthorizedError if it may not be read."""
+        self.gate.check_read(self.caller, self.act, topic)
+
+    def check_filter(self, topics: TopicFilter) -> None:
+        """Raises ScopeError or UnauthorizedError unless all of it may be read."""
+        self.gate.readable(self.caller, self.act, topics)
+
+    def is_https(self) -> bool:
+        """Whether the browser that asks speaks https."""
+        return self.gate.is_https(self.asker)
+
+    def check_publish(self, topic: str) -> None:
+        """Raises ScopeError or UnauthorizedError if it may not be published to."""
+        self.gate.check_publish(self.caller, self.act, topic)
+
+    def check_admin(self, *, metrics: bool = False) -> None:
+        """Raises ScopeError or UnauthorizedError for who may not what operators do; or, of those, read the metrics."""
+        self.gate.check_admin(self.caller, self.act, metrics=metrics)
+
+    def reader(self) -> Callable[[str], bool]:
+        """Whether a topic may be read, for lists that show only those. Raises UnauthorizedError for who may nothing."""
+        self.gate.check_any(self.caller, self.act)
+        return self.caller.rights.reader()
+
+
+def meet(gate: Gate, asker: Asker, act: Act, *, is_open: bool = False) -> None:
+    """For this request: ask the gate, and remember who was let in. Raises what `Gate.enter` raises."""
+    g.visit = Visit(gate, gate.enter(asker, act, is_open=is_open).caller, act, asker)
+
+
+def visit() -> Visit:
+    """This request's."""
+    found: Visit = g.visit
+    return found

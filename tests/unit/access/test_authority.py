@@ -1,0 +1,134 @@
+"""Who asks: by whichever carrier, where there are keys and where there are none."""
+
+import pytest
+
+from service.access.authority import Authority, Template
+from service.access.caller import Caller
+from service.access.revocation import Revocation
+from service.access.rights import EVERYTHING, NOTHING, Grants
+from service.core.errors import (
+    ForbiddenError,
+    InvalidTokenError,
+    PresentationError,
+    ScopeError,
+    UnauthorizedError,
+    UnavailableError,
+    UnsupportedError,
+)
+from tests.support.access import Known, Visitor, caller_of, gate_with
+
+ADA = caller_of("ada", "a/*", jti="one", issued=1)
+
+
+def authority_with(**templates: Template) -> Authority:
+    return gate_with(Known(good=ADA), **templates).authority
+
+
+def test_without_keys_everybody_may_everything_whatever_he_brings() -> None:
+    authority = gate_with().authority
+    for visitor in (Visitor(), Visitor(authorization="Basic YTpi"), Visitor("POST", cookie="twinwire=x")):
+        assert authority.who(visitor) == Caller(address="192.0.2.7", rights=EVERYTHING)
+    assert not authority.has_keys
+    assert not authority.is_closed
+    with pytest.raises(UnsupportedError):
+        authority.bearer("good")
+
+
+def test_with_keys_who_brings_nothing_is_anonymous() -> None:
+    authority = authority_with()
+    assert authority.who(Visitor()) == Caller(rights=NOTHING, address="192.0.2.7")
+    assert authority.is_closed
+    some = authority_with(anonymous=Template(["open/**"], ["inbox"]))
+    assert some.who(Visitor()).rights.subscribe == Grants(("open/**",))
+    assert some.who(Visitor()).rights.may_publish("inbox")
+    assert not some.is_closed
+
+
+@pytest.mark.parametrize(
+    ("visitor", "is_socket"),
+    [
+        (Visitor(authorization="Bearer good"), False),
+        (Visitor(cookie="twinwire=good"), False),
+        (Visitor(sec_websocket_protocol="twinwire.v1, twinwire.bearer.good"), True),
+    ],
+)
+def test_a_token_is_its_bearers(visitor: Visitor, is_socket: bool) -> None:
+    assert authority_with().who(visitor, is_socket=is_socket) == ADA._replace(address="192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("visitor", "error"),
+    [
+        (Visitor(authorization="Bearer bad"), InvalidTokenError),
+        (Visitor(cookie="twinwire=bad"), InvalidTokenError),
+        (Visitor(query={"ticket": "tk_bad"}), InvalidTokenError),
+        (Visitor(authorization="Basic YTpi"), PresentationError),
+        (Visitor("POST", cookie="twinwire=good"), ForbiddenError),
+    ],
+)
+def test_what_is_no_good_is_never_nobodys(visitor: Visitor, error: type[Exception]) -> None:
+    """Also where anonymous rights would do."""
+    authority = authority_with(anonymous=Template(["**"], ["**"]))
+    with pytest.raises(error):
+        authority.who(visitor)
+
+
+def test_everyone_has_a_place_of_his_own() -> None:
+    authority = authority_with(everyone=Template(["users/{sub}/**"], ["users/{sub}/inbox"]))
+    found = authority.who(Visitor(authorization="Bearer good")).rights
+    assert found.subscribe == Grants(("a/*", "users/ada/**"))
+    assert found.may_publish("users/ada/inbox")
+    assert not found.may_publish("users/bob/inbox")
+    assert authority.is_closed  # the template grants nothing to nobody
+
+
+def test_a_ticket_is_its_makers_and_its_cookie_brings_it_back() -> None:
+    authority = authority_with()
+    ticket = authority.tickets.issue(ADA, 30)
+    assert authority.who(Visitor(query={"ticket": ticket})).subject == "ada"
+    cookie = authority.tickets.seal(ticket, ADA)
+    assert authority.who(Visitor(query={"ticket": ticket}, cookie=f"twinwire_stream={cookie}")).subject == "ada"
+    with pytest.raises(InvalidTokenError):
+        authority.who(Visitor(query={"ticket": ticket}))
+
+
+def test_what_is_revoked_is_refused_by_every_carrier() -> None:
+    authority = authority_with()
+    ticket, spent = authority.tickets.issue(ADA, 30), authority.tickets.issue(ADA, 30)
+    authority.tickets.redeem(spent, "stream")
+    back = f"twinwire_stream={authority.tickets.seal(spent, ADA)}"
+    authority.revocations.add(Revocation("jti", "one", 0, 0))
+    for visitor in (
+        Visitor(authorization="Bearer good"),
+        Visitor(cookie="twinwire=good"),
+        Visitor(query={"ticket": ticket}),
+        Visitor(query={"ticket": spent}, cookie=back),
+    ):
+        with pytest.raises(InvalidTokenError) as refusal:
+            authority.who(visitor)
+        assert refusal.value.reason == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (InvalidTokenError(reason="expired"), "expired"),
+        (UnauthorizedError("x"), "missing"),
+        (ScopeError("x"), "scope"),
+        (PresentationError("x"), "presentation"),
+        (ForbiddenError("x"), "cookie"),
+        (UnavailableError("x"), "keys"),
+    ],
+)
+def test_refusals_are_counted_by_their_reason(error: UnauthorizedError, reason: str) -> None:
+    authority = authority_with()
+    assert authority.count(error) == reason
+    assert authority.refused == {reason: 1}
+
+
+def test_what_is_left_of_a_credential() -> None:
+    authority = authority_with()
+    now = authority._clock.unix_ms()
+    assert authority.seconds_left(ADA) == float("inf")
+    assert authority.seconds_left(ADA._replace(expires=now + 1_500)) == 1.5
+    assert authority.seconds_left(ADA._replace(expires=now - 1)) == 0.0

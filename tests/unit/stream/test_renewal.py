@@ -1,0 +1,126 @@
+"""A stream's credential is renewed while it runs: nothing is lost, and nothing is repeated."""
+
+import asyncio
+
+import pytest
+
+from service.access.caller import Caller
+from service.access.gate import Act
+from service.bus.bus import EventBus
+from service.core.errors import ForbiddenError, InvalidTokenError, NotFoundError, RateLimitedError
+from service.core.event import Draft
+from service.core.topics import TopicFilter
+from service.stream.ending import FORBIDDEN
+from tests.support.access import Known, caller_of
+from tests.support.clock import ManualClock
+from tests.support.stream_fixtures import House
+from tests.support.streams import stream_on
+
+TWO = TopicFilter(("a", "b"))
+ADA = caller_of("ada", "a", "b", expires=1_900_000_000_000)
+
+
+@pytest.fixture
+async def house(bus: EventBus, clock: ManualClock) -> House:
+    callers = {"more": ADA._replace(expires=2_000_000_000_000), "other": caller_of("bob", "a", "b")}
+    return House.of(bus, clock, verifier=Known(**callers))
+
+
+def auth(frames: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [frame for frame in frames if frame["type"] == "auth"]
+
+
+async def test_the_new_end_counts(house: House) -> None:
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        fields = await house.renewal.by_token(running.stream, "more")
+        assert (fields["subject"], fields["expires"]) == ("ada", "2033-05-18T03:33:20.000Z")
+        assert fields["subscribe"] == ["a", "b"]
+        assert running.stream.peer.caller.expires == 2_000_000_000_000
+        (told,) = auth(running.pipe.frames)
+        assert (told["state"], told["expires"]) == ("renewed", fields["expires"])
+
+
+async def test_a_bad_token_leaves_all_as_it_was(house: House) -> None:
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        with pytest.raises(InvalidTokenError):
+            await house.renewal.by_token(running.stream, "bad")
+        with pytest.raises(ForbiddenError, match="owner"):
+            await house.renewal.by_token(running.stream, "other")
+        assert running.stream.peer.caller == ADA
+        assert running.stream.ending is None
+        assert auth(running.pipe.frames) == []
+
+
+async def test_who_was_nobody_becomes_somebody_once(house: House) -> None:
+    async with stream_on(house, topics=TWO, caller=Caller(address="192.0.2.1")) as running:
+        await running.live()
+        await house.renewal.renew(running.stream, ADA)
+        assert running.stream.peer.caller == ADA._replace(address="192.0.2.1")
+        with pytest.raises(ForbiddenError):
+            await house.renewal.by_token(running.stream, "other")
+
+
+async def test_what_is_no_longer_covered_leaves_the_filter_and_is_told(house: House, bus: EventBus) -> None:
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        await bus.publish([Draft("a", "x", "1"), Draft("b", "x", "2")])
+        await house.renewal.renew(running.stream, caller_of("ada", "b", "c"))
+        await bus.publish([Draft(topic, "x", str(n)) for n, topic in enumerate("abc", 3)])
+        await running.live()
+        reduced, renewed = auth(running.pipe.frames)
+        assert (reduced["state"], reduced["lost"], renewed["state"]) == ("reduced", ["a"], "renewed")
+        assert [frame["data"] for frame in running.pipe.frames if "topic" in frame] == [1, 2, 4]
+
+
+async def test_without_anything_left_it_ends(house: House) -> None:
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        await house.renewal.renew(running.stream, caller_of("ada", "c"))
+        assert (await running.over())[-1] == "goodbye"
+        assert running.stream.ending == FORBIDDEN
+
+
+async def test_only_its_owner_finds_a_connection(house: House) -> None:
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        id = running.stream.peer.id
+        for unknown, caller in ((id, caller_of("bob", "a")), ("nobody", ADA), (id, caller_of(None, "a"))):
+            with pytest.raises(NotFoundError):
+                await house.renewal.by_connection(unknown, caller)
+        assert (await house.renewal.by_connection(id, ADA))["subject"] == "ada"
+
+
+async def test_the_place_is_his_now(house: House) -> None:
+    """Of a subject's share: one who becomes somebody counts as him, or stays who he was."""
+    some = ADA._replace(streams=1)
+    async with stream_on(house, topics=TWO, caller=Caller()) as running:
+        await running.live()
+        running.stream.lease = house.gate.place(Act.SOCKET, Caller())
+        await house.renewal.renew(running.stream, some)
+        with pytest.raises(RateLimitedError):
+            house.gate.place(Act.SOCKET, some)
+        running.stream.lease.release()
+        house.gate.place(Act.SOCKET, some).release()
+
+
+async def test_a_thousand_times_while_events_come(house: House, bus: EventBus) -> None:
+    """Each event once, in order, whatever the filter and the rights do meanwhile."""
+    wide, narrow = ADA, caller_of("ada", "a", "b", "c", expires=1_950_000_000_000)
+
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+
+        async def publish() -> None:
+            for number in range(1_000):
+                await bus.publish([Draft("ab"[number % 2], "x", str(number))])
+
+        publishing = asyncio.create_task(publish())
+        for number in range(1_000):
+            await house.renewal.renew(running.stream, (wide, narrow)[number % 2])
+            await asyncio.sleep(0)
+        await publishing
+        await running.live()
+        assert [frame["data"] for frame in running.pipe.frames if "topic" in frame] == list(range(1_000))
+        assert len(auth(running.pipe.frames)) == 1_000

@@ -1,0 +1,143 @@
+"""Revocations in the log: in force at once, after a restart too, and for streams that are open."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.access.revocation import Revocations
+from service.bus.bus import EventBus
+from service.core.event import Draft
+from service.core.topics import TopicFilter
+from service.log.base import Search
+from service.stream.ending import REVOKED
+from service.stream.revoking import TOPIC, TRIM_EVERY, Revoker
+from tests.support.access import caller_of
+from tests.support.clock import ManualClock
+from tests.support.stream_fixtures import House
+from tests.support.streams import stream_on
+from tests.support.wires import until
+
+DAY = 86_400.0
+ADA = caller_of("ada", "t", jti="one", issued=1_000)
+
+
+def revoker_of(house: House, life: float | None = DAY) -> tuple[Revoker, Revocations]:
+    house.gate.authority.revocations = revocations = Revocations(life)
+    return Revoker(revocations, house.gate, house.hub, house.bus, house.frames.poll, house.clock), revocations
+
+
+@pytest.fixture
+async def started(house: House) -> AsyncIterator[tuple[Revoker, Revocations]]:
+    revoker, revocations = revoker_of(house)
+    await revoker.start()
+    yield revoker, revocations
+    await revoker.close()
+
+
+async def test_the_streams_that_it_forbids_end_and_no_others(
+    house: House, clock: ManualClock, started: tuple[Revoker, Revocations]
+) -> None:
+    revoker, revocations = started
+    bob = caller_of("bob", "t", jti="two", issued=1_000)
+    async with stream_on(house, caller=ADA) as one, stream_on(house, caller=bob) as other:
+        await one.live()
+        await other.live()
+        assert await revoker.revoke("subject", "ada", clock.unix_ms()) == 1
+        assert (await one.over())[-1] == "goodbye"
+        assert one.stream.ending == REVOKED
+        assert one.pipe.frames[-1]["detail"] == "revoked"
+        assert other.stream.ending is None
+    assert revocations.forbids(ADA)
+
+
+async def test_a_restart_knows_what_was_revoked_and_lifted(
+    house: House, clock: ManualClock, started: tuple[Revoker, Revocations]
+) -> None:
+    revoker, _ = started
+    await revoker.revoke("jti", "one", clock.unix_ms())
+    await revoker.revoke("jti", "two", clock.unix_ms())
+    await revoker.revoke("all", "", 5_000)
+    assert await revoker.lift("jti", "two")
+    assert not await revoker.lift("jti", "three")
+    again, revocations = revoker_of(house)
+    await again.start()
+    assert {(one.kind, one.name) for one in revocations.listed()} == {("jti", "one"), ("all", "")}
+    await again.close()
+
+
+async def test_what_another_node_says_is_followed(
+    house: House, bus: EventBus, started: tuple[Revoker, Revocations]
+) -> None:
+    """It is in the log, whoever has put it there; what can't be read is passed over."""
+    _, revocations = started
+    async with stream_on(house, caller=ADA) as running:
+        await running.live()
+        drafts = [Draft(TOPIC, "jti", '"x"'), Draft(TOPIC, "later", "{}"), Draft(TOPIC, "jti", '{"name":"one"}')]
+        await bus.publish(drafts)
+        await running.over()
+    assert [one.name for one in revocations.listed()] == ["one"]
+
+
+async def test_a_stream_may_go_on_for_a_while_and_be_renewed(
+    house: House, clock: ManualClock, started: tuple[Revoker, Revocations]
+) -> None:
+    revoker, revocations = started
+    async with stream_on(house, caller=ADA) as honest, stream_on(house, caller=ADA) as other:
+        await honest.live()
+        await other.live()
+        assert await revoker.revoke("subject", "ada", clock.unix_ms(), grace=0.05) == 2
+        assert revocations.forbids(ADA)  # nobody else comes in with it
+        told = [frame for frame in honest.pipe.frames if frame["type"] == "auth"]
+        assert [(frame["state"], frame["in"]) for frame in told] == [("expiring", 0)]
+        await house.renewal.renew(honest.stream, ADA._replace(token=ADA.token._replace(issued=clock.unix_ms() + 1)))  # type: ignore[union-attr]
+        clock.advance(0.1)
+        await other.over()
+        assert other.stream.ending == REVOKED
+        assert honest.stream.ending is None
+
+
+async def test_ten_thousand_streams_of_one_subject_are_not_one_step(house: House, clock: ManualClock) -> None:
+    """Others have turns in between: see the hub's batches."""
+    revoker, _ = revoker_of(house)
+    await revoker.start()
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    house.hub._streams.update({str(n): _Idle(ADA) for n in range(10_000)})  # type: ignore[misc]
+    before = turns
+    assert await revoker.revoke("subject", "ada", clock.unix_ms()) == 10_000
+    assert turns - before >= 100
+    house.hub._streams.clear()
+    counting.cancel()
+    await revoker.close()
+
+
+class _Idle:
+    """As much of a stream as ends."""
+
+    ending = None
+
+    def __init__(self, caller: object) -> None:
+        self.peer = type("Peer", (), {"caller": caller})()
+
+    def end(self, ending: object) -> None:
+        pass
+
+
+async def test_what_forbids_nothing_any_more_is_let_go(house: House, bus: EventBus, clock: ManualClock) -> None:
+    revoker, revocations = revoker_of(house)
+    await revoker.start()
+    await revoker.revoke("jti", "old", clock.unix_ms())
+    clock.advance(DAY + TRIM_EVERY)
+    await revoker.revoke("jti", "new", clock.unix_ms())
+    await until(lambda: len(revocations) == 1)
+    found = await bus.reading.search(Search(TopicFilter((TOPIC,))))
+    assert [row[5] for row in found.rows] == [f'{{"name":"new","before":{clock.unix_ms()},"grace":0.0}}']
+    await revoker.close()
