@@ -90,6 +90,8 @@ HOMES = {
     "time": ("service.clock", "service.command.client"),
     "uvloop": ("service.server.loop",),
     "sse_starlette": ("service.wire.frames",),
+    "jwt": ("service.access",),
+    "cryptography": ("service.access",),
     "prometheus_client": ("service.operations.metrics",),
 }
 
