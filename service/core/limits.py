@@ -28,6 +28,15 @@ DATA_MAX: Final = 64 * 1024
 ENVELOPE_MAX: Final = 4 * 1024
 """Bytes a WebSocket message may hold beyond its data: op, ref, topic, type and key."""
 
+TOKEN_MAX: Final = 8 * 1024
+"""Bytes of a token: it travels in a header, and servers and proxies end a line of it at 8 KiB or not much later."""
+
+SUBJECT_MAX: Final = 128
+"""Characters of a user's id: two UUIDs and a prefix, or an address of mail."""
+
+INFO_MAX: Final = 1024
+"""Bytes of a token's `info`, encoded: all who watch presence get it, of everybody who is there."""
+
 REQUEST_MAX: Final = 8 * 1024 * 1024
 """Bytes of one publish request; a larger batch is several requests."""
 

@@ -189,6 +189,66 @@ POLICY: Final = _members(
 POLICIES: Final = st.one_of(st.lists(POLICY, max_size=3).map(lambda items: f"[{','.join(items)}]"), POLICY, JSON_TEXT)
 """A retention setting, as the environment holds it."""
 
+TOKEN_NOW: Final = 1_800_000_000
+"""Unix seconds, when tokens are verified."""
+_MOMENT: Final = st.one_of(
+    st.integers(TOKEN_NOW - 100, TOKEN_NOW + 90_000).map(str),
+    st.floats(TOKEN_NOW - 100, TOKEN_NOW + 90_000).map(str),
+    st.sampled_from(["-1", "1e999", "253402300800", "true", '"1800000060"', DIGITS]),
+)
+_GRANTED: Final = st.lists(_quoted(st.one_of(FILTERS, FILTER, st.sampled_from(["{sub}", "a/{sub}/**", "{sub"])))).map(
+    lambda items: f"[{','.join(items)}]"
+)
+_FLAG: Final = st.sampled_from(["true", "false"])
+TOKEN_HEADER: Final = _members(
+    {
+        "alg": st.sampled_from(['"HS256"'] * 6 + ['"none"', '"RS256"', '"EdDSA"', '"HS512"']),
+        "kid": _quoted(st.sampled_from(["a", "a", "a", "b", "", "k" * 300])),
+        "typ": st.sampled_from(['"JWT"', '"at+jwt"', '"twinwire-ticket"']),
+    }
+)
+TOKEN_CLAIMS: Final = _members(
+    {
+        "exp": st.one_of(st.integers(TOKEN_NOW + 1, TOKEN_NOW + 80_000).map(str), _MOMENT),
+        "iat": st.one_of(st.just(str(TOKEN_NOW)), _MOMENT),
+        "nbf": st.one_of(st.just("0"), _MOMENT),
+        "sub": _quoted(mixed(SEGMENT)),
+        "jti": _quoted(SEGMENT),
+        "subscribe": _GRANTED,
+        "publish": _GRANTED,
+        "presence": _GRANTED,
+        "admin": _FLAG,
+        "metrics": _FLAG,
+        "info": VALUE.map(json.dumps).map(lambda text: f'{{"i":{text}}}'),
+        "streams": st.integers(-1, 1 << 70).map(str),
+    }
+)
+
+
+def _rest(text: str) -> str:
+    """The members of an object but for the times, after others."""
+    try:
+        members = json.loads(text)
+    except (ValueError, RecursionError):
+        return "}"
+    kept = {name: value for name, value in members.items() if name not in ("exp", "iat", "nbf")}
+    return f",{json.dumps(kept)[1:]}" if kept else "}"
+
+
+_ISSUED: Final = st.builds(
+    lambda text, issuer: f'{{"iss":{issuer},"aud":"us",{text[1:]}',
+    TOKEN_CLAIMS,
+    st.sampled_from(['"app"', '"https://login.example"', "7"]),
+)
+_GOOD_CLAIMS: Final = TOKEN_CLAIMS.map(lambda text: f'{{"exp":{TOKEN_NOW + 60},"iat":{TOKEN_NOW}' + _rest(text))
+_ANY_JSON: Final = JSON_TEXT.map(str)  # one strategy, where the four that it is of would outnumber the others
+TOKENS: Final = st.tuples(
+    st.one_of(TOKEN_HEADER, _ANY_JSON),
+    st.one_of(_GOOD_CLAIMS, TOKEN_CLAIMS, _ISSUED, _ANY_JSON),
+    st.one_of(st.binary(max_size=60), st.text(max_size=60), joined(st.text("eyJabc_-", max_size=12), ".", 4)),
+)
+"""Header and claims, to be signed; and what is no token most of the time."""
+
 METHODS: Final = st.sampled_from(
     ["GET", "GET", "POST", "POST", "HEAD", "OPTIONS", "DELETE", "PUT", "PATCH", "TRACE", "get", "X"]
 )

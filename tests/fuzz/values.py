@@ -2,22 +2,25 @@
 
 import json
 import os
-from typing import Final
+from typing import Any, Final
 from unittest.mock import patch
 
 import msgspec
 from hypothesis import strategies as st
 
+from service.access.caller import Caller
 from service.apps.projects.brief import parse_brief
 from service.bus.start import Start
 from service.core.cursor import Cursor
-from service.core.errors import ConfigError, TwinwireError
+from service.core.errors import ConfigError, InvalidTokenError, TwinwireError, UnavailableError
 from service.core.limits import CURSOR_MAX, DATA_MAX
 from service.core.topics import TopicFilter, is_topic
 from service.settings import Settings
 from service.wire.drafts import DraftReader
 from tests.fuzz import grammar
 from tests.fuzz.target import Targets, must
+from tests.support.clock import ManualClock
+from tests.support.tokens import entry, pem, raw, ring, verifier
 
 _READER: Final = DraftReader(DATA_MAX)
 
@@ -28,6 +31,7 @@ def add_values(targets: Targets) -> None:
     targets.pure("cursors", grammar.CURSORS, 10)(_cursors)
     targets.pure("topics", st.tuples(st.lists(grammar.FILTERS, max_size=4), grammar.TOPICS), 15)(_topics)
     targets.pure("policies", grammar.POLICIES, 5)(_policies)
+    targets.pure("tokens", grammar.TOKENS, 15)(_tokens)
     targets.pure("briefs", grammar.BRIEFS, 10)(_briefs)
 
 
@@ -90,6 +94,57 @@ def _policies(text: str) -> None:
             return
     for policy in policies:
         must(policy.filter.patterns, "a policy without topics")
+
+
+_CLOCK: Final = ManualClock(grammar.TOKEN_NOW * 1000)
+_ISSUER: Final = "https://login.example"
+_RING: Final = ring(
+    _CLOCK,
+    entry("a"),
+    {"alg": "EdDSA", "iss": "app", "public": pem("ed")},
+    {"alg": ["RS256", "EdDSA"], "iss": _ISSUER, "jwks": f"{_ISSUER}/jwks"},
+    audience="us",
+)
+_VERIFIER: Final = verifier(_RING, _CLOCK)
+
+
+def _tokens(given: tuple[str, str, str | bytes]) -> None:
+    """Refused with an error that shows nothing; or a caller who has what the claims say, and no more."""
+    header, claims, noise = given
+    _refused(noise if isinstance(noise, str) else noise.decode("latin-1"))
+    for head in (header, '{"alg":"HS256","kid":"a"}'):
+        token = raw(head, claims)
+        _refused(token[:-4])
+        _refused(f"{token.rpartition('.')[0]}.{'A' * 43}")
+        if caller := _verified(token):
+            _has_what_is_said(caller, json.loads(claims))
+
+
+def _has_what_is_said(caller: Caller, said: dict[str, Any]) -> None:
+    must(caller.expires is not None and caller.expires > _CLOCK.now, "it has ended")
+    must(caller.subject == said.get("sub") and (caller.subject is None or caller.subject.isprintable()), "another name")
+    must(
+        (caller.rights.admin, caller.rights.metrics) == (said.get("admin", False), said.get("metrics", False)), "flags"
+    )
+    for grants in caller.rights[:4]:
+        for pattern in grants.patterns:
+            must(TopicFilter((pattern,)).patterns == (pattern,), "a grant is no filter")
+    must(len(caller.rights.subscribe.patterns) <= len(said.get("subscribe", [])), "more than was said")
+    msgspec.json.encode(caller.info)
+
+
+def _verified(text: str) -> Caller | None:
+    try:
+        return _VERIFIER.verify(text)
+    except InvalidTokenError as error:
+        must(error.detail == "the token is not valid" and error.field is None, "its bearer is told why")
+    except UnavailableError as error:
+        must(error.retry_after == 5, "it is not told when to come back")
+    return None
+
+
+def _refused(text: str) -> None:
+    must(_verified(text) is None, "a token that nobody signed")
 
 
 def _briefs(text: str) -> None:

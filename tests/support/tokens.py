@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import get_default_algorithms
 
 from service.access.keys import KeyRing
+from service.access.tokens import Verifier
 from service.core.time import Clock
 
 SECRET: Final = bytes(range(32))
@@ -34,6 +35,10 @@ def entry(kid: str | None = "a", key: bytes = SECRET, **more: Any) -> dict[str, 
 
 def ring(clock: Clock, *entries: Mapping[str, Any], audience: str = "") -> KeyRing:
     return KeyRing.read(json.dumps(entries), clock, audience=audience)
+
+
+def verifier(keys: KeyRing, clock: Clock, **how: Any) -> Verifier:
+    return Verifier(keys, clock, **({"audience": "", "max_ttl": 86_400.0, "without_exp": False} | how))
 
 
 def raw(header: object, claims: object, key: bytes = SECRET) -> str:

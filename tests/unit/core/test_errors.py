@@ -84,5 +84,12 @@ def test_an_error_elsewhere_keeps_what_is_its_own() -> None:
     assert errors.InvalidError("why", line=3).at("2.").line is None, "the line is the place's, not the error's"
 
 
+def test_a_token_that_is_not_valid_tells_its_bearer_no_more() -> None:
+    error = errors.InvalidTokenError(reason="expired", why="it ended")
+    assert (str(error), error.detail) == ("the token is not valid", "the token is not valid")
+    again = error.again()
+    assert (again.reason, again.why, again.detail) == ("expired", "it ended", error.detail)
+
+
 def test_a_bad_cursor_or_value_is_never_a_fault_of_the_server() -> None:
     assert all(kind.status < 500 for kind in real_tree().values() if issubclass(kind, InvalidError))
