@@ -9,7 +9,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -190,6 +199,20 @@ class AccessSettings(_Room):
         (), description="Filters that every bearer may read besides; {sub} stands for the bearer: users/{sub}/**."
     )
     everyone_publish: Filters = Field((), description="Filters that every bearer may publish to besides.")
+    token_keys: SecretStr = Field(
+        SecretStr(""),
+        description="JSON list of the keys that tokens are signed with, or the path of a file that holds it;"
+        " `twinwire token --new-key` makes one.",
+    )
+    token_audience: str = Field(
+        "", description="What a token's aud has to name; has to be set if keys are fetched (jwks)."
+    )
+    token_max_ttl: float = Field(
+        86_400.0, ge=1, le=31_536_000, description="Seconds from a token's iat to its exp at most."
+    )
+    token_without_exp: bool = Field(
+        False, description="Accept tokens that never end, for scripts, if they are signed with a secret."
+    )
 
     _split = field_validator("allowed_origins", "hosts", "trusted_hops", mode="before")(_split)
     _grants = field_validator(

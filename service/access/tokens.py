@@ -49,7 +49,9 @@ _KINDS: Final = frozenset({"jwt", "at+jwt"})
 """Values of `typ` that say "for access". A token that says another is for something else (RFC 8725, 3.11)."""
 
 
-class _Parts(NamedTuple):
+class Parts(NamedTuple):
+    """What a token says, of which nothing is verified."""
+
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
     signed: bytes
@@ -91,7 +93,7 @@ class Verifier:
         known = self._remembered(digest)
         if known is not None:
             return known
-        parts = _split(text)
+        parts = split(text)
         key = self._key(parts)
         try:
             times = read_times(parts.claims)
@@ -104,7 +106,7 @@ class Verifier:
         self._remember(digest, caller, times, key)
         return caller
 
-    def _key(self, parts: _Parts) -> Key:
+    def _key(self, parts: Parts) -> Key:
         """The key that it is signed with."""
         algorithm, kid = parts.header.get("alg"), parts.header.get("kid")
         if algorithm not in KNOWN:
@@ -173,6 +175,8 @@ def mint(ring: KeyRing, clock: Clock, claims: Mapping[str, Any], *, ttl: float, 
     `iat`, to the millisecond, `exp`, whole, and a random `jti` are added. Raises ConfigError if no key signs, and
     InvalidError for claims that would not be valid.
     """
+    if ttl < 1:  # or its whole `exp` could be over
+        raise InvalidError("a token is for a second at least", field="ttl")
     key = ring.signer(issuer)
     now = clock.unix_ms()
     all_claims = {
@@ -187,8 +191,6 @@ def mint(ring: KeyRing, clock: Clock, claims: Mapping[str, Any], *, ttl: float, 
         read_caller(all_claims, times, key.kid)
     except ClaimError as error:
         raise InvalidError(str(error)) from None
-    if (times.expires or 0) <= now:
-        raise InvalidError("a token is for a second at least", field="ttl")
     assert isinstance(key.material, bytes)
     headers = {"kid": key.kid} if key.kid is not None else None
     text = jwt.encode(all_claims, key.material, key.algorithms[0], headers)
@@ -197,13 +199,14 @@ def mint(ring: KeyRing, clock: Clock, claims: Mapping[str, Any], *, ttl: float, 
     return text
 
 
-def _split(text: str) -> _Parts:
+def split(text: str) -> Parts:
+    """Raises InvalidTokenError for what is no token."""
     found = _SHAPE.match(text)
     if found is None:
         raise _invalid("malformed", "it is not three parts of base64url")
     try:
         header, claims, signature = map(decode_base64url, found.groups())
-        parts = _Parts(_object(header), _object(claims), text.rpartition(".")[0].encode(), signature)
+        parts = Parts(_object(header), _object(claims), text.rpartition(".")[0].encode(), signature)
     except (ValueError, RecursionError):
         raise _invalid("malformed", "its parts are not base64url of JSON objects") from None
     typ, kid = parts.header.get("typ", "JWT"), parts.header.get("kid", "")

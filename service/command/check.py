@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from service.access.keys import KeyRing
 from service.assembly import named_apps
+from service.clock import SystemClock
 from service.core.errors import StorageError
 from service.log.sqlite.database import driver, library_is_affected
 from service.log.sqlite.files import real_path
@@ -20,6 +22,9 @@ def check(settings: Settings, config_file: Path) -> list[str]:
     loop = "asyncio" if loop_factory(settings.server.loop) is None else "uvloop"
     apps = named_apps(settings.apps.apps)
     migrations = load(resource("migrations"))
+    keys = KeyRing.read(
+        settings.access.token_keys.get_secret_value(), SystemClock(), audience=settings.access.token_audience
+    )
     database = real_path(settings.log.database)
     folder = database.parent
     if not os.access(folder, os.W_OK):
@@ -34,6 +39,7 @@ def check(settings: Settings, config_file: Path) -> list[str]:
         f"configuration {config_file}: fine",
         f"settings: fine (database {settings.log.database}, {settings.server.host} port {settings.server.port})",
         f"database: {found}",
+        f"tokens: {keys.told()}",
         f"applications: {', '.join(app.name for app in apps) or 'none'}",
         f"migrations: {len(migrations)}, up to {migrations[-1].number:04}_{migrations[-1].name}",
         f"SQLite {driver.sqlite_version}: {fixed}",

@@ -1,4 +1,4 @@
-"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`.
+"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`, `token`.
 
 Each command imports what it runs when it is called, so that `twinwire publish` does not load a server.
 """
@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from service.command.output import forget_stdout, harmless, is_coloured, write_json, write_line
+from service.command.tokens import token
 from service.core.errors import TwinwireError
 from service.resources import resource
 from service.settings import Settings
@@ -139,6 +140,9 @@ def tail(topics: tuple[str, ...], after: str | None, as_json: bool, once: bool, 
             write_json(bytes(found) if not isinstance(found, Gap) else _gap_text(found))
         else:
             write_line(_gap(found) if isinstance(found, Gap) else _line(bytes(found)))
+
+
+main.add_command(token)
 
 
 class _Shown(msgspec.Struct):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import pytest
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.access.carriers import STREAM_COOKIE
@@ -52,6 +53,8 @@ def anchor(heading: str) -> str:
 
 def default_of(field: FieldInfo) -> str:
     value: Any = field.get_default()
+    if value in ("", SecretStr("")):
+        return "empty"
     if isinstance(value, tuple):
         return "empty" if not value else ", ".join(map(str, value))
     if isinstance(value, bool):

@@ -63,6 +63,9 @@ def test_every_field_can_be_set_and_says_what_it_is() -> None:
         ("allowed_origins", "", ()),
         ("retention", "[]", ()),
         ("apps", "none", ()),
+        ("token_audience", " us ", "us"),
+        ("token_max_ttl", "3600", 3600.0),
+        ("token_without_exp", "1", True),
         ("apps", " projects, votes ", ("projects", "votes")),
     ],
 )
@@ -99,6 +102,9 @@ def test_retention_is_a_list_of_policies(monkeypatch: pytest.MonkeyPatch) -> Non
         ("loop", "trio"),
         ("log_level", "trace"),
         ("direct", "maybe"),
+        ("token_max_ttl", "0.9"),
+        ("token_max_ttl", "31536001"),
+        ("token_without_exp", "maybe"),
         ("retention", '[{"topics":"a//b"}]'),
         ("retention", '[{"max_age":0}]'),
         ("retention", '[{"max_count":-1}]'),
@@ -141,6 +147,16 @@ def test_no_text_makes_a_variable_more_than_wrong(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(name, "[" * 100_000)
     with suppress(ConfigError):  # some take any text
         Settings.read()
+
+
+def test_keys_are_nowhere_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_TOKEN_KEYS", " sEcReT ")
+    settings = Settings.read()
+    assert settings.access.token_keys.get_secret_value() == "sEcReT"
+    assert "sEcReT" not in f"{settings} {settings!r} {settings.access} {settings.access.model_dump_json()}"
+    with pytest.raises(ConfigError) as caught:
+        Settings.read({"token_max_ttl": 0})
+    assert "sEcReT" not in caught.value.detail
 
 
 def test_settings_and_policies_do_not_change() -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from service.log.sqlite.migrate import migrate
 from service.resources import resource
 from service.server import loop
 from service.settings import Settings
+from tests.support.tokens import SECRET, b64, entry
 
 CONFIG = resource("hypercorn.toml")
 
@@ -32,6 +34,18 @@ def test_it_names_the_applications(tmp_path: Path) -> None:
     assert "applications: none" in told(tmp_path, apps="none")
     with pytest.raises(ConfigError, match="nobody"):
         told(tmp_path, apps="nobody")
+
+
+def test_it_tells_how_many_keys_there_are_and_none_of_them(tmp_path: Path) -> None:
+    assert "tokens: no keys" in told(tmp_path)
+    keys = json.dumps([entry("a"), {"iss": "i", "alg": "RS256", "jwks": "https://i.example/jwks"}])
+    text = told(tmp_path, token_keys=keys, token_audience="us")
+    assert "tokens: 1 key, 1 issuer; HS256 signs (a)" in text
+    assert b64(SECRET) not in text
+    with pytest.raises(ConfigError, match="TWINWIRE_TOKEN_AUDIENCE"):
+        told(tmp_path, token_keys=keys)
+    with pytest.raises(ConfigError, match=r"TWINWIRE_TOKEN_KEYS\.0\.key: has 3 bytes"):
+        told(tmp_path, token_keys=json.dumps([{**entry("a"), "key": "AAAA"}]))
 
 
 def test_it_names_the_loop_and_refuses_one_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
