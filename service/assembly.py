@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,9 +17,11 @@ from service.access.descriptors import Descriptors
 from service.access.drain import Drain
 from service.access.gate import Gate
 from service.access.hosts import Hosts
+from service.access.keys import KeyRing
 from service.access.origins import Origins
 from service.access.revocation import Revocations
 from service.access.tickets import Tickets
+from service.access.tokens import Verifier
 from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
@@ -26,6 +29,7 @@ from service.bus.trims import TrimJobs
 from service.clock import SystemClock
 from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.core.trust import TrustedClock
 from service.log.base import EventLog
@@ -74,17 +78,34 @@ def named_apps(names: Sequence[str]) -> list[App]:
         raise ConfigError("; ".join(explain_values(error))) from error
 
 
-def authority_of(access: AccessSettings, origins: Origins, clock: TrustedClock) -> Authority:
-    """Who may be somebody, by the settings. Raises ConfigError for keys that are none."""
+def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock: Clock) -> Authority:
+    """Who may be somebody, by the settings."""
+    verifier = Verifier(
+        ring,
+        clock,
+        audience=access.token_audience,
+        max_ttl=access.token_max_ttl,
+        without_exp=access.token_without_exp,
+    )
     return Authority(
         origins,
         clock,
-        Tickets(clock, secrets.token_bytes()),
-        Revocations(None),
-        None,
+        Tickets(clock, _ticket_secret(ring)),
+        Revocations(None if access.token_without_exp else access.token_max_ttl),
+        verifier if ring else None,
         anonymous=Template(access.anonymous_subscribe, access.anonymous_publish),
         everyone=Template(access.everyone_subscribe, access.everyone_publish),
     )
+
+
+def _ticket_secret(ring: KeyRing) -> bytes:
+    """With which cookies of tickets are sealed: the same after a restart, if there is a key that signs."""
+    try:
+        material = ring.signer().material
+    except ConfigError:
+        return secrets.token_bytes()
+    assert isinstance(material, bytes)
+    return hmac.digest(material, b"twinwire cookies of tickets", "sha256")
 
 
 class Assembly:
@@ -97,6 +118,7 @@ class Assembly:
         self,
         settings: Settings,
         clock: TrustedClock,
+        ring: KeyRing,
         lock: FileLock,
         log: EventLog,
         bus: EventBus,
@@ -114,7 +136,8 @@ class Assembly:
         origins = Origins(settings.access.allowed_origins, settings.access.trusted_hops)
         self.descriptors = Descriptors()
         places = settings.limits.max_streams or self.descriptors.places
-        authority = authority_of(settings.access, origins, clock)
+        self._ring = ring
+        authority = authority_of(settings.access, ring, origins, clock)
         self.gate = Gate(Hosts(settings.access.hosts), origins, drain, authority, max_places=places)
         self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
         self.guards = Guards(
@@ -170,13 +193,16 @@ class Assembly:
         if library_is_affected(driver.sqlite_version_info):
             logger.warning("sqlite_has_wal_reset_bug", version=driver.sqlite_version, fixed_in="3.51.3")
         apps = named_apps(settings.apps.apps) if apps is None else apps
+        clock = TrustedClock(SystemClock())
+        ring = KeyRing.read(
+            settings.access.token_keys.get_secret_value(), clock, audience=settings.access.token_audience
+        )
         async with contextlib.AsyncExitStack() as undo:
             database = real_path(settings.log.database)
             undo.enter_context(lock := FileLock(database))
             applied = await asyncio.to_thread(migrate, database, resource("migrations"))
             for migration in applied:
                 logger.info("migration_applied", number=migration.number, name=migration.name)
-            clock = TrustedClock(SystemClock())
             log = await open_log(
                 database,
                 clock=clock,
@@ -191,10 +217,11 @@ class Assembly:
             for app in apps:
                 undo.push_async_callback(app.close)
                 await app.open(Ground(bus, bus.reading, clock, partial(open_tables, database)))
-            assembly = cls(settings, clock, lock, log, bus, apps)
+            assembly = cls(settings, clock, ring, lock, log, bus, apps)
             for app in apps:
                 await app.start()
             await assembly.revoker.start()
+            ring.start()
             assembly.hub.start(assembly.look_around)
             undo.pop_all()
         logger.info(
@@ -269,6 +296,7 @@ class Assembly:
         await self.hub.close()
         await self.trims.close()
         await self.revoker.close()
+        self._ring.close()
         await self.bus.settle()
         await self.log.close()
         self._lock.release()

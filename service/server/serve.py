@@ -22,7 +22,7 @@ from service.assembly import Assembly
 from service.core.limits import ENVELOPE_MAX
 from service.server.config import load_config
 from service.server.garbage import GarbageKeeper
-from service.server.listen import listen
+from service.server.listen import check_open, listen
 from service.server.loop import ignore_lost_connections, loop_factory
 from service.server.watchdog import arm_watchdog
 from service.settings import Settings
@@ -49,6 +49,8 @@ def run(settings: Settings, config_file: Path) -> None:
     config = load_config(config_file)
     config.websocket_max_message_size = 2 * (settings.limits.data_max + ENVELOPE_MAX)  # ours answers first
     config.graceful_timeout = min(config.graceful_timeout, settings.server.grace)
+    access = settings.access
+    check_open(settings.server.host, has_keys=bool(access.token_keys.get_secret_value()), is_meant=access.open)
     factory = loop_factory(settings.server.loop)
     listener = listen(settings.server.host, settings.server.port, config.backlog, settings.stream.send_timeout)
     listeners = [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]

@@ -41,7 +41,9 @@ class Renewal:
         stream = self._hub.find(id)
         if stream is None or not _is_owner(stream, caller):
             raise NotFoundError("there is no such connection of yours", field="connection")
-        return await self.renew(stream, caller)
+        fields = await self.renew(stream, caller)
+        self.tell(stream)
+        return fields
 
     async def renew(self, stream: Stream[Any], caller: Caller) -> Fields:
         """What the stream's client may now. Raises ForbiddenError, RateLimitedError: then all stays as it was."""
@@ -53,8 +55,12 @@ class Renewal:
         stream.become(caller)
         await self._reduce(stream, caller)
         self.renewed += 1
-        stream.tell("auth", self._hub.control.auth("renewed", caller.subject, caller.expires, self._clock.unix_ms()))
         return rights_of(caller)
+
+    def tell(self, stream: Stream[Any]) -> None:
+        """That it was renewed: after the answer to whoever has asked for it."""
+        caller, now = stream.peer.caller, self._clock.unix_ms()
+        stream.tell("auth", self._hub.control.auth("renewed", caller.subject, caller.expires, now))
 
     async def _reduce(self, stream: Stream[Any], caller: Caller) -> None:
         async with stream.between_pages():

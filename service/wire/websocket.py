@@ -217,6 +217,7 @@ class _Session:
             raise InvalidError("auth needs token", field="token")
         fields = await self._wire.renewal.by_token(self._stream, message.token)
         await self._stream.reply("reply", {"ref": short_ref(message.ref), **fields})
+        self._wire.renewal.tell(self._stream)
 
     async def _begin_change(self, message: ClientMessage) -> None:
         """All of the filter is taken out of the index and put in anew, however short the message is.

@@ -11,7 +11,7 @@ POSITIONED: Final = frozenset({"connection", "gap", "caught_up", "heartbeat"})
 stream.
 """
 
-UNASKED: Final = POSITIONED | {"goodbye"}
+UNASKED: Final = POSITIONED | {"auth", "goodbye"}
 """Control frames that a stream sends by itself."""
 
 

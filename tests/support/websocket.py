@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.extensions.base import ClientExtensionFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response as HandshakeResponse
+from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from tests.support.http import DEADLINE, Connection, Head, Query, Response, target
@@ -47,12 +48,21 @@ class WebSocketClient:
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         extensions: Sequence[ClientExtensionFactory] | None = None,
+        subprotocols: Sequence[str] = (),
         receive_buffer: int | None = None,
     ) -> "WebSocketClient":
         """The handshake. Raises RefusedError with the HTTP answer, ConnectionError if there is none."""
         connection = await Connection.open(url, receive_buffer=receive_buffer)
         uri = parse_uri("ws" + url.removeprefix("http") + target(path, query))
-        client = cls(connection, ClientProtocol(uri, max_size=None, extensions=extensions))
+        client = cls(
+            connection,
+            ClientProtocol(
+                uri,
+                max_size=None,
+                extensions=extensions,
+                subprotocols=[Subprotocol(one) for one in subprotocols] or None,
+            ),
+        )
         try:
             async with asyncio.timeout(DEADLINE):
                 await client._shake_hands(headers or {})

@@ -34,7 +34,7 @@ def scraped(metrics: Metrics) -> dict[str, float]:
 async def test_numbers_are_read_at_the_moment_of_a_scrape() -> None:
     bus, clock = memory_bus(), ManualClock()
     house = House.of(bus, clock)
-    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, Descriptors(), Log(clock), clock))
+    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, house.renewal, Descriptors(), Log(clock), clock))
     before = scraped(metrics)
     assert before["twinwire_start_time_seconds"] == clock.unix_ms() / 1000
     assert before["twinwire_events_published_total"] == 0
@@ -50,7 +50,7 @@ async def test_numbers_are_read_at_the_moment_of_a_scrape() -> None:
 async def test_every_wire_has_a_figure_and_another_joins() -> None:
     bus, clock = memory_bus(), ManualClock()
     house = House.of(bus, clock)
-    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, Descriptors(), Log(clock), clock))
+    metrics = Metrics(ServiceMetrics(bus, house.hub, house.gate, house.renewal, Descriptors(), Log(clock), clock))
     assert {name: scraped(metrics)[f"twinwire_subscriptions {name}"] for name in TRANSPORTS} == dict.fromkeys(
         TRANSPORTS, 0
     )
@@ -66,7 +66,7 @@ async def test_refusals_are_told_by_act_and_those_of_streams_apart() -> None:
     for act, times in ((Act.SOCKET, 2), (Act.STREAM, 1), (Act.CHANGE, 4)):
         for _ in range(times):
             house.gate.refuse(act, "origin", ForbiddenError("no", field="Origin"))
-    told = scraped(Metrics(ServiceMetrics(bus, house.hub, house.gate, Descriptors(), Log(clock), clock)))
+    told = scraped(Metrics(ServiceMetrics(bus, house.hub, house.gate, house.renewal, Descriptors(), Log(clock), clock)))
     assert told["twinwire_streams_refused_total origin"] == 3
     assert told["twinwire_refused_total change origin"] == 4
     assert told["twinwire_refused_total socket origin"] == 2
@@ -78,7 +78,15 @@ async def test_two_services_in_one_process_do_not_mix() -> None:
     clock = ManualClock()
     first, second = (
         Metrics(
-            ServiceMetrics(bus, House.of(bus, clock).hub, House.of(bus, clock).gate, Descriptors(), Log(clock), clock)
+            ServiceMetrics(
+                bus,
+                House.of(bus, clock).hub,
+                House.of(bus, clock).gate,
+                House.of(bus, clock).renewal,
+                Descriptors(),
+                Log(clock),
+                clock,
+            )
         )
         for bus in (one, two)
     )
