@@ -22,9 +22,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.core.errors import ConfigError, InvalidError
+from service.core.errors import ConfigError, ForbiddenError, InvalidError
 from service.core.limits import DATA_MAX, REQUEST_MAX
-from service.core.topics import TopicFilter
+from service.core.topics import TopicFilter, check_readable
 
 PREFIX = "TWINWIRE_"
 
@@ -50,8 +50,8 @@ class RetentionPolicy(BaseModel):
     @classmethod
     def _is_a_filter(cls, text: str) -> str:
         try:
-            TopicFilter((text,))
-        except InvalidError as error:
+            check_readable(TopicFilter((text,)).patterns)
+        except (InvalidError, ForbiddenError) as error:  # what is the service's own it trims itself
             raise ValueError(error.detail) from error
         return text
 

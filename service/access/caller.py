@@ -33,5 +33,12 @@ class Caller(NamedTuple):
     info: Mapping[str, Any] | None = None
 
     @property
+    def known(self) -> dict[str, str]:
+        """What the log may say of a bearer: never the token."""
+        token = self.token or TokenId()
+        found = {"subject": self.subject, "jti": token.jti and token.jti[:8], "key": token.key}
+        return {name: value for name, value in found.items() if value}
+
+    @property
     def is_anonymous(self) -> bool:
         return self.token is None

@@ -44,6 +44,7 @@ from service.core.errors import (
     DrainingError,
     ForbiddenError,
     InvalidError,
+    InvalidTokenError,
     MisdirectedError,
     OverloadedError,
     RateLimitedError,
@@ -147,6 +148,7 @@ class Gate:
         self._of_one: Counter[str] = Counter()  # places by subject
         self._waiting: dict[Lease, None] = {}  # those that want to be told
         self._pending = 0
+        self._is_warned = False
 
     def knock(self, host: str | None, path: str) -> None:
         """Before anything else is looked at. Raises MisdirectedError, after counting it, for a name that is not ours.
@@ -176,14 +178,22 @@ class Gate:
             raise self.refuse(act, "origin", ForbiddenError(_UNSEEN, field="Sec-Fetch-Site"))
         if act in _PLACED:
             self._check_room(act)
+        if not (self.authority.has_keys or self._is_warned):
+            self._warn_if_public(asker)
         if is_open or act is Act.PAGE:
             return Lease(Caller(address=asker.address), None)
         try:
             caller, is_pending = self._who(asker, act)
-            topics = None if wish is None or is_pending else self._readable(caller, wish)
         except TwinwireError as error:
             raise self.refuse_caller(act, error) from None
+        topics = None if wish is None or is_pending else self.readable(caller, act, wish.topics)
         return self._place(act, caller, topics, is_pending) if act in _PLACED else Lease(caller, None, topics)
+
+    def _warn_if_public(self, asker: Asker) -> None:
+        """Once: where pages come over https, a proxy stands in front, and everybody behind it may do everything."""
+        if (asker.header(b"x-forwarded-proto") or "").lower() == "https" or self._origins.is_https(asker):
+            self._is_warned = True
+            logger.warning("open_behind_https", reason="everybody may do everything: set TWINWIRE_TOKEN_KEYS")
 
     def _who(self, asker: Asker, act: Act) -> tuple[Caller, bool]:
         """And whether he has yet to say it."""
@@ -249,9 +259,9 @@ class Gate:
         """One who is pending says who he is; what he may read of what he wishes. Raises as `enter`."""
         try:
             caller = self.authority.bearer(token)._replace(address=lease.caller.address)
-            topics = TopicFilter.all() if wish is None else self._readable(caller, wish)
         except TwinwireError as error:
             raise self.refuse_caller(Act.SOCKET, error) from None
+        topics = TopicFilter.all() if wish is None else self.readable(caller, Act.SOCKET, wish.topics)
         self.become(lease, caller)
         if lease.is_pending:
             self._pending -= 1
@@ -275,44 +285,41 @@ class Gate:
 
     def readable(self, caller: Caller, act: Act, topics: TopicFilter | None) -> TopicFilter:
         """`topics` if he may read them all; without, all that he may. Raises ScopeError or UnauthorizedError."""
-        try:
-            return self._readable(caller, Wish(topics))
-        except TwinwireError as error:
-            raise self.refuse_caller(act, error) from None
-
-    def _readable(self, caller: Caller, wish: Wish) -> TopicFilter:
-        topics = wish.topics
         if topics is None:
             topics = caller.rights.readable
             if not topics.patterns:
-                raise _lacking(caller, "this token may read nothing", "topic")
+                raise self._lacking(caller, act, "nothing may be read", "topic")
             return topics
         for pattern in topics.patterns:
-            _check_read(caller, pattern)
+            self.check_read(caller, act, pattern)
         return topics
 
     def check_read(self, caller: Caller, act: Act, topic: str) -> None:
         """Raises ScopeError or UnauthorizedError if it may not be read."""
-        try:
-            _check_read(caller, topic)
-        except TwinwireError as error:
-            raise self.refuse_caller(act, error) from None
+        if not caller.rights.may_read(topic):
+            raise self._lacking(caller, act, f"no right to read {topic!r}", "topic")
 
     def check_any(self, caller: Caller, act: Act) -> None:
         """For lists of what may be read: raises UnauthorizedError for who has no right to anything, and no token."""
         if caller.is_anonymous and not caller.rights.admin and not caller.rights.subscribe:
-            raise self.refuse_caller(act, _lacking(caller, "nothing is listed", None))
+            raise self._lacking(caller, act, "nothing is listed", None)
 
     def check_publish(self, caller: Caller, act: Act, topic: str) -> None:
         """Raises ScopeError or UnauthorizedError if it may not be published to."""
         if not caller.rights.may_publish(topic):
-            raise self.refuse_caller(act, _lacking(caller, f"no right to publish to {topic!r}", "topic"))
+            raise self._lacking(caller, act, f"no right to publish to {topic!r}", "topic")
 
     def check_admin(self, caller: Caller, act: Act, *, metrics: bool = False) -> None:
         """For what operators do; `metrics`: or for who may read those. Raises ScopeError or UnauthorizedError."""
         if not (caller.rights.admin or (metrics and caller.rights.metrics)):
             right = "admin or metrics" if metrics else "admin"
-            raise self.refuse_caller(act, _lacking(caller, f"this takes the right {right}", None))
+            raise self._lacking(caller, act, f"this takes the right {right}", None)
+
+    def _lacking(self, caller: Caller, act: Act, detail: str, field: str | None) -> TwinwireError:
+        """What is missing is a right; or, of somebody who came without one, a credential."""
+        if caller.is_anonymous:
+            return self.refuse_caller(act, UnauthorizedError(f"{detail} without a token", field=field), caller)
+        return self.refuse_caller(act, ScopeError(detail, field=field), caller)
 
     # Refusals
 
@@ -321,10 +328,12 @@ class Gate:
         self.refused[act, reason] += 1
         return error
 
-    def refuse_caller(self, act: Act, error: TwinwireError) -> TwinwireError:
+    def refuse_caller(self, act: Act, error: TwinwireError, caller: Caller | None = None) -> TwinwireError:
         """The same of one that is about who asks or what he may: the log has why, which he is not told."""
         reason = self.authority.count(error)
-        logger.info("auth_refused", act=act.value, reason=reason)
+        known = {} if caller is None or caller.token is None else caller.known
+        why = {"why": error.why} if isinstance(error, InvalidTokenError) and error.why else {}
+        logger.info("auth_refused", act=act.value, reason=reason, **why, **known)
         return self.refuse(act, "right" if isinstance(error, ScopeError) else "credential", error)
 
     def cors(self, asker: Asker) -> list[Header]:
@@ -334,15 +343,3 @@ class Gate:
     def is_https(self, asker: Asker) -> bool:
         """Whether its browser speaks https: see `Origins`."""
         return self._origins.is_https(asker)
-
-
-def _check_read(caller: Caller, pattern: str) -> None:
-    if not caller.rights.may_read(pattern):
-        raise _lacking(caller, f"no right to read {pattern!r}", "topic")
-
-
-def _lacking(caller: Caller, detail: str, field: str | None) -> TwinwireError:
-    """What is missing is a right; or, of somebody who came without one, a credential."""
-    if caller.is_anonymous:
-        return UnauthorizedError(f"{detail} without a token", field=field)
-    return ScopeError(detail, field=field)

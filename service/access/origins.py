@@ -17,7 +17,7 @@ Header = tuple[bytes, bytes]
 Network = IPv4Network | IPv6Network
 
 _VARY: Final = (b"vary", b"Origin")
-_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, location")
+_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, location, www-authenticate")
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\[\]:@/\\?#\s]+)(?::(\d{1,5}))?\Z")
 """A serialised origin of the web (RFC 6454, 6.2): nothing before the host, nothing behind the port."""
 

@@ -7,6 +7,8 @@ opens his own. Only who was nobody may become somebody, once.
 
 from typing import Any
 
+import structlog
+
 from service.access.caller import Caller
 from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
@@ -16,6 +18,8 @@ from service.stream.control import Fields
 from service.stream.ending import FORBIDDEN
 from service.stream.hub import StreamHub
 from service.stream.stream import Stream
+
+logger = structlog.get_logger(__name__)
 
 
 class Renewal:
@@ -55,6 +59,7 @@ class Renewal:
         stream.become(caller)
         await self._reduce(stream, caller)
         self.renewed += 1
+        logger.info("auth_renewed", connection=stream.peer.id, **caller.known)
         return rights_of(caller)
 
     def tell(self, stream: Stream[Any]) -> None:

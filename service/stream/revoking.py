@@ -90,7 +90,9 @@ class Revoker:
         self._revocations.check_room()
         async with self._lock:
             await self._publish(kind, {"name": name, "before": before, "grace": grace})
-            return await self._enforce()
+            ended = await self._enforce()
+        logger.info("auth_revoked", kind=kind, name=name[:8] if kind == "jti" else name, ended=ended)
+        return ended
 
     async def lift(self, kind: Kind, name: str) -> bool:
         """Allow again what was revoked; False if it was not."""

@@ -157,6 +157,7 @@ async def check_websocket(url: str, found: Credential, promised: str) -> None:
     (text,) = await client.receive()
     assert (json.loads(text)["reason"], json.loads(text)["code"]) == ("limit", 1013)
     assert await client.wait_closed() == 1013
+    client.reset()
 
 
 @pytest.mark.parametrize("path", ["/api/events", "/api/sse"])

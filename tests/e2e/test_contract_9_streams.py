@@ -197,7 +197,7 @@ async def test_9_by_subprotocol(url: str, topic: str) -> None:
     )
     assert client.handshake["Sec-WebSocket-Protocol"] == "twinwire.v1"
     assert (await said_by(client))["subject"] == "ada"
-    client.connection.reset()
+    client.reset()
     with pytest.raises(RefusedError) as refused:
         await WebSocketClient.open(url, subprotocols=(f"twinwire.bearer.{text}",))
     refused.value.response.problem(400)
@@ -211,7 +211,7 @@ async def test_9_auth_message_comes_before_everything(url: str, topic: str) -> N
     await client.send_json({"op": "auth", "token": token("ada", subscribe=[topic])})
     said = await said_by(client)
     assert (said["type"], said["subject"], said["topics"]) == ("connection", "ada", [topic])
-    client.connection.reset()
+    client.reset()
 
 
 @pytest.mark.parametrize(("text", "detail"), [("x", "invalid"), ("expired", "expired")])
@@ -222,6 +222,7 @@ async def test_9_a_first_token_that_is_refused_ends_it(url: str, topic: str, tex
     problem, goodbye = (await said_by(client)), (await said_by(client))
     assert (problem["status"], goodbye["reason"], goodbye["detail"]) == (401, "auth", detail)
     assert await client.wait_closed() == 1008
+    client.reset()
 
 
 async def test_9_later_with_both(url: str, topic: str) -> None:
@@ -232,7 +233,7 @@ async def test_9_later_with_both(url: str, topic: str) -> None:
     await client.send_json({"op": "subscribe", "topics": [topic], "ref": 2})
     said = await said_by(client)
     assert (said["type"], said["subject"], said["topics"]) == ("connection", "ada", [topic])
-    client.connection.reset()
+    client.reset()
 
 
 # Tickets

@@ -14,6 +14,7 @@ import msgspec
 
 from service.core.errors import GuardError, OverloadedError, TwinwireError
 from service.core.event import Draft, Event, new_tuple
+from service.core.topics import is_own
 from service.log.base import Guard, Receipt, Statement, Value
 from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
@@ -145,7 +146,9 @@ class Commit:
         if len(drafts) <= room:
             return None
         names = {draft.topic for draft in drafts}
-        fresh = sum(name not in self._growth and self._registry.get(name) is None for name in names)
+        fresh = sum(
+            name not in self._growth and self._registry.get(name) is None and not is_own(name) for name in names
+        )
         if fresh <= max(0, room):
             return None
         return OverloadedError("there are as many topics as there may be: no new one can be made", field="topic")

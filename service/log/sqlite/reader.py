@@ -35,10 +35,13 @@ _ONE_TOPIC_OFFSETS: Final = (
 )
 _ALL_TOPICS: Final = """
 SELECT e.offset, t.name, e.type, e.time, e.prev, e.data FROM events e CROSS JOIN topics t ON t.id = e.topic
-WHERE e.offset > :low AND e.offset < :high{type} ORDER BY e.offset {order} LIMIT :limit
+WHERE e.offset > :low AND e.offset < :high{more} ORDER BY e.offset {order} LIMIT :limit
 """
 _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
 
+
+OWN_MAX: Final = 16
+"""Topics of the service's own that a statement leaves out; of more, each row is looked at."""
 
 TAKE: Final = 64
 """Rows taken between two looks at their size."""
@@ -69,7 +72,13 @@ class Look(NamedTuple):
     @property
     def all_topics(self) -> str:
         """The statement that reads the range whatever the topic."""
-        return _ALL_TOPICS.format(order=self.order, type="" if self.type is None else " AND e.type = :type")
+        return self.all_but(())
+
+    def all_but(self, own: Sequence[int]) -> str:
+        """The same without these topics, by their ids."""
+        left_out = f" AND e.topic NOT IN ({','.join(map(str, own))})" if own else ""
+        typed = "" if self.type is None else " AND e.type = :type"
+        return _ALL_TOPICS.format(order=self.order, more=typed + left_out)
 
     @property
     def end(self) -> int:
@@ -116,10 +125,11 @@ class Reader:
 
     def plan(self, look: Look) -> Callable[[Connection], Found]:
         """What finds it, on whatever thread: all that is asked of the registry is asked here."""
-        if look.topics.covers_all and not self._registry.has_own:
+        own = self._registry.own
+        if look.topics.covers_all and len(own) <= OWN_MAX:
             if look.type is not None:
                 look = look.first(WINDOW)
-            return partial(self._fetch, look=look, sql=look.all_topics, names={"type": look.type})
+            return partial(self._fetch, look=look, sql=look.all_but(own), names={"type": look.type})
         matching = self._registry.few(look.topics, MERGE_TOPICS)
         if matching is None:
             return partial(self._window, look=look)

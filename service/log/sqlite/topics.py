@@ -69,7 +69,8 @@ class TopicRegistry:
         """In order; what was added since they were last asked for is missing, as their number tells."""
         self._floors: dict[str, int] = {}
         self._max_floor = 0
-        self.has_own = False  # whether there is a topic that `**` does not cover
+        self.own: list[int] = []
+        """Ids of the service's own topics, a few, which `**` does not cover and nobody else counts."""
         self._raised: list[tuple[str, int]] = []
         """Topics and floors in the order in which they were raised; all of `_floors` are among them."""
         self._floor_memo: OrderedDict[TopicFilter, tuple[int, int]] = OrderedDict()
@@ -93,7 +94,7 @@ class TopicRegistry:
     @property
     def room(self) -> float:
         """How many topics more there may be; negative if there are too many already."""
-        return self.max_topics - len(self._by_id)
+        return self.max_topics - len(self._by_id) + len(self.own)
 
     def get(self, name: str) -> Topic | None:
         return self._by_name.get(name)
@@ -107,7 +108,8 @@ class TopicRegistry:
             raise ValueError(f"topic {topic.name} has id {topic.id}, expected {self.next_id}")
         self._by_name[topic.name] = topic
         self._by_id.append(topic)
-        self.has_own = self.has_own or is_own(topic.name)
+        if is_own(topic.name):
+            self.own.append(topic.id)
         if topic.floor:
             self.raise_floor(topic, topic.floor)
 
@@ -117,7 +119,7 @@ class TopicRegistry:
             raise ValueError(f"topic {topics[0].name} has id {topics[0].id}, expected {self.next_id}")
         self._by_name.update({topic.name: topic for topic in topics})
         self._by_id += topics
-        self.has_own = self.has_own or any(map(is_own, [topic.name for topic in topics]))
+        self.own += [topic.id for topic in topics if is_own(topic.name)]
 
     def raise_floor(self, topic: Topic, floor: int) -> None:
         topic.floor = self._floors[topic.name] = max(topic.floor, floor)

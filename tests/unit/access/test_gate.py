@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import structlog
 
 from service.access.authority import Template
 from service.access.drain import Drain
@@ -306,3 +307,31 @@ def test_any_name_will_do_where_nobody_may_anything_without_a_token(gate: Gate, 
         return
     with pytest.raises(MisdirectedError):
         gate.knock("evil.example", "/api/events")
+
+
+def test_a_service_that_is_open_to_https_says_so_once() -> None:
+    with structlog.testing.capture_logs() as logs:
+        gate = gate_with()
+        gate.enter(Visitor(), Act.PAGE)
+        assert logs == []
+        for visitor in (
+            Visitor(x_forwarded_proto="https"),
+            Visitor(origin="https://live.example", host="live.example"),
+        ):
+            gate.enter(visitor, Act.READ)
+    assert [line["event"] for line in logs] == ["open_behind_https"]
+    with structlog.testing.capture_logs() as logs:
+        guarded().enter(Visitor(x_forwarded_proto="https"), Act.PAGE)
+    assert logs == []
+
+
+def test_the_log_has_who_and_why() -> None:
+    gate = guarded()
+    with structlog.testing.capture_logs() as logs:
+        with pytest.raises(ScopeError):
+            gate.enter(bearer("ada"), Act.READ, Wish(TopicFilter(("b",))))
+        with pytest.raises(InvalidTokenError):
+            gate.enter(bearer("secret"), Act.READ)
+    scope, bad = logs
+    assert (scope["event"], scope["reason"], scope["subject"]) == ("auth_refused", "scope", "ada")
+    assert (bad["reason"], "secret" in str(bad)) == ("signature", False)

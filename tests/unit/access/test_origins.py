@@ -132,7 +132,7 @@ def test_only_allowed_origins_may_read_answers() -> None:
     assert origins.cors("https://app.example") == [
         (b"access-control-allow-origin", b"https://app.example"),
         (b"access-control-allow-credentials", b"true"),
-        (b"access-control-expose-headers", b"retry-after, location"),
+        (b"access-control-expose-headers", b"retry-after, location, www-authenticate"),
         (b"vary", b"Origin"),
     ]
     for stranger in ("https://evil.example", None):

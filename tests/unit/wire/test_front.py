@@ -111,7 +111,7 @@ async def test_an_event_stream_has_its_headers_and_its_first_frames(app: Twinwir
         "x-accel-buffering": "no",
         "access-control-allow-origin": "https://app.example",
         "access-control-allow-credentials": "true",
-        "access-control-expose-headers": "retry-after, location",
+        "access-control-expose-headers": "retry-after, location, www-authenticate",
         "vary": "Origin",
         "x-content-type-options": "nosniff",
         "cross-origin-resource-policy": "same-origin",

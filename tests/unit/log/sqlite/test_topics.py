@@ -116,15 +116,17 @@ def test_room_for_topics() -> None:
     assert registry.room == 0
     registry.add(Topic(3, "read at start"))
     assert registry.room == -1
+    registry.add(Topic(4, "twinwire/revocations"))
+    assert registry.room == -1, "the service's own count for nobody"
 
 
 def test_many_new_ones_are_added_as_one_by_one() -> None:
     registry, other = registry_of("a"), registry_of("a", "b", "twinwire/x", "c")
-    assert not registry.has_own
+    assert registry.own == []
     registry.add_new([Topic(n, name) for n, name in enumerate(("b", "twinwire/x", "c"), 2)])
     registry.add_new([])
     assert [(one.id, one.name) for one in registry] == [(one.id, one.name) for one in other]
-    assert registry.has_own
+    assert len(registry.own) == 1
     assert [registry.by_id(n) for n in range(1, 5)] == [registry.get(one.name) for one in registry]
     assert registry.page(TopicFilter.all(), "", 9)[0] == [registry.get(name) for name in "abc"]
     with pytest.raises(ValueError, match="topic d has id 9, expected 5"):
