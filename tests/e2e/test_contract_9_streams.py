@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -184,56 +185,55 @@ async def test_9_a_batch_is_all_or_nothing(url: str, topic: str) -> None:
 # Who says it later, and by the subprotocol
 
 
-async def said_by(client: WebSocketClient) -> dict[str, Any]:
-    """Its next message."""
-    frame: dict[str, Any] = json.loads((await client.receive())[0])
-    return frame
+@asynccontextmanager
+async def handshaken(url: str, **options: Any) -> AsyncIterator[WebSocketCollector]:
+    """A WebSocket of which nothing was read yet."""
+    stream = WebSocketCollector(await WebSocketClient.open(url, **options))
+    try:
+        yield stream
+    finally:
+        stream.reset()
 
 
 async def test_9_by_subprotocol(url: str, topic: str) -> None:
     text = token("ada", subscribe=[topic])
-    client = await WebSocketClient.open(
-        url, query={"topic": topic}, subprotocols=("twinwire.v1", f"twinwire.bearer.{text}")
-    )
-    assert client.handshake["Sec-WebSocket-Protocol"] == "twinwire.v1"
-    assert (await said_by(client))["subject"] == "ada"
-    client.reset()
+    offered = ("twinwire.v1", f"twinwire.bearer.{text}")
+    async with handshaken(url, query={"topic": topic}, subprotocols=offered) as stream:
+        assert stream.client.handshake["Sec-WebSocket-Protocol"] == "twinwire.v1"
+        assert (await stream.next()).value["subject"] == "ada"
     with pytest.raises(RefusedError) as refused:
         await WebSocketClient.open(url, subprotocols=(f"twinwire.bearer.{text}",))
     refused.value.response.problem(400)
 
 
 async def test_9_auth_message_comes_before_everything(url: str, topic: str) -> None:
-    client = await WebSocketClient.open(url, query={"topic": topic, "auth": "message"})
-    await client.send_json({"op": "subscribe", "topics": [topic], "ref": 1})
-    problem = await said_by(client)
-    assert (problem["type"], problem["status"], problem["ref"]) == ("problem", 409, 1)
-    await client.send_json({"op": "auth", "token": token("ada", subscribe=[topic])})
-    said = await said_by(client)
-    assert (said["type"], said["subject"], said["topics"]) == ("connection", "ada", [topic])
-    client.reset()
+    async with handshaken(url, query={"topic": topic, "auth": "message"}) as stream:
+        await stream.send({"op": "subscribe", "topics": [topic], "ref": 1})
+        problem = (await stream.next()).value
+        assert (problem["type"], problem["status"], problem["ref"]) == ("problem", 409, 1)
+        await stream.send({"op": "auth", "token": token("ada", subscribe=[topic])})
+        said = (await stream.next()).value
+        assert (said["type"], said["subject"], said["topics"]) == ("connection", "ada", [topic])
 
 
 @pytest.mark.parametrize(("text", "detail"), [("x", "invalid"), ("expired", "expired")])
 async def test_9_a_first_token_that_is_refused_ends_it(url: str, topic: str, text: str, detail: str) -> None:
-    client = await WebSocketClient.open(url, query={"topic": topic, "auth": "message"})
     bad = token("ada", subscribe=[topic], exp=1_700_000_000, iat=1_699_999_999) if text == "expired" else text
-    await client.send_json({"op": "auth", "token": bad})
-    problem, goodbye = (await said_by(client)), (await said_by(client))
-    assert (problem["status"], goodbye["reason"], goodbye["detail"]) == (401, "auth", detail)
-    assert await client.wait_closed() == 1008
-    client.reset()
+    async with handshaken(url, query={"topic": topic, "auth": "message"}) as stream:
+        await stream.send({"op": "auth", "token": bad})
+        problem, goodbye = (await stream.next()).value, (await stream.next()).value
+        assert (problem["status"], goodbye["reason"], goodbye["detail"]) == (401, "auth", detail)
+        assert await stream.end() == 1008
 
 
 async def test_9_later_with_both(url: str, topic: str) -> None:
-    client = await WebSocketClient.open(url, query={"filter": "later", "auth": "message"})
-    await client.send_json({"op": "auth", "token": token("ada", subscribe=[topic])})
-    await client.send_json({"op": "subscribe", "topics": ["b"], "ref": 1})
-    assert (await said_by(client))["status"] == 403
-    await client.send_json({"op": "subscribe", "topics": [topic], "ref": 2})
-    said = await said_by(client)
-    assert (said["type"], said["subject"], said["topics"]) == ("connection", "ada", [topic])
-    client.reset()
+    async with handshaken(url, query={"filter": "later", "auth": "message"}) as stream:
+        await stream.send({"op": "auth", "token": token("ada", subscribe=[topic])})
+        await stream.send({"op": "subscribe", "topics": ["b"], "ref": 1})
+        assert (await stream.next()).value["status"] == 403
+        await stream.send({"op": "subscribe", "topics": [topic], "ref": 2})
+        said = (await stream.next()).value
+        assert (said["type"], said["subject"], said["topics"]) == ("connection", "ada", [topic])
 
 
 # Tickets
