@@ -22,6 +22,7 @@ from service.core.errors import (
 )
 from service.core.time import parse_rfc3339, rfc3339
 from service.core.topics import TopicFilter, check_pattern
+from service.openapi import JSON
 from service.stream.ending import REVOKED
 from service.stream.renewal import rights_of
 from service.web.caller import visit
@@ -135,8 +136,7 @@ def _add_sessions(blueprint: Blueprint, assembly: Assembly) -> None:
     @blueprint.post("/api/session")
     async def begin() -> Response:
         """A cookie for a token, or for a login ticket, that a page came with."""
-        has_body = bool(request.content_length or request.headers.get("Transfer-Encoding"))
-        body = await read(NewSession, _BODY_MAX) if has_body else NewSession()
+        body = await read(NewSession, _BODY_MAX) if request.mimetype == JSON else NewSession()
         authority = assembly.gate.authority
         if body.ticket is not None:
             token = authority.tickets.redeem(body.ticket, "login").token
