@@ -32,7 +32,6 @@ ELSEWHERE: Final = {
     "web/access.py": "tests/integration/test_access.py, on a whole service",
     "web/caller.py": "tests/integration/test_access.py, on a whole service",
     "web/described.py": "web/test_openapi.py holds it against the routes",
-    "wire/later.py": "needs a WebSocket: tests/e2e/test_contract_4_messages.py",
     "wire/messages.py": "read through wire/test_websocket.py",
     "wire/described.py": "web/test_openapi.py holds it against the routes",
     "apps/base.py": "a contract: tests/integration/test_applications_doc.py rides on it",
