@@ -5,16 +5,21 @@ measurement starts servers of its own, so that the luck of one process does not 
 """
 
 import argparse
+import base64
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
+
+import jwt
 
 from tests.bench.calibrate import calibrate, calibrated
 from tests.bench.measure import Context, IncompleteError, Row
@@ -32,6 +37,12 @@ ROUNDS: Final = 9
 QUICK_ROUNDS: Final = 3
 BUSY: Final = 0.5
 """Load average before the first server starts, from which others are told to be at work."""
+
+BEARER: Final = "BENCH_BEARER"
+"""Where the native clients find their token."""
+
+TOKENS: Final = "tokens"
+"""In place of a commit: what tokens cost."""
 
 TRIES: Final = 2
 """Of a group in a round: a peer that loses messages now and then, or a port that someone took, is no verdict on us."""
@@ -100,13 +111,39 @@ def _measure_group(comparison: Comparison, context: Context, group: str, side: S
     for _ in range(TRIES):
         try:
             slowness = calibrate()
-            rows = list(GROUPS[group](context))
+            with _bearing(context.bearer):
+                rows = list(GROUPS[group](context))
         except (IncompleteError, ServerError, ToolError, subprocess.SubprocessError, OSError) as error:
             comparison.failures.append(f"{group}, {side}: {error}")
             _note(f"FAILED: {group}, {side}: {str(error).strip().splitlines()[-1]}")
         else:
             comparison.add(group, side, rows, slowness)
             return
+
+
+@contextmanager
+def _bearing(token: str | None) -> Iterator[None]:
+    """Inside, the native load clients send this token."""
+    if token is not None:
+        os.environ[BEARER] = token
+    try:
+        yield
+    finally:
+        os.environ.pop(BEARER, None)
+
+
+def with_tokens(context: Context) -> Context:
+    """The same, of a service with a key, whose load clients bring a token. This process itself asks as anybody."""
+    claims = {"sub": "bench", "subscribe": ["bench/**"], "publish": ["bench/**"]}
+    key = secrets.token_bytes(32)
+    text = jwt.encode({**claims, "iat": time.time(), "exp": time.time() + 80_000}, key, "HS256", {"kid": "bench"})
+    ring = [{"kid": "bench", "alg": "HS256", "key": base64.urlsafe_b64encode(key).decode().rstrip("=")}]
+    env = {
+        "TWINWIRE_TOKEN_KEYS": json.dumps(ring),
+        "TWINWIRE_ANONYMOUS_SUBSCRIBE": "**",
+        "TWINWIRE_ANONYMOUS_PUBLISH": "**",
+    }
+    return replace(context, env=env, bearer=text)
 
 
 # What is told
@@ -167,7 +204,7 @@ def _note(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.compare", description=__doc__)
-    parser.add_argument("ref", help="the commit that was before")
+    parser.add_argument("ref", help="the commit that was before; `tokens`: this tree without keys, and with them after")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
     parser.add_argument("--rounds", type=int, default=QUICK_ROUNDS if is_quick() else ROUNDS)
     parser.add_argument("--bound", type=float, default=Bounds().usual, help="per cent; default: %(default)g")
@@ -185,9 +222,10 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """1 if a row is worse, or could not be measured."""
     arguments = _arguments()
-    commit = commit_of(arguments.ref)
+    is_about_tokens = arguments.ref == TOKENS
+    commit = "no tokens" if is_about_tokens else commit_of(arguments.ref)
     groups = [group for group in GROUPS if not arguments.groups or group in arguments.groups]
-    name = "-".join(["compare", commit, *arguments.groups])
+    name = "-".join(["compare", commit.replace(" ", "-"), *arguments.groups])
     has_nchan = nchan_module() is not None
     if not has_nchan:
         _note("nginx has no nchan here (Debian: nginx-light, libnginx-mod-nchan): its rows are calibrated instead")
@@ -198,7 +236,10 @@ def main() -> int:
         folder = Path(text)
         scale = Scale.of_one_round(is_quick())
         after = Context(scale, working_tree(), build(folder), folder, has_nchan, lambda text: None, compares=True)
-        before = replace(after, tree=unpacked(commit, folder / "before"))
+        if is_about_tokens:
+            before, after = after, with_tokens(after)
+        else:
+            before = replace(after, tree=unpacked(commit, folder / "before"))
         for context in (before, after):
             _try_out(context)
         for _ in measure(comparison, {"before": before, "after": after}, groups):

@@ -89,6 +89,10 @@ class Context:
     folder: Path
     has_nchan: bool
     note: Callable[[str], None]
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Of every service that is started."""
+    bearer: str | None = None
+    """The token that the load clients send."""
     compares: bool = False
     """Two trees are compared: without nchan, its rows are measured all the same, alone. They have no target then."""
 
@@ -97,7 +101,7 @@ class Context:
         return range(self.scale.runs)
 
     def twinwire(self, env: Mapping[str, str] | None = None) -> Twinwire:
-        return Twinwire(self.folder, self.tree, env)
+        return Twinwire(self.folder, self.tree, {**self.env, **(env or {})})
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ static void send_request(struct fan *f, int index) {
     else
         snprintf(path, sizeof path, "%s", f->path);
     int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n", path, f->port);
+    const char *bearer = getenv("BENCH_BEARER");
+    if (bearer) n += snprintf(request + n, sizeof request - (size_t)n, "Authorization: Bearer %s\r\n", bearer);
     for (int i = 0; f->headers[i]; i++)
         n += snprintf(request + n, sizeof request - (size_t)n, "%s\r\n", f->headers[i]);
     n += snprintf(request + n, sizeof request - (size_t)n, "%s\r\n",

@@ -8,6 +8,7 @@
 //   first=N                sequence number of the first event
 //   rate=R                 events/s; then the stamp is the time at which the event was due. 0: as fast as answers come
 //   pad=N                  bytes of filling in each event's data
+// BENCH_BEARER in the environment is the token to send.
 // Prints one line of JSON. Ends with status 1 at the first answer that is neither 200, 201, 202 nor 204.
 #define _GNU_SOURCE
 #include "bench.h"
@@ -17,7 +18,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { EVENT_MAX = 2048, ANSWER_MAX = 1 << 20, TIMER = UINT32_MAX };
+enum { EVENT_MAX = 2048, HEAD_MAX = 2048, ANSWER_MAX = 1 << 20, TIMER = UINT32_MAX };
 
 struct conn {
     int fd;
@@ -82,10 +83,12 @@ static void send_one(struct publisher *p, struct conn *c) {
         if (i) p->body[length++] = '\n';
         length += write_event(p, p->body + length, stamp, p->first + p->published++);
     }
-    char head[512];
+    char head[HEAD_MAX];
+    const char *bearer = getenv("BENCH_BEARER");
     int n = snprintf(head, sizeof head,
-                     "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", p->path,
-                     p->port, p->batch > 1 ? "application/x-ndjson" : "application/json", length);
+                     "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: %s\r\nContent-Length: %d%s%s\r\n\r\n",
+                     p->path, p->port, p->batch > 1 ? "application/x-ndjson" : "application/json", length,
+                     bearer ? "\r\nAuthorization: Bearer " : "", bearer ? bearer : "");
     // One write for both, as a client library would: the head has room in front of the body.
     memmove(p->body + n, p->body, (size_t)length);
     memcpy(p->body, head, (size_t)n);
