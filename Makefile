@@ -62,6 +62,10 @@ hostile: $(DEV) ## Let one stranger do his worst to a server, in every way known
 fuzz: $(DEV) ## Ask the service a million things that nobody should; half an hour.
 	@$(BIN)/python -W ignore -m tests.fuzz $(if $(ARGS),$(ARGS),--count 1000000)
 
+.PHONY: kills
+kills: $(DEV) ## Kill -9 a busy server a thousand times, and count what is lost: nothing; half an hour.
+	@$(BIN)/python -m tests.kills $(ARGS)
+
 .PHONY: lint
 lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.
 	@$(BIN)/ruff check .

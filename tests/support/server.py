@@ -123,6 +123,12 @@ class ServerProcess:
 
     def start(self) -> Self:
         """Start it, or start it again on the same port and database."""
+        self.launch()
+        self._await_url()
+        return self
+
+    def launch(self) -> None:
+        """`start`, without waiting until it accepts connections."""
         if self._process is not None and self._process.poll() is None:
             raise AssertionError("the server is running already")
         self._ready = threading.Event()
@@ -131,8 +137,6 @@ class ServerProcess:
         assert self._process.stdout is not None
         self._pump = threading.Thread(target=self._copy_output, args=(self._process.stdout, self._ready), daemon=True)
         self._pump.start()
-        self._await_url()
-        return self
 
     def kill9(self) -> None:
         """SIGKILL: no handler runs, nothing is flushed. Returns when the process is gone."""
