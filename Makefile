@@ -66,6 +66,10 @@ fuzz: $(DEV) ## Ask the service a million things that nobody should; half an hou
 kills: $(DEV) ## Kill -9 a busy server a thousand times, and count what is lost: nothing; half an hour.
 	@$(BIN)/python -m tests.kills $(ARGS)
 
+.PHONY: soak
+soak: $(DEV) ## Use a server for twenty minutes, and plot what it holds: no more than at first.
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 .PHONY: lint
 lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.
 	@$(BIN)/ruff check .

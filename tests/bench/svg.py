@@ -1,4 +1,4 @@
-"""A line chart on two logarithmic axes, as SVG text. No dependency, no script."""
+"""A line chart on two logarithmic axes, or two linear ones, as SVG text. No dependency, no script."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,9 @@ TOP: Final = 44
 BOTTOM: Final = 48
 LABEL_GAP: Final = 16
 """Pixels between the baselines of two labels at least."""
+
+LINEAR_TICKS: Final = 8
+"""Ticks of a linear axis at most, without the one at 0."""
 
 _STYLE: Final = """\
 text { font: 12px system-ui, sans-serif; fill: #555; }
@@ -35,7 +38,9 @@ circle.s0 { fill: #1f6fd1; } circle.s1 { fill: #c2550a; } circle.s2 { fill: #6b7
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """`points` are (x, y), both above 0; `hue` is a server, `dashed` tells two lines of one server apart."""
+    """`points` are (x, y), both above 0 on logarithmic axes; `hue` is a server or a measure, `dashed` tells two lines
+    of one apart.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -66,6 +71,31 @@ class Axis:
         return list(_ticks(self.low, self.high))
 
 
+@dataclass(frozen=True, slots=True)
+class LinearAxis:
+    """A linear scale from 0 to the first tick that is not below the data."""
+
+    step: float
+    count: int
+    start: float
+    end: float
+
+    @classmethod
+    def over(cls, values: Sequence[float], start: float, end: float) -> "LinearAxis":
+        """Ticks of 1, 2 or 5 times a power of ten, LINEAR_TICKS of them at most."""
+        high = max(*values, 1e-9)
+        power = 10.0 ** math.floor(math.log10(high / LINEAR_TICKS))
+        step = next(step for factor in (1, 2, 5, 10) if (step := factor * power) * LINEAR_TICKS >= high)
+        return cls(step, math.ceil(high / step - 1e-9), start, end)
+
+    def at(self, value: float) -> float:
+        return self.start + value / (self.step * self.count) * (self.end - self.start)
+
+    @property
+    def ticks(self) -> list[float]:
+        return [self.step * number for number in range(self.count + 1)]
+
+
 def _ticks(low: float, high: float) -> Iterator[float]:
     """From the last tick that is not above `low` to the first that is not below `high`."""
     steps = [
@@ -78,6 +108,9 @@ def _ticks(low: float, high: float) -> Iterator[float]:
     yield from (step for step in steps if first <= step <= last)
 
 
+AnyAxis = Axis | LinearAxis
+
+
 def _short(value: float) -> str:
     for size, unit in ((1e6, "M"), (1e3, "k")):
         if value >= size:
@@ -87,24 +120,26 @@ def _short(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Each line is labelled at its end, in its own colour."""
+    """Each line is labelled at its end, in its own colour. Linear axes are for measures by the second: without dots."""
 
     title: str
     x_label: str
     y_label: str
     series: Sequence[Series]
+    is_linear: bool = False
 
     def draw(self) -> str:
         xs = [x for one in self.series for x, _ in one.points]
         ys = [y for one in self.series for _, y in one.points]
-        x_axis = Axis.over(xs, LEFT, WIDTH - RIGHT)
-        y_axis = Axis.over(ys, HEIGHT - BOTTOM, TOP)
+        kind = LinearAxis if self.is_linear else Axis
+        x_axis = kind.over(xs, LEFT, WIDTH - RIGHT)
+        y_axis = kind.over(ys, HEIGHT - BOTTOM, TOP)
         body = [*self._frame(x_axis, y_axis), *self._lines(x_axis, y_axis), *self._labels(x_axis, y_axis)]
         head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
         title = f"<title>{escape(self.title)}</title>"
         return "\n".join([head, title, f"<style>{_STYLE}</style>", *body, "</svg>"]) + "\n"
 
-    def _frame(self, x_axis: Axis, y_axis: Axis) -> Iterator[str]:
+    def _frame(self, x_axis: AnyAxis, y_axis: AnyAxis) -> Iterator[str]:
         bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
         yield f'<text class="title" x="{LEFT}" y="20">{escape(self.title)}</text>'
         for tick in y_axis.ticks:
@@ -119,15 +154,15 @@ class Chart:
         yield f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(self.x_label)}</text>'
         yield f'<text x="{LEFT - 8}" y="{TOP - 10}" text-anchor="start">{escape(self.y_label)}</text>'
 
-    def _lines(self, x_axis: Axis, y_axis: Axis) -> Iterator[str]:
+    def _lines(self, x_axis: AnyAxis, y_axis: AnyAxis) -> Iterator[str]:
         for one in self.series:
             places = [(x_axis.at(x), y_axis.at(y)) for x, y in one.points]
             joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             yield f'<polyline class="s{one.hue}{" dashed" if one.dashed else ""}" points="{joined}"/>'
-            for x, y in places:
+            for x, y in places if not self.is_linear else ():
                 yield f'<circle class="s{one.hue}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>'
 
-    def _labels(self, x_axis: Axis, y_axis: Axis) -> Iterator[str]:
+    def _labels(self, x_axis: AnyAxis, y_axis: AnyAxis) -> Iterator[str]:
         """At the lines' ends, pushed down where lines end close together."""
         ends = sorted(
             ((y_axis.at(one.points[-1][1]) + 4, x_axis.at(one.points[-1][0]) + 8, one) for one in self.series),
