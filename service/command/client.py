@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from service.command.bearer import HOW, Bearer, is_overheard
 from service.core.errors import TwinwireError
 
 ANSWER_MAX: Final = 64 << 20
@@ -25,6 +26,9 @@ RETRY_AFTER_MAX: Final = 300.0
 
 _PASSING: Final = frozenset({408, 425, 429})
 """Below 500, what another try may help: a proxy's timeout, too early, too many."""
+
+_LASTING: Final = frozenset({401, 403})
+"""What no other try helps, whoever says it."""
 
 
 class ClientError(TwinwireError):
@@ -67,9 +71,17 @@ class _Problem(msgspec.Struct):
 
 
 class Client:
-    """Talks to the Twinwire at `url`, which may have a path prefix. `told` gets a line when something is waited out."""
+    """Talks to the Twinwire at `url`, which may have a path prefix, as `bearer`. It follows no redirect: a token goes
+    to nobody else. `told` gets a line when something is waited out, or is to be known.
+    """
 
-    def __init__(self, url: str, timeout: float = 75.0, told: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 75.0,
+        told: Callable[[str], None] = lambda line: None,
+        bearer: Bearer | None = None,
+    ) -> None:
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             port = parts.port
@@ -81,6 +93,9 @@ class Client:
         self._connection = kind(parts.hostname, port, timeout=timeout)
         self._prefix = quote(parts.path.rstrip("/"), safe="/%~")
         self._told = told
+        self._bearer = bearer or Bearer()
+        if self._bearer.text and is_overheard(parts.scheme, parts.hostname):
+            told(f"the token goes to {parts.hostname} over plain http: whoever is on the way can read it")
 
     def publish(self, topic: str, type: str, data: str, key: str | None = None) -> str:
         """Publish `data`, JSON text, as it is; returns the event's id. Raises ClientError."""
@@ -91,7 +106,7 @@ class Client:
             raise ClientError(f"DATA is not JSON: {error}") from error
         fields = {"topic": topic, "type": type} | ({"key": key} if key is not None else {})
         body = msgspec.json.encode(fields)[:-1] + b',"data":' + data.encode() + b"}"
-        published: Published = self._ask("POST", "/api/events", Published, body)
+        published: Published = self.ask("POST", "/api/events", Published, body)
         return published.id
 
     def follow(
@@ -108,7 +123,7 @@ class Client:
         while True:
             path = f"/api/events?after={quote(after)}&wait={0 if once else wait:g}{query}"
             try:
-                page = self._ask("GET", path, Page)
+                page = self.ask("GET", path, Page)
             except ClientError as error:
                 if once or not error.is_passing:
                     raise
@@ -126,8 +141,19 @@ class Client:
             if once and not page.more:
                 return
 
-    def _ask(self, method: str, path: str, kind: type[Any], body: bytes | None = None) -> Any:
+    def ask(self, method: str, path: str, kind: type[Any] | None, body: bytes | None = None) -> Any:
+        """An answer of this kind; None for one without content. Raises ClientError."""
+        try:
+            return self._ask(method, path, kind, body)
+        except ClientError as error:
+            if error.status != 401 or not self._bearer.is_another():
+                raise
+        return self._ask(method, path, kind, body)
+
+    def _ask(self, method: str, path: str, kind: type[Any] | None, body: bytes | None) -> Any:
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if self._bearer.text:
+            headers["Authorization"] = f"Bearer {self._bearer.text}"
         try:
             self._connection.request(method, self._prefix + path, body, headers)
             response = self._connection.getresponse()
@@ -137,35 +163,47 @@ class Client:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._connection.close()
             where = f"{self._connection.host} port {self._connection.port}"
-            raise ClientError(f"no answer from {where}: {error}", status=503, is_passing=True) from error
-        return _answer(response, content, kind)
+            detail = self._bearer.without(f"no answer from {where}: {error}")
+            raise ClientError(detail, status=503, is_passing=True) from error
+        return _answer(response, content, kind, self._bearer)
 
 
-def _answer(response: http.client.HTTPResponse, content: bytes, kind: type[Any]) -> Any:
+def _answer(response: http.client.HTTPResponse, content: bytes, kind: type[Any] | None, bearer: Bearer) -> Any:
     """What is in it. Raises ClientError for a refusal, and for what is not an answer of ours."""
     status = response.status
     if status < 300:
         try:
-            return msgspec.json.decode(content, type=kind)
+            return None if kind is None else msgspec.json.decode(content, type=kind)
         except (ValueError, RecursionError) as error:
             detail = f"{status} with something else than an answer of Twinwire"
             raise ClientError(detail, status=502, is_passing=True) from error
     if status < 400:
-        where = response.headers.get("Location", "nowhere")
+        where = bearer.without(response.headers.get("Location", "nowhere"))
         raise ClientError(f"{status}, to {where}: is this the service's URL?", status=status, is_passing=True)
     try:
         problem = msgspec.json.decode(content, type=_Problem)
         is_ours = response.headers.get_content_type() == "application/problem+json"
     except (ValueError, RecursionError):
         problem, is_ours = _Problem(), False
+    told = bearer.without(f"{status} {problem.title}: {problem.detail}")
     raise ClientError(
-        f"{status} {problem.title}: {problem.detail}",
+        told + _missing(status, is_ours, bearer, response.headers.get("WWW-Authenticate", "")),
         status=status,
         field=problem.field,
         # Without a problem it is not the service that speaks, and where it will be in a minute nobody knows.
-        is_passing=status >= 500 or status in _PASSING or not is_ours,
+        is_passing=status not in _LASTING and (status >= 500 or status in _PASSING or not is_ours),
         pause=_seconds(response.headers.get("Retry-After")),
     )
+
+
+def _missing(status: int, is_ours: bool, bearer: Bearer, challenge: str) -> str:
+    """What would help where somebody asks who we are."""
+    if status in _LASTING and not is_ours:
+        scheme = challenge.partition(" ")[0][:20]
+        return "; it is not Twinwire that says so" + (f", and it asks for {scheme}" if scheme else "")
+    if status != 401:
+        return ""
+    return "; `twinwire token --inspect` says what is wrong with it" if bearer.text else f"; {HOW}"
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from service.command.output import forget_stdout, harmless, is_coloured, write_json, write_line
+from service.command.reaching import connect, reaching, tell
 from service.command.tokens import token
 from service.core.errors import TwinwireError
 from service.resources import resource
@@ -39,12 +40,6 @@ def _config(command: F) -> F:
         type=click.Path(path_type=Path, dir_okay=False),
         default=None,
         help="Hypercorn's configuration; the packaged hypercorn.toml by default.",
-    )(command)
-
-
-def _url(command: F) -> F:
-    return click.option(
-        "--url", envvar="TWINWIRE_URL", default="http://127.0.0.1:8000", show_default=True, help="The service."
     )(command)
 
 
@@ -105,12 +100,11 @@ def check(database: Path | None, config_file: Path | None) -> None:
 @click.argument("type")
 @click.argument("data")
 @click.option("--key", help="Idempotency key: a repeat returns the first id.")
-@_url
-def publish(topic: str, type: str, data: str, key: str | None, url: str) -> None:
+@reaching
+def publish(topic: str, type: str, data: str, key: str | None, url: str, token_file: Path | None) -> None:
     """Publish one event: DATA is JSON, or - to read it from standard input. Prints its id."""
-    from service.command.client import Client
-
-    write_line(harmless(Client(url).publish(topic, type, _from_stdin() if data == "-" else data, key)))
+    client = connect(url, token_file)
+    write_line(harmless(client.publish(topic, type, _from_stdin() if data == "-" else data, key)))
 
 
 def _from_stdin() -> str:
@@ -130,12 +124,20 @@ def _from_stdin() -> str:
 @click.option("--json", "as_json", is_flag=True, help="One event a line, as on the wire.")
 @click.option("--once", is_flag=True, help="Print what there is and end, instead of following.")
 @click.option("--wait", type=click.FloatRange(0, 60), default=25.0, help="Seconds that one long poll waits.")
-@_url
-def tail(topics: tuple[str, ...], after: str | None, as_json: bool, once: bool, wait: float, url: str) -> None:
-    """Follow TOPICS (filters; all of them by default), across restarts of the service."""
-    from service.command.client import Client, Gap
+@reaching
+def tail(
+    topics: tuple[str, ...],
+    after: str | None,
+    as_json: bool,
+    once: bool,
+    wait: float,
+    url: str,
+    token_file: Path | None,
+) -> None:
+    """Follow TOPICS (filters; all that the token is for by default), across restarts of the service."""
+    from service.command.client import Gap
 
-    for found in Client(url, told=_tell).follow(topics, after, wait, once):
+    for found in connect(url, token_file).follow(topics, after, wait, once):
         if as_json:
             write_json(bytes(found) if not isinstance(found, Gap) else _gap_text(found))
         else:
@@ -178,10 +180,6 @@ def _style(text: str, **how: Any) -> str:
     return click.style(text, **how) if is_coloured() else text
 
 
-def _tell(line: str) -> None:
-    write_line(f"twinwire: {harmless(line)}", sys.stderr)
-
-
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as of a shell: 128 and SIGINT's number."""
 
@@ -194,10 +192,10 @@ def run_command() -> None:
     try:
         sys.exit(main(standalone_mode=False) or 0)
     except click.ClickException as error:
-        _tell(error.format_message())
+        tell(error.format_message())
         sys.exit(error.exit_code)
     except TwinwireError as error:
-        _tell(error.detail)
+        tell(error.detail)
         sys.exit(1)
     except BrokenPipeError:
         forget_stdout()

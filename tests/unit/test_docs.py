@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from service.access.carriers import STREAM_COOKIE
 from service.apps.projects.described import describe_projects
 from service.apps.projects.settings import ProjectsSettings
+from service.command import bearer
 from service.core import limits, words
 from service.log.sqlite.writer import QUEUE_EVENTS
 from service.settings import ServerSettings, Settings, StreamSettings, every_setting
@@ -91,7 +92,8 @@ def test_table_of_settings_is_the_one_of_the_code() -> None:
 
 @every_document
 def test_variables_that_documents_name_exist(path: Path) -> None:
-    known = {name for name, _ in SETTINGS} | {"TWINWIRE_URL", "TWINWIRE_CHROMIUM"}
+    command = {"TWINWIRE_URL", bearer.VARIABLE, bearer.FILE_VARIABLE}
+    known = {name for name, _ in SETTINGS} | command | {"TWINWIRE_CHROMIUM"}
     assert set(re.findall(r"TWINWIRE_[A-Z_]+[A-Z]", path.read_text("utf-8"))) <= known
 
 

@@ -46,7 +46,8 @@ BELOW = {
     "service.clock": ("service.core",),
     "service.settings": ("service.core",),
     "service.operations": ("service.core", "service.log.base", "service.access", "service.bus", "service.stream"),
-    "service.command.client": ("service.core",),
+    "service.command.bearer": ("service.core",),
+    "service.command.client": ("service.core", "service.command.bearer"),
     "service.assembly": (
         "service.core",
         "service.access",

@@ -4,15 +4,18 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.command import client as module
+from service.command.bearer import Bearer
 from service.command.client import Client, ClientError, Gap
 from tests.support.server import free_port
 
 PROBLEM = b"Content-Type: application/problem+json\r\n"
+UNAUTHORIZED = (401, b'{"title":"Invalid token","detail":"not valid"}', PROBLEM)
 
 
 class Script:
@@ -217,3 +220,76 @@ def test_a_topic_that_is_not_utf_8_is_named() -> None:
         next(client.follow(("a", "\udcff"), None, 1, once=True))
     with pytest.raises(ClientError, match="TOPIC is not UTF-8"):
         client.publish("\udcff", "x", "1")
+
+
+# As whom
+
+
+def test_a_token_is_sent_with_every_request_and_nothing_without_one(script: Any) -> None:
+    server = script(page("e-1", more=True), page("e-1"))
+    list(Client(server.url, bearer=Bearer("a.b.c")).follow((), "earliest", 1, once=True))
+    assert [asked.count(b"\r\nAuthorization: Bearer a.b.c\r\n") for asked in server.asked] == [1, 1]
+    server = script(page("e-1"))
+    list(Client(server.url).follow((), "earliest", 1, once=True))
+    assert b"Authorization" not in server.asked[0]
+
+
+def test_a_rotated_file_is_read_when_the_token_is_refused(script: Any, tmp_path: Path, pauses: list[float]) -> None:
+    file = tmp_path / "token"
+    file.write_text("one")
+    server = script(page("e-1", {"id": "e-1"}), UNAUTHORIZED, page("e-2", {"id": "e-2"}), UNAUTHORIZED)
+    events = Client(server.url, bearer=Bearer(file=file)).follow((), "earliest", 1, once=False)
+    next(events)
+    file.write_text("two\n")
+    assert json.loads(bytes(next(events))) == {"id": "e-2"}
+    with pytest.raises(ClientError, match="401 Invalid token: not valid; `twinwire token --inspect` says"):
+        next(events)
+    sent = [asked.partition(b"Bearer ")[2].partition(b"\r\n")[0] for asked in server.asked]
+    assert sent == [b"one", b"one", b"two", b"two"]
+    assert [asked.split(b"after=")[1].split(b"&")[0] for asked in server.asked][2] == b"e-1", "from where it was"
+    assert pauses == [], "a 401 is not waited out"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((401, b'{"title":"Unauthorized","detail":"no"}', PROBLEM), "401 Unauthorized: no; TWINWIRE_TOKEN, or --tok"),
+        ((403, b'{"title":"Right missing","detail":"no right to read \'a\'"}', PROBLEM), "403 Right missing: no right"),
+        ((401, b"<html>", b"WWW-Authenticate: Basic realm=x\r\n"), "not Twinwire that says so, and it asks for Basic"),
+        ((403, b"<html>"), "403 .*; it is not Twinwire that says so$"),
+    ],
+)
+def test_who_may_not_is_told_what_is_missing_and_does_not_wait(
+    script: Any, pauses: list[float], answer: tuple[int, bytes], told: str
+) -> None:
+    with pytest.raises(ClientError, match=told):
+        next(Client(script(answer).url).follow((), "earliest", 1, once=False))
+    assert pauses == []
+
+
+def test_keys_that_can_not_be_had_are_waited_out(script: Any, pauses: list[float]) -> None:
+    server = script((503, b"{}", PROBLEM), (429, b"{}", PROBLEM), page("e-1", {"id": "e-1"}))
+    next(Client(server.url, bearer=Bearer("a.b.c")).follow((), "earliest", 1, once=False))
+    assert len(pauses) == 2
+
+
+def test_a_redirect_takes_no_token_elsewhere(script: Any) -> None:
+    other = script(page("e-1"))
+    server = script((307, b"", f"Location: {other.url}/api/events\r\n".encode()))
+    with pytest.raises(ClientError, match="307, to "):
+        list(Client(server.url, bearer=Bearer("a.b.c")).follow((), "earliest", 1, once=True))
+    assert other.asked == []
+    with socket.create_connection(("127.0.0.1", int(other.url.rpartition(":")[2]))):
+        pass  # so that it ends
+
+
+def test_a_token_that_is_said_back_is_not_told(script: Any) -> None:
+    problem = b'{"title":"No","detail":"Bearer a.b.c is bad"}'
+    for answer in ((401, problem, PROBLEM), (500, problem, PROBLEM), (302, b"", b"Location: /?token=a.b.c\r\n")):
+        with pytest.raises(ClientError) as caught:
+            Client(script(answer).url, bearer=Bearer("a.b.c")).publish("a", "x", "1")
+        assert "a.b.c" not in caught.value.detail
+
+
+def test_an_answer_without_content(script: Any) -> None:
+    assert Client(script((204, b"")).url).ask("DELETE", "/api/auth/revoke", None, b"{}") is None

@@ -1,0 +1,42 @@
+"""What every command has in common that talks to a service: where it is, and as whom."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from service.command.bearer import FILE_VARIABLE, VARIABLE, Bearer
+from service.command.output import harmless, write_line
+
+if TYPE_CHECKING:
+    from service.command.client import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def reaching(command: F) -> F:
+    """`--url` and `--token-file`, for `connect`."""
+    command = click.option(
+        "--token-file",
+        envvar=FILE_VARIABLE,
+        type=click.Path(path_type=Path),
+        help=f"A file that holds the token to come with, read again when that is refused; or {VARIABLE} holds one.",
+    )(command)
+    return click.option(
+        "--url", envvar="TWINWIRE_URL", default="http://127.0.0.1:8000", show_default=True, help="The service."
+    )(command)
+
+
+def connect(url: str, token_file: Path | None) -> "Client":
+    """A client that tells what it waits out. Raises TwinwireError for a URL, or a token, that is none."""
+    from service.command.client import Client
+
+    return Client(url, told=tell, bearer=Bearer(os.environ.get(VARIABLE, ""), token_file))
+
+
+def tell(line: str) -> None:
+    """To standard error."""
+    write_line(f"twinwire: {harmless(line)}", sys.stderr)
