@@ -1,4 +1,4 @@
-"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`, `token`.
+"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`, `token`, `revoke`.
 
 Each command imports what it runs when it is called, so that `twinwire publish` does not load a server.
 """
@@ -13,6 +13,7 @@ import msgspec
 
 from service.command.output import forget_stdout, harmless, is_coloured, write_json, write_line
 from service.command.reaching import connect, reaching, tell
+from service.command.revoke import revoke
 from service.command.tokens import token
 from service.core.errors import TwinwireError
 from service.resources import resource
@@ -145,6 +146,7 @@ def tail(
 
 
 main.add_command(token)
+main.add_command(revoke)
 
 
 class _Shown(msgspec.Struct):

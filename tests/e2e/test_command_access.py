@@ -43,6 +43,7 @@ def test_a_refusal_is_one_line_that_says_what_is_missing(url: str, tmp_path: Pat
         (("publish", "a", "note", "1", *with_file), "403 Right missing: no right to publish to 'a'"),
         (("tail", "b", *with_file), "403 Right missing: no right to read 'b'"),
         (("tail", "a"), "401 Unauthorized: no right to read 'a' without a token; TWINWIRE_TOKEN"),
+        (("revoke", "--all", *with_file), "403 Right missing: this takes the right admin"),
     ):
         result = run_command(*args, "--url", url)
         assert (result.returncode, result.stdout) == (1, ""), args
