@@ -1,5 +1,6 @@
 """What the documents say is held against the code: settings, limits, links, commands, configurations."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,8 +13,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.access.carriers import STREAM_COOKIE
+from service.access.keys import KeyRing
 from service.apps.projects.described import describe_projects
 from service.apps.projects.settings import ProjectsSettings
+from service.clock import SystemClock
 from service.command import bearer
 from service.core import limits, words
 from service.log.sqlite.writer import QUEUE_EVENTS
@@ -23,6 +26,7 @@ from service.web.openapi import describe
 from service.wire import request as asgi
 from service.wire import sse
 from tests.support.needs import program
+from tests.support.tokens import SECRET, b64, pem
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -255,6 +259,18 @@ def test_unit_starts_the_command_with_settings_that_exist() -> None:
     assert re.search(r"^ExecStart=\S+/twinwire serve$", unit, re.MULTILINE)
     (seconds,) = map(int, re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE))
     assert seconds > DEFAULTS.server.grace + 3 + 5  # our grace, the server's, the watchdog's
+
+
+def test_ring_of_keys_is_one() -> None:
+    """The example, with keys in place of what stands for them."""
+    (ring,) = blocks(read("docs/deployment.md"), r"json keys\.json")
+    entries = json.loads(ring)
+    for one in entries:
+        one |= {"key": b64(SECRET)} if "key" in one else {"public": pem("ed")} if "public" in one else {}
+    found = KeyRing.read(json.dumps(entries), SystemClock(), audience="twinwire")
+    assert [(key.kid, key.issuer) for key in found.keys] == [("2026-11", None), ("2026-05", None), ("shop", "shop")]
+    assert [source.issuer for source in found.sources] == ["https://login.example.org/"]
+    assert found.signer().kid == "2026-11"
 
 
 def test_code_cites_a_document_that_is_here() -> None:
