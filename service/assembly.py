@@ -38,6 +38,7 @@ from service.log.sqlite.files import real_path
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import check_current, migrate
+from service.log.sqlite.room import on_full_disk
 from service.log.sqlite.tables import open_tables
 from service.operations.metrics import Metrics, ServiceMetrics
 from service.resources import resource
@@ -200,7 +201,8 @@ class Assembly:
         async with contextlib.AsyncExitStack() as undo:
             database = real_path(settings.log.database)
             undo.enter_context(lock := FileLock(database))
-            applied = await asyncio.to_thread(migrate, database, resource("migrations"))
+            migrated = partial(migrate, database, resource("migrations"))
+            applied = await asyncio.to_thread(on_full_disk, database, migrated)
             for migration in applied:
                 logger.info("migration_applied", number=migration.number, name=migration.name)
             log = await open_log(

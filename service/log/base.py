@@ -196,6 +196,10 @@ class Health:
     """Written ahead, and yet to be moved to where it stays."""
     newest: int = 0
     """The time of the newest event, in Unix milliseconds."""
+    ballast_bytes: int = 0
+    """Set aside for a full disk, so that events can be removed on it."""
+    ballast_spent: int = 0
+    """How often that was needed, since it was opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ class ServiceMetrics(Collector):
         yield GaugeMetricFamily("twinwire_start_time_seconds", "Unix time of the start.", self._started)
         yield GaugeMetricFamily("twinwire_log_head", "Offset of the newest event.", bus.head)
         yield GaugeMetricFamily("twinwire_log_wal_bytes", "Size of the write-ahead log.", health.journal_bytes)
+        set_aside = "Set aside for removing events from a full disk; 0 while it is spent, or none could be made."
+        yield GaugeMetricFamily("twinwire_log_ballast_bytes", set_aside, health.ballast_bytes)
+        yield CounterMetricFamily("twinwire_log_ballast_spent", "How often that was needed.", health.ballast_spent)
         yield GaugeMetricFamily("twinwire_commit_seconds", "Duration of the last commit.", health.commit_seconds)
         yield CounterMetricFamily("twinwire_commits", "Group commits.", health.commits)
         yield CounterMetricFamily("twinwire_events_published", "Events committed.", bus.published)

@@ -1,4 +1,4 @@
-"""A disk that is slow or fails, and a calendar that jumps, on demand: `disk.c`, built once and preloaded."""
+"""A disk that is slow, fails or is small, and a calendar that jumps, on demand: `disk.c`, built once and preloaded."""
 
 import shutil
 import struct
@@ -36,8 +36,9 @@ class Disk:
         read_errno: int = 0,
         write_errno: int = 0,
         calendar: int = 0,
+        room: int = 0,
     ) -> None:
-        """From now on. Written in place: the server has the file mapped."""
+        """From now on; `room` is the KiB of the disk. Written in place: the server has the file mapped."""
         delays = [round(1_000_000 * one) for one in (read, write, sync)]
         with self._control.open("r+b" if self._control.exists() else "w+b") as file:
-            file.write(struct.pack("6i", *delays, read_errno, write_errno, calendar))
+            file.write(struct.pack("7i", *delays, read_errno, write_errno, calendar, room))

@@ -293,3 +293,111 @@ async def test_f11_a_disk_that_fails_is_told_and_used_again(serve: Serve, disk: 
     await until(lambda: is_ready(server.url), "ready again")
     assert (await publish(server.url)).status == 201
     assert len((await api.read(server.url, topic="cold/7", after="earliest"))["events"]) == 30
+
+
+# F16: the disk is full
+
+SMALL = 6_144
+"""KiB of a disk: two thirds of it are left beside the ballast."""
+
+
+async def fill_up(url: str) -> int:
+    """Publish until nothing is taken any more, large or small; returns how many were."""
+    taken, size = 0, 20_000
+    while size:
+        draft = {"topic": f"t/{taken % 5}", "type": "log", "data": "x" * size}
+        if (await request(url, "POST", "/api/events", json_body=draft)).status == 201:
+            taken += 1
+        else:
+            size //= 8
+    return taken
+
+
+async def trim(url: str, keep: int) -> Response:
+    return await request(url, "POST", "/api/topics/trim", json_body={"topic": "t/*", "keep": keep})
+
+
+async def ballast(url: str) -> tuple[float, float]:
+    """Bytes of it, and how often it was spent."""
+    lines = (await request(url, "GET", "/metrics")).text.splitlines()
+    found = dict(line.split() for line in lines if line.startswith("twinwire_log_ballast"))
+    return float(found["twinwire_log_ballast_bytes"]), float(found["twinwire_log_ballast_spent_total"])
+
+
+async def test_f16_room_can_be_made_on_a_full_disk(serve: Serve, disk: Disk) -> None:
+    disk.set(room=SMALL)
+    server = serve(**disk.environment)
+    url = server.url
+    try:
+        assert (await ballast(url))[0] > 0
+        taken = await fill_up(url)
+        assert taken > 50
+        assert await is_not_ready(url)
+        answer = await trim(url, 2)
+        assert (answer.status, answer.json()) == (200, {"removed": taken - 10})
+        assert await ballast(url) == (0, 1)
+        await until(lambda: is_ready(url), "ready, since there is room in the database")
+        size = server.database.stat().st_size
+        again = await fill_up(url)
+        assert again > 20
+        assert server.database.stat().st_size == size, "what was freed for a trim is not published into"
+        assert (await trim(url, 2)).json() == {"removed": again}, "so the next one finds it"
+        server.kill9()
+        server.start()
+        assert await ballast(url) == (0, 0), "that it is spent outlasts the process"
+        assert await fill_up(url) > 20
+        assert server.database.stat().st_size == size
+        disk.set()
+
+        async def is_whole() -> bool:
+            return (await ballast(url))[0] > 0
+
+        await until(is_whole, "made again once there is room")
+        assert (await publish(url)).status == 201
+    finally:
+        disk.set()
+    assert server.stop() == 0
+    assert kept(server.database) > 0
+
+
+async def test_f16_retention_makes_room_on_a_full_disk_by_itself(serve: Serve, disk: Disk) -> None:
+    disk.set(room=SMALL)
+    rule = '[{"topics":"t/*","max_count":3}]'
+    server = serve(**disk.environment, TWINWIRE_RETENTION=rule, TWINWIRE_RETENTION_INTERVAL="3")
+    try:
+        await fill_up(server.url)
+
+        async def is_taken() -> bool:
+            return (await publish(server.url)).status == 201
+
+        await until(is_taken, "published")
+    finally:
+        disk.set()
+
+
+async def test_f16_a_service_starts_on_a_full_disk_and_is_read(serve: Serve, disk: Disk) -> None:
+    disk.set()
+    server = serve(**disk.environment)
+    await api.publish_many(server.url, "t", ["x" * 1_000] * 100)
+    assert server.stop() == 0
+    folder = server.database.parent
+    index = 33  # KiB, of the journal: then there is none for the journal
+    disk.set(room=sum(path.stat().st_size for path in folder.glob("twinwire.db*")) // 1024 + index)
+    try:
+        server.start()
+        assert len((await api.read(server.url, topic="t", after="earliest"))["events"]) == 100
+        assert (await publish(server.url)).status == 503
+        answer = await request(server.url, "POST", "/api/topics/trim", json_body={"topic": "t", "keep": 1})
+        assert answer.json() == {"removed": 99}
+        await until(lambda: is_ready(server.url), "ready")
+        assert (await publish(server.url)).status == 201
+    finally:
+        disk.set()
+
+
+async def test_f16_a_ballast_that_cannot_be_made_stops_nobody(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "server0" / "twinwire.db.ballast").mkdir(parents=True)
+    server = serve()
+    assert (await publish(server.url)).status == 201
+    assert (await ballast(server.url))[0] == 0
+    assert server.log.read_text().count("ballast_not_made") == 1

@@ -72,7 +72,9 @@ _READER_CACHE_KIB: Final = 8 * 1024
 _WRITER_CACHE_KIB: Final = 16 * 1024
 _FULL: Final = {13, 778, 4874}  # SQLITE_FULL, and SQLITE_IOERR_WRITE and _SHMSIZE: quota or file size limit
 _IOERR: Final = 10  # SQLITE_IOERR without the extended code, which pysqlite3 does not ask for
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system call says of a full disk, a quota, a limit of a file's size."""
+
 _PROBE_BYTES: Final = 64 * 1024
 _DISKS: Final = frozenset({5, 6, 7, 8, 10, 11, 13, 14, 26})
 """SQLITE_BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN and _NOTADB: no request's fault."""
@@ -130,7 +132,7 @@ def _has_no_room(database: Path) -> bool:
         with tempfile.TemporaryFile(dir=database.parent) as probe:
             return os.pwrite(probe.fileno(), bytes(_PROBE_BYTES), end) < _PROBE_BYTES
     except OSError as error:
-        return error.errno in _NO_ROOM
+        return error.errno in NO_ROOM
 
 
 @contextmanager
@@ -153,6 +155,24 @@ def transaction(connection: WriterConnection) -> Iterator[None]:
         if connection.in_transaction:  # a full disk ends it by itself
             connection.execute("ROLLBACK")
         raise
+
+
+def checkpoint(connection: WriterConnection, *, cut: bool = True) -> bool:
+    """Move the journal into the database; whether all of it was, and the file cut unless it is to keep its space.
+
+    Without waiting for another program's lock or reading. On the writer's thread.
+    """
+    (timeout,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if busy or moved < frames:
+            return False
+        if cut:
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(timeout)}")
 
 
 def connect_writer(path: Path, durability: Durability = "full") -> WriterConnection:

@@ -8,6 +8,7 @@ from typing import Final
 
 import aiosqlite
 
+from service.core.errors import StorageFullError
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
@@ -32,6 +33,7 @@ from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
+from service.log.sqlite.room import Room, spend
 from service.log.sqlite.search import History
 from service.log.sqlite.topics import Topic
 from service.log.sqlite.trim import Trimmer
@@ -49,6 +51,7 @@ class SQLiteEventLog:
         self,
         connection: aiosqlite.Connection,
         files: DatabaseFiles,
+        room: Room,
         opened: Opened,
         policies: Sequence[Policy],
         retention_interval: float,
@@ -62,7 +65,7 @@ class SQLiteEventLog:
         """Told of every commit, in this order."""
         self._reader = Reader(path, registry, clock)
         self._history = History(self._reader, registry, path)
-        self.writer = Writer(connection, files, registry, (opened.head, opened.time), self._committed, clock)
+        self.writer = Writer(connection, files, room, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
         retention = Retention(policies, registry, self._reader, self._trimmer, clock)
         self.upkeep = Upkeep(self.writer, registry, retention, retention_interval, files, clock)
@@ -89,7 +92,15 @@ class SQLiteEventLog:
     def health(self) -> Health:
         writer, failed = self.writer, self.upkeep.failure
         failure = None if failed is None else failed.detail
-        return Health(failure, writer.commits, writer.last_commit_seconds, self.upkeep.wal_bytes, writer.time)
+        return Health(
+            failure,
+            writer.commits,
+            writer.last_commit_seconds,
+            self.upkeep.wal_bytes,
+            writer.time,
+            writer.room.ballast,
+            writer.room.spent,
+        )
 
     def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
         self._listeners.append(committed)
@@ -160,6 +171,23 @@ async def open_log(
 
     Raises StorageError if it can't be used.
     """
+    open = partial(_open, path, clock, durability, policies, retention_interval, max_topics)
+    try:
+        return await open()
+    except StorageFullError:
+        if not spend(path):
+            raise
+        return await open()
+
+
+async def _open(
+    path: Path,
+    clock: Clock,
+    durability: Durability,
+    policies: Sequence[Policy],
+    retention_interval: float,
+    max_topics: int,
+) -> SQLiteEventLog:
     with explained(path):
         connection = await connect(partial(connect_writer, path, durability))
         try:
@@ -168,7 +196,9 @@ async def open_log(
             opened.registry.max_topics = max_topics
             files = DatabaseFiles(path)
             files.learn()
-            return SQLiteEventLog(connection, files, opened, policies, retention_interval, clock)
+            room = Room(files)
+            await on_thread(connection, lambda _: room.open())
+            return SQLiteEventLog(connection, files, room, opened, policies, retention_interval, clock)
         except BaseException:
             await connection.close()
             raise

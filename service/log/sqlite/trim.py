@@ -15,6 +15,9 @@ from service.log.sqlite.writer import Writer
 TRIM_ROWS: Final = 1_000
 """Rows in one transaction, a few milliseconds: publishes wait no longer than that."""
 
+SCARCE_ROWS: Final = 50
+"""Rows in one while the ballast is spent: some pages each, which have to fit in there (`room.BALLAST_BYTES`)."""
+
 TRIM_SECONDS: Final = 0.005
 """Of the writer's thread in one step over many topics, whose rows lie far apart: as long as TRIM_ROWS of one take."""
 
@@ -128,13 +131,14 @@ class Trimmer:
         return found
 
     def _delete_oldest(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:
-        """On the writer's thread: one step. How many events went, and how many of `cuts` are done.
+        """On the writer's thread: one step. How many events went, and how many of `cuts` are done."""
+        return self._writer.room.using(connection, partial(self._delete, connection, cuts))
 
-        The rows, the floors and the sizes change together.
-        """
+    def _delete(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:
+        """The rows, the floors and the sizes change together."""
         now = self._writer.clock.monotonic
         until = now() + TRIM_SECONDS
-        room, done = TRIM_ROWS, 0
+        room, done = SCARCE_ROWS if self._writer.room.is_spent else TRIM_ROWS, 0
         less: dict[Topic, tuple[int, int]] = {}
         with transaction(connection):
             for topic, cutoff in cuts:

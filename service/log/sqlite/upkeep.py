@@ -12,7 +12,7 @@ import structlog
 
 from service.core.errors import StorageDownError, TwinwireError
 from service.core.time import Clock
-from service.log.sqlite.database import WriterConnection, driver, explain, explained, transaction
+from service.log.sqlite.database import WriterConnection, checkpoint, driver, explain, explained, transaction
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.retention import Retention
 from service.log.sqlite.topics import TopicRegistry
@@ -89,11 +89,13 @@ class Upkeep:
             logger.warning("log_not_closed_cleanly", reason=error.detail)
 
     async def _run(self) -> None:
-        next_look = 0.0
+        next_look, room = 0.0, self._writer.room
         while True:
             await asyncio.sleep(UPKEEP_INTERVAL)
             now = self._clock.monotonic()
             with contextlib.suppress(TwinwireError):  # it is the writer's failure by then, which is told below
+                if room.look():
+                    await self._writer.run(lambda _: room.make())
                 if now >= next_look:
                     next_look = now + LOOK_INTERVAL
                     await self.look()
@@ -165,7 +167,7 @@ class Upkeep:
     def _try_checkpoint(self, connection: WriterConnection) -> bool | TwinwireError:
         """Whether it was done; or what went wrong with the database's file, which is no fault of what is committed."""
         try:
-            return _checkpoint(connection)
+            return checkpoint(connection)
         except driver.Error as error:
             return explain(error, self._files.path)
 
@@ -177,18 +179,4 @@ class Upkeep:
     def _save_closed(self, connection: WriterConnection) -> None:
         self._save_counts(connection)
         connection.execute("UPDATE log SET clean = 1")
-        _checkpoint(connection)
-
-
-def _checkpoint(connection: WriterConnection) -> bool:
-    """Whether all of it was moved, and the WAL cut. Without waiting for another program's lock or reading."""
-    (timeout,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if busy or moved < frames:
-            return False
-        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {int(timeout)}")
+        checkpoint(connection)

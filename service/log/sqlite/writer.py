@@ -47,7 +47,13 @@ from typing import Any, Final, TypeVar
 
 import aiosqlite
 
-from service.core.errors import OverloadedError, StorageDownError, TwinwireError, UnavailableError
+from service.core.errors import (
+    OverloadedError,
+    StorageDownError,
+    StorageFullError,
+    TwinwireError,
+    UnavailableError,
+)
 from service.core.event import Draft, Event
 from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement
@@ -55,6 +61,7 @@ from service.log.sqlite.commit import Append, Commit
 from service.log.sqlite.database import WriterConnection, driver, explain, is_disks, on_thread, transaction
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.hurry import Hurry
+from service.log.sqlite.room import Room
 from service.log.sqlite.topics import TopicRegistry
 
 T = TypeVar("T")
@@ -94,6 +101,7 @@ class Writer:
         self,
         connection: aiosqlite.Connection,
         files: DatabaseFiles,
+        room: Room,
         registry: TopicRegistry,
         head: tuple[int, int],
         committed: Callable[[list[Event]], None],
@@ -101,6 +109,7 @@ class Writer:
     ) -> None:
         self._connection = connection
         self._files = files
+        self.room = room
         self._registry = registry
         self._head, self._time = head
         """Of the newest event; moved by `_tell` alone."""
@@ -183,6 +192,7 @@ class Writer:
     def _probe(self, connection: WriterConnection) -> None:
         """On the writer's thread."""
         self._check_files()
+        self.room.admit(connection)
         with transaction(connection):
             connection.execute("UPDATE log SET probed = ?", (self.clock.unix_ms(),))
             self._check_offsets(connection)
@@ -278,7 +288,7 @@ class Writer:
         try:
             self._check_files()
             with self._hurry:
-                await on_thread(self._connection, commit.write, jobs)
+                await on_thread(self._connection, self._write, commit, jobs)
         except Exception as error:
             await self._after_failure(jobs, self._explain(error))
             return
@@ -296,6 +306,15 @@ class Writer:
                 _fail(job.done, answer)
             elif not job.done.done():
                 job.done.set_result(answer)
+
+    def _write(self, connection: WriterConnection, commit: Commit, jobs: Sequence[Append]) -> None:
+        """On the writer's thread."""
+        if not self.room.is_scarce:
+            commit.write(connection, jobs)
+            return
+        self.room.admit(connection, [draft for job in jobs for draft in job.drafts])
+        commit.write(connection, jobs)
+        self.room.tidy(connection)
 
     def _lost(self) -> TwinwireError | None:
         """What is wrong with the files if it was while a commit was written: it is in the log, as far as we know, but
@@ -329,7 +348,7 @@ class Writer:
             if is_disks(error):
                 self.failure = explained
             return explained
-        if isinstance(error, StorageDownError):
+        if isinstance(error, StorageDownError | StorageFullError):
             self.failure = error
         return error
 

@@ -19,6 +19,7 @@ from service.log.sqlite.migrate import migrate
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.reader import Look, Reader
 from service.log.sqlite.retention import Policy, Retention
+from service.log.sqlite.room import Room
 from service.log.sqlite.tables import open_tables
 from service.log.sqlite.trim import Trimmer
 from service.log.sqlite.writer import Writer
@@ -234,7 +235,10 @@ class Parts:
         self.heard: list[list[Event]] = []
         files = DatabaseFiles(path)
         files.learn()
-        self.writer = Writer(connection, files, self.registry, (opened.head, opened.time), self.heard.append, clock)
+        self.room = Room(files)
+        self.room.open()
+        head = opened.head, opened.time
+        self.writer = Writer(connection, files, self.room, self.registry, head, self.heard.append, clock)
         self.reader = Reader(path, self.registry, clock)
         self.trimmer = Trimmer(self.writer, self.registry)
 

@@ -86,7 +86,7 @@ async def test_closing_leaves_one_file(sqlite_rig: SQLiteRig) -> None:
     await sqlite_rig.log.append(drafts("a", 100))
     await sqlite_rig.log.close()
     assert sqlite_rig.log.upkeep.wal_bytes == 0
-    assert {path.name for path in sqlite_rig.path.parent.iterdir()} == {"test.db"}
+    assert {path.name for path in sqlite_rig.path.parent.iterdir()} == {"test.db", "test.db.ballast"}
 
 
 async def test_retention_runs_by_itself(open_rig: OpenRig, warnings: Warnings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ async def test_a_checkpoint_that_was_stopped_is_tried_later_and_later(
         tries += 1
         return False
 
-    monkeypatch.setattr(upkeep, "_checkpoint", undone)
+    monkeypatch.setattr(upkeep, "checkpoint", undone)
     monkeypatch.setattr(upkeep, "WAL_IDLE_BYTES", 0)
     for _ in range(240):
         await sqlite_rig.log.upkeep.checkpoint()
