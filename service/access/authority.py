@@ -123,6 +123,8 @@ class Authority:
     def _redeemed(self, found: Credential, asker: Asker) -> Caller:
         again = self.tickets.unseal(found.text, cookie_of(asker, STREAM_COOKIE))
         caller = again if again is not None else self.tickets.redeem(found.text, "stream").caller
+        if not self.seconds_left(caller):
+            raise InvalidTokenError(reason="expired")
         if self.revocations.forbids(caller):
             raise InvalidTokenError(reason="revoked")
         return caller

@@ -91,7 +91,10 @@ class App:
         return ()
 
     def alias(self, path: str) -> TopicFilter | None:
-        """The topics that a stream's `path` stands for; None if it is none of ours. Raises NotFoundError."""
+        """The topics that a stream's `path` stands for; None if it is none of ours.
+
+        Raises NotFoundError, with the topics that it would stand for: who may not read those is told that instead.
+        """
         return None
 
     def rule(self, topic: str, type: str) -> Rule | None:

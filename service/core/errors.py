@@ -160,9 +160,15 @@ class InvalidTokenError(UnauthorizedError):
 
 
 class NotFoundError(TwinwireError):
+    """`topics` are those that whoever asks has to be allowed to read to be told so."""
+
     status = 404
     close_code = 1008
     title = "Not found"
+
+    def __init__(self, detail: str, *, topics: tuple[str, ...] = (), **rest: Any) -> None:
+        super().__init__(detail, **rest)
+        self.topics: Final = topics
 
 
 class MethodError(TwinwireError):

@@ -38,6 +38,13 @@ class Watch(Protocol):
     def unix_ms(self) -> int: ...
 
 
+def set_end(stream: Ends, watch: Watch) -> None:
+    """A timer for the end of a credential that comes before the sweep has looked twice."""
+    expires = stream.peer.caller.expires
+    if expires is not None and (left := (expires - watch.unix_ms()) / 1000) <= SOON:
+        asyncio.get_running_loop().call_later(max(0.0, left), check_expiry, stream, watch)
+
+
 def check_expiry(stream: Ends, watch: Watch) -> None:
     """Tell how long the credential has left, or end the stream with it."""
     expires, now = stream.peer.caller.expires, watch.unix_ms()
@@ -47,8 +54,7 @@ def check_expiry(stream: Ends, watch: Watch) -> None:
     if left <= 0:
         stream.end(EXPIRED)
         return
-    if left <= SOON:
-        asyncio.get_running_loop().call_later(left, check_expiry, stream, watch)
+    set_end(stream, watch)
     due = min((at for at in WARNINGS if left <= at), default=math.inf)
     if due < stream.warned:
         stream.warned = due

@@ -12,6 +12,7 @@ from service.bus.encoding import P
 from service.core.time import Clock
 from service.stream.control import Control, StreamEncoding
 from service.stream.ending import EXPIRED, FAULT, RESTART, Ending
+from service.stream.expiry import set_end
 from service.stream.peer import Peer
 from service.stream.stream import Stream
 
@@ -62,6 +63,7 @@ class StreamHub:
         self._streams[stream.peer.id] = stream
         self._empty.clear()
         self.opened[stream.peer.transport] += 1
+        set_end(stream, self)
         if self._drain.has_begun:  # let in just before; `drain` has not seen it
             stream.end(RESTART)
 

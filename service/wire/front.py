@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
-from service.access.gate import Act, Gate
+from service.access.gate import Act, Gate, Wish
 from service.access.headers import preflight
 from service.core.errors import (
     InvalidError,
@@ -99,11 +99,24 @@ class Doors:
             return self._other_method(method, base[:-1])
         if kind == "http" and base == f"{WEBSOCKET}/":
             return found  # says what is wrong with any of them
-        topics = self._alias(scope["path"].removeprefix(base))
+        try:
+            topics = self._alias(scope["path"].removeprefix(base))
+        except NotFoundError as error:
+            self._check_may_know(scope, kind, error)
+            raise
         if topics is None:
             raise NotFoundError("there is no such stream")
         scope[TOPICS] = topics
         return found
+
+    def _check_may_know(self, scope: Scope, kind: Kind, error: NotFoundError) -> None:
+        """Raises what the gate does for one who may not read what is not there: he is told no more of what is."""
+        act = Act.SOCKET if kind == "websocket" else Act.STREAM
+        try:
+            topics = TopicFilter(error.topics)
+        except InvalidError:  # no topic, so nobody has a right to it, and nothing is told
+            return
+        self._gate.enter(Request(scope), act, Wish(topics)).release()
 
     def _other_method(self, method: str, path: str) -> ASGI | None:
         methods = self._methods.get(path)

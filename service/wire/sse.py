@@ -96,6 +96,7 @@ class SSEWire:
             topics = lease.topics
             del request, scope, headers, cors, wish  # a stream lives for hours: some KiB of its request would, too
             opened = await self._open(pipe, topics, named, start, lease)
+            opened.stream.lease = lease
             del topics, start
             await opened.stream.run(opened.first, _Listener(receive))
             await self._pipes.end(send, {"type": "http.response.body", "body": b"", "more_body": False})

@@ -91,6 +91,27 @@ async def test_projects_take_the_rights_of_their_topics(app: TwinwireApp) -> Non
     assert (await ask(app, "DELETE", f"/api/projects/{first}", few)).status == 204
 
 
+@pytest.mark.parametrize("kind", ["sse", "ws"])
+async def test_whether_a_project_is_there_is_told_to_its_readers(app: TwinwireApp, kind: str) -> None:
+    made = await ask(app, "POST", "/api/projects", ROOT, {"name": "one", "brief": BRIEF})
+    for id, told in ((made.json()["id"], None), ("nothing", 404)):
+        for text, status in (("", 401), (token("bob", subscribe=["a"]), 403), (token("ada", **ADA), told)):
+            headers = {"authorization": f"Bearer {text}"} if text else {}
+            if kind == "sse":
+                exchange = Exchange(app, http_scope("GET", f"/api/sse/projects/{id}", "", headers))
+                await until(lambda: bool(exchange.messages))  # noqa: B023
+                answered = exchange.messages[0]["status"]
+                exchange.disconnect()
+                await until(exchange.task.done)
+            else:
+                socket = Socket().open(app, "", headers, path=f"/api/ws/projects/{id}")
+                await until(lambda: bool(socket.sent))  # noqa: B023
+                answered = socket.sent[0].get("status", 200)
+                socket.leave()
+                await socket.ended()
+            assert answered == (status or 200)
+
+
 async def test_operating_takes_admin_and_metrics_a_right_of_their_own(app: TwinwireApp) -> None:
     mine, metrics = token("ada", **ADA), token("prom", metrics=True)
     trim = {"topic": "a", "keep": 0}

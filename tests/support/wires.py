@@ -182,9 +182,16 @@ class Socket:
     _seen: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def open(self, app: ASGI, query: str = "", headers: Mapping[str, str] | None = None, **more: Any) -> "Socket":
+    def open(
+        self,
+        app: ASGI,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        path: str = "/api/ws",
+        **more: Any,
+    ) -> "Socket":
         self.gate.set()
-        scope = http_scope("GET", "/api/ws", query, headers) | {"type": "websocket"}
+        scope = http_scope("GET", path, query, headers) | {"type": "websocket"}
         self.inbox.put_nowait({"type": "websocket.connect"})
         self.task = asyncio.create_task(app(scope, self.inbox.get, self._send, **more))
         return self

@@ -70,7 +70,7 @@ class ProjectsApp(App):
         if prefix != PROJECTS_TOPIC or not slash:
             return None
         if not self.service.exists(id):
-            raise NotFoundError("there is no such project")
+            raise NotFoundError("there is no such project", topics=(topic_of(id),))
         return TopicFilter((topic_of(id),))
 
     def owns(self, topic: str, type: str) -> bool:

@@ -92,6 +92,15 @@ def test_a_ticket_is_its_makers_and_its_cookie_brings_it_back() -> None:
         authority.who(Visitor(query={"ticket": ticket}))
 
 
+def test_a_ticket_is_not_longer_than_its_token() -> None:
+    authority = authority_with()
+    now = authority._clock.unix_ms()
+    ticket = authority.tickets.issue(ADA._replace(expires=now), 30)
+    with pytest.raises(InvalidTokenError) as refusal:
+        authority.who(Visitor(query={"ticket": ticket}))
+    assert refusal.value.reason == "expired"
+
+
 def test_what_is_revoked_is_refused_by_every_carrier() -> None:
     authority = authority_with()
     ticket, spent = authority.tickets.issue(ADA, 30), authority.tickets.issue(ADA, 30)

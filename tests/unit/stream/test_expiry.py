@@ -53,10 +53,9 @@ async def test_the_end_has_a_timer_and_is_no_sweep_late(house: House, clock: Man
     caller = caller_of("ada", "t", expires=clock.unix_ms() + 50)
     async with stream_on(house, caller=caller) as running:
         await running.live()
-        await house.hub.sweep()
         assert running.stream.ending is None
         clock.advance(0.05)
-        await running.over()  # without another sweep
+        await running.over()  # without a sweep
         assert running.stream.ending == EXPIRED
 
 
