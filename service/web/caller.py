@@ -1,6 +1,6 @@
 """Who asks one of Quart's resources, and what he may: each resource says what it takes, in its first line.
 
-A resource that says nothing is found by a test (`tests/integration/test_walk.py`): all that is served is asked for
+A resource that says nothing is found by a test (`tests/e2e/test_access_walk.py`): all that is served is asked for
 without a credential, with a bad one, and with one that lacks the right.
 """
 
