@@ -117,7 +117,7 @@ class PollWire:
                         await take_asked(request, receive, asked, PARAMETERS)
                 async with self._scans.of(receive) as scan:
                     body = await self._look(request, receive, scan, caller)
-                share.take(len(body))
+                    share.take(len(body))
             except TwinwireError as error:
                 is_last = request.method == "POST" or isinstance(error, OverloadedError)
                 await respond_problem(send, error, head=head, cors=cors, is_last=is_last)

@@ -7,7 +7,7 @@ import pytest
 
 from service.core.errors import OverloadedError
 from service.wire.request import DisconnectedError
-from service.wire.scanning import FREE_STEPS, SCANS_MAX, Scans
+from service.wire.scanning import FREE_STEPS, MAKING_MAX, SCANS_MAX, Scans
 
 Inbox = asyncio.Queue[dict[str, Any]]
 
@@ -77,3 +77,31 @@ async def test_places_are_bounded_and_one_past_is_refused() -> None:
     for scan in going_on:
         await scan.pause()
     assert scans.running == 0
+
+
+async def test_only_so_many_answers_are_made_at_a_time() -> None:
+    """What is found is held before anybody counts it; who waits for something has found nothing, and a scan has a
+    place of its own.
+    """
+    scans, entered = Scans(at_once), list[int]()
+    go_on = asyncio.Event()
+
+    async def make(number: int) -> None:
+        async with scans.of(Inbox().get) as scan:
+            await steps(scan, 2)
+            entered.append(number)
+            await go_on.wait()
+
+    makers = [asyncio.create_task(make(number)) for number in range(MAKING_MAX + 5)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert entered == list(range(MAKING_MAX))
+    go_on.set()
+    await asyncio.gather(*makers)
+    assert len(entered) == MAKING_MAX + 5
+    async with scans.of(Inbox().get) as waiting, scans.of(Inbox().get) as long:
+        await steps(waiting, 1)
+        await waiting.pause()
+        await steps(long, FREE_STEPS + 1)
+        assert scans.making._value == MAKING_MAX
+    assert (scans.making._value, scans.running) == (MAKING_MAX, 0)
