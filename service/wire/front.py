@@ -42,6 +42,9 @@ EVENTS_READ: Final = "/api/events/read"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
 HEALTH: Final = "/api/health"
+QUERY_FREE: Final = 512
+"""Bytes of a query up to which it is read without waiting for a turn: some topics and a cursor."""
+
 _WHOLE: Final = re.compile(r"https?://([^/?#@]+)(/.*)?\Z", re.IGNORECASE | re.DOTALL)
 _STREAMS: Final = (f"{WEBSOCKET}/", f"{SSE}/")
 
@@ -57,9 +60,10 @@ class Doors:
         alias: Alias,
         routes: Mapping[Route, ASGI],
     ) -> None:
-        """`turn` is waited for before the application behind the doors is asked."""
+        """`turn` is waited for before the application behind the doors is asked, and before a long query is read."""
         self._gate = gate
         self._bodies = bodies
+        self._turn = turn
         self._behind = Behind(turn)
         self._alias = alias
         self._routes: dict[Route, ASGI] = {}
@@ -83,7 +87,7 @@ class Doors:
             self._gate.knock(_host(scope), path)
             found = self._routes.get((kind, method, path))
             if found is not None:
-                return found
+                return found if len(scope.get("query_string", b"")) <= QUERY_FREE else partial(self._in_turn, found)
             base = next((base for base in _STREAMS if path.startswith(base)), None)
             if base is not None:
                 return self._below(scope, kind, method, base)
@@ -92,6 +96,11 @@ class Doors:
             return self._other_method(method, path)
         except TwinwireError as error:
             return partial(self._refuse, error)
+
+    async def _in_turn(self, app: ASGI, scope: Scope, receive: Receive, send: Send) -> None:
+        """A long query takes a millisecond to read and to understand: a few of them in a turn of the loop."""
+        await self._turn()
+        await app(scope, receive, send)
 
     def _below(self, scope: Scope, kind: Kind, method: str, base: str) -> ASGI | None:
         found = self._routes.get((kind, method, base[:-1]))

@@ -6,6 +6,7 @@ from service.access.gate import Act
 from service.assembly import Assembly
 from service.core.limits import REQUEST_MAX
 from service.web.app import TwinwireApp
+from service.wire.front import QUERY_FREE
 from tests.support.wires import Exchange, Socket, call, drafts, http_scope
 
 
@@ -197,3 +198,22 @@ async def test_a_whole_url_is_taken_for_its_path_and_its_host_counts(app: Twinwi
 async def test_what_a_stranger_asks_in_a_body_is_not_read(app: TwinwireApp, path: str) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Content-Type": "application/json"}
     (await call(app, "POST", path, "", foreign, b"{")).problem(403, "Sec-Fetch-Site")
+
+
+async def test_a_long_query_waits_for_its_turn(app: TwinwireApp, assembly: Assembly) -> None:
+    """To read one takes a millisecond, and two hundred of them were read in one turn of the loop."""
+    taken = list[str]()
+    doors, before = assembly.doors, assembly.doors._turn
+
+    async def turn() -> None:
+        taken.append("turn")
+        await before()
+
+    doors._turn = turn
+    short = "&".join(f"topic=t{n}" for n in range(10))
+    assert len(short) <= QUERY_FREE < 20 * len(short)
+    assert (await call(app, "GET", "/api/events", short)).status == 200
+    assert taken == []
+    long = "&".join(f"topic={'t' * 100}{n}" for n in range(20))
+    assert (await call(app, "GET", "/api/events", long)).status == 200
+    assert taken == ["turn"]
