@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -13,6 +13,8 @@ from service.command.output import harmless, write_line
 
 if TYPE_CHECKING:
     from service.command.client import Client
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,9 +27,9 @@ def reaching(command: F) -> F:
         type=click.Path(path_type=Path),
         help=f"A file that holds the token to come with, read again when that is refused; or {VARIABLE} holds one.",
     )(command)
-    return click.option(
-        "--url", envvar="TWINWIRE_URL", default="http://127.0.0.1:8000", show_default=True, help="The service."
-    )(command)
+    return click.option("--url", envvar="TWINWIRE_URL", default=DEFAULT_URL, show_default=True, help="The service.")(
+        command
+    )
 
 
 def connect(url: str, token_file: Path | None) -> "Client":

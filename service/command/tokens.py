@@ -5,6 +5,7 @@ A token and a key are secrets: they go to standard output and nowhere else, and 
 
 import base64
 import json
+import os
 import re
 import secrets
 import sys
@@ -17,6 +18,7 @@ import msgspec
 
 from service.clock import SystemClock
 from service.command.output import harmless, write_json, write_line
+from service.command.reaching import DEFAULT_URL, tell
 from service.core.errors import InvalidTokenError, TwinwireError, UnavailableError
 from service.core.limits import TOKEN_MAX
 from service.core.time import rfc3339
@@ -72,16 +74,27 @@ def duration(text: str) -> float:
     " standard input, or from FILE. A TOKEN is taken too, but everybody on this machine can read the arguments of a"
     " command while it runs, and the shell remembers them.",
 )
+@click.option(
+    "--link",
+    "url",
+    is_flag=False,
+    flag_value="",
+    metavar="[URL]",
+    help="Print a link to sign in with, in place of the token: for ten minutes, once. The service at URL makes it,"
+    " or at TWINWIRE_URL.",
+)
 @click.option("--new-key", is_flag=True, help="Make a value for TWINWIRE_TOKEN_KEYS, with a random key.")
 @click.pass_context
-def token(context: click.Context, /, inspect: str | None, new_key: bool, as_json: bool, **given: Any) -> None:
+def token(
+    context: click.Context, /, inspect: str | None, new_key: bool, as_json: bool, url: str | None, **given: Any
+) -> None:
     """Make a token, signed with the first secret of TWINWIRE_TOKEN_KEYS; or look at one; or make a key."""
     if new_key:
         write_line(_new_key())
     elif inspect is not None:
         context.exit(0 if _inspect(_read(inspect), Settings.read().access, as_json) else 1)
     else:
-        _make(Settings.read().access, as_json, given)
+        _make(Settings.read().access, as_json, url, given)
 
 
 def _new_key() -> str:
@@ -90,7 +103,7 @@ def _new_key() -> str:
     return json.dumps([{"kid": kid, "alg": "HS256", "key": key}], separators=(",", ":"))
 
 
-def _make(settings: AccessSettings, as_json: bool, given: Mapping[str, Any]) -> None:
+def _make(settings: AccessSettings, as_json: bool, url: str | None, given: Mapping[str, Any]) -> None:
     from service.access.tokens import mint, split
 
     claims = _claims(given, settings.token_audience)
@@ -99,11 +112,27 @@ def _make(settings: AccessSettings, as_json: bool, given: Mapping[str, Any]) -> 
     if given["ttl"] > settings.token_max_ttl:
         raise click.UsageError(f"--ttl is over TWINWIRE_TOKEN_MAX_TTL, {settings.token_max_ttl:g} s")
     text = mint(_ring(settings), SystemClock(), claims, ttl=given["ttl"], issuer=given["iss"])
+    if url is not None:
+        write_line(harmless(_link(url or os.environ.get("TWINWIRE_URL") or DEFAULT_URL, text)))
+        return
     if not as_json:
         write_line(text)
         return
     said = split(text).claims
     write_json(msgspec.json.encode({"token": text, "expires": rfc3339(said["exp"] * 1000), "claims": said}))
+
+
+class _Ticket(msgspec.Struct):
+    ticket: str
+
+
+def _link(url: str, text: str) -> str:
+    """Where a browser signs in as the token's bearer. Raises ClientError, which does not show the token."""
+    from service.command.bearer import Bearer
+    from service.command.client import Client
+
+    found: _Ticket = Client(url, told=tell, bearer=Bearer(text)).ask("POST", "/api/tickets", _Ticket, b'{"login":true}')
+    return f"{(url if '://' in url else f'http://{url}').rstrip('/')}/login#ticket={found.ticket}"
 
 
 def _claims(given: Mapping[str, Any], audience: str) -> dict[str, Any]:

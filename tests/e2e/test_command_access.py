@@ -9,7 +9,9 @@ import pytest
 
 from tests.support import api
 from tests.support.bearers import KEYS, revoke, token
-from tests.support.server import ROOT, ServerProcess, command, environment, run_command
+from tests.support.http import request
+from tests.support.server import HOST, ROOT, ServerProcess, command, environment, free_port, run_command
+from tests.support.tokens import OTHER_SECRET, entry
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +91,26 @@ async def test_tail_goes_on_with_a_rotated_file(url: str, tmp_path: Path) -> Non
             assert second not in told
         finally:
             tail.kill()
+
+
+async def test_a_link_signs_in_once(url: str) -> None:
+    env = {"TWINWIRE_TOKEN_KEYS": KEYS}
+    for args, more in ((("--link", url), {}), (("--link",), {"TWINWIRE_URL": url})):
+        made = run_command("token", "--sub", "ada", "--subscribe", "a", *args, env={**env, **more})
+        assert (made.returncode, made.stderr) == (0, "")
+        page, _, ticket = made.stdout.strip().partition("#ticket=")
+        assert page == f"{url}/login"
+        begun = await request(url, "POST", "/api/session", json_body={"ticket": ticket})
+        assert begun.json()["subject"] == "ada"
+        (await request(url, "POST", "/api/session", json_body={"ticket": ticket})).problem(401)
+
+
+def test_without_a_service_there_is_no_link(url: str) -> None:
+    env = {"TWINWIRE_TOKEN_KEYS": KEYS}
+    gone = run_command("token", "--sub", "ada", "--link", f"http://{HOST}:{free_port()}", env=env)
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr.startswith("twinwire: no answer from")
+    other = {"TWINWIRE_TOKEN_KEYS": json.dumps([entry("b", OTHER_SECRET)])}
+    refused = run_command("token", "--sub", "ada", "--link", url, env=other)
+    assert (refused.returncode, "eyJ" in refused.stderr) == (1, False)
+    assert "401" in refused.stderr
