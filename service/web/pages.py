@@ -40,6 +40,7 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     blueprint = Blueprint("pages", __name__)
     table = read_folder(resource("static"))
     table[""] = table[_HOME]
+    table["login"] = table["login.html"]
     table |= {name: File.read(path) for name, path in pages.items()}
 
     def send(name: str) -> Response:

@@ -166,6 +166,15 @@ byId("transport").addEventListener("change", () => {
   );
   open(transport);
 });
+for (const button of document.querySelectorAll(".lab__publish .button")) {
+  if (!(button instanceof HTMLButtonElement)) continue;
+  if (button.id === "trim") {
+    page.who.limit({ button, op: "admin", topic, reason: "To trim the log takes an operator's token." });
+  } else {
+    const reason = `You may watch, but not publish: that takes the right to publish to “${topic}”.`;
+    page.who.limit({ button, op: "publish", topic, reason });
+  }
+}
 byId("drop").addEventListener("click", () => {
   timeline.mark("drop");
   tellFault("The connection was cut, without a word to either side.");

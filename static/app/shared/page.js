@@ -4,11 +4,12 @@
  */
 
 import { createNotice, createToasts, createVoice } from "./announce.js";
-import { inWords } from "./api.js";
+import { inWords, statusOf } from "./api.js";
 import { byId } from "./dom.js";
 import { clock } from "./format.js";
 import { createIndicator } from "./indicator.js";
 import { createStrip } from "./strip.js";
+import { createWho, loginUrl } from "./who.js";
 
 /** @import { Stream } from "../../client/index.js" */
 /** @import { Notice } from "./announce.js" */
@@ -17,6 +18,10 @@ import { createStrip } from "./strip.js";
 const AWAY_AFTER = 2_500;
 /** Delays between attempts to load what a page needs first, milliseconds; the last one repeats. */
 const LOAD_DELAYS = [1_000, 2_000, 4_000, 8_000, 15_000];
+
+/** Somebody may sign in in another tab, milliseconds. */
+const SIGNED_OUT_DELAY = 15_000;
+const SIGN_IN = { label: "Sign in", run: () => location.assign(loginUrl()) };
 
 /** @type {(error: unknown) => boolean} */
 const nothing = () => false;
@@ -28,15 +33,21 @@ export function createPage() {
   const strip = createStrip(byId("strip", HTMLCanvasElement));
   const notice = createNotice(byId("notice"));
   const watchIndicator = createIndicator(byId("indicator", HTMLDetailsElement), strip);
+  const toast = createToasts();
+  const who = createWho(toast);
   return {
     strip,
     notice,
-    toast: createToasts(),
+    toast,
+    who,
     say: createVoice(),
     /** @param {Stream<any>} stream */
     watch(stream) {
       watchIndicator(stream);
       watchAway(stream, notice);
+      stream.on(":state", ({ state }) => {
+        if (state === "unauthorized") who.refresh(); // the head should not say that one is still somebody
+      });
     },
   };
 }
@@ -59,7 +70,7 @@ function watchAway(stream, notice) {
     if (stream.state === "offline")
       notice(`This device is offline. What you see is from ${since}; the page catches up by itself.`);
     else if (stream.state === "unauthorized")
-      notice("The server no longer lets this page listen.", "error", retry);
+      notice("The server no longer lets this page listen: a session may have ended.", "error", SIGN_IN);
     else
       notice(
         `The server can't be reached. What you see is from ${since}; the page keeps trying and will miss nothing.`,
@@ -100,6 +111,15 @@ export async function loadPatiently(load, what, notice, fatal = nothing) {
       return result;
     } catch (error) {
       if (fatal(error)) throw error;
+      if (statusOf(error) === 401) {
+        await retryOrWait(
+          "You are not signed in, or your session has ended.",
+          notice,
+          SIGNED_OUT_DELAY,
+          SIGN_IN,
+        );
+        continue;
+      }
       await retryOrWait(inWords(error, what), notice, LOAD_DELAYS[Math.min(attempt, LOAD_DELAYS.length - 1)]);
     }
   }
@@ -109,15 +129,16 @@ export async function loadPatiently(load, what, notice, fatal = nothing) {
  * @param {string} words
  * @param {Notice} notice
  * @param {number} delay
+ * @param {{ label: string, run(): void } | null} other
  * @returns {Promise<void>}
  */
-function retryOrWait(words, notice, delay) {
+function retryOrWait(words, notice, delay, other = null) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, delay);
     const run = () => {
       clearTimeout(timer);
       resolve();
     };
-    notice(words, "error", { label: "Try now", run });
+    notice(words, "error", other ?? { label: "Try now", run });
   });
 }

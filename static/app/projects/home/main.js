@@ -15,7 +15,7 @@ import { hasShape } from "../shape.js";
 /** @import { Stream } from "../../../client/index.js" */
 /** @import { ProjectEvent, ProjectEvents } from "../types.js" */
 
-const TOPICS = ["projects", "projects/**"];
+const WANTED = ["projects", "projects/**"];
 /** Events of the past that the feed starts with; many of them are progress and get no line. */
 const PAST = 300;
 
@@ -24,6 +24,8 @@ let base = null; // the position that the list includes: events up to it are tol
 const page = createPage();
 const list = createList();
 const feed = createFeed(list.name);
+/** What of that one may read: of some projects alone, perhaps. @type {string[]} */
+let topics = WANTED;
 createForm((project) => {
   location.href = `project.html?id=${encodeURIComponent(project.id)}`;
 });
@@ -31,7 +33,9 @@ createForm((project) => {
 /** The list, and the past up to it; what came after the list is left to the stream. */
 async function load() {
   const listing = await projects.list();
-  const past = await projects.past({ topics: TOPICS, order: "desc", limit: PAST });
+  topics = await page.who.readable(WANTED, "projects");
+  const past =
+    topics.length > 0 ? await projects.past({ topics, order: "desc", limit: PAST }) : { events: [] };
   list.load(listing);
   feed.clear();
   for (const event of past.events.reverse()) {
@@ -96,7 +100,13 @@ function receive(event) {
 }
 
 await reload();
+page.who.limit({
+  button: byId("create-button", HTMLButtonElement),
+  op: "publish",
+  topic: "projects",
+  reason: "You may look, but not create projects: that takes the right to publish to “projects”.",
+});
 /** @type {Stream<ProjectEvents>} */
-const stream = connect({ topics: TOPICS, after: base });
+const stream = connect({ topics, after: base });
 page.watch(stream);
 stream.on("*", (message) => (message.topic !== undefined ? receive(message) : reload()));

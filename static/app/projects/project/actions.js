@@ -16,9 +16,9 @@ const CONFLICT = {
  * `refresh()` loads the project again; `gone()` is called when it turns out to be deleted.
  *
  * @param {ProjectModel} model
- * @param {{ toast: Page["toast"], refresh(): Promise<void>, gone(): void }} page
+ * @param {{ toast: Page["toast"], who: Page["who"], refresh(): Promise<void>, gone(): void }} page
  */
-export function createActions(model, { toast, refresh, gone }) {
+export function createActions(model, { toast, who, refresh, gone }) {
   /**
    * @param {HTMLButtonElement} button
    * @param {"generate" | "cancel"} name
@@ -48,6 +48,11 @@ export function createActions(model, { toast, refresh, gone }) {
   cancel.addEventListener("click", () =>
     act(cancel, "cancel", () => projects.cancel(model.id), "Cancelling the run"),
   );
+  for (const button of [generate, cancel, byId("delete", HTMLButtonElement)]) {
+    const topic = `projects/${model.id}`;
+    const reason = `You may look, but not change this project: that takes the right to publish to “${topic}”.`;
+    who.limit({ button, op: "publish", topic, reason });
+  }
   byId("download", HTMLAnchorElement).href = projects.archive(model.id);
   createDelete(model, toast);
 }

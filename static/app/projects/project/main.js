@@ -51,8 +51,13 @@ async function start() {
     return;
   }
   const loaded = await load();
-  if (loaded === null) absent();
-  else new ProjectPage(loaded, { page, load, deleted });
+  if (loaded === null) {
+    absent();
+    return;
+  }
+  const own = `projects/${id}`;
+  const topics = await page.who.readable([own, "projects"], own);
+  new ProjectPage(loaded, { page, topics, load, deleted });
 }
 
 await start();

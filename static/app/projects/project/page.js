@@ -59,12 +59,13 @@ export class ProjectPage {
   #render;
 
   /**
-   * `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted.
+   * `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted; `topics` are those
+   * that may be followed.
    *
    * @param {Loaded} loaded
-   * @param {{ page: Page, load(): Promise<Loaded | null>, deleted(): void }} around
+   * @param {{ page: Page, topics: string[], load(): Promise<Loaded | null>, deleted(): void }} around
    */
-  constructor({ snapshot, files, past }, { page, load, deleted }) {
+  constructor({ snapshot, files, past }, { page, topics, load, deleted }) {
     this.#page = page;
     this.#load = load;
     this.#deleted = deleted;
@@ -80,6 +81,7 @@ export class ProjectPage {
     });
     createActions(this.#model, {
       toast: page.toast,
+      who: page.who,
       refresh: () => this.#refresh(),
       gone: () => this.#gone(),
     });
@@ -89,12 +91,13 @@ export class ProjectPage {
     setInterval(() => {
       if (this.#model.active) this.#render();
     }, 1_000);
-    this.#stream = this.#open();
+    this.#stream = this.#open(topics);
   }
 
-  #open() {
+  /** @param {string[]} topics */
+  #open(topics) {
     /** @type {Stream<ProjectEvents>} */
-    const stream = connect({ topics: [`projects/${this.#model.id}`, "projects"], after: this.#base });
+    const stream = connect({ topics, after: this.#base });
     this.#page.watch(stream);
     stream.on("*", (message) => (message.topic !== undefined ? this.#receive(message) : this.#refresh()));
     return stream;

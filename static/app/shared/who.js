@@ -1,0 +1,184 @@
+/**
+ * Who one is, in the head of every page, and what one may do there: what one may not is shown, disabled, with
+ * the reason. Where the service has no keys there is nobody to be, and nothing of this is shown.
+ */
+
+import { inWords, request, statusOf, url } from "./api.js";
+import { byId, h, setText, show } from "./dom.js";
+
+/**
+ * `GET api/session` (docs/protocol.md, section 9).
+ *
+ * @typedef {object} Session
+ * @property {string | null} subject
+ * @property {string | null} expires
+ * @property {string[]} subscribe
+ * @property {string[]} publish
+ * @property {boolean} admin
+ * @property {boolean} keys whether anybody can be somebody here
+ */
+
+/** @typedef {"subscribe" | "publish"} Op */
+/** @typedef {{ button: HTMLButtonElement, op: Op | "admin", topic: string, reason: string }} Limit */
+
+/** Who one is if the service does not say: nobody is refused by a page, only by the service. @type {Session} */
+const ANYBODY = {
+  subject: null,
+  expires: null,
+  subscribe: ["**"],
+  publish: ["**"],
+  admin: true,
+  keys: false,
+};
+
+/** Where to sign in, and to come back from. */
+export function loginUrl() {
+  const base = url("");
+  const here = location.pathname.slice(base.pathname.length) + location.search;
+  return String(url("login", [["next", here === "" ? null : here]]));
+}
+
+/** What the service says; a session that is over is let go of, since its cookie is refused everywhere. */
+export async function loadSession() {
+  try {
+    return /** @type {Session} */ (await request("GET", "api/session"));
+  } catch (error) {
+    if (statusOf(error) !== 401) throw error;
+    await endSession();
+    return /** @type {Session} */ (await request("GET", "api/session"));
+  }
+}
+
+export const endSession = () => request("DELETE", "api/session");
+
+/** @typedef {ReturnType<typeof createWho>} Who */
+
+/**
+ * Put who one is into the head.
+ *
+ * @param {(text: string, kind?: "info" | "done" | "error") => void} toast
+ */
+export function createWho(toast) {
+  const place = h("div", { class: "who", hidden: true });
+  byId("indicator").before(place);
+  /** @type {Limit[]} */
+  const limits = [];
+  let session = ANYBODY;
+  let ready = load();
+
+  async function load() {
+    try {
+      session = await loadSession();
+    } catch {
+      return session; // the page says by itself that the server is away, and every request is asked again there
+    }
+    draw(place, session, toast);
+    for (const limit of limits) await judge(limit, session);
+    return session;
+  }
+
+  // Signed in or out in another tab: seen when one comes back to this one.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) ready = load();
+  });
+
+  return {
+    /** Who one is, as far as the service has said. */
+    session: () => ready,
+    /** Ask again: rights may have changed. */
+    refresh: () => (ready = load()),
+    /**
+     * Those of `wanted` that may be read; where there are none, what of them is granted.
+     *
+     * @param {string[]} wanted
+     * @param {string} below the first segment of what is granted
+     */
+    async readable(wanted, below) {
+      const { admin, keys, subscribe } = await ready;
+      if (!keys || admin) return wanted;
+      const { missing } = await request("POST", "api/auth/check", { body: { topics: wanted } });
+      const granted = subscribe.filter((one) => one === below || one.startsWith(`${below}/`));
+      return missing.length === 0
+        ? wanted
+        : [...wanted.filter((one) => !missing.includes(one)), ...granted].filter(isFirst);
+    },
+    /**
+     * Disable what one may not do, and say why.
+     *
+     * @param {Limit} limit
+     */
+    async limit(limit) {
+      limits.push(limit);
+      await judge(limit, await ready);
+    },
+  };
+}
+
+/** @type {(one: string, index: number, all: string[]) => boolean} */
+const isFirst = (one, index, all) => all.indexOf(one) === index;
+
+/**
+ * @param {HTMLElement} place
+ * @param {Session} session
+ * @param {(text: string, kind?: "info" | "done" | "error") => void} toast
+ */
+function draw(place, session, toast) {
+  show(place, session.keys);
+  if (!session.keys) return;
+  if (session.subject === null && session.expires === null) {
+    place.replaceChildren(
+      h("span", { class: "who__name muted", text: "Not signed in" }),
+      h("a", { class: "button button--small", href: loginUrl(), text: "Sign in" }),
+    );
+    return;
+  }
+  const out = h("button", { class: "button button--small", type: "button", text: "Sign out" });
+  out.addEventListener("click", async () => {
+    try {
+      await endSession();
+      location.reload();
+    } catch (error) {
+      toast(inWords(error, "Signing out"), "error");
+    }
+  });
+  const name = session.subject ?? "A nameless token";
+  place.replaceChildren(h("span", { class: "who__name", title: `Signed in as ${name}`, text: name }), out);
+}
+
+/**
+ * @param {Limit} limit
+ * @param {Session} session
+ */
+async function judge({ button, op, topic, reason }, session) {
+  const allowed = session.keys && !session.admin ? op !== "admin" && (await may(op, topic)) : true;
+  const id = `reason-${op}-${topic}`; // one for all buttons that it is about
+  const words =
+    session.subject === null && session.expires === null ? `${reason} You are not signed in.` : reason;
+  const told = document.getElementById(id);
+  if (allowed) {
+    if (button.getAttribute("aria-describedby") !== id) return;
+    told?.remove();
+    button.disabled = false;
+    button.removeAttribute("title");
+    button.removeAttribute("aria-describedby");
+    return;
+  }
+  button.disabled = true;
+  button.title = words;
+  button.setAttribute("aria-describedby", id);
+  if (told !== null) setText(told, words);
+  else (button.closest(".actions") ?? button).after(h("p", { class: "field__hint reason", id, text: words }));
+}
+
+/**
+ * @param {Op} op
+ * @param {string} topic
+ * @returns {Promise<boolean>}
+ */
+async function may(op, topic) {
+  try {
+    return (await request("POST", "api/auth/check", { body: { topics: [topic], op } })).allowed;
+  } catch {
+    return true; // not known: the service has the last word
+  }
+}
