@@ -4,43 +4,56 @@ A filter is allowed if each of its patterns is covered by *one* granted pattern:
 the grant matches too. What only several grants cover together (`a/*` by `a/x` and `a/y`) is not recognised, which is
 sound and simple. Nothing is ever narrowed in silence.
 
-Granted patterns stand in a tree by segment, so that a hundred of them cost about as much as one.
+This is asked for each of a stream's hundred patterns, and for each topic of a large publish. So the grants are
+held against it all at once: at each of its places, those that have fitted so far are the bits of one number.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from service.core.topics import ANY_REST, ANY_SEGMENT, TopicFilter, is_own, is_topic
 
 SUBJECT: Final = "{sub}"
 """What stands in a granted filter for its bearer: one template serves all."""
 
-_END: Final = ""
-"""Of a pattern, in the tree: no segment is empty."""
+
+class _Place(NamedTuple):
+    """What stands at one place in the grants; each number has a bit for each of them.
+
+    `fits` has those that a segment fits, by name; `any` those that any does. `rest` are those that go on for ever from
+    here, `ends` those of which it is the last.
+    """
+
+    fits: dict[str, int]
+    any: int
+    rest: int
+    ends: int
 
 
 class Grants:
     """Granted patterns, which are valid ones. Never changed."""
 
-    __slots__ = ("_tree", "patterns")
+    __slots__ = ("_places", "patterns")
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         self.patterns: Final = tuple(dict.fromkeys(patterns))
-        self._tree: dict[str, Any] | None = None  # made when it is first asked
+        self._places: list[_Place] | None = None  # made when it is first asked
 
     def covers(self, asked: str) -> bool:
         """Whether one of them matches every topic that `asked`, a topic or a valid pattern, matches."""
         if asked in self.patterns:
             return True
-        nodes = [self._grown()]
-        segments = asked.split("/")
-        for segment in segments:
-            if any(ANY_REST in node for node in nodes):
+        places, segments = self._grown(), asked.split("/")
+        left = -1
+        for segment, place in zip(segments, places, strict=False):
+            if left & place.rest:
                 return True
             if segment == ANY_REST:  # what is asked goes on and on, and no grant that is left does
                 return False
-            nodes = [node[next] for node in nodes for next in {segment, ANY_SEGMENT} if next in node]
-        return any(_END in node for node in nodes)
+            left &= place.fits.get(segment, place.any)
+            if not left:
+                return False
+        return len(segments) <= len(places) and bool(left & places[len(segments) - 1].ends)
 
     def missing(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """Those of the patterns that none covers, in their order."""
@@ -49,15 +62,11 @@ class Grants:
     def plus(self, other: "Grants") -> "Grants":
         return Grants((*self.patterns, *other.patterns))
 
-    def _grown(self) -> dict[str, Any]:
-        if self._tree is None:
-            self._tree = {}
-            for pattern in self.patterns:
-                node = self._tree
-                for segment in pattern.split("/"):
-                    node = node.setdefault(segment, {})
-                node[_END] = True
-        return self._tree
+    def _grown(self) -> list[_Place]:
+        if self._places is None:
+            split = [pattern.split("/") for pattern in self.patterns]
+            self._places = [_place(split, depth) for depth in range(max(map(len, split), default=0))]
+        return self._places
 
     def __bool__(self) -> bool:
         return bool(self.patterns)
@@ -70,6 +79,23 @@ class Grants:
 
     def __repr__(self) -> str:
         return f"Grants({list(self.patterns)})"
+
+
+def _place(patterns: list[list[str]], depth: int) -> _Place:
+    fits: dict[str, int] = {}
+    rest = ends = 0
+    for number, segments in enumerate(patterns):
+        if len(segments) <= depth:
+            continue
+        segment, bit = segments[depth], 1 << number
+        if segment == ANY_REST:
+            rest |= bit
+            continue
+        fits[segment] = fits.get(segment, 0) | bit
+        if len(segments) == depth + 1:
+            ends |= bit
+    anything = fits.pop(ANY_SEGMENT, 0)
+    return _Place({segment: bits | anything for segment, bits in fits.items()}, anything, rest, ends)
 
 
 def for_subject(filters: Iterable[str], subject: str | None) -> Grants:
