@@ -38,7 +38,13 @@ LOGIN_LIFE: Final = 600
 
 OF_ONE_MAX: Final = 100
 WAITING_MAX: Final = 10_000
-"""Tickets that wait for their use: of one subject, and in all; each holds a caller, of a few hundred bytes mostly."""
+"""Tickets that wait for their use: of one subject, and in all."""
+
+OF_ONE_BYTES: Final = 2 << 20
+WAITING_BYTES: Final = 32 << 20
+"""Bytes of what they stand for, likewise: two or three thousand each mostly, and ten times that if one is for a hundred
+long topics.
+"""
 
 COOKIE_MAX: Final = 3_800
 """Bytes of a cookie that browsers keep for certain, its name and attributes among them (RFC 6265bis, 5.6)."""
@@ -47,12 +53,13 @@ Use = Literal["stream", "login"]
 
 
 class Ticket(NamedTuple):
-    """What a ticket stands for. `until` is on the monotonic clock; `token` the text of a login's, "" of a stream's."""
+    """What a ticket is for: `until` on the monotonic clock, `token` the text of a login's or "", `held` in bytes."""
 
     caller: Caller
     until: float
     use: Use
     token: str
+    held: int
 
 
 class Tickets:
@@ -63,6 +70,9 @@ class Tickets:
         self._secret = secret
         self._waiting: dict[bytes, Ticket] = {}  # by digest, in the order in which they were made
         self._of_one: Counter[str | None] = Counter()
+        self._bytes_of: Counter[str | None] = Counter()
+        self.held = 0
+        """Bytes of what waits."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -70,12 +80,25 @@ class Tickets:
     def issue(self, caller: Caller, seconds: float, *, use: Use = "stream", token: str = "") -> str:
         """A new ticket for what `caller` may. Raises RateLimitedError while too many wait."""
         self._tidy()
-        if self._of_one[caller.subject] >= OF_ONE_MAX or len(self._waiting) >= WAITING_MAX:
-            raise RateLimitedError("too many tickets wait for their use", retry_after=float(LIFE_MIN))
+        ticket = Ticket(caller, self._clock.monotonic() + seconds, use, token, caller.held + len(token))
+        self._check_room(caller.subject, ticket.held)
         text = PREFIX + secrets.token_urlsafe(_BYTES)
-        self._waiting[_digest(text)] = Ticket(caller, self._clock.monotonic() + seconds, use, token)
-        self._of_one[caller.subject] += 1
+        self._waiting[_digest(text)] = ticket
+        self._count(ticket, 1)
         return text
+
+    def _check_room(self, subject: str | None, held: int) -> None:
+        is_full = len(self._waiting) >= WAITING_MAX or self.held + held > WAITING_BYTES
+        if is_full or self._of_one[subject] >= OF_ONE_MAX or self._bytes_of[subject] + held > OF_ONE_BYTES:
+            raise RateLimitedError("too many tickets wait for their use", retry_after=float(LIFE_MIN))
+
+    def _count(self, ticket: Ticket, by: int) -> None:
+        subject, held = ticket.caller.subject, by * ticket.held
+        self.held += held
+        self._bytes_of[subject] += held
+        self._of_one[subject] += by
+        if not self._of_one[subject]:
+            del self._of_one[subject], self._bytes_of[subject]
 
     def redeem(self, text: str, use: Use) -> Ticket:
         """What it stands for; it is spent then. Raises InvalidTokenError for one that is not known for this use."""
@@ -138,10 +161,7 @@ class Tickets:
             self._forget(digest)
 
     def _forget(self, digest: bytes) -> None:
-        subject = self._waiting.pop(digest).caller.subject
-        self._of_one[subject] -= 1
-        if not self._of_one[subject]:
-            del self._of_one[subject]
+        self._count(self._waiting.pop(digest), -1)
 
 
 def narrowed(caller: Caller, patterns: tuple[str, ...]) -> Caller:

@@ -38,16 +38,6 @@ MEMO_TOKENS: Final = 10_000
 MEMO_BYTES: Final = 64 << 20
 """Bytes that they hold at most. One of a few filters has 2 to 4 KiB, one that is all filters half a MiB."""
 
-_HELD_BASE: Final = 1_500
-_HELD_FILTER: Final = 120
-_HELD_PLACE: Final = 420
-_HELD_SEGMENT: Final = 75
-_HELD_NAME: Final = 60
-_HELD_INFO: Final = 30
-"""Bytes that are held of a caller without any, of a filter, of a place in the grants, of a segment that stands there,
-of its name unless it is a character, which Python keeps once, and for each byte of `info`.
-"""
-
 _SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\Z")
 _KINDS: Final = frozenset({"jwt", "at+jwt"})
 """Values of `typ` that say "for access". A token that says another is for something else (RFC 8725, 3.11)."""
@@ -161,7 +151,7 @@ class Verifier:
     def _remember(self, digest: bytes, caller: Caller, times: Times, key: Key) -> None:
         begins = max(times.issued or 0, times.begins or 0) - SKEW
         ends = min(one if one is not None else float("inf") for one in (times.expires, key.until))
-        self._memo[digest] = _Known(caller, begins, ends, held := _held(caller))
+        self._memo[digest] = _Known(caller, begins, ends, held := caller.held)
         self.held += held
         while self.held > MEMO_BYTES or len(self._memo) > MEMO_TOKENS:
             self._forget(next(iter(self._memo)))
@@ -240,18 +230,6 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> Any:
     raise ValueError("NaN and Infinity are no numbers of JSON")
-
-
-def _held(caller: Caller) -> int:
-    """Bytes that are kept of a caller, also once each of its grants has its places; rather too many."""
-    lists = {id(one): one.patterns for one in caller.rights if not isinstance(one, bool)}.values()
-    found = [{place for text in one for place in enumerate(text.split("/"))} for one in lists]
-    places = sum(max((depth + 1 for depth, _ in one), default=0) for one in found)
-    segments = [segment for one in found for _, segment in one]
-    names = sum(len(segment) > 1 for segment in segments)
-    info = len(json.dumps(caller.info)) if caller.info else 0
-    of_grants = _HELD_PLACE * places + _HELD_SEGMENT * len(segments) + _HELD_NAME * names
-    return _HELD_BASE + _HELD_FILTER * sum(map(len, lists)) + of_grants + _HELD_INFO * info
 
 
 def _invalid(reason: Any, why: str) -> InvalidTokenError:

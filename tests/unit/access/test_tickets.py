@@ -1,17 +1,20 @@
 """Tickets: one use, within seconds; and the cookie with which an EventSource comes back."""
 
 import json
+import tracemalloc
 from base64 import urlsafe_b64decode
 
 import pytest
 
 from service.access.caller import Caller
-from service.access.rights import Grants
+from service.access.rights import EVERYTHING, Grants
 from service.access.tickets import (
     COOKIE_MAX,
     LOGIN_LIFE,
+    OF_ONE_BYTES,
     OF_ONE_MAX,
     PREFIX,
+    WAITING_BYTES,
     WAITING_MAX,
     Tickets,
     narrowed,
@@ -85,6 +88,38 @@ def test_in_all_too(tickets: Tickets) -> None:
         tickets.issue(caller_of(f"user{number}"), 30)
     with pytest.raises(RateLimitedError):
         tickets.issue(ADA, 30)
+
+
+async def test_what_they_stand_for_is_bounded_in_bytes(clock: ManualClock) -> None:
+    tickets = Tickets(clock, SECRET)
+    topics = tuple(f"{'t' * 190}/{number}" for number in range(100))
+    large = narrowed(ADA._replace(rights=EVERYTHING), topics)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    count = 0
+    while _is_issued(tickets, narrowed(large, tuple(f"{topic}{count}"[1:] for topic in topics))):
+        count += 1
+    real = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 10 < count < OF_ONE_MAX
+    assert real <= 1.1 * tickets.held, "no more than is counted, but for the tickets themselves"
+    assert tickets.held <= OF_ONE_BYTES
+    tickets.issue(ADA, 30)
+    while _is_issued(tickets, large._replace(subject=f"user{count}")):
+        count += 1
+    assert WAITING_BYTES - OF_ONE_BYTES < tickets.held <= WAITING_BYTES
+    clock.advance(31)
+    tickets.issue(ADA, 30)
+    assert (len(tickets), tickets.held) == (1, ADA.held)
+
+
+def _is_issued(tickets: Tickets, caller: Caller) -> bool:
+    caller.rights.subscribe.covers("a/b")  # its places are there, as once it was used
+    try:
+        tickets.issue(caller, 30)
+    except RateLimitedError:
+        return False
+    return True
 
 
 def test_the_text_of_a_ticket_is_not_kept(tickets: Tickets) -> None:
