@@ -6,6 +6,7 @@ forbids: `life` after it was made, since none lives longer; never where tokens l
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from service.access.caller import Caller
@@ -29,6 +30,8 @@ class Revocation(NamedTuple):
     time: int
     until: int = 0
     """Unix ms up to which open streams may go on, for their clients to bring another token."""
+    offset: int = 0
+    """Where it stands in the log."""
 
 
 class Revocations:
@@ -55,9 +58,12 @@ class Revocations:
         """False if there was none."""
         return self._found.pop((kind, name), None) is not None
 
-    def listed(self) -> list[Revocation]:
-        """Those that are in force, the oldest first."""
-        return list(self._found.values())
+    def has(self, kind: Kind, name: str) -> bool:
+        return (kind, name) in self._found
+
+    def listed(self, after: int = -1, most: int = REVOKED_MAX) -> list[Revocation]:
+        """Those that are in force and stand after this offset, the oldest first."""
+        return list(islice((one for one in self._found.values() if one.offset > after), most))
 
     def oldest(self, now: int) -> int | None:
         """What was made before then forbids nothing any more, both in Unix ms; None if all of them count for ever."""
@@ -65,7 +71,7 @@ class Revocations:
 
     def forget(self, oldest: int) -> None:
         """Drop what was made before then."""
-        for key in [key for key, one in self._found.items() if one.time < oldest]:
+        while (key := next(iter(self._found), None)) is not None and self._found[key].time < oldest:
             del self._found[key]
 
     def forbids(self, caller: Caller) -> bool:

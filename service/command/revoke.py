@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -14,6 +15,9 @@ from service.command.tokens import duration
 
 if TYPE_CHECKING:
     from service.command.client import Client
+
+PAGE: Final = 1_000
+"""Revocations that are asked for at a time: as many as there may be in an answer."""
 
 _PATH: Final = "/api/auth/revoke"
 
@@ -31,6 +35,8 @@ class _Revoked(msgspec.Struct):
 
 class _Listed(msgspec.Struct):
     revocations: list[_Revoked]
+    more: bool
+    cursor: str
 
 
 def _grace(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -93,7 +99,10 @@ def _body(members: Mapping[str, Any]) -> bytes:
 
 def _list(client: "Client") -> None:
     """One a line, the oldest first."""
-    for one in client.ask("GET", _PATH, _Listed).revocations:
-        what = f"jti {one.jti}" if one.jti is not None else "all" if one.sub is None else f"sub {one.sub}"
-        until = f", issued before {one.issued_before}" if one.issued_before is not None else ""
-        write_line(harmless(f"{one.time} {what}{until}"))
+    page = _Listed([], more=True, cursor="0")
+    while page.more:
+        page = client.ask("GET", f"{_PATH}?limit={PAGE}&after={quote(page.cursor)}", _Listed)
+        for one in page.revocations:
+            what = f"jti {one.jti}" if one.jti is not None else "all" if one.sub is None else f"sub {one.sub}"
+            until = f", issued before {one.issued_before}" if one.issued_before is not None else ""
+            write_line(harmless(f"{one.time} {what}{until}"))

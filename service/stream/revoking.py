@@ -23,7 +23,7 @@ from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import ONE_TURN, Search
 from service.stream.ending import REVOKED
-from service.stream.hub import StreamHub
+from service.stream.hub import FAREWELL_BATCH, StreamHub
 from service.stream.stream import Stream
 
 TOPIC: Final = "twinwire/revocations"
@@ -96,7 +96,7 @@ class Revoker:
 
     async def lift(self, kind: Kind, name: str) -> bool:
         """Allow again what was revoked; False if it was not."""
-        if not any((one.kind, one.name) == (kind, name) for one in self._revocations.listed()):
+        if not self._revocations.has(kind, name):
             return False
         async with self._lock:
             await self._publish(LIFTED, {"kind": kind, "name": name})
@@ -119,8 +119,10 @@ class Revoker:
             return until is not None and until <= now
 
         ended = await self._hub.end_those(is_over, REVOKED)
-        for until, stream in spared:
-            if stream.warned:
+        for number, (until, stream) in enumerate(spared, 1):
+            if number % FAREWELL_BATCH == 0:
+                await asyncio.sleep(0)
+            if stream.warned and stream.ending is None:
                 stream.warned = 0.0  # it need not be told that its token would have lived longer
                 subject = stream.peer.caller.subject
                 stream.tell("auth", self._hub.control.auth("expiring", subject, until, now))
@@ -163,7 +165,7 @@ class Revoker:
                 self._revocations.lift(kind, stored.name)
             elif type == kind:
                 until = row[TIME] + round(stored.grace * 1000)
-                self._revocations.add(Revocation(kind, stored.name, stored.before, row[TIME], until))
+                self._revocations.add(Revocation(kind, stored.name, stored.before, row[TIME], until, row[OFFSET]))
 
     async def _follow(self) -> None:
         while True:

@@ -3,14 +3,14 @@
 Pages come here with a token, and have a cookie for it; or ask for a ticket, since an EventSource can send neither.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from quart import Blueprint, Response, request
 
 from service.access.caller import Caller
 from service.access.carriers import PLAIN_COOKIE, SECURE_COOKIE, set_cookie
-from service.access.revocation import Kind
+from service.access.revocation import Kind, Revocation
 from service.access.tickets import COOKIE_MAX, LIFE, LIFE_MAX, LIFE_MIN, LOGIN_LIFE, narrowed
 from service.assembly import Assembly
 from service.core.errors import (
@@ -20,6 +20,7 @@ from service.core.errors import (
     UnauthorizedError,
     UnsupportedError,
 )
+from service.core.parameters import Parameters
 from service.core.time import parse_rfc3339, rfc3339
 from service.core.topics import TopicFilter, check_pattern
 from service.openapi import JSON
@@ -30,6 +31,11 @@ from service.web.json import answer, read
 
 _BODY_MAX: Final = 64 * 1024
 """Bytes of a request: a hundred topics, as long as they may be, are a third of it."""
+
+LISTED_MAX: Final = 1_000
+"""Revocations in one answer: about 100 KiB, and a few milliseconds."""
+
+_LISTING: Final = Parameters("after", "limit")
 
 GRACE_MAX: Final = 300.0
 """Seconds for which a stream may go on whose token is revoked."""
@@ -218,15 +224,12 @@ def _add_revocations(blueprint: Blueprint, assembly: Assembly) -> None:
     @blueprint.get("/api/auth/revoke")
     async def listed() -> Response:
         visit().check_admin()
-        found = [
-            {
-                **({"all": True} if one.kind == "all" else {"sub" if one.kind == "subject" else "jti": one.name}),
-                "issued_before": None if one.kind == "jti" else rfc3339(one.before),
-                "time": rfc3339(one.time),
-            }
-            for one in revocations.listed()
-        ]
-        return answer({"revocations": found})
+        _LISTING.check(request.args)
+        after, limit = _number("after", "0", 0), min(_number("limit", str(LISTED_MAX), 1), LISTED_MAX)
+        found = revocations.listed(after, limit + 1)
+        shown = found[:limit]
+        last = shown[-1].offset if shown else after
+        return answer({"revocations": [_shown(one) for one in shown], "more": len(found) > limit, "cursor": str(last)})
 
     @blueprint.delete("/api/auth/revoke")
     async def lift() -> Response:
@@ -237,6 +240,22 @@ def _add_revocations(blueprint: Blueprint, assembly: Assembly) -> None:
         response = Response(b"", 204)
         del response.headers["Content-Type"]
         return response
+
+
+def _shown(one: Revocation) -> dict[str, Any]:
+    return {
+        **({"all": True} if one.kind == "all" else {"sub" if one.kind == "subject" else "jti": one.name}),
+        "issued_before": None if one.kind == "jti" else rfc3339(one.before),
+        "time": rfc3339(one.time),
+    }
+
+
+def _number(name: str, default: str, least: int) -> int:
+    """Of the query. Raises InvalidError."""
+    text = request.args.get(name, default)
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) >= least):
+        raise InvalidError(f"{name} is a number from {least}", field=name)
+    return int(text)
 
 
 def _moment(text: str | None, now: int) -> int:

@@ -43,7 +43,11 @@ def _paths() -> dict[str, Any]:
                 "listRevocations",
                 "What is revoked",
                 {200: words.answer("The oldest first.", ref("RevocationList"))},
-                problems=(401, 403),
+                parameters=[
+                    words.query("after", "The `cursor` of the last answer.", STRING),
+                    words.query("limit", "More is capped.", {**COUNT, "minimum": 1, "default": 1_000}),
+                ],
+                problems=(401, 403, 422),
             ),
             "delete": _post("liftRevocation", "Allow again what is revoked", gone, "Revoke", 404),
         },
@@ -96,5 +100,5 @@ def _schemas() -> dict[str, Schema]:
         "NewSession": record({"ticket": STRING}, optional=("ticket",), **closed),
         "Revoke": record(revoke, optional=tuple(revoke), **closed),
         "Revoked": record({"ended": COUNT}),
-        "RevocationList": record({"revocations": array(revoked)}),
+        "RevocationList": record({"revocations": array(revoked), "more": BOOLEAN, "cursor": STRING}),
     }

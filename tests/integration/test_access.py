@@ -207,6 +207,19 @@ async def test_what_may_be_asked_and_revoked_is_checked(app: TwinwireApp) -> Non
     refused(await ask(app, "GET", "/api/session", mine), 401)
 
 
+async def test_revocations_are_listed_in_pages(app: TwinwireApp) -> None:
+    for number in range(5):
+        await ask(app, "POST", "/api/auth/revoke", ROOT, {"sub": f"user{number}"})
+    first = (await ask(app, "GET", "/api/auth/revoke?limit=3", ROOT)).json()
+    assert ([one["sub"] for one in first["revocations"]], first["more"]) == (["user0", "user1", "user2"], True)
+    rest = (await ask(app, "GET", f"/api/auth/revoke?after={first['cursor']}", ROOT)).json()
+    assert ([one["sub"] for one in rest["revocations"]], rest["more"]) == (["user3", "user4"], False)
+    last = (await ask(app, "GET", f"/api/auth/revoke?after={rest['cursor']}", ROOT)).json()
+    assert last == {"revocations": [], "more": False, "cursor": rest["cursor"]}
+    for query, field in (("limit=0", "limit"), ("after=x", "after"), ("after=-1", "after"), ("page=2", "page")):
+        assert refused(await ask(app, "GET", f"/api/auth/revoke?{query}", ROOT), 422) == field
+
+
 async def test_without_keys_there_is_nobody_to_be(tmp_path: Path) -> None:
     app = create_app(Settings.read({"database": tmp_path / "open.db"}))
     async with app.test_app():

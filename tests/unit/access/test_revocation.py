@@ -84,3 +84,15 @@ def test_there_is_a_bound() -> None:
     with pytest.raises(OverloadedError):
         found.check_room()
     assert [one.name for one in found.listed()[:2]] == ["0", "1"]
+
+
+def test_a_list_goes_on_after_an_offset_whatever_is_lifted_meanwhile() -> None:
+    found = Revocations(DAY)
+    for number in range(1, 6):
+        found.add(Revocation("jti", str(number), 0, number, offset=10 * number))
+    first = found.listed(0, 2)
+    assert [one.name for one in first] == ["1", "2"]
+    found.lift("jti", "2")
+    found.add(Revocation("jti", "1", 0, 9, offset=60))
+    assert [one.name for one in found.listed(first[-1].offset)] == ["3", "4", "5", "1"]
+    assert (found.has("jti", "1"), found.has("jti", "2"), found.has("subject", "1")) == (True, False, False)

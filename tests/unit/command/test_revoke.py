@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
+from service.command import revoke as module
 from service.command.commands import main
 from service.core.errors import TwinwireError
 from tests.support import api
@@ -135,6 +136,15 @@ def test_what_makes_no_sense_is_not_sent(args: list[str], monkeypatch: pytest.Mo
     result = run(*args)
     assert result.exit_code == 2, result.output
     assert "--ttl" not in result.output
+
+
+def test_a_list_of_several_pages_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [api.unique("page") for _ in range(3)]
+    for name in names:
+        done("--jti", name)
+    monkeypatch.setattr(module, "PAGE", 2)
+    listed = done("--list")
+    assert [listed.count(f"jti {name}") for name in names] == [1, 1, 1]
 
 
 def test_names_reach_the_service_as_they_are() -> None:
