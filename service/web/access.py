@@ -22,7 +22,7 @@ from service.core.errors import (
 )
 from service.core.parameters import Parameters
 from service.core.time import parse_rfc3339, rfc3339
-from service.core.topics import TopicFilter, check_pattern
+from service.core.topics import TopicFilter, check_count, check_pattern
 from service.openapi import JSON
 from service.stream.ending import REVOKED
 from service.stream.renewal import rights_of
@@ -112,7 +112,7 @@ def access_blueprint(assembly: Assembly) -> Blueprint:
         asked = await read(Check, _BODY_MAX)
         if asked.op not in _OPS:
             raise InvalidError(f"op is one of {', '.join(_OPS)}", field="op")
-        for pattern in TopicFilter(tuple(asked.topics)).patterns:
+        for pattern in check_count(asked.topics, field="topics"):
             check_pattern(pattern, field="topics")
         rights = visit().caller.rights
         grants = getattr(rights, asked.op)

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.hostile.attack import Attack, Attacker, Siege
+from tests.hostile.ours import OURS
 from tests.hostile.verdict import RETURN, Measured
 from tests.hostile.victim import Held, Told, Victim
 from tests.hostile.witness import Seen, WitnessProcess
-from tests.support.api import publish, read
 from tests.support.http import request
 from tests.support.websocket import WebSocketClient
 
@@ -217,18 +217,18 @@ class Scene:
         """Bytes that the tail holds: it may fill up, to its own bound."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(RETURN):
-                text = (await request(self.victim.url, "GET", "/metrics", headers={"Connection": "close"})).text
+                text = (await request(self.victim.url, "GET", "/metrics", headers={"Connection": "close", **OURS})).text
             return float(text.partition("\ntwinwire_tail_bytes ")[2].partition("\n")[0] or 0)
         return 0.0
 
 
 async def _warm(victim: Victim) -> None:
     """What is opened and imported at the first use of anything is there before the memory is looked at."""
-    await publish(victim.url, "warm/up", 1)
-    await read(victim.url, after="earliest", limit=10)
-    for path in ("/", "/api/topics?limit=1", "/metrics", "/api/openapi.json"):
-        await request(victim.url, "GET", path, headers={"Connection": "close"})
-    client = await WebSocketClient.open(victim.url, query={"topic": "warm/*", "after": "earliest"})
+    event = {"topic": "warm/up", "type": "log", "data": 1}
+    assert (await request(victim.url, "POST", "/api/events", headers=OURS, json_body=event)).status == 201
+    for path in ("/api/events?after=earliest&limit=10", "/", "/api/topics?limit=1", "/metrics", "/api/openapi.json"):
+        await request(victim.url, "GET", path, headers={"Connection": "close", **OURS})
+    client = await WebSocketClient.open(victim.url, query={"topic": "warm/*", "after": "earliest"}, headers=OURS)
     await client.receive()
     client.reset()
 

@@ -158,6 +158,7 @@ def test_every_row_of_the_list_is_attacked() -> None:
     rows = {attack.row.partition(" ")[0] for attack in ATTACKS.values()}
     assert {str(number) for number in range(1, 29)} <= rows
     assert {f"R{number}" for number in range(1, 18)} <= rows
+    assert {f"A{number}" for number in range(1, 8)} <= rows
     neighbours = [attack for attack in ATTACKS.values() if attack.row.endswith("kin")]
     assert len(neighbours) >= 12
     assert (FEW, MANY) == (40, 200)

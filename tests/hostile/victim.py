@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from tests.hostile.ours import OURS
 from tests.hostile.probe import DESCRIPTORS, OUTPUT
 from tests.support.http import Connection, request
 from tests.support.server import ServerProcess
@@ -109,7 +110,7 @@ class Victim(ServerProcess):
     async def held(self) -> Held:
         """Raises OSError or TimeoutError if the server does not answer within ASKING seconds."""
         async with asyncio.timeout(ASKING):
-            answer = await request(self.url, "GET", "/metrics", headers={"Connection": "close"})
+            answer = await request(self.url, "GET", "/metrics", headers={"Connection": "close", **OURS})
         gauges = {name: float(value) for name, value in HELD.findall(answer.text)}
         open_now = self._descriptors()
         sockets = sum(name.startswith("socket:") for name in open_now)
@@ -132,7 +133,7 @@ class Victim(ServerProcess):
 
     async def _publish(self, events: list[tuple[str, object]], batch: int) -> None:
         connection = await Connection.open(self.url)
-        headers = {"Content-Type": "application/x-ndjson"}
+        headers = {"Content-Type": "application/x-ndjson", **OURS}
         for start in range(0, len(events), batch):
             lines = (
                 json.dumps({"topic": topic, "type": "log", "data": data})

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.hostile.ours import OURS
 from tests.support.http import Connection
 from tests.support.server import ROOT, environment
 
@@ -148,7 +149,7 @@ class Witness:
             self.sent[number] = (time.monotonic(), self.excuse.of_all())
             try:
                 async with asyncio.timeout(GIVE_UP):
-                    response = await connection.request("POST", "/api/events", body=body)
+                    response = await connection.request("POST", "/api/events", headers=OURS, body=body)
                 if response.status != 201:
                     self.failures.append(f"publish: {response.status}")
                     del self.sent[number]
@@ -173,7 +174,7 @@ class Witness:
 
     async def _follow_once(self) -> None:
         connection = await Connection.open(self.url)
-        await connection.send("GET", f"/api/sse?topic={TOPIC}")
+        await connection.send("GET", f"/api/sse?topic={TOPIC}", headers=OURS)
         head = await connection.read_head()
         if head.status != 200:
             raise ConnectionRefusedError(head.status)

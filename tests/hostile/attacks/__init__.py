@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.hostile.attack import Attack, attack
 from tests.hostile.attacks import (
+    access,
     connections,
     doors,
     found,
@@ -16,7 +17,7 @@ from tests.hostile.attacks import (
     websocket,
 )
 
-MODULES: Final = (honest, connections, heads, http2, websocket, streams, reading, publishing, doors, found)
+MODULES: Final = (honest, connections, heads, http2, websocket, streams, reading, publishing, doors, found, access)
 """Importing them fills the list; the order is this one, honest use first."""
 _ORDER: Final = [module.__name__ for module in MODULES]
 ATTACKS: Final[dict[str, Attack]] = {
