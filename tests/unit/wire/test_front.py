@@ -67,7 +67,8 @@ async def test_a_preflight_is_answered_for_allowed_origins_only(app: TwinwireApp
     allowed = await call(app, "OPTIONS", path, headers={"Origin": "https://app.example"})
     assert (allowed.status, allowed.body) == (204, b"")
     assert allowed.headers["access-control-allow-origin"] == "https://app.example"
-    assert "last-event-id" in allowed.headers["access-control-allow-headers"]
+    for name in ("last-event-id", "authorization", "x-twinwire-fetch"):
+        assert name in allowed.headers["access-control-allow-headers"]
     assert allowed.headers["access-control-allow-methods"] == allowed.headers["allow"]
     assert "POST" in allowed.headers["allow"]
     foreign = await call(app, "OPTIONS", path, headers={"Origin": "https://evil.example"})
