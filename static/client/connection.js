@@ -5,6 +5,7 @@
  */
 
 import { Chooser } from "./chooser.js";
+import { Credential } from "./credential.js";
 import { TwinwireError, isFinal, isRefusal } from "./errors.js";
 import { Intake } from "./intake.js";
 import { Link } from "./link.js";
@@ -13,7 +14,7 @@ import { Race } from "./race.js";
 import { Requests } from "./requests.js";
 import { Retry } from "./retry.js";
 import { FaultKind, State, Transport } from "./states.js";
-import { TopicSet } from "./topic-set.js";
+import { TopicSet, carrierOf } from "./topic-set.js";
 
 /** @import { Context, FullFault, LinkOwner, Start } from "./internal.js" */
 /** @import { ControlFrame, Fault, StreamState, TransportName, WireEvent } from "./index.js" */
@@ -29,12 +30,11 @@ export class Connection {
   #retry;
   #prober;
   #requests;
+  #credential;
   /** Attempts that run, while there is no connection. @type {Race | null} */
   #race = null;
   /** The connection that is acted on. @type {Link | null} */
   #link = null;
-  /** A fresh token was asked for since the last productive connection. */
-  #renewed = false;
   /** Grows with each new beginning: what an older one was waiting for is void. */
   #run = 0;
 
@@ -56,12 +56,22 @@ export class Connection {
     this.#chooser = new Chooser(env, context.transports, context.memoryKey);
     this.#retry = new Retry(env, settings);
     this.#requests = new Requests(env);
+    this.#credential = new Credential(context, {
+      ask: (link, message) => this.#requests.send(link, message),
+      restart: (reason) => this.restart(reason),
+      tell: (notice) => listener.auth(notice),
+    });
     this.#prober = new Prober(env, {
       interval: settings.probeInterval,
       targets: () => (this.#link ? this.#chooser.better(this.#link.name) : []),
       launch: (name) => this.#launch(name, true),
     });
-    this.topics = new TopicSet(topics, this.#carrier());
+    const [requests, intake, prober] = [this.#requests, this.#intake, this.#prober];
+    const restart = () => (this.#link === null && this.#race === null ? undefined : this.restart("topics"));
+    this.topics = new TopicSet(
+      topics,
+      carrierOf({ requests, intake, prober, link: () => this.#link, restart }),
+    );
   }
 
   get cursor() {
@@ -70,6 +80,10 @@ export class Connection {
 
   get transport() {
     return this.#link?.name ?? null;
+  }
+
+  get access() {
+    return this.#credential.access;
   }
 
   start() {
@@ -81,9 +95,9 @@ export class Connection {
   async #begin() {
     this.#halt();
     const run = this.#run;
-    const { env, settings, http } = this.#context;
-    if (http.auth.token === null && http.auth.renewable && !this.#renewed) {
-      await http.auth.renew();
+    const { env, settings } = this.#context;
+    if (this.#credential.isMissing) {
+      await this.#credential.ask();
       if (run !== this.#run) return;
     }
     this.#race = new Race(env, {
@@ -113,6 +127,7 @@ export class Connection {
     this.#race?.cancel();
     this.#race = null;
     this.#prober.cancel();
+    this.#credential.cancel();
     this.#link?.close();
     this.#link = null;
     this.#requests.abandon();
@@ -123,9 +138,10 @@ export class Connection {
   /** @type {LinkOwner["linkConnected"]} */
   linkConnected(link, frame) {
     if (this.#race?.has(link)) return this.#won(link, frame, this.#race.won(link));
-    // Beside a working connection only a clean resume is of use.
-    if (link === this.#prober.link && !frame.resumed) return this.#prober.failed();
-    return undefined;
+    // Beside a working connection only a clean resume is of use, and of the same bearer.
+    const { subject = this.access.subject, resumed } = frame;
+    const isSpare = link === this.#prober.link;
+    return isSpare && !(resumed && subject === this.access.subject) ? this.#prober.failed() : undefined;
   }
 
   /** @type {(link: Link, frame: ControlFrame, others: Link[]) => void} */
@@ -149,6 +165,7 @@ export class Connection {
     this.heartbeat = typeof heartbeat === "number" ? heartbeat : null;
     if (link.name === Transport.WEBSOCKET && this.#chooser.pingEvery) link.keepAlive(this.#chooser.pingEvery);
     this.#chooser.connected(link.name);
+    this.#credential.adopt(link);
     this.#listener.transport(link.name, reason);
   }
 
@@ -162,6 +179,7 @@ export class Connection {
     else if (frame.type === "gap") this.#intake.gap(/** @type {any} */ (frame));
     else if (frame.type === "heartbeat") this.#intake.position(frame.id);
     else if (frame.type === "caught_up") this.#caughtUp(frame, spare);
+    else if (frame.type === "auth" && !spare) this.topics.lose(this.#credential.frame(link, frame));
     else if (!spare) this.#requests.frame(frame);
   }
 
@@ -184,7 +202,7 @@ export class Connection {
   linkProductive(link) {
     this.#chooser.productive(link.name);
     if (link !== this.#link) return this.#promote();
-    this.#renewed = false;
+    this.#credential.reset();
     return this.#retry.reset();
   }
 
@@ -215,6 +233,7 @@ export class Connection {
   #broken(fault) {
     this.#link = null;
     this.#requests.abandon();
+    this.#credential.cancel();
     const spare = this.#prober.link;
     if (spare?.connection && !isRefusal(fault) && fault.retryAfter === undefined) {
       this.#prober.release(); // it has been feeding the reader all along
@@ -232,7 +251,7 @@ export class Connection {
   /** @type {(fault: FullFault) => void} */
   #recover(fault) {
     if (this.state === State.CLOSED) return undefined; // by a listener that heard of the fault
-    if (isRefusal(fault)) return void this.#refused();
+    if (isRefusal(fault)) return void this.#refused(fault);
     if (isFinal(fault)) return this.#finish(TwinwireError.fromProblem(fault.problem, fault.status ?? 0));
     if (this.#retry.exhausted) return this.#finish(fault);
     const plan = this.#retry.plan(fault, () => this.#begin());
@@ -240,15 +259,19 @@ export class Connection {
     return this.#listener.retry(plan);
   }
 
-  async #refused() {
+  /** @type {(fault: FullFault) => Promise<void>} */
+  async #refused(fault) {
     this.#halt();
     this.#setState(this.cursor === null ? State.CONNECTING : State.RECONNECTING);
     const run = this.#run;
-    const again = !this.#renewed && (await this.#context.http.auth.renew());
+    const isThere = await this.#credential.hasAnother(fault);
     if (run !== this.#run) return;
-    this.#renewed = true;
-    if (again) this.#begin();
-    else this.#setState(State.UNAUTHORIZED);
+    if (isThere) {
+      this.#credential.tried();
+      return this.#begin();
+    }
+    this.#credential.refused(fault);
+    if (run === this.#run) this.#setState(State.UNAUTHORIZED); // the page may have asked for another beginning
   }
 
   /** @type {(error: TwinwireError | Fault | null) => void} */
@@ -282,7 +305,7 @@ export class Connection {
   }
 
   reconnect() {
-    this.#renewed = false;
+    this.#credential.reset();
     this.#retry.reset();
     this.restart("asked");
   }
@@ -299,19 +322,13 @@ export class Connection {
   }
 
   /** Rejects with UnansweredError if there is no WebSocket. @type {RootSource["request"]} */
-  request(message) {
-    return this.#requests.send(this.#link, message);
-  }
+  request = (message) => this.#requests.send(this.#link, message);
 
   /** @type {RootSource["subscribe"]} */
-  subscribe(topics) {
-    return this.topics.add(topics);
-  }
+  subscribe = (topics) => this.topics.add(topics);
 
   /** @type {RootSource["unsubscribe"]} */
-  unsubscribe(topics) {
-    return this.topics.remove(topics);
-  }
+  unsubscribe = (topics) => this.topics.remove(topics);
 
   /** The browser says that the network is gone; a connection that still works says otherwise. */
   offline() {
@@ -328,23 +345,5 @@ export class Connection {
     this.#halt();
     this.state = State.CLOSED;
     this.topics.closed();
-  }
-
-  /** What a change of topics needs of the connection; see topic-set.js. */
-  #carrier() {
-    return {
-      speaks: () => this.#link?.name === Transport.WEBSOCKET,
-      /** @param {object} message */
-      ask: (message) => {
-        this.#intake.topicsChanged();
-        this.#prober.cancel(); // it asked for the old topics
-        this.#prober.begin(true);
-        return this.#requests.send(this.#link, message, ({ id }) => this.#intake.position(id));
-      },
-      renew: () => {
-        this.#intake.topicsChanged();
-        if (this.#link !== null || this.#race !== null) this.restart("topics");
-      },
-    };
   }
 }

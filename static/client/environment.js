@@ -91,20 +91,16 @@ function canStream(env) {
 }
 
 /**
- * Transports that can't carry a token: a browser sets no header on them, and a token in a URL ends up in logs
- * and histories (RFC 9700, 4.3.2).
+ * An EventSource carries a token as a ticket, which has to be fetched.
  *
- * @type {ReadonlySet<string>}
- */
-const TOKENLESS = new Set([Transport.WEBSOCKET, Transport.EVENTSOURCE]);
-
-/**
  * @param {Environment} env
  * @param {TransportName} name
+ * @param {boolean} withToken
  */
-function isPresent(env, name) {
+function isPresent(env, name, withToken) {
   if (name === Transport.WEBSOCKET) return Boolean(env.WebSocket);
-  return name === Transport.EVENTSOURCE ? Boolean(env.EventSource) : Boolean(env.fetch);
+  if (name !== Transport.EVENTSOURCE) return Boolean(env.fetch);
+  return Boolean(env.EventSource) && (!withToken || Boolean(env.fetch));
 }
 
 /**
@@ -122,11 +118,9 @@ export function usableTransports(env, wanted, withToken = false) {
   const streams = canStream(env);
   const present = (wanted ?? DEFAULT_TRANSPORTS)
     .map((name) => (name === Transport.SSE && !streams ? Transport.EVENTSOURCE : name))
-    .filter((name) => isPresent(env, name));
+    .filter((name) => isPresent(env, name, withToken));
   if (present.length === 0) throw new TwinwireError("this platform has none of the wanted transports");
-  const usable = present.filter((name) => !withToken || !TOKENLESS.has(name));
-  if (usable.length === 0) throw new TwinwireError(`a token can't travel over ${present.join(" or ")}`, 422);
-  return [...new Set(usable)];
+  return [...new Set(present)];
 }
 
 /**

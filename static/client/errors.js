@@ -3,8 +3,10 @@
  * index.d.ts.
  */
 
+import { Refusal } from "./states.js";
+
 /** @import { FullFault } from "./internal.js" */
-/** @import { Problem } from "./index.js" */
+/** @import { Problem, RefusalReason } from "./index.js" */
 
 /** Milliseconds; a longer Retry-After is taken as ten minutes: a page must come back some time. */
 const ORDERED_MAX = 600_000;
@@ -55,14 +57,27 @@ export class OverrunError extends Error {
   }
 }
 
+/** @type {readonly string[]} */
+const REFUSALS = Object.values(Refusal);
+
 /**
- * The credentials were refused, visibly (401, 403) or as the server says it on a stream (1008, goodbye
- * `auth`).
+ * Why the credentials were refused, visibly (401, 403) or as the server says it on a stream (1008, goodbye
+ * `auth`, or its words in the Close frame); null if they were not.
  *
- * @param {Pick<FullFault, "status" | "code" | "reason">} fault
+ * @param {Pick<FullFault, "status" | "code" | "reason" | "refusal" | "detail">} fault
+ * @returns {RefusalReason | null}
  */
+export function refusalOf({ status, code, reason, refusal, detail = "" }) {
+  if (status === 403) return Refusal.FORBIDDEN;
+  if (status === 401) return Refusal.INVALID;
+  if (code !== 1008 && reason !== "auth") return null;
+  const told = refusal ?? detail.replace(/^auth:/, "");
+  return REFUSALS.includes(told) ? /** @type {RefusalReason} */ (told) : Refusal.INVALID;
+}
+
+/** @param {Parameters<typeof refusalOf>[0]} fault */
 export function isRefusal(fault) {
-  return fault.status === 401 || fault.status === 403 || fault.code === 1008 || fault.reason === "auth";
+  return refusalOf(fault) !== null;
 }
 
 /** The URL, or the fields of the request, are too long (RFC 9110, 15.5.15; RFC 6585, 5). */

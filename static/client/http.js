@@ -3,10 +3,13 @@
  * headers.
  */
 
-import { TwinwireError, hintOf, isRefusal, reasonOf, retryAfter } from "./errors.js";
+import { TwinwireError, hintOf, reasonOf, retryAfter } from "./errors.js";
 import { FaultKind, Transport } from "./states.js";
 
-/** @import { Environment, EventPage, FullFault } from "./internal.js" */
+export { Auth } from "./auth.js";
+
+/** @import { Auth } from "./auth.js" */
+/** @import { Environment, EventPage, FullFault, WireFault } from "./internal.js" */
 /** @import { Problem, TransportName } from "./index.js" */
 
 /**
@@ -19,6 +22,7 @@ import { FaultKind, Transport } from "./states.js";
  * @property {Record<string, string>} headers
  * @property {number} timeout milliseconds
  * @property {RequestInit} init
+ * @property {boolean} [renew] whether a 401 is asked again with a fresh token; true without it
  * @property {AbortSignal} [signal]
  */
 
@@ -26,46 +30,6 @@ import { FaultKind, Transport } from "./states.js";
 export const URL_MAX = 6_000;
 
 const REQUEST_TIMEOUT = 15_000; // ms; for publishing and history; a long poll brings its own
-
-/** The bearer token of one stream, and the way to a fresh one. */
-export class Auth {
-  #getToken;
-  /** @type {Promise<boolean> | null} */
-  #pending = null;
-
-  /** @type {string | null} */
-  token;
-
-  /**
-   * @param {string | null} [token]
-   * @param {() => string | null | Promise<string | null>} [getToken]
-   */
-  constructor(token, getToken) {
-    this.token = token ?? null;
-    this.#getToken = getToken ?? null;
-  }
-
-  get renewable() {
-    return this.#getToken !== null;
-  }
-
-  /** Asks for a token; several askers at once share one question. Whether there is one. */
-  async renew() {
-    const ask = this.#getToken;
-    if (!ask) return false;
-    this.#pending ??= Promise.resolve()
-      .then(() => ask())
-      .then((token) => {
-        this.token = token ?? null;
-        return this.token !== null;
-      })
-      .catch(() => false)
-      .finally(() => {
-        this.#pending = null;
-      });
-    return this.#pending;
-  }
-}
 
 /**
  * @param {Response} response
@@ -124,6 +88,19 @@ function refusal({ kind, status = 0, problem = null, detail = "no answer", retry
   return error;
 }
 
+/** A request's error as what ends a stream. @param {unknown} error @returns {WireFault} */
+export function faultOf(error) {
+  if (!(error instanceof TwinwireError)) return { kind: FaultKind.NETWORK, detail: reasonOf(error) };
+  const { status, problem, message, retryAfter: delay } = error;
+  return {
+    kind: status === 0 ? FaultKind.NETWORK : FaultKind.HTTP,
+    status: status || undefined,
+    problem,
+    retryAfter: delay,
+    detail: message,
+  };
+}
+
 export class Http {
   #env;
   #base;
@@ -167,11 +144,11 @@ export class Http {
    * @returns {{ url: string, headers: Record<string, string>, init: RequestInit }}
    */
   asking(path, longer, topics, params) {
-    const url = String(this.url(path, [...topicPairs(topics), ...params]));
+    const url = String(this.url(path, [...topicPairs(topics), ...params, ...this.auth.query]));
     if (url.length <= URL_MAX) return { url, headers: {}, init: {} };
     const asked = Object.fromEntries(params.filter(([, value]) => value !== null && value !== undefined));
     return {
-      url: String(this.url(longer)),
+      url: String(this.url(longer, this.auth.query)),
       headers: { "Content-Type": "application/json" },
       init: { method: "POST", body: JSON.stringify({ topics, ...asked }) },
     };
@@ -195,13 +172,13 @@ export class Http {
   }
 
   /**
-   * A JSON answer, null for 204. After 401 or 403 it asks for a fresh token once. Throws TwinwireError, with
-   * status 0 if no answer came from the service. `keepalive`: the request outlives the page.
+   * A JSON answer, null for 204. After 401 it asks for a fresh token once, unless `renew` is false. Throws
+   * TwinwireError, with status 0 if no answer came from the service. `keepalive`: the request outlives the page.
    *
    * @param {string | URL} url
-   * @param {{ method?: string, body?: string, keepalive?: boolean, timeout?: number }} options
+   * @param {{ method?: string, body?: string, keepalive?: boolean, renew?: boolean, timeout?: number }} options
    */
-  json(url, { method = "GET", body, keepalive = false, timeout = REQUEST_TIMEOUT } = {}) {
+  json(url, { method = "GET", body, keepalive = false, renew = true, timeout = REQUEST_TIMEOUT } = {}) {
     /** @type {Record<string, string>} */
     const headers = body === undefined ? {} : { "Content-Type": "application/json" };
     /** @param {Response} response */
@@ -212,6 +189,7 @@ export class Http {
       read,
       headers,
       timeout,
+      renew,
       init: { method, body, keepalive },
     });
   }
@@ -232,7 +210,7 @@ export class Http {
   /** @param {Question} question */
   async #answer(question) {
     const first = await this.#once(question);
-    const refused = first.fault && isRefusal(first.fault);
+    const refused = first.fault?.status === 401 && question.renew !== false;
     const { fault, body } = refused && (await this.auth.renew()) ? await this.#once(question) : first;
     if (fault) throw refusal(fault);
     return body;
@@ -273,5 +251,25 @@ export class Http {
     const params = Object.entries({ wait: 0, ...query });
     const { url, init } = this.asking("api/events", "api/events/read", topics ?? [], params);
     return this.json(url, /** @type {{ method?: string, body?: string }} */ (init));
+  }
+  /**
+   * A ticket for one stream on `topics`, where nothing but a URL can be sent. Throws TwinwireError.
+   *
+   * @param {readonly string[]} topics
+   * @returns {Promise<string>}
+   */
+  async ticket(topics) {
+    const body = JSON.stringify(topics.length > 0 ? { topics } : {});
+    const { ticket } = await this.json(this.url("api/tickets"), { method: "POST", body, renew: false });
+    return ticket;
+  }
+
+  /**
+   * Who asks, as the service sees it. Throws TwinwireError.
+   *
+   * @returns {Promise<{ subject: string | null, expires: string | null }>}
+   */
+  session() {
+    return this.json(this.url("api/session"));
   }
 }

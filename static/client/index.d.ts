@@ -18,8 +18,8 @@ export type TransportName = "websocket" | "sse" | "poll" | "eventsource";
  * - `live`: connected and caught up; this is the green light
  * - `reconnecting`: the connection is lost; another attempt runs or waits for its delay
  * - `offline`: as `reconnecting`, and the browser says that there is no network
- * - `unauthorized`: 401 or 403 twice, the second time with a token fresh from `getToken`; only `reconnect()`
- *   goes on
+ * - `unauthorized`: the credential was refused, also the fresh one from `getToken`, or may not do this (`:auth`
+ *   says why); only `reconnect()` goes on
  * - `closed`: by `close()`, by a refusal that no retry can change (422), or after `maxRetries`; final
  */
 export type StreamState =
@@ -82,6 +82,32 @@ export interface Draft {
   data?: unknown;
   /** Idempotency key, 1-128 bytes, unique per topic. */
   key?: string;
+}
+
+/**
+ * - `expired`, `revoked`: so the server says
+ * - `invalid`: no credential where one is needed, or one that is no good
+ * - `forbidden`: a credential that may not do this; no other token is asked for
+ */
+export type RefusalReason = "expired" | "revoked" | "invalid" | "forbidden";
+
+/** What becomes of the credential (docs/protocol.md, section 9). */
+export interface AuthNotice {
+  /**
+   * - `expiring`: it ends at `expires`; with `getToken` another one is on its way
+   * - `renewed`: the connection has another one
+   * - `reduced`: `lost` may not be read any more, and are not among `topics` now
+   * - `refused`: nothing more is tried; the state is `unauthorized`
+   */
+  readonly state: "expiring" | "renewed" | "reduced" | "refused";
+  readonly subject: string | null;
+  /** RFC 3339; null: it does not end. */
+  readonly expires: string | null;
+  readonly lost: readonly string[];
+  /** Of `refused`. */
+  readonly reason: RefusalReason | null;
+  /** Of `refused`, for people: what the server said. */
+  readonly detail: string | null;
 }
 
 /** Why a connection ended, or an attempt failed. */
@@ -174,6 +200,7 @@ export interface StreamNotices {
   ":anomaly": { kind: "prev" | "epoch"; event: WireEvent; cursor: Cursor | null; repaired: boolean | null };
   /** The cursor moved without an event of this page (heartbeat, caught_up). */
   ":cursor": { cursor: Cursor };
+  ":auth": AuthNotice;
   /** Many tabs, one connection: whether this tab holds it. null: it has a connection of its own. */
   ":role": { role: "leader" | "follower" | null };
   /** The stream ended for good; `error` is null after `close()`. */
@@ -198,11 +225,15 @@ export interface ConnectOptions {
   /** Allowed transports, best first. Default: websocket, sse, poll (eventsource where fetch can't stream). */
   transports?: readonly TransportName[];
   /**
-   * Bearer token, in the Authorization header of every request. WebSocket and EventSource, which have none,
-   * are left out then: a token never goes into a URL.
+   * Bearer token: in the Authorization header, as a WebSocket's subprotocol or its first message, and for an
+   * EventSource exchanged for a ticket. Never in a URL. With it, or with `getToken`, nobody is ever served as
+   * nobody: streams and reads say that somebody is expected.
    */
   token?: string | null;
-  /** Asked at the start if there is no `token`, and once after each 401 or 403. */
+  /**
+   * Asked at the start if there is no `token`; once before the token ends, and then the connection goes on with
+   * the fresh one; and once after a 401. Gives null, or fails, if there is none.
+   */
   getToken?: () => string | null | Promise<string | null>;
   /** The service's root, e.g. `https://live.example/tw/`. Default: the parent of this module's folder. */
   baseUrl?: string | URL;
@@ -218,7 +249,6 @@ export interface ConnectOptions {
    * (the user's id) is needed, since tokens rotate: without it, each tab has its own connection.
    */
   tabs?: boolean | { group: string };
-  credentials?: RequestCredentials;
 
   /** Attempts in a row before the stream gives up. Default: Infinity. */
   maxRetries?: number;
@@ -248,9 +278,12 @@ export interface ConnectOptions {
   /** Events that an async iterator may lag behind. Default 10,000. */
   iteratorLimit?: number;
 
+  /** Of fetch and EventSource: `include` for cookies of another origin. Default: `same-origin`. */
+  credentials?: RequestCredentials;
+
   /* The platform, for tests and for the wire lab; each defaults to the global of that name; null: missing. */
   fetch?: typeof fetch | null;
-  WebSocket?: (new (url: string) => WebSocket) | null;
+  WebSocket?: (new (url: string, protocols?: string[]) => WebSocket) | null;
   EventSource?: (new (url: string, init?: EventSourceInit) => EventSource) | null;
   BroadcastChannel?: (new (name: string) => BroadcastChannel) | null;
   locks?: LockManager | null;
@@ -282,6 +315,10 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
   readonly topics: readonly string[];
   readonly stats: StreamStats;
   readonly role: "leader" | "follower" | null;
+  /** Whose connection it is, as the server said; null: nobody's, or not known yet. */
+  readonly subject: string | null;
+  /** When the credential ends, RFC 3339; null: never, or not known yet. */
+  readonly expires: string | null;
   /** Seconds between heartbeats, as the server said; null before the first connection. */
   readonly heartbeat: number | null;
 

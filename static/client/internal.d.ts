@@ -3,6 +3,7 @@
 import type { TwinwireError } from "./errors.js";
 import type { Http } from "./http.js";
 import type {
+  AuthNotice,
   ConnectOptions,
   ControlFrame,
   Cursor,
@@ -15,7 +16,7 @@ import type {
   WireEvent,
 } from "./index.js";
 import type { Link } from "./link.js";
-import type { Position } from "./source.js";
+import type { Access, Position } from "./source.js";
 
 /** What a timer is differs from platform to platform; it is only ever handed back. */
 export type Timer = unknown;
@@ -66,6 +67,8 @@ export interface Context {
   readonly memoryKey: string;
   /** Seconds that a long poll waits, as the path has taught; see transports/poll.js. */
   readonly patience: { seconds: number };
+  /** The token with which a WebSocket never opened, if one did not; see transports/websocket.js. */
+  readonly handshake: { failed: string | null };
 }
 
 /** What one connection asks for. No topic: all of them. */
@@ -81,6 +84,8 @@ export type Frame = WireEvent | ControlFrame;
 export interface FullFault extends Fault {
   /** What the service itself said (RFC 9457). */
   readonly problem?: Problem | null;
+  /** Of a goodbye `auth`: its `detail`. */
+  readonly refusal?: string;
   /** Milliseconds without a byte, when the connection ended. */
   readonly silence?: number;
 }
@@ -143,11 +148,15 @@ export interface Hello {
   readonly state: StreamState;
   readonly transport: TransportName | null;
   readonly heartbeat: number | null;
+  /** Whose connection it is. */
+  readonly access: Access;
 }
 
 export interface Frames {
   readonly kind: "frames";
   readonly tab: string;
+  /** Whose events these are. */
+  readonly subject: string | null;
   readonly from: Cursor | null;
   readonly to: Cursor;
   readonly events: readonly WireEvent[];
@@ -156,6 +165,7 @@ export interface Frames {
 export type TabMessage =
   | Hello
   | Frames
+  | { readonly kind: "auth"; readonly tab: string; readonly notice: AuthNotice }
   | { readonly kind: "refused"; readonly tab: string; readonly to: string }
   | { readonly kind: "join"; readonly tab: string; readonly topics: readonly string[] }
   | { readonly kind: "leave" | "wake" | "reconnect"; readonly tab: string };
@@ -178,4 +188,6 @@ export interface TabPort {
   refused(): void;
   /** The leader's connection ended for good. */
   ended(error: TwinwireError | Fault | null): void;
+  /** This tab is, or its leader is, somebody else than those with whom it shares. */
+  foreign(): void;
 }

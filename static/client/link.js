@@ -5,9 +5,10 @@
  * Its owner hears `linkConnected`, `linkFrame`, `linkProductive` and, once and last, `linkEnded`.
  */
 
+import { AUTH_REF } from "./auth.js";
 import { isCursor } from "./cursor.js";
 import { boundedDelay, reasonOf } from "./errors.js";
-import { FaultKind } from "./states.js";
+import { AuthState, FaultKind } from "./states.js";
 import { openEventSource } from "./transports/eventsource.js";
 import { openPoll } from "./transports/poll.js";
 import { openSse } from "./transports/sse.js";
@@ -15,7 +16,7 @@ import { openWebSocket } from "./transports/websocket.js";
 
 /** @import { Context, Frame, LinkOwner, StreamRequest, Timer } from "./internal.js" */
 /** @import { Wire, WireFault, WireListener } from "./internal.js" */
-/** @import { ControlFrame, TransportName, WireEvent } from "./index.js" */
+/** @import { ControlFrame, Problem, TransportName, WireEvent } from "./index.js" */
 
 /** @type {Record<TransportName, (context: Context, request: StreamRequest, link: Link) => Wire>} */
 const OPENERS = { websocket: openWebSocket, sse: openSse, poll: openPoll, eventsource: openEventSource };
@@ -46,6 +47,10 @@ export class Link {
 
   /** The connection frame; null before it came. @type {ControlFrame | null} */
   connection = null;
+  /** The token with which it was opened, or that it was told later. @type {string | null} */
+  token = null;
+  /** When its credential ends, once the server has warned of it, in milliseconds since 1970. @type {number | null} */
+  endsAt = null;
   caughtUp = false;
   productive = false;
   ended = false;
@@ -78,6 +83,7 @@ export class Link {
     this.#arm("start", connectTimeout, () =>
       this.end({ kind: FaultKind.TIMEOUT, detail: "no handshake in time" }),
     );
+    this.token = this.#context.http.auth.token;
     try {
       this.#wire = OPENERS[this.name](this.#context, this.request, this);
       if (this.ended) this.#wire.close();
@@ -150,14 +156,18 @@ export class Link {
     if (!this.connection) this.#first(frame);
     else if (frame.topic !== undefined) this.#event(frame);
     else if (frame.type === "goodbye") this.#goodbye(frame);
+    else if (frame.type === "problem" && frame.ref === AUTH_REF) this.#problem(frame);
     else {
       if (frame.type === "caught_up") this.caughtUp = true;
+      if (frame.type === "auth") this.#warned(frame);
       this.#owner.linkFrame(this, frame);
     }
   }
 
   /** @param {Frame} frame */
   #first(frame) {
+    if (frame.topic === undefined && frame.type === "goodbye") return this.#goodbye(frame);
+    if (frame.topic === undefined && frame.type === "problem") return this.#problem(frame);
     if (frame.topic !== undefined || frame.type !== "connection") {
       return this.end({ kind: FaultKind.PROTOCOL, detail: "the first frame is not a connection frame" });
     }
@@ -187,15 +197,34 @@ export class Link {
 
   /** @param {ControlFrame} frame */
   #goodbye(frame) {
-    this.#owner.linkFrame(this, frame);
-    const { reason, code, retry } = frame;
+    if (this.connection) this.#owner.linkFrame(this, frame);
+    const { reason, code, retry, detail } = frame;
     this.end({
       kind: FaultKind.GOODBYE,
       reason: typeof reason === "string" ? reason : undefined,
       code: typeof code === "number" ? code : undefined,
+      refusal: typeof detail === "string" ? detail : undefined,
       retryAfter: boundedDelay(retry),
-      detail: `goodbye: ${reason}`,
+      detail: detail ? `goodbye: ${reason}, ${detail}` : `goodbye: ${reason}`,
     });
+  }
+
+  /** What was asked for with the first messages is refused. @param {ControlFrame} frame */
+  #problem(frame) {
+    const { status, title, detail } = frame;
+    this.end({
+      kind: FaultKind.HTTP,
+      status: Number(status),
+      problem: /** @type {Problem} */ (frame),
+      detail: String(detail ?? title),
+    });
+  }
+
+  /** @param {ControlFrame} frame */
+  #warned({ state, in: seconds }) {
+    const isEnding = state === AuthState.EXPIRING && typeof seconds === "number";
+    if (isEnding) this.endsAt = this.#env.now() + seconds * 1_000;
+    else if (state === AuthState.RENEWED) this.endsAt = null;
   }
 
   // -- productive: an event after the proving time, or a long enough life

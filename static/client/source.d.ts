@@ -7,6 +7,7 @@
 
 import type { TwinwireError } from "./errors.js";
 import type {
+  AuthNotice,
   ControlFrame,
   Cursor,
   Fault,
@@ -23,6 +24,12 @@ export type Reply = ControlFrame;
 /** A position from which a change of topics holds; null if nothing changed, or none is known yet. */
 export interface Position {
   readonly id: Cursor | null;
+}
+
+/** Whose a connection is, and until when; both null for nobody's, and before it is known. */
+export interface Access {
+  readonly subject: string | null;
+  readonly expires: string | null;
 }
 
 /**
@@ -43,6 +50,8 @@ export interface Source {
   readonly transport: TransportName | null;
   /** Seconds, as the server said; null before it has. */
   readonly heartbeat: number | null;
+
+  readonly access: Access;
 
   /** Begins. Once. */
   start(): void;
@@ -111,6 +120,8 @@ export interface SourceListener extends IntakeListener {
   /** A connection began: what comes until `live` is a replay. */
   connected(frame: ControlFrame): void;
   frame(frame: WireEvent | ControlFrame, transport: TransportName): void;
+  /** What becomes of the credential. `lost` are of all topics of a shared connection. */
+  auth(notice: AuthNotice): void;
   /** Last, once: null after `close`, else why no attempt will follow. */
   ended(error: TwinwireError | Fault | null): void;
 }

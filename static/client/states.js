@@ -33,6 +33,22 @@ export const FaultKind = Object.freeze({
   DROPPED: "dropped",
 });
 
+/** Why a credential was refused. */
+export const Refusal = Object.freeze({
+  EXPIRED: "expired",
+  REVOKED: "revoked",
+  INVALID: "invalid",
+  FORBIDDEN: "forbidden",
+});
+
+/** What a page is told of its credential. */
+export const AuthState = Object.freeze({
+  EXPIRING: "expiring",
+  RENEWED: "renewed",
+  REDUCED: "reduced",
+  REFUSED: "refused",
+});
+
 /** Which part a tab plays where many share one connection. */
 export const Role = Object.freeze({ LEADER: "leader", FOLLOWER: "follower" });
 

@@ -8,41 +8,25 @@ import { isCursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
 import { baseUrl, environment, settings, usableTransports } from "./environment.js";
 import { TwinwireError } from "./errors.js";
-import { Auth, Http } from "./http.js";
+import { Auth } from "./auth.js";
+import { Http } from "./http.js";
 import { MessageIterator } from "./iterator.js";
 import { Publisher } from "./publisher.js";
 import { watchPage } from "./signals.js";
-import { State } from "./states.js";
+import { AuthState, Refusal, State } from "./states.js";
 import { Stats } from "./stats.js";
 import { CursorStore } from "./store.js";
-import { digest, Tabs } from "./tabs/tabs.js";
+import { groupName } from "./tabs/group.js";
+import { Tabs } from "./tabs/tabs.js";
 import { readTopics, topicMatcher } from "./topics.js";
 
-/** @import { Environment } from "./internal.js" */
-/** @import { ConnectOptions, Cursor, Draft, Fault, GapFrame } from "./index.js" */
+/** @import { AuthNotice, ConnectOptions, Cursor, Draft, Fault, GapFrame } from "./index.js" */
 /** @import { StreamNotices, StreamState, TransportName, WireEvent } from "./index.js" */
 /** @import { RootSource, SourceListener } from "./source.js" */
 /** @import { Listener } from "./emitter.js" */
 
 /** @type {(state: StreamState) => boolean} */
 const isLost = (state) => state === State.RECONNECTING || state === State.OFFLINE;
-
-/**
- * Whether this stream shares its connection, and the name of its group; null if it has one of its own.
- *
- * @param {Environment} env
- * @param {URL} base
- * @param {readonly TransportName[]} transports
- * @param {ConnectOptions} options
- */
-function groupName(env, base, transports, { tabs = true, token, getToken }) {
-  if (!tabs || !env.locks || !env.BroadcastChannel || !env.fetch) return null;
-  // With rotating tokens only the page knows which tabs belong to one user: nobody gets to see another one's
-  // events.
-  if (getToken && typeof tabs !== "object") return null;
-  const owner = typeof tabs === "object" ? `group:${tabs.group}` : `token:${token ?? ""}`;
-  return `twinwire:${base}:${transports.join(",")}:${digest(owner)}`;
-}
 
 export class Stream {
   #env;
@@ -66,6 +50,8 @@ export class Stream {
   #lastTransport = null;
   /** Why it ended. @type {TwinwireError | Fault | null} */
   #error = null;
+  /** Why it is `unauthorized`. @type {AuthNotice | null} */
+  #refusal = null;
 
   /** @param {ConnectOptions} options */
   constructor(options = {}) {
@@ -75,7 +61,7 @@ export class Stream {
     this.#matches = topicMatcher(this.#topics);
     const base = baseUrl(options.baseUrl);
     const auth = new Auth(options.token, options.getToken);
-    const transports = usableTransports(this.#env, options.transports, auth.token !== null || auth.renewable);
+    const transports = usableTransports(this.#env, options.transports, auth.expected);
     this.#http = new Http(this.#env, base, auth, options.credentials);
     this.#store = new CursorStore(this.#env, options.cursorKey ?? null);
     this.#source = this.#open(options, base, transports);
@@ -100,6 +86,7 @@ export class Stream {
       transports,
       memoryKey: `twinwire:transport:${base}`,
       patience: { seconds: Infinity },
+      handshake: { failed: null },
     };
     // A cursor that the page names belongs to what the page shows; a stored one is newer than `earliest` or
     // `latest`.
@@ -139,6 +126,14 @@ export class Stream {
     return this.#source.heartbeat;
   }
 
+  get subject() {
+    return this.#source.access.subject;
+  }
+
+  get expires() {
+    return this.#source.access.expires;
+  }
+
   // -- from the source
 
   /** @returns {SourceListener} */
@@ -159,6 +154,7 @@ export class Stream {
       gap: (gap) => this.#gap(gap),
       moved: (_before, cursor) => this.#moved(cursor),
       anomaly: (detail) => this.#anomaly(detail),
+      auth: (detail) => this.#auth(detail),
       ended: (error) => this.#ended(error),
     };
   }
@@ -218,6 +214,16 @@ export class Stream {
     this.#emitter.emit(":anomaly", detail);
   }
 
+  /** @param {AuthNotice} notice */
+  #auth(notice) {
+    const mine = this.#topics;
+    const lost = notice.lost.filter((topic) => mine === null || mine.includes(topic));
+    if (notice.state === AuthState.REDUCED && lost.length === 0) return; // another tab's
+    if (mine !== null && lost.length > 0) this.#setTopics(mine.filter((topic) => !lost.includes(topic)));
+    if (notice.state === AuthState.REFUSED) this.#refusal = notice;
+    this.#emitter.emit(":auth", { ...notice, lost });
+  }
+
   /** @param {TwinwireError | Fault | null} error */
   #ended(error) {
     this.#error = error;
@@ -235,19 +241,13 @@ export class Stream {
   // -- for the page
 
   /** @type {(type: string, fn: Listener) => () => void} */
-  on(type, fn) {
-    return this.#emitter.on(type, fn);
-  }
+  on = (type, fn) => this.#emitter.on(type, fn);
 
   /** @type {(type: string, fn: Listener) => () => void} */
-  once(type, fn) {
-    return this.#emitter.once(type, fn);
-  }
+  once = (type, fn) => this.#emitter.once(type, fn);
 
   /** @type {(type: string, fn?: Listener) => void} */
-  off(type, fn) {
-    this.#emitter.off(type, fn);
-  }
+  off = (type, fn) => this.#emitter.off(type, fn);
 
   [Symbol.asyncIterator]() {
     const iterator = new MessageIterator(this.#settings.iteratorLimit, (done) =>
@@ -320,8 +320,9 @@ export class Stream {
 
   #reason() {
     if (this.#error instanceof Error) return this.#error;
-    const status = this.#state === State.UNAUTHORIZED ? 401 : 0;
-    return new TwinwireError(this.#error?.detail ?? `the stream is ${this.#state}`, status);
+    const { reason = null, detail = null } = (this.#state === State.UNAUTHORIZED && this.#refusal) || {};
+    const status = this.#state !== State.UNAUTHORIZED ? 0 : reason === Refusal.FORBIDDEN ? 403 : 401;
+    return new TwinwireError(detail ?? this.#error?.detail ?? `the stream is ${this.#state}`, status);
   }
 
   reconnect() {

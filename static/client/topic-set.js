@@ -6,7 +6,12 @@
 
 import { TwinwireError } from "./errors.js";
 import { UnansweredError } from "./requests.js";
+import { Transport } from "./states.js";
 
+/** @import { Intake } from "./intake.js" */
+/** @import { Link } from "./link.js" */
+/** @import { Prober } from "./probe.js" */
+/** @import { Requests } from "./requests.js" */
 /** @import { Position, Reply } from "./source.js" */
 
 /**
@@ -15,6 +20,33 @@ import { UnansweredError } from "./requests.js";
  * @property {(message: object) => Promise<Reply>} ask
  * @property {() => void} renew connects anew
  */
+
+/**
+ * What a change of topics needs of a connection.
+ *
+ * @param {object} connection
+ * @param {Requests} connection.requests
+ * @param {Intake} connection.intake
+ * @param {Prober} connection.prober
+ * @param {() => Link | null} connection.link
+ * @param {() => void} connection.restart
+ * @returns {Carrier}
+ */
+export function carrierOf({ requests, intake, prober, link, restart }) {
+  return {
+    speaks: () => link()?.name === Transport.WEBSOCKET,
+    ask: (message) => {
+      intake.topicsChanged();
+      prober.cancel(); // it asked for the old topics
+      prober.begin(true);
+      return requests.send(link(), message, ({ id }) => intake.position(id));
+    },
+    renew: () => {
+      intake.topicsChanged();
+      restart();
+    },
+  };
+}
 
 /** Asked for when no topic is left: a request without a topic would mean all of them. */
 const NO_TOPIC = "~";
@@ -85,6 +117,12 @@ export class TopicSet {
       if (error instanceof UnansweredError) return { id: null };
       throw error;
     }
+  }
+
+  /** The server took them off the connection: a later one that asked for them would be refused. @param {readonly string[]} topics */
+  lose(topics) {
+    if (this.list !== null && topics.length > 0)
+      this.list = this.list.filter((topic) => !topics.includes(topic));
   }
 
   /** A connection that asked for all of `list` stands at `cursor`. @param {string | null} cursor */

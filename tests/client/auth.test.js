@@ -1,92 +1,313 @@
-/** Tokens: where they travel, the one question to getToken, and the clear state after it. */
+/** Tokens: where they travel, the one question to getToken, renewal in place, and the clear state after a refusal. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { World } from "./support/world.js";
+import { Auth } from "../../static/client/auth.js";
+import { range, World } from "./support/world.js";
 
-test("the token is a header, never a part of a URL", async () => {
+const SECOND = 1_000;
+
+/** A world that knows tokens: `give(seconds)` makes one of ada's that lives so long. */
+function guarded() {
   const world = new World();
-  for (const transport of ["sse", "poll"]) {
-    const tab = world.open({ transports: [transport], token: "t1" });
-    const asked = [tab.stream.publish({ topic: "a", type: "log" }), tab.stream.history()];
-    await world.clock.advance(10);
-    await Promise.all(asked);
-  }
-  const used = new Set(world.network.attempts.map(({ transport }) => transport));
-  assert.deepEqual(used, new Set(["sse", "post", "poll"]));
-  for (const { headers, url } of world.network.attempts) {
-    assert.equal(headers.Authorization, "Bearer t1");
-    assert.doesNotMatch(String(url), /t1|token/);
-  }
-});
+  let count = 0;
+  world.give = (seconds = Infinity, subject = "ada") =>
+    world.network.guard.add(`token-${(count += 1)}`, subject, world.clock.now() + seconds * SECOND);
+  return world;
+}
 
-test("with a token, the transports that have no headers are left out", async () => {
-  for (const credentials of [{ token: "t1" }, { getToken: () => "t1" }]) {
-    const world = new World();
-    const tab = world.open(credentials);
-    await tab.live();
-    assert.equal(tab.stream.transport, "sse");
-    await world.clock.advance(10 * 60_000);
-    assert.deepEqual([world.network.tried("websocket"), world.network.tried("eventsource")], [[], []]);
-  }
-});
-
-test("a token with only such transports is an error; without a token they are fine", () => {
-  const world = new World();
-  for (const transport of ["websocket", "eventsource"]) {
-    const refused = { name: "TwinwireError", status: 422, message: new RegExp(transport) };
-    assert.throws(() => world.open({ transports: [transport], token: "t1" }), refused);
-    world.open({ transports: [transport], token: null }).stream.close();
-  }
-});
-
-test("without a token, getToken is asked before the first attempt", async () => {
-  const world = new World();
-  const tab = world.open({ getToken: async () => "fresh" });
-  await tab.live();
-  assert.equal(world.network.attempts[0].headers.Authorization, "Bearer fresh");
-});
-
-for (const status of [401, 403]) {
-  test(`${status} asks getToken once, goes on with the fresh token`, async () => {
-    const world = new World();
-    let asked = 0;
-    world.network.set({ sse: status });
-    const getToken = () => {
-      asked += 1;
-      world.network.set({ sse: "ok" });
-      return "new";
-    };
-    const tab = world.open({ token: "old", getToken });
-    await tab.live();
-    assert.equal(asked, 1);
-    assert.equal(world.network.tried("sse").at(-1).headers.Authorization, "Bearer new");
+/** A page whose getToken is counted. */
+function asking(world, getToken, options = {}) {
+  const tab = world.open({
+    getToken: () => {
+      tab.asked.push(world.clock.now());
+      return getToken(tab.asked.length);
+    },
+    ...options,
   });
+  tab.asked = [];
+  return tab;
+}
 
-  test(`${status} again stops, says so, and tries no more`, async () => {
-    const world = new World();
-    let asked = 0;
-    world.network.set({ sse: status, poll: status });
-    const tab = world.open({ token: "old", getToken: () => `new${(asked += 1)}` });
-    await world.clock.advance(100);
-    assert.equal(tab.stream.state, "unauthorized");
-    await assert.rejects(tab.stream.ready(), { status: 401 });
-    assert.equal(asked, 1);
-    const attempts = world.network.attempts.length;
-    tab.page.fire("online");
-    tab.page.show();
-    await world.clock.advance(10 * 60_000);
-    assert.equal(world.network.attempts.length, attempts);
-    world.network.up();
-    tab.stream.reconnect();
+const refusals = (tab) => tab.noticed(":auth").filter(({ state }) => state === "refused");
+
+test("a token that no request could carry is an error, and is not named; from getToken it is none", async () => {
+  for (const token of ["", "a b", "a\nb", "ü", 7]) {
+    const expected = { name: "TwinwireError", status: 422, message: /^a token is a text of visible ASCII/ };
+    assert.throws(() => new Auth(token), expected);
+    const auth = new Auth("old", () => token);
+    assert.deepEqual([await auth.renew(), auth.token], [false, "old"]);
+  }
+});
+
+for (const transport of ["websocket", "sse", "poll", "eventsource"]) {
+  test(`${transport} goes with a token, which is in no URL`, async () => {
+    const world = guarded();
+    const token = world.give();
+    const tab = world.open({ transports: [transport], token });
     await tab.live();
+    world.log.many(3);
+    const asked = [tab.stream.publish({ topic: "a", type: "log" }), tab.stream.history()];
+    await world.clock.advance(100);
+    await Promise.all(asked);
+    assert.deepEqual([tab.offsets, tab.stream.transport], [range(1, 4), transport]);
+    assert.deepEqual([tab.stream.subject, tab.stream.expires], ["ada", null]);
+    for (const { url, transport: name } of world.network.attempts) {
+      assert.equal(String(url).includes(token), false);
+      assert.equal(url.searchParams.has("access_token"), false);
+      const isRead = ["websocket", "sse", "poll", "eventsource"].includes(name);
+      assert.equal(url.searchParams.get("auth"), isRead ? "required" : null, name);
+    }
+    assert.equal(JSON.stringify([tab.notices, tab.events]).includes(token), false);
   });
 }
 
+test("each EventSource has a ticket of its own", async () => {
+  const world = guarded();
+  const tab = world.open({ transports: ["eventsource"], token: world.give() });
+  await tab.live();
+  world.network.cut();
+  await tab.live();
+  const tickets = world.network.tried("eventsource").map(({ url }) => url.searchParams.get("ticket"));
+  assert.equal(new Set(tickets).size, 2);
+});
+
+test("without a token, getToken is asked before the first attempt; until then it is connecting", async () => {
+  const world = guarded();
+  let answer = null;
+  const tab = world.open({ getToken: () => new Promise((resolve) => (answer = resolve)) });
+  await world.clock.advance(60 * SECOND);
+  assert.deepEqual([tab.stream.state, world.network.attempts.length], ["connecting", 0]);
+  answer(world.give());
+  await tab.live();
+  assert.equal(world.network.attempts[0].protocols[1], "twinwire.bearer.token-1");
+});
+
+// -- renewal
+
+for (const transport of ["websocket", "sse", "eventsource"]) {
+  test(`${transport}: a token that ends is renewed in place, again and again, and no event is missed`, async () => {
+    const world = guarded();
+    const tab = asking(world, () => world.give(100), { transports: [transport], token: world.give(100) });
+    await tab.live();
+    for (let n = 0; n < 500; n += 1) {
+      world.log.publish("a");
+      await world.clock.advance(SECOND);
+    }
+    assert.deepEqual(tab.offsets, range(1, 500));
+    assert.equal(world.network.tried(transport).length, 1, "one connection");
+    assert.equal(tab.asked.length, world.network.guard.renewals.length);
+    assert.ok(tab.asked.length >= 8 && tab.asked.length <= 12, `${tab.asked.length} questions`);
+    assert.deepEqual(
+      tab.noticed(":state").map(({ state }) => state),
+      ["replaying", "live"],
+    );
+    const told = tab.noticed(":auth").map(({ state }) => state);
+    assert.deepEqual(new Set(told), new Set(["expiring", "renewed"]));
+    assert.equal(Date.parse(tab.stream.expires) > world.clock.now(), true);
+  });
+}
+
+test("a poll has nobody who warns it: it goes on with a fresh token after the 401", async () => {
+  const world = guarded();
+  const tab = asking(world, () => world.give(60), { transports: ["poll"], token: world.give(60) });
+  await tab.live();
+  for (let n = 0; n < 300; n += 1) {
+    world.log.publish("a");
+    await world.clock.advance(SECOND);
+  }
+  assert.deepEqual([tab.offsets, tab.stream.subject], [range(1, 300), "ada"]);
+  assert.ok(tab.asked.length >= 4 && tab.asked.length <= 5, `${tab.asked.length} questions`);
+});
+
+test("the question is spread over 20 s, and never comes in the last moments", async () => {
+  for (const [life, random, at] of [
+    [100, 0, 40],
+    [100, 0.999, 59.98],
+    [20, 0.999, 14.985],
+    [4, 0.999, 1.998],
+  ]) {
+    const world = guarded();
+    const start = world.clock.now();
+    const tab = asking(world, () => world.give(), { token: world.give(life), random: () => random });
+    await world.clock.advance(life * SECOND);
+    assert.equal(tab.asked.length, 1);
+    const after = (tab.asked[0] - start) / SECOND;
+    assert.ok(Math.abs(after - at) < 0.1, `${after} s of ${life} s, not ${at} s`);
+    assert.equal(world.network.attempts.length, 1);
+  }
+});
+
+test("a getToken that fails is asked again until the end; the connection stays", async () => {
+  const world = guarded();
+  const answer = (n) => (n < 4 ? Promise.reject(new Error("login is down")) : world.give());
+  const tab = asking(world, answer, { token: world.give(100) });
+  await world.clock.advance(300 * SECOND);
+  assert.deepEqual([tab.asked.length, world.network.attempts.length], [4, 1]);
+  assert.equal(tab.stream.state, "live");
+});
+
+test("a token that could not be told is told again, and not asked for again", async () => {
+  const world = guarded();
+  world.network.auth = 503;
+  const tab = asking(world, () => world.give(), { transports: ["sse"], token: world.give(100) });
+  await world.clock.advance(55 * SECOND);
+  assert.deepEqual([tab.asked.length, world.network.guard.renewals.length], [1, 0]);
+  assert.ok(world.network.tried("auth").length > 1);
+  world.network.auth = "ok";
+  await world.clock.advance(30 * SECOND);
+  assert.deepEqual([tab.asked.length, world.network.guard.renewals.length], [1, 1]);
+  assert.equal(tab.stream.state, "live");
+});
+
+test("a page's own store that hands out the token that ends is asked again, and at the end once more", async () => {
+  const world = guarded();
+  const old = world.give(100);
+  const tab = asking(world, () => old, { transports: ["sse"], token: old });
+  await world.clock.advance(99 * SECOND);
+  assert.ok(tab.asked.length > 2 && tab.asked.length < 20, `${tab.asked.length} questions`);
+  assert.equal(world.network.tried("auth").length, 0, "the server is not told what it knows");
+  await world.clock.advance(20 * SECOND);
+  assert.equal(tab.stream.state, "unauthorized");
+  assert.equal(world.network.tried("sse").length, 2, "one reconnect with what it was given");
+});
+
+test("another user's token can't be told to this connection: a new one is made, from the cursor", async () => {
+  for (const transport of ["websocket", "sse"]) {
+    const world = guarded();
+    const token = world.give(100);
+    const tab = asking(world, () => world.give(Infinity, "bob"), { transports: [transport], token });
+    await tab.live();
+    for (let n = 0; n < 120; n += 1) {
+      world.log.publish("a");
+      await world.clock.advance(SECOND);
+    }
+    assert.deepEqual([tab.offsets, tab.stream.subject], [range(1, 120), "bob"]);
+    assert.deepEqual([tab.asked.length, world.network.tried(transport).length], [1, 2]);
+  }
+});
+
+test("without getToken nobody is asked: told of the end, and then it is the end", async () => {
+  const world = guarded();
+  const tab = world.open({ token: world.give(100) });
+  await world.clock.advance(300 * SECOND);
+  assert.deepEqual(
+    tab.noticed(":auth").map(({ state, reason }) => [state, reason]),
+    [
+      ["expiring", null],
+      ["expiring", null],
+      ["refused", "expired"],
+    ],
+  );
+  assert.deepEqual([tab.stream.state, world.network.attempts.length], ["unauthorized", 1]);
+});
+
+test("what the fresh token does not cover leaves the topics, so that a reconnect is not refused for it", async () => {
+  const world = guarded();
+  const tab = world.open({ topics: ["a", "b"], token: world.give() });
+  await tab.live();
+  world.network.guard.reduce(["b"]);
+  await world.clock.advance(10);
+  const [{ state, lost }] = tab.noticed(":auth");
+  assert.deepEqual([state, lost, tab.stream.topics], ["reduced", ["b"], ["a"]]);
+  world.network.cut();
+  await tab.live();
+  assert.deepEqual(world.network.attempts.at(-1).url.searchParams.getAll("topic"), ["a"]);
+});
+
+// -- refusals
+
+test("revoked: one fresh token, then it goes on; without one it is unauthorized, and says why", async () => {
+  const world = guarded();
+  const [first, second] = [world.give(), world.give()];
+  const lucky = asking(world, () => second, { token: first });
+  const unlucky = world.open({ token: first });
+  await lucky.live();
+  await unlucky.live();
+  world.network.guard.revoke(first);
+  await lucky.live();
+  assert.equal(lucky.asked.length, 1);
+  assert.equal(unlucky.stream.state, "unauthorized");
+  assert.equal(refusals(unlucky)[0].reason, "revoked");
+  await assert.rejects(unlucky.stream.ready(), { status: 401 });
+});
+
+test("401 asks getToken once, goes on with the fresh token", async () => {
+  const world = new World();
+  let asked = 0;
+  world.network.set({ websocket: "refuse", sse: 401 });
+  const getToken = () => {
+    asked += 1;
+    world.network.set({ sse: "ok" });
+    return "new";
+  };
+  const tab = world.open({ token: "old", getToken });
+  await tab.live();
+  assert.equal(asked, 1);
+  assert.equal(world.network.tried("sse").at(-1).headers.Authorization, "Bearer new");
+});
+
+test("401 again stops, says so, and tries no more", async () => {
+  const world = new World();
+  world.network.set({ websocket: "refuse", sse: 401, poll: 401 });
+  const tab = asking(world, (n) => `new${n}`, { token: "old" });
+  await world.clock.advance(100);
+  assert.deepEqual([tab.stream.state, tab.asked.length], ["unauthorized", 1]);
+  await assert.rejects(tab.stream.ready(), { status: 401, message: "No: 401" });
+  const attempts = world.network.attempts.length;
+  tab.page.fire("online");
+  tab.page.show();
+  await world.clock.advance(10 * 60_000);
+  assert.equal(world.network.attempts.length, attempts);
+  world.network.up();
+  tab.stream.reconnect();
+  await tab.live();
+  assert.equal(tab.asked.length, 2, "another beginning begins with another token");
+});
+
+test("403 and a goodbye `forbidden` stop at once: no other token of this bearer would help", async () => {
+  for (const how of ["status", "goodbye"]) {
+    const world = new World();
+    if (how === "status") world.network.set({ websocket: "refuse", sse: 403 });
+    const tab = asking(world, () => "new", { token: "old" });
+    await world.clock.advance(100);
+    if (how === "goodbye")
+      world.log.tell({ type: "goodbye", reason: "auth", detail: "forbidden", code: 1008 });
+    await world.clock.advance(100);
+    assert.deepEqual([tab.stream.state, tab.asked.length], ["unauthorized", 0]);
+    assert.equal(refusals(tab)[0].reason, "forbidden");
+    await assert.rejects(tab.stream.ready(), { status: 403 });
+  }
+});
+
+test("429 and 503 are no refusal: they wait as long as they are told", async () => {
+  for (const status of [429, 503]) {
+    const world = new World();
+    world.network.set({ websocket: "refuse", sse: status });
+    world.network.retryAfter = 7;
+    const tab = asking(world, () => "new", { token: "old" });
+    await world.clock.advance(100);
+    const [{ delay, ordered }] = tab.noticed(":retry");
+    assert.deepEqual([delay, ordered, tab.asked.length], [7_000, true, 0]);
+  }
+});
+
+test("a WebSocket alone hears of a refusal too: its next handshake says it in words", async () => {
+  const world = guarded();
+  const fresh = world.give();
+  const lucky = asking(world, () => fresh, { transports: ["websocket"], token: "unknown" });
+  await lucky.live();
+  assert.equal(lucky.asked.length, 1);
+  const unlucky = world.open({ transports: ["websocket"], token: "unknown" });
+  await world.clock.advance(20 * SECOND);
+  assert.equal(unlucky.stream.state, "unauthorized");
+  assert.equal(JSON.stringify(unlucky.notices).includes("unknown"), false);
+});
+
 test("without getToken a refusal stops at once", async () => {
   const world = new World();
-  world.network.set({ sse: 401 });
+  world.network.set({ websocket: "refuse", sse: 401 });
   const tab = world.open({ token: "old" });
   await world.clock.advance(100);
   assert.equal(tab.stream.state, "unauthorized");
@@ -95,7 +316,7 @@ test("without getToken a refusal stops at once", async () => {
 test("getToken that fails, or gives nothing, stops too", async () => {
   for (const getToken of [() => Promise.reject(new Error("offline")), () => null]) {
     const world = new World();
-    world.network.set({ sse: 401 });
+    world.network.set({ websocket: "refuse", sse: 401 });
     const tab = world.open({ token: "old", getToken });
     await world.clock.advance(100);
     assert.equal(tab.stream.state, "unauthorized");
@@ -104,36 +325,45 @@ test("getToken that fails, or gives nothing, stops too", async () => {
 
 test("goodbye `auth` is a refusal; a server that repeats it can't make a loop", async () => {
   const world = new World();
-  let asked = 0;
-  const tab = world.open({ transports: ["sse"], token: "old", getToken: () => `new${(asked += 1)}` });
+  const tab = asking(world, (n) => `new${n}`, { transports: ["sse"], token: "old" });
   await tab.live();
   world.log.goodbye("auth", 0, 1008);
   await tab.live();
-  assert.equal(asked, 1);
+  assert.equal(tab.asked.length, 1);
   world.log.goodbye("auth", 0, 1008);
   await world.clock.advance(100);
-  assert.equal(tab.stream.state, "unauthorized");
-  assert.equal(asked, 1);
+  assert.deepEqual([tab.stream.state, tab.asked.length], ["unauthorized", 1]);
 });
 
 test("a WebSocket that is closed with 1008 is a refusal, even of who has no token", async () => {
   const world = new World();
   const tab = world.open({ transports: ["websocket"] });
   await tab.live();
-  world.network.connections("websocket")[0].cut(1008);
+  world.network.connections("websocket")[0].cut(1008, "auth:revoked");
   await world.clock.advance(100);
   assert.equal(tab.stream.state, "unauthorized");
+  assert.equal(refusals(tab)[0].reason, "revoked");
 });
 
 test("a fresh token is asked for again after a productive connection", async () => {
   const world = new World();
-  let asked = 0;
-  const tab = world.open({ transports: ["sse"], token: "old", getToken: () => `new${(asked += 1)}` });
+  const tab = asking(world, (n) => `new${n}`, { transports: ["sse"], token: "old" });
   for (const expected of [1, 2, 3]) {
     await tab.live();
     await world.clock.advance(10_100);
     world.log.goodbye("auth", 0, 1008);
     await tab.live();
-    assert.equal(asked, expected);
+    assert.equal(tab.asked.length, expected);
   }
+});
+
+test("a page that wants another beginning when it hears of the refusal has it", async () => {
+  const world = new World();
+  world.network.set({ websocket: "refuse", sse: 401 });
+  const tab = world.open({ token: "old" });
+  tab.stream.on(":auth", () => {
+    world.network.up();
+    tab.stream.reconnect();
+  });
+  await tab.live();
 });

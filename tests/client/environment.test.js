@@ -55,12 +55,14 @@ test("transports: those that the platform has, in the wanted order", () => {
   assert.throws(() => usableTransports({ ...all, fetch: null }, ["poll"]), /none of the wanted/);
 });
 
-test("where fetch does not stream, EventSource stands in for SSE, but not with a token", () => {
+test("where fetch does not stream, EventSource stands in for SSE; a token needs a fetch for its ticket", () => {
   const { ReadableStream } = globalThis;
   globalThis.ReadableStream = undefined;
   try {
     assert.deepEqual(usableTransports(all), ["websocket", "eventsource", "poll"]);
-    assert.deepEqual(usableTransports(all, undefined, true), ["poll"]);
+    assert.deepEqual(usableTransports(all, undefined, true), ["websocket", "eventsource", "poll"]);
+    assert.deepEqual(usableTransports({ ...all, fetch: null }, ["sse"]), ["eventsource"]);
+    assert.throws(() => usableTransports({ ...all, fetch: null }, ["sse"], true), /none of the wanted/);
   } finally {
     globalThis.ReadableStream = ReadableStream;
   }

@@ -9,6 +9,7 @@ import {
   isFinal,
   isRefusal,
   reasonOf,
+  refusalOf,
   retryAfter,
   TwinwireError,
 } from "../../static/client/errors.js";
@@ -19,6 +20,21 @@ test("a refusal is 401, 403, close code 1008 or goodbye `auth`", () => {
   }
   for (const fault of [{}, { status: 404 }, { code: 1012 }, { reason: "restart" }]) {
     assert.equal(isRefusal(fault), false);
+  }
+});
+
+test("why: by the status, by what the stream was told, or by the words of its Close frame", () => {
+  for (const [fault, reason] of [
+    [{ status: 401 }, "invalid"],
+    [{ status: 403 }, "forbidden"],
+    [{ reason: "auth", code: 1008, refusal: "expired" }, "expired"],
+    [{ reason: "auth", refusal: "revoked" }, "revoked"],
+    [{ code: 1008, detail: "auth:forbidden" }, "forbidden"],
+    [{ code: 1008, detail: "auth:unheard-of" }, "invalid"],
+    [{ code: 1008 }, "invalid"],
+    [{ code: 1013, refusal: "expired" }, null],
+  ]) {
+    assert.equal(refusalOf(fault), reason);
   }
 });
 

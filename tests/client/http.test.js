@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Auth, Http, responseFault } from "../../static/client/http.js";
+import { TwinwireError } from "../../static/client/errors.js";
+import { Auth, faultOf, Http, responseFault } from "../../static/client/http.js";
 import { Clock } from "./support/clock.js";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -122,6 +123,57 @@ test("after 401 a fresh token is asked for once, by all who wait for it", async 
   );
   assert.deepEqual(await Promise.all([http.json("x:/1"), http.json("x:/2")]), [[], []]);
   assert.deepEqual([drawn, asked.length], [1, 4]);
+});
+
+test("a 403 is not asked again, nor a 401 of a request that does not want it", async () => {
+  const auth = new Auth("old", () => "new");
+  for (const [status, options] of [
+    [403, {}],
+    [401, { renew: false }],
+  ]) {
+    const { http, asked } = client(
+      () => Response.json({ title: "No" }, { status, headers: PROBLEM_TYPE }),
+      auth,
+    );
+    await assert.rejects(http.json("x:/", options), { status });
+    assert.deepEqual([asked.length, auth.token], [1, "old"]);
+  }
+});
+
+test("with a token, reads say that somebody is expected, in a URL also where topics are in a body", async () => {
+  const { http, asked } = client(() => new Response("{}", { headers: JSON_TYPE }), new Auth("t1"));
+  await http.history({ topics: ["a"] });
+  await http.history({ topics: Array.from({ length: 60 }, (_, n) => `${"x".repeat(150)}/${n}`) });
+  assert.deepEqual(
+    asked.map(({ url, method }) => [new URL(url).searchParams.get("auth"), method]),
+    [
+      ["required", "GET"],
+      ["required", "POST"],
+    ],
+  );
+  await http.json(http.url("api/events"), { method: "POST", body: "{}" });
+  assert.equal(new URL(asked[2].url).search, "");
+});
+
+test("a ticket is for the topics of a stream, or for all that the bearer may read", async () => {
+  const { http, asked } = client(() => Response.json({ ticket: "tk_1" }), new Auth("t1"));
+  assert.equal(await http.ticket(["a"]), "tk_1");
+  await http.ticket([]);
+  assert.deepEqual(
+    asked.map(({ url, body }) => [String(url), body]),
+    [
+      ["http://live.test/tw/api/tickets", '{"topics":["a"]}'],
+      ["http://live.test/tw/api/tickets", "{}"],
+    ],
+  );
+});
+
+test("an error of a request is a fault with its status and its wait; without an answer the network's", () => {
+  const error = Object.assign(new TwinwireError("No", 429, { title: "No" }), { retryAfter: 5_000 });
+  const { kind, status, problem, retryAfter } = faultOf(error);
+  assert.deepEqual([kind, status, problem, retryAfter], ["http", 429, { title: "No" }, 5_000]);
+  assert.deepEqual(faultOf(new TwinwireError("gone")).kind, "network");
+  assert.deepEqual(faultOf(new TypeError("gone")), { kind: "network", detail: "gone" });
 });
 
 test("without a way to a fresh token, a refusal is told at once", async () => {

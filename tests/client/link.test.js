@@ -89,6 +89,44 @@ test("anything before the connection frame is no stream of ours", () => {
   }
 });
 
+test("a goodbye or a problem before the connection frame says why there is none", () => {
+  const sent = link();
+  sent.socket.open();
+  sent.socket.frame({ type: "goodbye", reason: "auth", detail: "expired", code: 1008, retry: null });
+  const { kind, reason, refusal, code, retryAfter } = sent.told[0];
+  assert.deepEqual(
+    [kind, reason, refusal, code, retryAfter],
+    ["goodbye", "auth", "expired", 1008, undefined],
+  );
+  const full = link();
+  full.socket.open();
+  full.socket.frame({ type: "goodbye", reason: "limit", code: 1013, retry: 5_000 });
+  assert.equal(full.told[0].retryAfter, 5_000);
+  const refused = link();
+  refused.socket.open();
+  refused.socket.frame({ type: "problem", status: 403, title: "Forbidden", detail: "no right" });
+  assert.deepEqual([refused.told[0].status, refused.told[0].detail], [403, "no right"]);
+});
+
+test("a problem that answers the first message ends it, another one is told", () => {
+  const { socket, told } = connected();
+  socket.frame({ type: "problem", ref: "c1", status: 422, title: "No" });
+  socket.frame({ type: "problem", ref: "auth", status: 403, title: "Forbidden" });
+  assert.deepEqual(told.slice(0, 2), ["connected", "problem"]);
+  assert.deepEqual([told[2].kind, told[2].status], ["http", 403]);
+});
+
+test("a warning says when the credential ends, until another one is there", () => {
+  const { socket, subject, clock } = connected();
+  assert.equal(subject.endsAt, null);
+  socket.frame({ type: "auth", state: "expiring", in: 60 });
+  assert.equal(subject.endsAt, clock.now() + 60_000);
+  socket.frame({ type: "auth", state: "reduced", in: 900, lost: ["b"] });
+  assert.equal(subject.endsAt, clock.now() + 60_000);
+  socket.frame({ type: "auth", state: "renewed", in: 900 });
+  assert.equal(subject.endsAt, null);
+});
+
 test("silence of 2.5 heartbeats is a stall; any byte begins it anew", async () => {
   const { clock, subject, told } = connected();
   await clock.advance(49_000);

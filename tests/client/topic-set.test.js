@@ -74,3 +74,12 @@ test("all topics stay all; none is asked for as a topic that nobody has", async 
   await subject.remove(["a"]);
   assert.deepEqual(subject.asked, ["~"]);
 });
+
+test("what the server took away is not asked for again; a stream over all topics has nothing to lose", () => {
+  const { subject, asked } = topicSet(["a", "b"]);
+  subject.lose(["b", "c"]);
+  assert.deepEqual([subject.asked, asked], [["a"], []]);
+  const all = topicSet(null).subject;
+  all.lose(["b"]);
+  assert.deepEqual(all.asked, []);
+});

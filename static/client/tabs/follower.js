@@ -9,19 +9,20 @@
 import { Backoff } from "../backoff.js";
 import { isCovered } from "../cursor.js";
 import { Intake } from "../intake.js";
-import { TwinwireError, reasonOf } from "../errors.js";
+import { TwinwireError, isRefusal, reasonOf } from "../errors.js";
 import { UnansweredError } from "../requests.js";
 import { FaultKind, State, Transport } from "../states.js";
+import { Identity } from "./identity.js";
 import { Tail } from "./tail.js";
+import { Vigil } from "./vigil.js";
 
-/** @import { Context, Frames, Hello, Start, TabMessage, TabPort, Timer, Wish } from "../internal.js" */
-/** @import { Cursor, StreamState, TransportName, WireEvent } from "../index.js" */
+/** @import { Context, Frames, Hello, Start, TabMessage, TabPort, Wish } from "../internal.js" */
+/** @import { AuthNotice, Cursor, StreamState, TransportName, WireEvent } from "../index.js" */
 /** @import { InnerSource, Source, SourceListener } from "../source.js" */
 
 const PAGE = 1_000; // events
-const SILENCE = 2.5; // heartbeats
 const REJOIN = 5_000; // ms; a message may have been lost, but an answer may also take a while
-const HEARTBEAT = 30; // s, if the leader names none (it polls)
+const NOBODY = Object.freeze({ subject: null, expires: null });
 
 /** @implements {InnerSource} */
 export class Follower {
@@ -42,10 +43,8 @@ export class Follower {
   #catching = false;
   /** Ends the pause between two pages. @type {(() => void) | null} */
   #wakeUp = null;
-  /** Until the leader has been silent for too long. @type {Timer | null} */
-  #watch = null;
-  /** Until this tab does a hidden leader's waiting. @type {Timer | null} */
-  #nudge = null;
+  #identity;
+  #vigil;
   #joinedAt = 0;
   #backoff;
   #stopped = true;
@@ -68,6 +67,14 @@ export class Follower {
     this.#intake = new Intake(after, listener);
     const { settings, env } = context;
     this.#backoff = new Backoff(settings.backoffBase, settings.backoffCap, env.random);
+    this.#identity = new Identity(context, {
+      known: () => this.join(),
+      foreign: () => void (this.#stopped || port.foreign()),
+    });
+    this.#vigil = new Vigil(context, {
+      doubt: () => port.silent(),
+      wake: () => port.post({ kind: "wake", tab: id }),
+    });
   }
 
   get cursor() {
@@ -82,13 +89,17 @@ export class Follower {
     return this.#leader?.heartbeat ?? null;
   }
 
+  get access() {
+    return this.#leader?.access ?? NOBODY;
+  }
+
   get topics() {
     return [...new Set([...this.#active, ...this.#pending.flatMap(({ topics }) => topics)])];
   }
 
   start() {
     this.#stopped = false;
-    this.#expect();
+    this.#vigil.heard(this.heartbeat);
   }
 
   join() {
@@ -112,12 +123,14 @@ export class Follower {
     if (this.#stopped) return;
     if (message.kind === "hello") this.#hello(message);
     else if (message.kind === "frames") this.#frames(message);
+    else if (message.kind === "auth") this.#auth(message);
     else if (message.kind === "refused" && message.to === this.#id) this.#port.refused();
   }
 
   /** @param {Hello} message */
   #hello(message) {
-    this.#expect();
+    this.#vigil.heard(message.heartbeat);
+    if (!this.#identity.admits(message.access.subject)) return;
     const other = this.#leader?.tab !== message.tab;
     const transport = this.transport;
     this.#leader = message;
@@ -162,7 +175,8 @@ export class Follower {
 
   /** @param {Frames} message */
   #frames(message) {
-    this.#expect();
+    this.#vigil.heard(this.heartbeat);
+    if (!this.#identity.admits(message.subject)) return undefined;
     if (this.#leader?.tab !== message.tab) return this.#rejoin(); // its hello was lost
     if (!this.#covers(this.#active)) return;
     if (!this.#catching && this.#meets(message.from)) {
@@ -171,6 +185,13 @@ export class Follower {
     }
     this.#tail.push(message);
     this.#meet(message.from ?? message.to);
+  }
+
+  /** @param {{ tab: string, notice: AuthNotice }} message */
+  #auth({ tab, notice }) {
+    if (this.#leader?.tab !== tab || !this.#identity.admits(notice.subject)) return;
+    this.#active = this.#active.filter((topic) => !notice.lost.includes(topic));
+    this.#listener.auth(notice);
   }
 
   /** @param {Frames} message */
@@ -213,6 +234,8 @@ export class Follower {
       const status = error instanceof TwinwireError ? error.status : undefined;
       const fault = { kind: FaultKind.NETWORK, transport: Transport.POLL, status, detail: reasonOf(error) };
       this.#listener.fault(fault, false);
+      // Only a connection of its own can tell the page what is wrong with its credential.
+      if (isRefusal(fault) && !this.#stopped) this.#port.refused();
     }
     return this.cursor !== before;
   }
@@ -265,29 +288,7 @@ export class Follower {
     if (state === this.state || state === State.CLOSED) return;
     this.state = state;
     this.#listener.state(state);
-    this.#urge();
-  }
-
-  /** A leader in a hidden tab has slow timers: a tab that is looked at does its waiting for it. */
-  #urge() {
-    const { env } = this.#context;
-    env.clearTimeout(this.#nudge);
-    if (this.state !== State.RECONNECTING || this.#stopped) return;
-    this.#nudge = env.setTimeout(() => {
-      if (env.visible()) this.#port.post({ kind: "wake", tab: this.#id });
-      this.#urge();
-    }, this.#backoff.next());
-  }
-
-  /** A leader that is silent for longer than its heartbeat allows is asked, and then replaced. */
-  #expect() {
-    const { env } = this.#context;
-    env.clearTimeout(this.#watch);
-    const ms = (this.heartbeat ?? HEARTBEAT) * 1_000 * SILENCE;
-    this.#watch = env.setTimeout(() => {
-      if (env.visible()) this.#port.silent();
-      this.#expect();
-    }, ms);
+    this.#vigil.shows(state);
   }
 
   // -- what the page asks
@@ -342,8 +343,7 @@ export class Follower {
 
   quit() {
     this.#stopped = true;
-    this.#context.env.clearTimeout(this.#watch);
-    this.#context.env.clearTimeout(this.#nudge);
+    this.#vigil.end();
     this.#wakeUp?.();
   }
 }

@@ -47,6 +47,10 @@ export class Leader {
   #settle = null;
   #watches = new AbortController();
   #stopped = false;
+  /** The connection is this tab's alone. */
+  #isApart = false;
+  /** Whose connection it was last. @type {string | null} */
+  #subject = null;
 
   /**
    * @param {Context} context
@@ -82,6 +86,10 @@ export class Leader {
     return this.#connection.heartbeat;
   }
 
+  get access() {
+    return this.#connection.access;
+  }
+
   get topics() {
     return this.#own;
   }
@@ -113,24 +121,61 @@ export class Leader {
         listener.frame(frame, name);
         if (frame.type === "heartbeat" && frame.topic === undefined) this.#hello();
       },
+      auth: (notice) => {
+        if (!this.#stopped) this.#port.post({ kind: "auth", tab: this.#id, notice });
+        this.#lose(notice.lost);
+        listener.auth(notice);
+      },
       state: (state) => {
         listener.state(state);
         this.#hello();
       },
       transport: (name, reason) => {
+        this.#recognize();
         listener.transport(name, reason);
         this.#hello();
       },
       ended: (error) => {
-        if (!this.#stopped) this.#port.ended(error);
+        if (this.#isApart) listener.ended(error);
+        else if (!this.#stopped) this.#port.ended(error);
       },
     };
+  }
+
+  // -- whose connection it is
+
+  /** Somebody else's events are not for those who follow; what nobody could read, each of them looks at. */
+  #recognize() {
+    const before = this.#subject;
+    this.#subject = this.access.subject;
+    if (before !== null && before !== this.#subject && !this.#stopped) this.#port.foreign();
+  }
+
+  /** The server took these off the connection. @param {readonly string[]} topics */
+  #lose(topics) {
+    if (topics.length === 0) return;
+    for (const topic of topics) this.#covered.delete(topic);
+    this.#own = this.#own.filter((topic) => !topics.includes(topic));
+    for (const [tab, wanted] of this.#roster)
+      this.#roster.set(
+        tab,
+        wanted.filter((topic) => !topics.includes(topic)),
+      );
+    this.#hello();
+  }
+
+  /** Leads no more; the connection goes on for this tab alone, and is the caller's. */
+  release() {
+    this.#isApart = true;
+    this.#end();
+    return this.#connection;
   }
 
   // -- to the others
 
   /** @type {(from: string | null, to: string | null, event: WireEvent | null) => void} */
   #queue(from, to, event) {
+    if (this.#stopped) return undefined;
     if (this.#events.length === 0 && this.#to === null) this.#from = from;
     this.#to = to;
     if (event) this.#events.push(event);
@@ -146,7 +191,8 @@ export class Leader {
     const [to, events] = [this.#to, this.#events];
     this.#to = null;
     this.#events = [];
-    this.#port.post({ kind: "frames", tab: this.#id, from: this.#from, to, events });
+    const { subject } = this.access;
+    this.#port.post({ kind: "frames", tab: this.#id, subject, from: this.#from, to, events });
   }
 
   #hello() {
@@ -160,6 +206,7 @@ export class Leader {
       state: this.state,
       transport: this.transport,
       heartbeat: this.heartbeat,
+      access: this.access,
     });
   }
 
@@ -282,12 +329,16 @@ export class Leader {
   /** The others hear of it from the lock. */
   leave() {}
 
-  quit() {
-    if (this.#stopped) return;
+  #end() {
     this.#flush();
     this.#stopped = true;
     this.#context.env.clearTimeout(this.#settle);
     this.#watches.abort();
+  }
+
+  quit() {
+    if (this.#stopped) return;
+    this.#end();
     this.#connection.quit();
   }
 }

@@ -19,19 +19,8 @@ import { Leader } from "./leader.js";
 /** @import { Fault, StreamState } from "../index.js" */
 /** @import { RootSource, Source, SourceListener } from "../source.js" */
 
-const VERSION = 1; // of the messages; tabs of another version are not heard
+const VERSION = 2; // of the messages; tabs of another version are not heard
 const ANSWER_TIME = 2_000; // ms a leader has to answer before its lock is taken away
-
-/**
- * A short name for a secret: tabs with another token are another group. FNV-1a, 32 bits.
- *
- * @param {string} text
- */
-export function digest(text) {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(36);
-}
 
 /** @implements {RootSource} */
 export class Tabs {
@@ -88,6 +77,10 @@ export class Tabs {
 
   get heartbeat() {
     return this.#side.heartbeat;
+  }
+
+  get access() {
+    return this.#side.access;
   }
 
   /** A follower from where this tab stands, which does nothing yet. @param {readonly string[]} topics */
@@ -208,6 +201,7 @@ export class Tabs {
       },
       silent: () => this.#doubt(),
       refused: () => this.#separate(),
+      foreign: () => this.#part(),
       ended: (error) => this.#finish(error),
     };
   }
@@ -247,6 +241,14 @@ export class Tabs {
     this.#become(null);
     this.#side.start();
     follower.handOver(this.#side);
+  }
+
+  /** This tab is not who the others are: it goes on by itself. One that led keeps its connection. */
+  #part() {
+    if (!(this.#side instanceof Leader)) return this.#separate();
+    this.#side = this.#side.release();
+    this.#withdraw();
+    return this.#become(null);
   }
 
   // -- what the page asks
@@ -295,6 +297,10 @@ export class Tabs {
 
   #retire() {
     this.#side.quit();
+    this.#withdraw();
+  }
+
+  #withdraw() {
     this.#context.env.clearTimeout(this.#asked);
     this.#asked = null;
     if (this.#channel !== null) this.#channel.onmessage = null;

@@ -45,6 +45,8 @@ class Poll {
   #pause = null;
   #connected = false;
   #live = false;
+  /** Whose events these are: pages do not say it. @type {{ subject?: string | null, expires?: string | null }} */
+  #who = {};
   #after;
 
   /**
@@ -67,6 +69,7 @@ class Poll {
       const { fault, page } = await this.#ask(wait);
       if (!this.#open) return;
       if (fault) return this.#end(fault, env.now() - started, wait);
+      if (!this.#connected) this.#who = await this.#identify();
       this.#take(page);
       const idle = page.events.length === 0 && this.#live && wait > 0;
       if (this.#open && idle && env.now() - started < EMPTY_PAUSE) await this.#rest();
@@ -141,6 +144,16 @@ class Poll {
     }
   }
 
+  /** Tells tabs that share what is read here whether they may; without an answer nobody knows. */
+  async #identify() {
+    const { http } = this.#context;
+    if (!http.auth.expected) return {};
+    const { subject, expires } = await http
+      .session()
+      .catch(() => ({ subject: undefined, expires: undefined }));
+    return { subject, expires };
+  }
+
   /**
    * @param {any} page
    * @returns {Answer}
@@ -176,6 +189,7 @@ class Poll {
       head: page.head,
       floor: page.floor,
       resumed: asked && !page.gap,
+      ...this.#who,
       heartbeat: null, // no bytes between the answers: each request watches its own time
     });
   }

@@ -21,7 +21,10 @@ import { FaultKind, Transport } from "../states.js";
 export function openSse({ env, http }, request, link) {
   const abort = new AbortController();
   const asked = http.asking("api/sse", "api/sse", request.topics, [["after", request.after]]);
-  const headers = { Accept: "text/event-stream", ...asked.headers };
+  // Asked for in a URL with `auth`, it would be taken for an EventSource, which can be told nothing by a status.
+  /** @type {Record<string, string>} */
+  const fetched = http.auth.expected ? { "X-Twinwire-Fetch": "1" } : {};
+  const headers = { Accept: "text/event-stream", ...fetched, ...asked.headers };
   const init = http.init(headers, { ...asked.init, signal: abort.signal });
   let open = true;
   const close = () => {

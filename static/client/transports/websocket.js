@@ -1,7 +1,12 @@
 /**
  * WebSocket: one text message is one frame. Opened proves nothing; the link waits for the connection frame.
+ *
+ * A page can set no header here, so the token is a subprotocol. Of a handshake that fails a page learns nothing,
+ * not even that it was refused; so the attempt after it opens without a token, and sends it as the first message:
+ * that is answered in words. So does one with a token that can be no subprotocol.
  */
 
+import { AUTH_REF } from "../auth.js";
 import { URL_MAX, topicPairs } from "../http.js";
 import { FaultKind } from "../states.js";
 
@@ -15,18 +20,17 @@ import { FaultKind } from "../states.js";
  * @param {WireListener} link
  * @returns {Wire}
  */
-export function openWebSocket({ env, http }, request, link) {
-  if (!env.WebSocket) throw new TypeError("there is no WebSocket");
-  const whole = http.url("api/ws", [...topicPairs(request.topics), ["after", request.after]]);
-  const isLater = String(whole).length > URL_MAX; // then the topics follow in the first message
+export function openWebSocket({ env, http, handshake }, request, link) {
+  const { token, subprotocols, query } = http.auth;
+  const isMessage = token !== null && (subprotocols === null || handshake.failed === token);
   /** @type {[string, unknown][]} */
-  const rest = [
-    ["filter", "later"],
-    ["after", request.after],
-  ];
-  const url = isLater ? http.url("api/ws", rest) : whole;
+  const auth = isMessage ? [["auth", "message"]] : query;
+  const whole = http.url("api/ws", [...topicPairs(request.topics), ["after", request.after], ...auth]);
+  const isLater = String(whole).length > URL_MAX; // then the topics follow in a message
+  const url = isLater ? http.url("api/ws", [["filter", "later"], ["after", request.after], ...auth]) : whole;
   url.protocol = url.protocol.replace(/^http/, "ws");
-  const socket = new env.WebSocket(String(url));
+  const socket = construct(env.WebSocket, String(url), isMessage ? null : subprotocols);
+  let isOpened = false;
   let open = true;
   /** @param {WireFault | null} fault null: we let go of it */
   const end = (fault) => {
@@ -41,11 +45,16 @@ export function openWebSocket({ env, http }, request, link) {
     if (fault) link.end(fault);
   };
   socket.onopen = () => {
+    isOpened = true;
+    if (isMessage) socket.send(JSON.stringify({ op: "auth", token, ref: AUTH_REF }));
     if (isLater) socket.send(JSON.stringify({ op: "subscribe", topics: request.topics }));
     link.opened();
   };
   socket.onerror = () => {}; // tells nothing; close follows
-  socket.onclose = ({ code, reason }) => end(closeFault(code, reason));
+  socket.onclose = ({ code, reason }) => {
+    if (!isOpened) handshake.failed = isMessage ? null : token;
+    end(closeFault(code, reason));
+  };
   socket.onmessage = ({ data }) => {
     if (!link.text(data)) end({ kind: FaultKind.PROTOCOL, detail: "a message is not a frame" });
   };
@@ -57,6 +66,23 @@ export function openWebSocket({ env, http }, request, link) {
     },
     close: () => end(null),
   };
+}
+
+/**
+ * The error of a WebSocket names the subprotocol that it did not like: the token.
+ *
+ * @param {Context["env"]["WebSocket"]} WebSocket
+ * @param {string} url
+ * @param {string[] | null} subprotocols
+ */
+function construct(WebSocket, url, subprotocols) {
+  if (!WebSocket) throw new TypeError("there is no WebSocket");
+  if (subprotocols === null) return new WebSocket(url);
+  try {
+    return new WebSocket(url, subprotocols);
+  } catch {
+    throw new TypeError("this WebSocket takes no subprotocol");
+  }
 }
 
 /**

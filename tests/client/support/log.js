@@ -94,8 +94,11 @@ export class FakeLog {
     return this.events.filter((event) => offsetOf(event.id) > offset && matches(event.topic));
   }
 
-  /** A stream: `send(frame)` for each frame, from the connection frame on. Returns the subscription. */
-  subscribe({ topics, after }, transport, send) {
+  /**
+   * A stream: `send(frame)` for each frame, from the connection frame on, which says `more`. Returns the
+   * subscription.
+   */
+  subscribe({ topics, after }, transport, send, more = {}) {
     const subscription = new FakeSubscription(this, topics, send);
     const { offset, gap, resumed } = this.start(after, subscription.matches);
     const shared = {
@@ -106,7 +109,7 @@ export class FakeLog {
       heartbeat: this.heartbeat,
       retry: 2000,
     };
-    send({ type: "connection", id: this.cursor(offset), connection: "c", ...shared });
+    send({ type: "connection", id: this.cursor(offset), connection: "c", ...shared, ...more });
     if (gap) send(gap);
     const missed = this.after(offset, subscription.matches);
     for (const event of missed) send(event);

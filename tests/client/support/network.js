@@ -10,6 +10,8 @@
  * `filter(frame, transport)` may drop or change a frame: null drops it.
  */
 
+import { Guard } from "./guard.js";
+
 export class Network {
   rules = { websocket: "ok", sse: "ok", poll: "ok", post: "ok" };
   killAfter = 300;
@@ -19,15 +21,18 @@ export class Network {
   /** Every attempt: `{transport, url, headers, at}`. */
   attempts = [];
   posts = [];
+  /** What fails of POST /api/auth: a status, or `refuse`. */
+  auth = "ok";
   #open = new Set();
 
   constructor(clock, log) {
     this.clock = clock;
     this.log = log;
+    this.guard = new Guard(clock);
     const network = this;
     this.WebSocket = class extends FakeWebSocket {
-      constructor(url) {
-        super(network, url);
+      constructor(url, protocols) {
+        super(network, url, protocols);
       }
     };
     this.EventSource = class extends FakeEventSource {
@@ -73,8 +78,8 @@ export class Network {
     return this.connections(transport).length;
   }
 
-  note(transport, url, headers = {}) {
-    this.attempts.push({ transport, url: new URL(url), headers, at: this.clock.now() });
+  note(transport, url, headers = {}, protocols = []) {
+    this.attempts.push({ transport, url: new URL(url), headers, protocols, at: this.clock.now() });
   }
 
   tried(transport) {
@@ -93,13 +98,16 @@ class FakeWebSocket {
   readyState = 0;
   sent = [];
 
-  constructor(network, url) {
+  constructor(network, url, protocols = []) {
     this.network = network;
     this.url = url;
-    network.note("websocket", url);
+    this.isLate = new URL(url).searchParams.get("auth") === "message";
+    this.bearer = network.guard.bearer(protocols[1]?.replace("twinwire.bearer.", ""));
+    network.note("websocket", url, {}, protocols);
     const rule = network.rules.websocket;
     if (rule === "blackhole") return;
-    network.clock.setTimeout(() => (rule === "refuse" ? this.cut() : this.#accept(rule)), 5);
+    const isOut = rule === "refuse" || (this.bearer === null && !this.isLate);
+    network.clock.setTimeout(() => (isOut ? this.cut() : this.#accept(rule)), 5);
   }
 
   #accept(rule) {
@@ -108,11 +116,29 @@ class FakeWebSocket {
     this.network.opened(this);
     this.onopen?.({});
     if (rule === "swallow" || this.readyState !== 1) return;
-    this.subscription = this.network.log.subscribe(request(this.url), "websocket", (frame) =>
-      this.frame(frame),
-    );
-    if (this.readyState !== 1) this.subscription.close();
+    if (this.isLate) return;
+    this.#stream();
     if (rule === "kill") this.network.clock.setTimeout(() => this.cut(), this.network.killAfter);
+  }
+
+  #stream() {
+    const send = (frame) => this.frame(frame);
+    this.opened = this.network.guard.open(this.bearer, send, () => this.cut(1008, "auth:expired"));
+    this.subscription = this.network.log.subscribe(request(this.url), "websocket", send, this.opened);
+    if (this.readyState !== 1) this.subscription.close();
+  }
+
+  /** Who is pending says who he is; else it is another token for the stream. */
+  #auth(token) {
+    const { guard } = this.network;
+    if (this.subscription === undefined) {
+      this.bearer = guard.bearer(token);
+      if (this.bearer === null) return { type: "problem", status: 401, title: "Unauthorized" };
+      this.#stream();
+      return null;
+    }
+    const status = guard.renew(this.opened.connection, token, "websocket");
+    return status === 200 ? { type: "reply" } : { type: "problem", status, title: "No" };
   }
 
   frame(frame) {
@@ -124,11 +150,15 @@ class FakeWebSocket {
     const message = JSON.parse(text);
     this.sent.push(message);
     if (this.network.rules.websocket === "mute") return;
-    queueMicrotask(() => this.frame({ ref: message.ref, ...this.#answer(message) }));
+    queueMicrotask(() => {
+      const fields = this.#answer(message);
+      if (fields) this.frame({ ref: message.ref, ...fields });
+    });
   }
 
-  #answer({ op, topics, topic, type, data, key }) {
+  #answer({ op, topics, topic, type, data, key, token }) {
     const { log } = this.network;
+    if (op === "auth") return this.#auth(token);
     const now = this.subscription.topics;
     if (op === "ping") return { type: "pong" };
     if (op === "publish") return { type: "reply", id: log.publish(topic, type, data, key).id };
@@ -145,6 +175,7 @@ class FakeWebSocket {
     if (this.readyState === 3) return;
     this.readyState = 3;
     this.subscription?.close();
+    this.network.guard.close(this.opened?.connection);
     this.network.closed(this);
     this.onclose?.({ code, reason });
   }
@@ -164,9 +195,12 @@ class FakeEventSource {
       if (network.rules.sse !== "ok") return this.cut();
       network.opened(this);
       this.onopen?.({});
-      this.subscription = network.log.subscribe(request(url), "sse", (frame) => {
-        this.onmessage?.({ data: JSON.stringify(frame) });
-      });
+      const send = (frame) => this.onmessage?.({ data: JSON.stringify(frame) });
+      const ticket = new URL(url).searchParams.get("ticket");
+      const bearer = ticket === null ? network.guard.bearer() : network.guard.redeem(ticket);
+      if (bearer === null) return send({ type: "goodbye", reason: "auth", detail: "invalid", code: 1008 });
+      this.connection = network.guard.open(bearer, send, () => this.cut());
+      this.subscription = network.log.subscribe(request(url), "sse", send, this.connection);
     }, 5);
   }
 
@@ -178,6 +212,7 @@ class FakeEventSource {
 
   close() {
     this.subscription?.close();
+    this.network.guard.close(this.connection?.connection);
     this.network.closed(this);
   }
 }
@@ -201,14 +236,34 @@ function refusal(network, rule) {
 async function fakeFetch(network, address, init = {}) {
   const url = new URL(address);
   const post = init.method === "POST";
-  const transport = url.pathname.endsWith("/api/sse") ? "sse" : post ? "post" : "poll";
+  const aside = ASIDE.find((name) => url.pathname.endsWith(`/api/${name}`));
+  const transport = aside ?? (url.pathname.endsWith("/api/sse") ? "sse" : post ? "post" : "poll");
   network.note(transport, url, init.headers);
   await new Promise((resolve) => network.clock.setTimeout(resolve, 5));
   if (init.signal?.aborted) throw new DOMException("aborted", "AbortError");
-  const refused = refusal(network, network.rules[transport]);
+  const token = init.headers?.Authorization?.replace("Bearer ", "");
+  const bearer = network.guard.bearer(token);
+  const isOut = bearer === null && aside !== "session" ? 401 : null;
+  const refused = refusal(network, isOut ?? network.rules[transport]);
   if (refused) return refused;
+  if (aside) return asideOf(network, aside, token, bearer, init.body);
   if (post) return published(network, JSON.parse(init.body));
-  return transport === "sse" ? streamed(network, url, init.signal) : polled(network, url, init.signal);
+  return transport === "sse"
+    ? streamed(network, url, bearer, init.signal)
+    : polled(network, url, init.signal);
+}
+
+/** Requests about who asks. */
+const ASIDE = ["session", "tickets", "auth"];
+
+function asideOf(network, name, token, bearer, body) {
+  const { guard } = network;
+  if (name === "session") return answer(network, 200, bearer ? guard.fields(bearer) : { subject: null });
+  if (name === "tickets") return answer(network, 201, { ticket: guard.ticket(token) });
+  const refused = refusal(network, network.auth);
+  if (refused) return refused;
+  const status = guard.renew(JSON.parse(body).connection, token, "http");
+  return status === 200 ? answer(network, 200, guard.fields(bearer)) : refusal(network, status);
 }
 
 function published(network, body) {
@@ -217,7 +272,7 @@ function published(network, body) {
   return answer(network, 201, Array.isArray(body) ? { ids: body.map(add) } : { id: add(body) });
 }
 
-function streamed(network, url, signal) {
+function streamed(network, url, bearer, signal) {
   const encoder = new TextEncoder();
   const connection = { transport: "sse" };
   const body = new ReadableStream({
@@ -226,6 +281,7 @@ function streamed(network, url, signal) {
         if (connection.ended) return;
         connection.ended = true;
         connection.subscription?.close();
+        network.guard.close(connection.opened?.connection);
         network.closed(connection);
         act();
       };
@@ -237,12 +293,14 @@ function streamed(network, url, signal) {
       network.opened(connection);
       if (network.rules.sse === "swallow") return;
       controller.enqueue(encoder.encode(": hello\n\nretry: 2000\n\n"));
-      connection.subscription = network.log.subscribe(request(url), "sse", (frame) => {
+      const send = (frame) => {
         const passed = network.filter(frame, "sse");
         if (!passed || connection.ended) return;
         const lines = `event: ${passed.type}\nid: ${passed.id}\ndata: ${JSON.stringify(passed)}\n\n`;
         controller.enqueue(encoder.encode(lines));
-      });
+      };
+      connection.opened = network.guard.open(bearer, send, () => connection.cut());
+      connection.subscription = network.log.subscribe(request(url), "sse", send, connection.opened);
     },
   });
   return new Response(body, { status: 200, headers: { "content-type": "text/event-stream; charset=utf-8" } });

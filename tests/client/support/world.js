@@ -72,6 +72,7 @@ export class Tab {
       ":close",
       ":attempt",
       ":role",
+      ":auth",
     ]) {
       this.stream.on(name, (detail) => this.notices.push({ name, at: world.clock.now(), ...detail }));
     }

@@ -10,7 +10,7 @@ import { settle } from "../support/clock.js";
 const SSE = { "content-type": "text/event-stream; charset=utf-8" };
 
 /** A stream over a response whose body the test writes: `write(text)`, `end()`, `fail(error)`. */
-function open({ respond, text = () => true } = {}) {
+function open({ respond, text = () => true, token = "t1" } = {}) {
   const encoder = new TextEncoder();
   const told = [];
   const asked = [];
@@ -21,7 +21,7 @@ function open({ respond, text = () => true } = {}) {
     return respond ? respond() : new Response(stream, { headers: SSE });
   };
   const env = { fetch, now: () => 0 };
-  const http = new Http(env, new URL("http://live.test/"), new Auth("t1"));
+  const http = new Http(env, new URL("http://live.test/"), new Auth(token));
   const link = {
     opened: () => told.push("opened"),
     bytes: () => told.push("bytes"),
@@ -35,10 +35,17 @@ function open({ respond, text = () => true } = {}) {
 
 const kind = (told) => told.at(-1).kind;
 
-test("topics and cursor in the URL, the token in a header", () => {
+test("topics and cursor in the URL, and that somebody is expected; the token in a header", () => {
   const [{ url, headers }] = open().asked;
+  assert.equal(url.href, "http://live.test/api/sse?topic=a&after=k-1&auth=required");
+  const expected = { Accept: "text/event-stream", "X-Twinwire-Fetch": "1", Authorization: "Bearer t1" };
+  assert.deepEqual(headers, expected);
+});
+
+test("without a token nobody is expected, and no header needs another origin's leave", () => {
+  const [{ url, headers }] = open({ token: null }).asked;
   assert.equal(url.href, "http://live.test/api/sse?topic=a&after=k-1");
-  assert.deepEqual(headers, { Accept: "text/event-stream", Authorization: "Bearer t1" });
+  assert.deepEqual(headers, { Accept: "text/event-stream" });
 });
 
 test("each event's data is told; comments are bytes, which prove that the path is open", async () => {

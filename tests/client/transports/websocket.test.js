@@ -11,8 +11,9 @@ class Socket {
   readyState = 0;
   sent = [];
 
-  constructor(url) {
-    this.url = new URL(url);
+  constructor(url, protocols = null) {
+    if (protocols?.some((one) => one.includes("picky"))) throw new SyntaxError(`no: ${protocols}`);
+    Object.assign(this, { url: new URL(url), protocols });
     Socket.last = this;
   }
 
@@ -26,10 +27,12 @@ class Socket {
   }
 }
 
-function open(request = { topics: ["a", "b/*"], after: "k-1" }, link = recorder()) {
+const REQUEST = { topics: ["a", "b/*"], after: "k-1" };
+
+function open(request = REQUEST, token = null, handshake = { failed: null }, link = recorder()) {
   const env = { WebSocket: Socket };
-  const http = new Http(env, new URL("https://live.test/tw/"), new Auth("secret"));
-  const wire = openWebSocket({ env, http }, request, { text: () => true, ...pick(link.listener) });
+  const http = new Http(env, new URL("https://live.test/tw/"), new Auth(token));
+  const wire = openWebSocket({ env, http, handshake }, request, { text: () => true, ...pick(link.listener) });
   return { wire, socket: Socket.last, heard: link.heard };
 }
 
@@ -62,7 +65,7 @@ test("each close is a fault of its kind; what is not a frame ends it", () => {
   const http = new Http(env, new URL("https://live.test/"), new Auth());
   const told = [];
   openWebSocket(
-    { env, http },
+    { env, http, handshake: {} },
     { topics: [], after: null },
     { text: () => false, end: (fault) => told.push(fault.kind) },
   );
@@ -107,4 +110,47 @@ test("topics that outgrow a URL follow in the first message", () => {
     heard.map(([name]) => name),
     ["opened"],
   );
+});
+
+test("a token is a subprotocol, and the URL says that somebody is expected", () => {
+  const { socket } = open(REQUEST, "a.b-c_d");
+  assert.deepEqual(socket.protocols, ["twinwire.v1", "twinwire.bearer.a.b-c_d"]);
+  assert.equal(socket.url.search, "?topic=a&topic=b%2F*&after=k-1&auth=required");
+  socket.onopen();
+  assert.deepEqual(socket.sent, []);
+});
+
+test("a token that can be no subprotocol is the first message", () => {
+  for (const token of ["a/b=", "x".repeat(4_001)]) {
+    const { socket } = open(REQUEST, token);
+    assert.deepEqual([socket.protocols, socket.url.searchParams.get("auth")], [null, "message"]);
+    socket.onopen();
+    assert.deepEqual(socket.sent.map(JSON.parse), [{ op: "auth", token, ref: "auth" }]);
+  }
+  const topics = Array.from({ length: 60 }, (_, n) => `${"x".repeat(150)}/${n}`);
+  const { socket } = open({ topics, after: null }, "a/b=");
+  socket.onopen();
+  assert.equal(socket.url.search, "?filter=later&auth=message");
+  assert.deepEqual(
+    socket.sent.map((text) => JSON.parse(text).op),
+    ["auth", "subscribe"],
+  );
+});
+
+test("after a handshake that failed without a word, the token goes where it is answered in words", () => {
+  const handshake = { failed: null };
+  open(REQUEST, "t1", handshake).socket.onclose({ code: 1006 });
+  const second = open(REQUEST, "t1", handshake).socket;
+  assert.deepEqual([second.protocols, second.url.searchParams.get("auth")], [null, "message"]);
+  assert.notEqual(open(REQUEST, "t2", handshake).socket.protocols, null, "another token is not to blame");
+  second.onclose({ code: 1006 });
+  const third = open(REQUEST, "t1", handshake).socket;
+  assert.equal(third.protocols[1], "twinwire.bearer.t1");
+  third.onopen();
+  third.onclose({ code: 1006 });
+  assert.notEqual(open(REQUEST, "t1", handshake).socket.protocols, null, "one that opened was no refusal");
+});
+
+test("a WebSocket that does not like the token does not say it", () => {
+  assert.throws(() => open(REQUEST, "picky"), { name: "TypeError", message: /^this WebSocket takes no/ });
 });

@@ -5,7 +5,7 @@ import { compareCursors } from "../../../static/client/cursor.js";
 import { DEFAULTS } from "../../../static/client/environment.js";
 import { OverrunError, TwinwireError } from "../../../static/client/errors.js";
 import { createFacade } from "../../../static/client/facade.js";
-import { FaultKind, Role, State, Transport } from "../../../static/client/states.js";
+import { AuthState, FaultKind, Refusal, Role, State, Transport } from "../../../static/client/states.js";
 import { connect } from "../../../static/client/stream.js";
 
 interface Known {
@@ -33,7 +33,9 @@ const sets: [
   Same<Value<typeof Transport>, declared.TransportName>,
   Same<Value<typeof FaultKind>, declared.Fault["kind"]>,
   Same<Value<typeof Role>, NonNullable<declared.Stream["role"]>>,
-] = [true, true, true, true];
+  Same<Value<typeof AuthState>, declared.AuthNotice["state"]>,
+  Same<Value<typeof Refusal>, declared.RefusalReason>,
+] = [true, true, true, true, true, true];
 
 // Each number that has a default is an option, and the other way round.
 type Numbers = {
