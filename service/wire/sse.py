@@ -66,6 +66,7 @@ class SSEWire:
         request = Request(scope)
         head = request.method == "HEAD"
         cors = self._gate.cors(request)
+        named = True
         try:
             if request.method == "POST":
                 self._gate.enter(request, Act.READ)  # before it is read; a place is taken once it is known for what
@@ -78,7 +79,7 @@ class SSEWire:
             if head or not _is_deaf(request):
                 await self._refuse(send, error, request, head, cors)
             else:
-                await self._tell(send, error, [*HEADERS, *cors])
+                await self._tell(send, error, named, [*HEADERS, *cors])
             return
         except TwinwireError as error:
             await self._refuse(send, error, request, head, cors)
@@ -106,12 +107,12 @@ class SSEWire:
         is_last = request.method == "POST" or isinstance(error, OverloadedError)
         await respond_problem(send, error, head=head, cors=cors, is_last=is_last)
 
-    async def _tell(self, send: Send, error: TwinwireError, headers: list[Header]) -> None:
+    async def _tell(self, send: Send, error: TwinwireError, named: bool, headers: list[Header]) -> None:
         """An EventSource is dead after anything but 200, and its page is not told why: so it is told in a stream."""
         ending = ending_of(error)
         retry = UNHEARD_RETRY if ending.is_final else round((error.retry_after or 1.0) * 1_000)
         fields = self._opening.goodbye(ending, retry)
-        body = self._frames.sse(True, chunked=False).control("goodbye", fields, retry=retry)
+        body = self._frames.sse(named, chunked=False).control("goodbye", fields, retry=retry)
         await respond(send, 200, headers, body)
 
     def _cookie(self, request: Request, caller: Caller) -> list[Header]:

@@ -141,6 +141,9 @@ async def check_event_source(url: str, found: Credential, promised: str, status:
     retry = int(re.findall(r"^retry: (\d+)", answer.text, re.MULTILINE)[0])
     assert retry == 30_000 if reason == "auth" else 0 < retry <= 30_000
     assert (said["retry"] is None) == (reason == "auth")
+    if "ticket" not in found.query:  # which is spent
+        unnamed = await request(url, "GET", "/api/sse", query={**query, "named": "0"}, headers=headers)
+        assert (unnamed.status, "event:" in unnamed.text, '"goodbye"' in unnamed.text) == (200, False, True)
     for fetch in ({**headers, "X-Twinwire-Fetch": "1"}, found.headers):
         again = await request(url, "GET", "/api/sse", query=query, headers=fetch)
         again.problem(status)
