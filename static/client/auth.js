@@ -22,6 +22,7 @@ const isToken = (token) => typeof token === "string" && HEADER.test(token);
 
 export class Auth {
   #getToken;
+  #isRequired;
   /** @type {Promise<boolean> | null} */
   #pending = null;
 
@@ -29,13 +30,16 @@ export class Auth {
   token;
 
   /**
-   * Throws TwinwireError 422 for a token that no request could carry.
+   * Throws TwinwireError 422 for a token that no request could carry. `isRequired`: without a token a cookie is
+   * expected to say who it is.
    *
    * @param {string | null} [token]
    * @param {() => string | null | Promise<string | null>} [getToken]
+   * @param {boolean} [isRequired]
    */
-  constructor(token, getToken) {
+  constructor(token, getToken, isRequired = false) {
     this.token = token ?? null;
+    this.#isRequired = isRequired;
     this.#getToken = getToken ?? null;
     if (this.token !== null && !isToken(this.token))
       throw new TwinwireError("a token is a text of visible ASCII without spaces", 422, { field: "token" });
@@ -45,9 +49,14 @@ export class Auth {
     return this.#getToken !== null;
   }
 
+  /** Whether a token says who it is: then no cookie has to. */
+  get hasToken() {
+    return this.token !== null || this.renewable;
+  }
+
   /** Whether the page means to be somebody: then it is never to be served as nobody. */
   get expected() {
-    return this.token !== null || this.renewable;
+    return this.hasToken || this.#isRequired;
   }
 
   /** What of the query of a stream or a read says so. @returns {[string, string][]} */

@@ -235,6 +235,11 @@ export interface ConnectOptions {
    * the fresh one; and once after a 401. Gives null, or fails, if there is none.
    */
   getToken?: () => string | null | Promise<string | null>;
+  /**
+   * For a page with a cookie and no token: somebody is expected, so that the end of the cookie is told, and is
+   * not the beginning of a stream for nobody.
+   */
+  auth?: "required";
   /** The service's root, e.g. `https://live.example/tw/`. Default: the parent of this module's folder. */
   baseUrl?: string | URL;
   /** Store the cursor under this name in `storage`, so that a reload resumes. */

@@ -60,8 +60,8 @@ export class Stream {
     this.#topics = readTopics(options.topics);
     this.#matches = topicMatcher(this.#topics);
     const base = baseUrl(options.baseUrl);
-    const auth = new Auth(options.token, options.getToken);
-    const transports = usableTransports(this.#env, options.transports, auth.expected);
+    const auth = new Auth(options.token, options.getToken, options.auth === "required");
+    const transports = usableTransports(this.#env, options.transports, auth.hasToken);
     this.#http = new Http(this.#env, base, auth, options.credentials);
     this.#store = new CursorStore(this.#env, options.cursorKey ?? null);
     this.#source = this.#open(options, base, transports);

@@ -84,6 +84,21 @@ test("without a token, getToken is asked before the first attempt; until then it
   assert.equal(world.network.attempts[0].protocols[1], "twinwire.bearer.token-1");
 });
 
+test("a page with a cookie may say that somebody is expected; it needs no ticket for it", async () => {
+  for (const transport of ["websocket", "sse", "poll", "eventsource"]) {
+    const world = new World();
+    const tab = world.open({ transports: [transport], auth: "required" });
+    await tab.live();
+    const [first, ...more] = world.network.attempts;
+    assert.deepEqual([first.transport, first.url.searchParams.get("auth")], [transport, "required"]);
+    assert.deepEqual([first.headers.Authorization, first.protocols], [undefined, []]);
+    assert.equal(
+      more.some(({ transport: name }) => name === "tickets"),
+      false,
+    );
+  }
+});
+
 // -- renewal
 
 for (const transport of ["websocket", "sse", "eventsource"]) {

@@ -23,10 +23,10 @@ export function digest(text) {
  * @param {readonly TransportName[]} transports
  * @param {ConnectOptions} options
  */
-export function groupName(env, base, transports, { tabs = true, token, getToken }) {
+export function groupName(env, base, transports, { tabs = true, token, getToken, auth }) {
   if (!tabs || !env.locks || !env.BroadcastChannel || !env.fetch) return null;
   // With rotating tokens only the page knows which tabs belong to one user.
   if (getToken && typeof tabs !== "object") return null;
   const owner = typeof tabs === "object" ? `group:${tabs.group}` : `token:${token ?? ""}`;
-  return `twinwire:${base}:${transports.join(",")}:${digest(owner)}`;
+  return `twinwire:${base}:${transports.join(",")}:${auth ?? ""}:${digest(owner)}`;
 }

@@ -51,7 +51,7 @@ export function openEventSource({ env, http }, request, link) {
       if (!link.text(data)) end({ kind: FaultKind.PROTOCOL, detail: "an event is not a frame" });
     };
   };
-  if (!http.auth.expected) start();
+  if (!http.auth.hasToken) start();
   else
     http
       .ticket(request.topics)

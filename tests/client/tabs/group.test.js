@@ -16,6 +16,7 @@ test("tabs share by service, transports and credential", () => {
     name({ token: "t1" }),
     name({ token: "t2" }),
     name({ tabs: { group: "t1" } }),
+    name({ auth: "required" }),
     name({}, ENV, "http://b/"),
     name({}, ENV, "http://a/", ["poll"]),
   ];
