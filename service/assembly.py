@@ -140,7 +140,7 @@ class Assembly:
         self._ring = ring
         authority = authority_of(settings.access, ring, origins, clock)
         self.gate = Gate(Hosts(settings.access.hosts), origins, drain, authority, max_places=places)
-        self.hub = StreamHub(control, drain, clock, send_timeout=stream.send_timeout)
+        self.hub = StreamHub(control, drain, authority, clock, send_timeout=stream.send_timeout)
         self.guards = Guards(
             clock.monotonic,
             h2c=settings.server.h2c,

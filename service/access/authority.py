@@ -123,11 +123,15 @@ class Authority:
     def _redeemed(self, found: Credential, asker: Asker) -> Caller:
         again = self.tickets.unseal(found.text, cookie_of(asker, STREAM_COOKIE))
         caller = again if again is not None else self.tickets.redeem(found.text, "stream").caller
+        self.check(caller)
+        return caller
+
+    def check(self, caller: Caller) -> None:
+        """Whether the credential still counts of one who was let in before. Raises InvalidTokenError."""
         if not self.seconds_left(caller):
             raise InvalidTokenError(reason="expired")
         if self.revocations.forbids(caller):
             raise InvalidTokenError(reason="revoked")
-        return caller
 
     def seconds_left(self, caller: Caller) -> float:
         """Of a caller's credential; infinite if it does not end."""

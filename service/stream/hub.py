@@ -3,18 +3,22 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
+from service.access.authority import Authority
 from service.access.drain import Drain
 from service.bus.encoding import P
+from service.core.errors import InvalidTokenError
 from service.core.time import Clock
 from service.stream.control import Control, StreamEncoding
-from service.stream.ending import EXPIRED, FAULT, RESTART, Ending
+from service.stream.ending import EXPIRED, FAULT, RESTART, Ending, ending_of
 from service.stream.expiry import set_end
 from service.stream.peer import Peer
 from service.stream.stream import Stream
+
+T = TypeVar("T")
 
 SWEEP_INTERVAL: Final = 0.5
 """Seconds between sweeps, so that the heartbeat after a burst comes within two."""
@@ -33,20 +37,23 @@ class StreamHub:
     whoever sends one peer away. None of them waits for a single stream: they only ask it to end.
     """
 
-    def __init__(self, control: Control, drain: Drain, clock: Clock, *, send_timeout: float) -> None:
+    def __init__(
+        self, control: Control, drain: Drain, authority: Authority, clock: Clock, *, send_timeout: float
+    ) -> None:
         self.control = control
         self.send_timeout = send_timeout
         self.opened: Counter[str] = Counter()  # by transport, since the start
         self.ended: Counter[str] = Counter()  # by reason, since the start
         self.expired = 0  # of these, with their credential
         self._drain = drain
+        self._authority = authority
         self._clock = clock
         self._streams: dict[str, Stream[Any]] = {}  # by their peers' ids
         self._empty = asyncio.Event()  # set while there is no stream
         self._empty.set()
         self._beats: dict[tuple[str, int], Any] = {}  # heartbeat frames of this sweep, by encoding and offset
         self._sweeper: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()  # a word to a stream whose pipe takes none at once
+        self._tasks: set[asyncio.Task[Any]] = set()  # what goes on whoever leaves: see `do`
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -63,9 +70,20 @@ class StreamHub:
         self._streams[stream.peer.id] = stream
         self._empty.clear()
         self.opened[stream.peer.transport] += 1
-        set_end(stream, self)
+        self.watch(stream)
         if self._drain.has_begun:  # let in just before; `drain` has not seen it
             stream.end(RESTART)
+
+    def watch(self, stream: Stream[Any]) -> None:
+        """See to it that a stream does not outlive its credential: it may have ended, or been revoked, since it was
+        looked at, while the stream was none yet that anybody could have ended.
+        """
+        try:
+            self._authority.check(stream.peer.caller)
+        except InvalidTokenError as error:
+            stream.end(ending_of(error))
+            return
+        set_end(stream, self)
 
     def remove(self, stream: Stream[Any]) -> None:
         self._streams.pop(stream.peer.id, None)
@@ -114,11 +132,12 @@ class StreamHub:
         """Milliseconds after which a client that is sent away may come back."""
         return self._drain.return_delay(len(self._streams))
 
-    def do(self, work: Coroutine[Any, Any, None]) -> None:
+    def do(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """In a task of its own, which is held until it is done."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def heartbeat_frame(self, encoding: StreamEncoding[P], offset: int) -> P:
         """Made once a sweep for all who stand at the same place."""

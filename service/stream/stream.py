@@ -128,9 +128,10 @@ class Stream(Generic[P]):
         try:
             while first:
                 await self._send(first.pop())
-            is_live = await self._catch_up(INLINE_PAGES)
-            if not is_live or not self.pipe.direct:
-                self._start_pump()
+            if self.ending is None:  # else it ended before it was there to be cancelled
+                is_live = await self._catch_up(INLINE_PAGES)
+                if not is_live or not self.pipe.direct:
+                    self._start_pump()
             if self.ending is None:
                 await listener.listen()
         except (ConnectionError, TimeoutError) as error:

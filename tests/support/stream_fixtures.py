@@ -63,7 +63,7 @@ class House:
         tickets, revocations = Tickets(clock, b"s" * 32), Revocations(None)
         authority = Authority(origins_of, clock, tickets, revocations, verifier)
         gate = Gate(Hosts([]), origins_of, drain, authority, max_places=max_places)
-        hub = StreamHub(control, drain, clock, send_timeout=send_timeout)
+        hub = StreamHub(control, drain, authority, clock, send_timeout=send_timeout)
         return cls(
             bus=bus,
             clock=clock,

@@ -3,9 +3,14 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
+
+from service.access.revocation import Revocation
 from service.bus.bus import EventBus
+from service.core.event import Draft
 from service.stream.ending import FAULT, RESTART
 from service.stream.hub import FAREWELL_BATCH
+from tests.support.access import caller_of
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
 from tests.support.streams import Running, stream_on
@@ -118,3 +123,20 @@ async def test_the_sweeper_runs_until_it_is_closed(bus: EventBus) -> None:
     await house.hub.close()
     assert house.hub._sweeper is not None
     assert house.hub._sweeper.cancelled()
+
+
+@pytest.mark.parametrize("reason", ["revoked", "expired"])
+async def test_a_credential_that_ended_while_a_stream_was_opened_ends_it(
+    house: House, bus: EventBus, clock: ManualClock, reason: str
+) -> None:
+    """It was nobody's stream when those of its bearer were looked for; nothing of the log is sent any more."""
+    caller = caller_of("ada", "t", jti="one", expires=clock.unix_ms() + 10_000)
+    await bus.publish([Draft("t", "x", "1")])
+    async with stream_on(house, start="earliest", caller=caller) as late:  # its first step comes after this
+        if reason == "revoked":
+            house.gate.authority.revocations.add(Revocation("jti", "one", clock.unix_ms(), clock.unix_ms()))
+        else:
+            clock.advance(10.0)
+        types = await late.over()
+        assert types == ["connection", "goodbye"]
+        assert late.pipe.frames[-1]["detail"] == reason
