@@ -1,10 +1,15 @@
 """A stream's credential is renewed while it runs: its place in the log, and every event, stay as they are.
 
 The new rights replace the old ones. What they do not cover leaves the filter, between two pages, and the client is
-told; what they cover beyond is not added by itself. A stream never changes its owner: it is somebody else's then, who
-opens his own. Only who was nobody may become somebody, once.
+told; what they cover beyond is not added by itself. Once the rights are others the filter follows, whatever becomes of
+the request that brought them: who could keep a filter that he may not read any more would keep it for as long as his
+new token lives.
+
+A stream never changes its owner: it is somebody else's then, who opens his own. Only who was nobody may become
+somebody, once.
 """
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -15,7 +20,7 @@ from service.bus.bus import EventBus
 from service.core.errors import ForbiddenError, NotFoundError, TwinwireError
 from service.core.time import Clock, rfc3339
 from service.stream.control import Fields
-from service.stream.ending import FORBIDDEN
+from service.stream.ending import FAULT, FORBIDDEN
 from service.stream.hub import StreamHub
 from service.stream.stream import Stream
 
@@ -57,7 +62,9 @@ class Renewal:
         if stream.lease is not None:
             self._gate.become(stream.lease, caller)
         stream.become(caller)
-        await self._reduce(stream, caller)
+        self._hub.watch(stream)
+        # Whoever asks may hang up, and a reader who takes nothing keeps this waiting.
+        await asyncio.shield(self._hub.do(self._reduce(stream, caller)))
         self.renewed += 1
         logger.info("auth_renewed", connection=stream.peer.id, **caller.known)
         return rights_of(caller)
@@ -77,7 +84,11 @@ class Renewal:
             if not left.patterns:
                 stream.end(FORBIDDEN)
                 return
-            await self._bus.reading.learn(left)
+            try:
+                await self._bus.reading.learn(left)
+            except TwinwireError:
+                stream.end(FAULT)  # or it would go on with what it may not read any more
+                raise
             stream.subscription.change(left)
             now = self._clock.unix_ms()
             stream.tell("auth", self._hub.control.auth("reduced", caller.subject, caller.expires, now, lost=list(lost)))

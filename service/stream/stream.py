@@ -80,6 +80,7 @@ class Stream(Generic[P]):
         "_pump_task",
         "_swept",
         "_trailing",
+        "_users",
         "_wake",
         "ending",
         "lease",
@@ -95,7 +96,8 @@ class Stream(Generic[P]):
     ) -> None:
         self._hub = hub
         self._encoding = encoding
-        self._lock: asyncio.Lock | None = None  # as old as the pump: without one there is nobody to keep out
+        self._lock: asyncio.Lock | None = None  # while it has `_users`, who are between two pages or wait to be
+        self._users = 0
         self._wake = asyncio.Event() if not pipe.direct else None  # portable: there is something to read, or to beat
         self._pump_task: asyncio.Task[None] | None = None  # while it runs
         self._listening: asyncio.Task[Any] | None = None  # `run`'s task, from its first step until it stops
@@ -120,7 +122,6 @@ class Stream(Generic[P]):
         """Send `first` from its end, feed and listen until the client leaves or the server ends it.
 
         The list is emptied: a stream lives for hours, and its caller would keep the frames for as long.
-
         Afterwards `ending` says why; None if the client left.
         """
         self._listening = asyncio.current_task()
@@ -128,10 +129,9 @@ class Stream(Generic[P]):
         try:
             while first:
                 await self._send(first.pop())
-            if self.ending is None:  # else it ended before it was there to be cancelled
-                is_live = await self._catch_up(INLINE_PAGES)
-                if not is_live or not self.pipe.direct:
-                    self._start_pump()
+            # Before its first step it may have ended without being there to be cancelled.
+            if self.ending is None and (not await self._catch_up(INLINE_PAGES) or not self.pipe.direct):
+                self._start_pump()
             if self.ending is None:
                 await listener.listen()
         except (ConnectionError, TimeoutError) as error:
@@ -199,7 +199,6 @@ class Stream(Generic[P]):
 
     def _start_pump(self) -> None:
         if self._pump_task is None and self.subscription.state is not State.CLOSED:
-            self._lock = asyncio.Lock()
             self._pump_task = asyncio.create_task(self._pump())
 
     async def _pump(self) -> None:
@@ -217,7 +216,7 @@ class Stream(Generic[P]):
             self.end(FAULT)
         finally:
             if self._pump_task is asyncio.current_task():
-                self._pump_task = self._lock = None
+                self._pump_task = None
 
     async def _wait_for_more(self, wake: asyncio.Event) -> None:
         """Portable pipes: live means parked here, until the fan-out says that there is something to read."""
@@ -274,12 +273,16 @@ class Stream(Generic[P]):
 
     @contextlib.asynccontextmanager
     async def between_pages(self) -> AsyncIterator[None]:
-        """Hold the pump still, so that the position and what was sent agree. Without a pump nothing moves."""
-        if self._lock is None:
-            yield
-        else:
-            async with self._lock:
+        """Hold still who reads and who changes the filter, so that position, filter and what was sent agree."""
+        lock = self._lock = self._lock or asyncio.Lock()
+        self._users += 1
+        try:
+            async with lock:  # in the order in which they came
                 yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._lock = None
 
     def tell(self, type: ControlType, fields: Mapping[str, Any]) -> None:
         """A control frame without a position, from outside and without waiting: it may go between any two others."""

@@ -6,15 +6,23 @@ import pytest
 
 from service.access.caller import Caller
 from service.access.gate import Act
+from service.access.revocation import Revocation
 from service.bus.bus import EventBus
-from service.core.errors import ForbiddenError, InvalidTokenError, NotFoundError, RateLimitedError
+from service.core.errors import (
+    ForbiddenError,
+    InvalidTokenError,
+    NotFoundError,
+    RateLimitedError,
+    StorageError,
+)
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.stream.ending import FORBIDDEN
+from service.stream.ending import FAULT, FORBIDDEN, REVOKED
 from tests.support.access import Known, caller_of
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
 from tests.support.streams import stream_on
+from tests.support.wires import until
 
 TWO = TopicFilter(("a", "b"))
 ADA = caller_of("ada", "a", "b", expires=1_900_000_000_000)
@@ -127,3 +135,93 @@ async def test_a_thousand_times_while_events_come(house: House, bus: EventBus) -
         await running.live()
         assert [frame["data"] for frame in running.pipe.frames if "topic" in frame] == list(range(1_000))
         assert running.stream.peer.caller == narrow
+
+
+class Learning:
+    """The reading of a bus, which has to learn for as long as it is told: `is_asked` counts who waits."""
+
+    def __init__(self, bus: EventBus, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+        self.may_go = asyncio.Event()
+        self.fault: Exception | None = None
+        monkeypatch.setattr(bus.reading, "learn", self.learn)
+
+    async def learn(self, topics: TopicFilter, turn: object = None) -> None:
+        self.asked += 1
+        await self.may_go.wait()
+        if self.fault is not None:
+            raise self.fault
+
+
+async def test_who_hangs_up_does_not_keep_what_he_has_lost(house: House, bus: EventBus) -> None:
+    """A reader who takes nothing has his renewal wait; with the end of the request the new token would have counted,
+    and the old filter too.
+    """
+    async with stream_on(house, direct=False, topics=TWO, caller=ADA) as running:
+        await running.live()
+        async with running.stream.between_pages():  # as while a page waits to be taken
+            asking = asyncio.create_task(house.renewal.renew(running.stream, caller_of("ada", "b")))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait([asking])
+        await until(lambda: running.stream.subscription.topics == TopicFilter(("b",)))
+        await running.live()
+        assert [frame["lost"] for frame in auth(running.pipe.frames)] == [["a"]]
+
+
+async def test_a_filter_that_grows_meanwhile_loses_what_is_lost(
+    house: House, bus: EventBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes a filter keeps others out: else the one that began before would be put there after it."""
+    async with stream_on(house, topics=TopicFilter(("b",)), caller=ADA) as running:
+        await running.live()
+        learning = Learning(bus, monkeypatch)
+
+        async def grow() -> None:  # as a client's `subscribe` does, under its rights of then
+            async with running.stream.between_pages():
+                wider = running.stream.subscription.topics.plus(["a"])
+                await bus.reading.learn(wider)
+                running.stream.subscription.change(wider)
+
+        growing = asyncio.create_task(grow())
+        await until(lambda: learning.asked == 1)
+        renewing = asyncio.create_task(house.renewal.renew(running.stream, caller_of("ada", "b")))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        learning.may_go.set()
+        await asyncio.gather(growing, renewing)
+        assert running.stream.subscription.topics == TopicFilter(("b",))
+        await running.live()
+
+
+async def test_a_log_that_fails_does_not_leave_what_is_lost(
+    house: House, bus: EventBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        learning = Learning(bus, monkeypatch)
+        learning.fault = StorageError("broken")
+        learning.may_go.set()
+        with pytest.raises(StorageError):
+            await house.renewal.renew(running.stream, caller_of("ada", "b"))
+        await running.over()
+        assert running.stream.ending == FAULT
+
+
+async def test_a_token_that_was_revoked_on_its_way_renews_nothing(house: House, clock: ManualClock) -> None:
+    new = caller_of("ada", "a", "b", jti="new")
+    house.gate.authority.revocations.add(Revocation("jti", "new", clock.unix_ms(), clock.unix_ms()))
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        await house.renewal.renew(running.stream, new)
+        await running.over()
+        assert running.stream.ending == REVOKED
+
+
+async def test_the_new_end_is_exact_too(house: House, clock: ManualClock) -> None:
+    async with stream_on(house, topics=TWO, caller=ADA) as running:
+        await running.live()
+        await house.renewal.renew(running.stream, ADA._replace(expires=clock.unix_ms() + 50))
+        clock.advance(0.05)
+        assert (await running.over())[-1] == "goodbye"  # without a sweep
