@@ -15,7 +15,7 @@ service that is going away, or is full, tells a stranger no more than it tells a
     3. a place     503 for streams, and for long polls while they wait, beyond the bound
     4. who asks    401 for a credential that is no good, and where one is needed; 400 for one that comes as it should
                    not; 503 while the keys can't be had (`authority.py`)
-    5. rights      403 for topics that may not be read; 401 if somebody might
+    5. rights      403 for topics that may not be read; 401 if somebody might; 404 for what is not there comes after it
     6. his share   429 beyond the streams that a subject may have
 
 What comes in later steps than the request itself, such as the topics of a publish or of a client message, is a
@@ -27,10 +27,8 @@ the bound.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from enum import Enum
-from types import TracebackType
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal
 
 import structlog
 
@@ -39,6 +37,7 @@ from service.access.caller import Caller
 from service.access.carriers import AUTH
 from service.access.drain import Drain
 from service.access.hosts import Hosts
+from service.access.lease import Lease, Wish
 from service.access.origins import Asker, Header, Origins
 from service.core.errors import (
     DrainingError,
@@ -95,45 +94,6 @@ _FOREIGN: Final = (
 _UNSEEN: Final = "pages of this origin can't read the answer; TWINWIRE_ALLOWED_ORIGINS would name it"
 
 
-class Wish(NamedTuple):
-    """To read what matches `topics`; None: all that one may."""
-
-    topics: TopicFilter | None
-
-
-class Lease:
-    """`caller` was let in, and has a place until `release`. Give it back in every path: it is a context manager too.
-
-    `topics` are those that were wished for. `is_pending`: the caller has yet to say who he is. `told` is called when
-    the caller's credential is revoked while he has a place to wait in.
-    """
-
-    __slots__ = ("_gate", "caller", "is_pending", "told", "topics")
-
-    def __init__(
-        self, caller: Caller, gate: "Gate | None", topics: TopicFilter | None = None, *, is_pending: bool = False
-    ) -> None:
-        self.caller = caller
-        self.topics: Final = TopicFilter.all() if topics is None else topics
-        self.is_pending = is_pending
-        self.told: Callable[[], None] | None = None
-        self._gate = gate  # None: no place is held, or it was given back
-
-    def release(self) -> None:
-        """Idempotent."""
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate.give_back(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
 class Gate:
     """See the module. `max_places` 0 means no bound."""
 
@@ -167,7 +127,7 @@ class Gate:
         """Let somebody in. `is_open`: for anybody, so who asks is not looked at.
 
         Raises DrainingError, ForbiddenError, OverloadedError, RateLimitedError, UnauthorizedError, InvalidError for a
-        credential that comes as it should not, or UnavailableError, after counting it.
+        credential that comes as it should not, or UnavailableError, after counting it; NotFoundError of the wish.
         """
         if self._drain.has_begun and act not in _ALWAYS:
             delay = self._drain.return_delay(self.places) / 1000
@@ -186,7 +146,7 @@ class Gate:
             caller, is_pending = self._who(asker, act)
         except TwinwireError as error:
             raise self.refuse_caller(act, error) from None
-        topics = None if wish is None or is_pending else self.readable(caller, act, wish.topics)
+        topics = None if wish is None or is_pending else self._wished(caller, act, wish)
         return self._place(act, caller, topics, is_pending) if act in _PLACED else Lease(caller, None, topics)
 
     def _warn_if_public(self, asker: Asker) -> None:
@@ -261,7 +221,7 @@ class Gate:
             caller = self.authority.bearer(token)._replace(address=lease.caller.address)
         except TwinwireError as error:
             raise self.refuse_caller(Act.SOCKET, error) from None
-        topics = TopicFilter.all() if wish is None else self.readable(caller, Act.SOCKET, wish.topics)
+        topics = TopicFilter.all() if wish is None else self._wished(caller, Act.SOCKET, wish)
         self.become(lease, caller)
         if lease.is_pending:
             self._pending -= 1
@@ -282,6 +242,20 @@ class Gate:
                 lease.told()
 
     # Rights
+
+    def check_still(self, caller: Caller, act: Act) -> None:
+        """Of one who was let in before he had said all: raises InvalidTokenError if his credential counts no more."""
+        try:
+            self.authority.check(caller)
+        except InvalidTokenError as error:
+            raise self.refuse_caller(act, error, caller) from None
+
+    def _wished(self, caller: Caller, act: Act, wish: Wish) -> TopicFilter:
+        """As `readable`. Raises NotFoundError for what is not there, if he may know it."""
+        topics = self.readable(caller, act, wish.topics)
+        if wish.missing is not None:
+            raise wish.missing
+        return topics
 
     def readable(self, caller: Caller, act: Act, topics: TopicFilter | None) -> TopicFilter:
         """`topics` if he may read them all; without, all that he may. Raises ScopeError or UnauthorizedError."""

@@ -41,7 +41,7 @@ from typing import Any, Final, Generic
 import structlog
 
 from service.access.caller import Caller
-from service.access.gate import Lease
+from service.access.lease import Lease
 from service.bus.encoding import P
 from service.bus.subscription import State, Subscription
 from service.bus.values import Gap

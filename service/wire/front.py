@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
-from service.access.gate import Act, Gate, Wish
+from service.access.gate import Act, Gate
 from service.access.headers import preflight
 from service.core.errors import (
     InvalidError,
@@ -28,7 +28,7 @@ from service.log.base import Turn
 from service.stream.asgi import ASGI, Receive, Scope, Send
 from service.wire.behind import Behind
 from service.wire.bodies import Bodies
-from service.wire.request import CURSOR_PARAMETERS, TOPICS, Request, refuse_websocket, respond, respond_problem
+from service.wire.request import CURSOR_PARAMETERS, MISSING, TOPICS, Request, refuse_websocket, respond, respond_problem
 
 Kind = Literal["http", "websocket"]
 Route = tuple[Kind, str, str]
@@ -108,24 +108,15 @@ class Doors:
             return self._other_method(method, base[:-1])
         if kind == "http" and base == f"{WEBSOCKET}/":
             return found  # says what is wrong with any of them
+        path = scope["path"].removeprefix(base)
         try:
-            topics = self._alias(scope["path"].removeprefix(base))
-        except NotFoundError as error:
-            self._check_may_know(scope, kind, error)
-            raise
+            topics = self._alias(path)
+        except NotFoundError as error:  # the wire goes the way that it would go if it were there, up to who asks
+            scope[MISSING], topics = error, _topics_of(error, path)
         if topics is None:
             raise NotFoundError("there is no such stream")
         scope[TOPICS] = topics
         return found
-
-    def _check_may_know(self, scope: Scope, kind: Kind, error: NotFoundError) -> None:
-        """Raises what the gate does for one who may not read what is not there: he is told no more of what is."""
-        act = Act.SOCKET if kind == "websocket" else Act.STREAM
-        try:
-            topics = TopicFilter(error.topics)
-        except InvalidError:  # no topic, so nobody has a right to it, and nothing is told
-            return
-        self._gate.enter(Request(scope), act, Wish(topics)).release()
 
     def _other_method(self, method: str, path: str) -> ASGI | None:
         methods = self._methods.get(path)
@@ -184,6 +175,14 @@ def _path(scope: Scope) -> str:
     scope["path"] = whole[2] or "/"
     scope["raw_path"] = quote(scope["path"]).encode()
     return scope["path"] if not scope["path"].startswith("//") else _path(scope)
+
+
+def _topics_of(error: NotFoundError, path: str) -> TopicFilter:
+    """What one has to be allowed to read to be told so. Raises the error for a path that could be nothing."""
+    try:
+        return TopicFilter(error.topics or (path,))
+    except InvalidError:
+        raise error from None
 
 
 def _host(scope: Scope) -> str | None:

@@ -34,7 +34,7 @@ def has_filter_later(request: Request) -> bool:
     value = request.value("filter")
     if value is None:
         return False
-    if value != "later" or request.value("topic") is not None:
+    if value != "later" or request.has_topics:
         raise InvalidError("filter is later, in place of topics", field="filter")
     return True
 

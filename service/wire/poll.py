@@ -9,8 +9,9 @@ from typing import Final
 from service.access.caller import Caller
 from service.access.carriers import AUTH, TICKET
 from service.access.drain import Drain
-from service.access.gate import Act, Gate, Lease
+from service.access.gate import Act, Gate
 from service.access.headers import EVERY_ANSWER
+from service.access.lease import Lease
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
@@ -115,6 +116,7 @@ class PollWire:
                 if request.method == "POST":
                     with self._bodies.open() as asked:
                         await take_asked(request, receive, asked, PARAMETERS)
+                    caller = self._gate.enter(request, Act.READ).caller  # as he is now, and as the body says
                 async with self._scans.of(receive) as scan:
                     body = await self._look(request, receive, scan, caller)
                     share.take(len(body))

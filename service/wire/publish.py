@@ -63,6 +63,7 @@ class PublishWire:
                 raise error if single else error.at(*place_of(content_type, content, number))
         if single:
             drafts = [_with_header_key(drafts[0], request.header(b"idempotency-key"))]
+        self._gate.check_still(caller, Act.CHANGE)  # the body may have taken its time
         receipt: Receipt = await self._bus.publish(drafts)
         epoch = self._bus.epoch
         if single:

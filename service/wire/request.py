@@ -6,8 +6,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from service.access.headers import EVERY_ANSWER
+from service.access.lease import Wish
 from service.bus.start import Start
-from service.core.errors import InvalidError, TwinwireError
+from service.core.errors import InvalidError, NotFoundError, TwinwireError
 from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_readable
 from service.stream.asgi import Header, Receive, Scope, Send
@@ -15,6 +16,9 @@ from service.wire.problems import problem_response
 
 TOPICS: Final = "twinwire.topics"
 """Where a scope holds the filter that its path stands for, if it is an alias of one."""
+
+MISSING: Final = "twinwire.missing"
+"""Where it holds that there is no such thing: a NotFoundError, to be raised once it is known who asks."""
 
 JSON_ANSWER: Final[tuple[Header, ...]] = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 """The head of an answer in JSON, which nobody keeps."""
@@ -63,6 +67,7 @@ class Request:
         self.address: str | None = client[0] if client else None
         self.scheme: str = scope.get("scheme", "http")
         self._alias: TopicFilter | None = scope.get(TOPICS)
+        self._missing: NotFoundError | None = scope.get(MISSING)
         self._fields: list[Header] = scope["headers"]  # names are in lower case (ASGI, "Connection Scope")
         self._headers: dict[bytes, bytes] = dict(self._fields)
         self._query: list[tuple[str, str]] | None = None
@@ -116,6 +121,15 @@ class Request:
         patterns = tuple(value for key, value in self.query if key == "topic")
         check_readable(patterns)
         return TopicFilter(patterns) if patterns else None
+
+    def wish(self) -> Wish:
+        """What a stream asks of the gate. Raises InvalidError, as `topics`."""
+        return Wish(self.topics(), self._missing)
+
+    @property
+    def has_topics(self) -> bool:
+        """Whether there is a filter by now, of the path or of parameters."""
+        return self._alias is not None or self.value("topic") is not None
 
     def only(self, parameters: Parameters) -> None:
         """Raises InvalidError for a query with another name; of an alias, for a filter beside its own."""

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from service.access.caller import Caller
 from service.access.carriers import AUTH, STREAM_COOKIE, TICKET, cookie_of, set_cookie
-from service.access.gate import Act, Gate, Lease, Wish
+from service.access.gate import Act, Gate
 from service.access.headers import EVERY_ANSWER
+from service.access.lease import Lease
 from service.bus.start import Start
 from service.core.errors import (
     OverloadedError,
@@ -73,7 +74,7 @@ class SSEWire:
                 with self._bodies.open() as body:
                     await take_asked(request, receive, body, PARAMETERS)
             request.only(PARAMETERS)
-            wish, named, start = Wish(request.topics()), request.flag("named", True), request.start()
+            wish, named, start = request.wish(), request.flag("named", True), request.start()
             lease = self._gate.enter(request, Act.STREAM, wish)
         except (UnauthorizedError, RateLimitedError, UnavailableError) as error:
             if head or not _is_deaf(request):

@@ -8,7 +8,8 @@ import msgspec
 import structlog
 
 from service.access.carriers import AUTH, PROTOCOL, TICKET, protocols
-from service.access.gate import Act, Gate, Lease, Wish
+from service.access.gate import Act, Gate
+from service.access.lease import Lease, Wish
 from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.core.errors import (
@@ -89,7 +90,7 @@ class WebSocketWire:
             request = Request(scope)
             request.only(PARAMETERS)
             start, is_later = request.start(), has_filter_later(request)
-            wish = None if is_later else Wish(request.topics())
+            wish = None if is_later else request.wish()
             lease = self.gate.enter(request, Act.SOCKET, wish)
         except RateLimitedError as error:
             await self._send_away(receive, send, _accepting(request), ending_of(error))

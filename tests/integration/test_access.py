@@ -91,25 +91,48 @@ async def test_projects_take_the_rights_of_their_topics(app: TwinwireApp) -> Non
     assert (await ask(app, "DELETE", f"/api/projects/{first}", few)).status == 204
 
 
-@pytest.mark.parametrize("kind", ["sse", "ws"])
+QUERIES = (
+    *("", "x=1", "after=bad", "named=5", "topic=a", "filter=later", "filter=x", "ticket=tk_bad"),
+    *("auth=required", "auth=message", "auth=x"),
+)
+
+
+async def first_status(app: TwinwireApp, kind: str, path: str, query: str, headers: dict[str, str]) -> int:
+    """What the first answer to a stream is: 200 if it is let in."""
+    if kind == "ws":
+        socket = Socket().open(app, query, headers, path=f"/api/ws/{path}")
+        await until(lambda: bool(socket.sent))
+        status = int(socket.sent[0].get("status", 200))
+        socket.leave()
+        await socket.ended()
+        return status
+    if kind == "eventsource":
+        headers = {**headers, "accept": "text/event-stream"}
+    body = b"{" if kind == "POST" else b""
+    method = kind if kind in ("HEAD", "POST") else "GET"
+    exchange = Exchange(app, http_scope(method, f"/api/sse/{path}", query, headers), body)
+    await until(lambda: bool(exchange.messages))
+    exchange.disconnect()
+    await until(exchange.task.done)
+    return int(exchange.messages[0]["status"])
+
+
+@pytest.mark.parametrize("kind", ["sse", "eventsource", "HEAD", "POST", "ws"])
 async def test_whether_a_project_is_there_is_told_to_its_readers(app: TwinwireApp, kind: str) -> None:
+    """Whatever else is wrong with the request, and whoever asks: the answer is the same, or he may read it."""
     made = await ask(app, "POST", "/api/projects", ROOT, {"name": "one", "brief": BRIEF})
-    for id, told in ((made.json()["id"], None), ("nothing", 404)):
-        for text, status in (("", 401), (token("bob", subscribe=["a"]), 403), (token("ada", **ADA), told)):
-            headers = {"authorization": f"Bearer {text}"} if text else {}
-            if kind == "sse":
-                exchange = Exchange(app, http_scope("GET", f"/api/sse/projects/{id}", "", headers))
-                await until(lambda: bool(exchange.messages))  # noqa: B023
-                answered = exchange.messages[0]["status"]
-                exchange.disconnect()
-                await until(exchange.task.done)
-            else:
-                socket = Socket().open(app, "", headers, path=f"/api/ws/projects/{id}")
-                await until(lambda: bool(socket.sent))  # noqa: B023
-                answered = socket.sent[0].get("status", 200)
-                socket.leave()
-                await socket.ended()
-            assert answered == (status or 200)
+    there, nothing = f"projects/{made.json()['id']}", "projects/nothing"
+    for text in ("", "bad", token("bob", subscribe=["a"])):
+        headers = {"authorization": f"Bearer {text}"} if text else {}
+        for query in QUERIES:
+            found = await first_status(app, kind, there, query, headers)
+            assert found == await first_status(app, kind, nothing, query, headers), (text, query)
+            assert found != 404
+            assert found != 200 or kind == "eventsource" or query == "auth=message"
+    if kind != "POST":
+        reader = {"authorization": f"Bearer {token('ada', **ADA)}"}
+        assert await first_status(app, kind, there, "", reader) == 200
+        assert await first_status(app, kind, nothing, "", reader) == 404
 
 
 async def test_operating_takes_admin_and_metrics_a_right_of_their_own(app: TwinwireApp) -> None:
@@ -291,3 +314,31 @@ async def test_a_socket_says_who_it_is_and_renews(app: TwinwireApp, assembly: As
     assert (reply["ref"], reply["subject"]) == (1, "ada")
     socket.leave()
     await until(socket.task.done)
+
+
+async def test_a_credential_is_looked_at_again_when_a_body_is_there(app: TwinwireApp, assembly: Assembly) -> None:
+    """A body may take its time: what was revoked or has ended meanwhile neither writes nor reads."""
+    mine = token("ada", **ADA)
+    headers = {"authorization": f"Bearer {mine}", "content-type": "application/json"}
+    event = json.dumps({"topic": "a/1", "type": "x", "data": 1}).encode()
+    slow = [
+        Exchange(app, http_scope("POST", path, "", headers), body[:4], is_whole=False)
+        for path, body in (("/api/events", event), ("/api/events/read", b'{"topics":["a/1"]}'))
+    ]
+    await until(lambda: assembly.gate.authority.verified[0] == len(slow))
+    assert (await ask(app, "POST", "/api/auth/revoke", ROOT, {"sub": "ada"})).status == 200
+    for exchange, rest in zip(slow, (event[4:], b'pics":["a/1"]}'), strict=True):
+        exchange.bring(rest)
+        assert (await exchange.answer()).status == 401
+    assert assembly.gate.authority.refused["revoked"] == 2
+    assert assembly.bus.published == 1  # the revocation
+
+
+async def test_what_a_body_asks_of_a_credential_counts(tmp_path: Path) -> None:
+    values = {"database": tmp_path / "test.db", "token_keys": KEYS, "anonymous_subscribe": "a"}
+    app = create_app(Settings.read(values))
+    async with app.test_app():
+        path = "/api/events/read"
+        assert (await ask(app, "POST", path, "", {"topics": ["a"]})).status == 200
+        refused(await ask(app, "POST", path, "", {"topics": ["a"], "auth": "required"}), 401)
+        assert refused(await ask(app, "POST", path, "", {"topics": ["a"], "ticket": "tk_bad"}), 422) == "ticket"

@@ -57,10 +57,10 @@ class LinesWire:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        with self._assembly.gate.enter(request, Act.STREAM) as lease:
+        with self._assembly.gate.enter(request, Act.STREAM, request.wish()) as lease:
             await send({"type": "http.response.start", "status": 200, "headers": []})
-            pipe, topics, start = BodyPipe(send, 30), request.topics(), request.start()
-            opened = await self._assembly.opening.open(pipe, self._encoding, topics, start, lease.caller)
+            pipe, start = BodyPipe(send, 30), request.start()
+            opened = await self._assembly.opening.open(pipe, self._encoding, lease.topics, start, lease.caller)
             await opened.stream.run(opened.first, Leaving(receive))
 
 

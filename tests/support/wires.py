@@ -120,11 +120,16 @@ def http_scope(
 
 
 class Exchange:
-    """One HTTP call of an ASGI application that may take its time: answers are collected as they come."""
+    """One HTTP call of an ASGI application that may take its time: answers are collected as they come.
 
-    def __init__(self, app: ASGI, scope: dict[str, Any], body: bytes = b"", **more: Any) -> None:
+    `is_whole` False: more of the body comes with `bring`.
+    """
+
+    def __init__(
+        self, app: ASGI, scope: dict[str, Any], body: bytes = b"", *, is_whole: bool = True, **more: Any
+    ) -> None:
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._inbox.put_nowait({"type": "http.request", "body": body, "more_body": False})
+        self.bring(body, is_last=is_whole)
         self._changed = asyncio.Event()
         self.messages: list[dict[str, Any]] = []
         self.task = asyncio.create_task(app(scope, self._inbox.get, self._send, **more))
@@ -144,6 +149,9 @@ class Exchange:
                 self._changed.clear()
                 await self._changed.wait()
         return self.body
+
+    def bring(self, body: bytes, *, is_last: bool = True) -> None:
+        self._inbox.put_nowait({"type": "http.request", "body": body, "more_body": not is_last})
 
     def disconnect(self) -> None:
         self._inbox.put_nowait({"type": "http.disconnect"})

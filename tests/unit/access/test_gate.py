@@ -7,7 +7,8 @@ import structlog
 
 from service.access.authority import Template
 from service.access.drain import Drain
-from service.access.gate import PENDING_MAX, Act, Gate, Wish
+from service.access.gate import PENDING_MAX, Act, Gate
+from service.access.lease import Wish
 from service.access.revocation import Revocation
 from service.access.rights import Rights
 from service.core.errors import (

@@ -35,9 +35,6 @@ FRONT_DOOR: Final = {
 }
 """What is answered before Quart; `test_front_door_answers` asks for each."""
 
-REFUSALS: Final = {HEALTH: 403, "sse/projects": 404, "/ws": 426}
-"""By a part of the path; of the others it is what is wrong with the request itself."""
-
 
 @pytest_asyncio.fixture
 async def app(tmp_path: Path) -> AsyncIterator[TwinwireApp]:
@@ -111,15 +108,7 @@ async def test_front_door_answers(app: TwinwireApp, path: str, method: str) -> N
     assert str(response.status_code) in described
     check(await response.get_json(), path, method, response.status_code)
     assert response.status_code == (
-        403
-        if path == HEALTH
-        else 404
-        if "sse/projects" in path
-        else 426
-        if "/ws" in path
-        else 422
-        if method == "get"
-        else 400
+        403 if path == HEALTH else 426 if "/ws" in path else 422 if method == "get" else 400
     )
 
 
