@@ -28,7 +28,7 @@ const STALL_HEARTBEATS = 2.5;
 const PROVING_TIME = 2_000;
 
 /** Milliseconds; a timer that fires this much too late was on a machine that slept. */
-const SLEPT = 5_000;
+const SLEPT = 2_000;
 
 /** Milliseconds a doubtful connection has to answer a ping. */
 const PING_TIMEOUT = 4_000;

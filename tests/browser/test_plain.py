@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from tests.browser.desk import new_project
-from tests.proxies.http1 import Head, html
-from tests.proxies.rig import Mode, Proxy
+from tests.browser.own import Hosting
+from tests.proxies.rig import Proxy
 from tests.support.api import history, read
 from tests.support.http import DEADLINE, request
 from tests.support.server import ROOT, ServerProcess
@@ -21,6 +21,7 @@ Serve = Callable[..., ServerProcess]
 MIDDLE: Final = 60
 """Events after which the server is killed; a run has 160."""
 LINES_MAX: Final = 16
+PATH: Final = "/plain.html"
 
 
 def documented(name: str) -> str:
@@ -28,18 +29,6 @@ def documented(name: str) -> str:
     section = (ROOT / "docs" / "client.md").read_text().split("## Without the client")[1]
     (found,) = [block for block in re.findall(r"```html\n(.*?)```", section, re.DOTALL) if f"new {name}(" in block]
     return str(found)
-
-
-class Hosting(Mode):
-    """Serves a page beside the service, as a site's own web server does."""
-
-    PATH: Final = "/plain.html"
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    async def refuse(self, request: Head) -> bytes | None:
-        return html("200 OK", self._text) if request.target == self.PATH else None
 
 
 class Console:
@@ -83,8 +72,8 @@ async def test_a_page_of_ten_lines_follows_a_run_through_a_crash(
 
     page = await context.new_page()
     console = Console(page, head.split("-")[0])
-    async with Proxy(server.port, Hosting(example)) as proxy:
-        await page.goto(f"{proxy.url}{Hosting.PATH}")
+    async with Proxy(server.port, Hosting({PATH: example})) as proxy:
+        await page.goto(f"{proxy.url}{PATH}")
         await console.connected.wait()
         await request(server.url, "POST", f"/api/projects/{project}/generate", json_body={})
         await console.reaches(lambda: len(console.ids) >= MIDDLE)

@@ -65,6 +65,19 @@ test("a stall is judged only while the tab is visible", async () => {
   assert.deepEqual(tab.faults(), ["stalled"]);
 });
 
+test("a machine whose timers stood still while it slept finds out within 5 s", async () => {
+  const world = new World();
+  const tab = world.open();
+  await tab.live();
+  world.network.filter = (frame) => (world.network.attempts.length > 1 ? frame : null); // the path forgot it
+  world.clock.suspend(MINUTE * 60);
+  world.log.publish("a");
+  await world.clock.advance(5_100);
+  assert.deepEqual(tab.faults(), ["suspended"]);
+  assert.equal(tab.stream.transport, "websocket");
+  assert.deepEqual(tab.offsets, [1]);
+});
+
 test("a machine that slept reconnects at once, and blames no transport", async () => {
   const world = new World();
   const tab = world.open();
