@@ -252,7 +252,7 @@ export class Connection {
   #recover(fault) {
     if (this.state === State.CLOSED) return undefined; // by a listener that heard of the fault
     if (isRefusal(fault)) return void this.#refused(fault);
-    if (isFinal(fault)) return this.#finish(TwinwireError.fromProblem(fault.problem, fault.status ?? 0));
+    if (isFinal(fault)) return this.#finish(TwinwireError.fromFault(fault));
     if (this.#retry.exhausted) return this.#finish(fault);
     const plan = this.#retry.plan(fault, () => this.#begin());
     this.#setState(this.#context.env.online() ? State.RECONNECTING : State.OFFLINE);

@@ -42,6 +42,11 @@ export class TwinwireError extends Error {
     const text = problem?.detail ?? problem?.title ?? `the server answered ${status}`;
     return new TwinwireError(text, status, problem ?? null);
   }
+
+  /** @param {FullFault} fault */
+  static fromFault({ problem = null, status = 0, detail }) {
+    return detail ? new TwinwireError(detail, status, problem) : TwinwireError.fromProblem(problem, status);
+  }
 }
 
 /** An async iterator fell too far behind; everything after `cursor` is still in the log. */
@@ -83,6 +88,18 @@ export function isRefusal(fault) {
 /** The URL, or the fields of the request, are too long (RFC 9110, 15.5.15; RFC 6585, 5). */
 const TOO_LONG = [414, 431];
 
+/** What nginx says of it in the page that comes with its 400; others use like words. */
+const SAID_TOO_LONG = /(header|cookie|request)[^<]{0,60}(too (large|long)|exceeds)/i;
+
+/**
+ * Whether an answer without a problem says that the request was too long for who gave it.
+ *
+ * @param {number} status
+ * @param {string} text its body; asked for of a 400 alone
+ */
+export const isTooLong = (status, text = "") =>
+  TOO_LONG.includes(status) || (status === 400 && SAID_TOO_LONG.test(text));
+
 /**
  * No retry can change the answer: a client error that the service itself explained (RFC 9457). The same
  * status without a problem body comes from something in between, and passes; but for what is too long for it,
@@ -90,21 +107,19 @@ const TOO_LONG = [414, 431];
  *
  * @param {FullFault} fault
  */
-export function isFinal({ problem, status = 0 }) {
+export function isFinal({ problem, status = 0, tooLong = false }) {
   const passing = [401, 403, 408, 425, 429];
-  if (TOO_LONG.includes(status)) return true;
+  if (tooLong) return true;
   return Boolean(problem) && status >= 400 && status < 500 && !passing.includes(status);
 }
 
 /**
- * What a status means that something in between has given without a word; null for most.
+ * What helps where a request is too long.
  *
  * @param {number} status
  */
-export function hintOf(status) {
-  if (!TOO_LONG.includes(status)) return null;
-  return `HTTP ${status}: the request is too long for something on the way; use fewer or shorter topics or a shorter token, or allow more there (nginx: large_client_header_buffers)`;
-}
+export const tooLongWords = (status) =>
+  `HTTP ${status}: the request is too long for something on the way; use fewer or shorter topics or cookies or a shorter token, or allow more there (nginx: large_client_header_buffers)`;
 
 /**
  * Retry-After (RFC 9110, 10.2.3: seconds or a date) in milliseconds; undefined if there is none.

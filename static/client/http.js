@@ -3,7 +3,14 @@
  * headers.
  */
 
-import { TwinwireError, hintOf, reasonOf, retryAfter } from "./errors.js";
+import {
+  TwinwireError,
+  isFinal,
+  isTooLong,
+  reasonOf,
+  retryAfter,
+  tooLongWords,
+} from "./errors.js";
 import { FaultKind, Transport } from "./states.js";
 
 export { Auth } from "./auth.js";
@@ -62,13 +69,19 @@ export async function responseFault(response, media, transport, now) {
     };
   }
   const problem = await problemOf(response);
+  const words = problem === null && response.status === 400 ? await response.text().catch(() => "") : "";
+  const tooLong = problem === null && isTooLong(response.status, words);
   return {
     kind: FaultKind.HTTP,
     transport,
     status: response.status,
     problem,
+    tooLong,
     retryAfter: retryAfter(response.headers.get("retry-after"), now),
-    detail: problem?.detail ?? problem?.title ?? hintOf(response.status) ?? `HTTP ${response.status}`,
+    detail:
+      problem?.detail ??
+      problem?.title ??
+      (tooLong ? tooLongWords(response.status) : `HTTP ${response.status}`),
   };
 }
 
@@ -81,10 +94,11 @@ export async function responseFault(response, media, transport, now) {
 export const topicPairs = (topics) => topics.map((topic) => ["topic", topic]);
 
 /** @param {FullFault} fault */
-function refusal({ kind, status = 0, problem = null, detail = "no answer", retryAfter: delay }) {
+function refusal(fault) {
+  const { kind, status = 0, problem = null, detail = "no answer", retryAfter: delay } = fault;
   const error = new TwinwireError(detail, kind === FaultKind.HTTP ? status : 0, problem);
   error.retryAfter = delay;
-  error.passing = problem === null || status === 429 || status >= 500;
+  error.passing = !isFinal(fault) && (problem === null || status === 429 || status >= 500);
   return error;
 }
 

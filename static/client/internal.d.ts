@@ -86,6 +86,8 @@ export interface FullFault extends Fault {
   readonly problem?: Problem | null;
   /** Of a goodbye `auth`: its `detail`. */
   readonly refusal?: string;
+  /** The request is too long for who answered, and will be the next time. */
+  readonly tooLong?: boolean;
   /** Milliseconds without a byte, when the connection ended. */
   readonly silence?: number;
 }

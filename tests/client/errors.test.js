@@ -5,12 +5,13 @@ import test from "node:test";
 
 import {
   boundedDelay,
-  hintOf,
   isFinal,
   isRefusal,
+  isTooLong,
   reasonOf,
   refusalOf,
   retryAfter,
+  tooLongWords,
   TwinwireError,
 } from "../../static/client/errors.js";
 
@@ -76,10 +77,21 @@ test("whatever was thrown has words", () => {
 });
 
 test("what is too long is as long the next time, and says what helps", () => {
-  for (const status of [414, 431]) {
-    assert.equal(isFinal({ status, problem: null }), true);
-    assert.match(hintOf(status), /large_client_header_buffers/);
-  }
-  assert.equal(isFinal({ status: 413, problem: null }), false);
-  assert.equal(hintOf(404), null);
+  for (const status of [414, 431]) assert.equal(isTooLong(status), true);
+  for (const said of [
+    "<center>Request Header Or Cookie Too Large</center>",
+    "<p>Size of a request header field exceeds server limit.",
+    "<p>HTTP Error 400. The size of the request headers is too long.</p>",
+  ])
+    assert.equal(isTooLong(400, said), true, said);
+  for (const [status, said] of [
+    [400, "<h1>400 Bad Request</h1>"],
+    [404, "Request Header Or Cookie Too Large"],
+    [413, ""],
+  ])
+    assert.equal(isTooLong(status, said), false, said);
+  assert.equal(isFinal({ status: 400, problem: null, tooLong: true }), true);
+  assert.equal(isFinal({ status: 400, problem: null }), false);
+  assert.match(tooLongWords(431), /431.*large_client_header_buffers/);
+  assert.match(TwinwireError.fromFault({ status: 431, detail: tooLongWords(431) }).message, /cookies/);
 });

@@ -216,3 +216,20 @@ test("topics that outgrow a URL are asked for in a body", () => {
   assert.deepEqual(headers, { "Content-Type": "application/json" });
   assert.deepEqual([init.method, JSON.parse(init.body)], ["POST", { topics, after: "k-1", wait: 5 }]);
 });
+
+test("what is too long for something on the way is final, whatever it calls it", async () => {
+  const said = "<center>Request Header Or Cookie Too Large</center>";
+  for (const [status, body, tooLong] of [
+    [414, "", true],
+    [431, "", true],
+    [400, said, true],
+    [400, "<h1>Bad Request</h1>", false],
+    [502, said, false],
+  ]) {
+    const fault = await responseFault(new Response(body, { status }), "application/json", "poll", 0);
+    assert.deepEqual([fault.status, fault.tooLong], [status, tooLong]);
+    assert.equal(fault.detail.includes("large_client_header_buffers"), tooLong);
+    const { http } = client(() => new Response(body, { status }));
+    await assert.rejects(http.json("x:/"), { status, passing: !tooLong });
+  }
+});

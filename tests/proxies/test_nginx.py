@@ -2,11 +2,8 @@
 
 import asyncio
 import re
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import pytest
@@ -14,38 +11,13 @@ from playwright.async_api import Browser
 
 from tests.browser.desk import new_project
 from tests.browser.witness import Outcome, Witness, assert_exact, tap
+from tests.proxies.nginx import DEFAULT, Nginx
 from tests.support.bearers import KEYS, bearer, ticket, token
 from tests.support.http import Connection, request
-from tests.support.needs import program
-from tests.support.server import HOST, ROOT, START_DEADLINE, STOP_DEADLINE, ServerProcess, free_port
+from tests.support.server import HOST, ROOT, ServerProcess
 from tests.support.websocket import WebSocketClient
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-FRAME: Final = """
-daemon off;
-master_process off;
-pid {directory}/nginx.pid;
-error_log stderr notice;
-events {{ worker_connections 256; }}
-http {{
-    types {{ text/html html; text/css css; text/javascript js; }}
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    {block}
-}}
-"""
-"""What a distribution's nginx.conf has around a site; one process, so that it needs no other user."""
-DEFAULT: Final = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
-
-
-def nginx() -> str:
-    """Its path. Without it tests are skipped, but never in CI."""
-    return program("nginx", "no nginx: install Debian's nginx-light")
 
 
 def documented(document: str = "docs/deployment.md") -> str:
@@ -53,45 +25,6 @@ def documented(document: str = "docs/deployment.md") -> str:
     blocks = re.findall(r"```nginx\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     assert len(blocks) == 1
     return str(blocks[0])
-
-
-class Nginx:
-    """nginx on a free port with a configuration as people write it, for as long as `with` lasts."""
-
-    def __init__(self, block: str, server: ServerProcess, directory: Path) -> None:
-        """`block` listens on 80 and passes to 127.0.0.1:8000; both are replaced."""
-        port = free_port()
-        for written, meant in (("listen 80;", f"listen {HOST}:{port};"), (f"{HOST}:8000", f"{HOST}:{server.port}")):
-            assert written in block
-            block = block.replace(written, meant)
-        self.url = f"http://{HOST}:{port}"
-        self._config = directory / "nginx.conf"
-        self._config.write_text(FRAME.format(directory=directory, block=block))
-        self._said: list[str] = []
-        self._ready = threading.Event()
-
-    def __enter__(self) -> "Nginx":
-        command = [nginx(), "-p", str(self._config.parent), "-c", str(self._config)]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        threading.Thread(target=self._listen, daemon=True).start()
-        assert self._ready.wait(START_DEADLINE)
-        assert self._process.poll() is None, self._said
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.terminate()
-        self._process.wait(STOP_DEADLINE)
-
-    def _listen(self) -> None:
-        """What it says is read to its end: a full pipe would stop it."""
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._said.append(line)
-            if "RLIMIT_NOFILE" in line:  # its last word before it serves; the sockets listen by then
-                self._ready.set()
-        self._ready.set()
 
 
 @pytest.fixture(params=["default", "documented"])

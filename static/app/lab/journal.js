@@ -4,6 +4,7 @@ import { byId, h } from "../shared/dom.js";
 import { clock, count, plural } from "../shared/format.js";
 import { batched } from "../shared/frame.js";
 import { TRANSPORTS } from "../shared/indicator.js";
+import { whyEnded } from "../shared/page.js";
 
 /** @import { Fault, Stream, TransportName } from "../../client/index.js" */
 /** @import { Ledger } from "./ledger.js" */
@@ -107,6 +108,9 @@ export function keepJournal(stream, note) {
       `${what}. ${repaired ? "Repaired by a re-read" : "Reading again"} from`,
       cursor,
     );
+  });
+  stream.on(":close", ({ error }) => {
+    if (error !== null) note("red", `Ended for good: ${whyEnded(error)}`);
   });
 }
 

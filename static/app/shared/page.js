@@ -11,7 +11,7 @@ import { createIndicator } from "./indicator.js";
 import { createStrip } from "./strip.js";
 import { createWho, loginUrl } from "./who.js";
 
-/** @import { Stream } from "../../client/index.js" */
+/** @import { Fault, Stream, TwinwireError } from "../../client/index.js" */
 /** @import { Notice } from "./announce.js" */
 
 /** A connection may be away this long before the page says so, milliseconds: a short blip heals unseen. */
@@ -90,8 +90,16 @@ function watchAway(stream, notice) {
     }
   };
   stream.on(":state", judge);
+  stream.on(":close", ({ error }) => {
+    if (error === null) return;
+    const words = `This page has stopped listening, and shows nothing new. ${whyEnded(error)}`;
+    notice(words, "error", { label: "Load again", run: () => location.reload() });
+  });
   judge();
 }
+
+/** Why a stream has ended, in words. @param {TwinwireError | Fault} error */
+export const whyEnded = (error) => ("message" in error ? error.message : (error.detail ?? error.kind));
 
 /**
  * Run `load` until it succeeds, telling people why it has not, and return what it returned.

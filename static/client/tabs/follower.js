@@ -231,11 +231,12 @@ export class Follower {
       if (!page.events.every((event) => this.#deliver(event, Transport.POLL))) return true;
       this.#intake.position(page.cursor);
     } catch (error) {
-      const status = error instanceof TwinwireError ? error.status : undefined;
+      const { status, passing } = error instanceof TwinwireError ? error : {};
       const fault = { kind: FaultKind.NETWORK, transport: Transport.POLL, status, detail: reasonOf(error) };
       this.#listener.fault(fault, false);
       // Only a connection of its own can tell the page what is wrong with its credential.
       if (isRefusal(fault) && !this.#stopped) this.#port.refused();
+      if (passing === false && status !== 401 && status !== 403) this.#port.refused(); // for good
     }
     return this.cursor !== before;
   }

@@ -14,13 +14,12 @@
 import { Connection } from "../connection.js";
 import { TwinwireError } from "../errors.js";
 import { State } from "../states.js";
+import { Outbox } from "./outbox.js";
 
 const SETTLE_TIME = 10_000; // ms; by then every living tab has told a new leader its topics
 const TOPICS_MAX = 100; // filters of one stream (docs/protocol.md, section 1, as the service bounds it)
-const BATCH_MAX = 500; // events in one message
 
 /** @import { Context, Start, TabMessage, TabPort, Timer } from "../internal.js" */
-/** @import { WireEvent } from "../index.js" */
 /** @import { InnerSource, Source, SourceListener } from "../source.js" */
 
 /** @implements {InnerSource} */
@@ -28,21 +27,20 @@ export class Leader {
   #context;
   #id;
   #port;
+  #listener;
   #connection;
   #own;
+  #after;
   /** The topics of each other tab that lives. @type {Map<string, readonly string[]>} */
   #roster = new Map();
   /** The topics that the connection has asked for. @type {Set<string>} */
   #covered;
   /** The end of the queue of changes to `#covered`. @type {Promise<unknown>} */
   #covering = Promise.resolve();
-  /** Where the next `frames` begins. @type {string | null} */
-  #from = null;
-  /** Where it ends; null: there is none yet. @type {string | null} */
-  #to = null;
-  /** @type {WireEvent[]} */
-  #events = [];
-  #flushing = false;
+  #outbox = new Outbox((batch) => {
+    if (!this.#stopped)
+      this.#port.post({ kind: "frames", tab: this.#id, subject: this.access.subject, ...batch });
+  });
   /** Until all tabs must have told their topics. @type {Timer | null} */
   #settle = null;
   #watches = new AbortController();
@@ -64,10 +62,17 @@ export class Leader {
     this.#id = id;
     this.#port = port;
     this.#own = topics.own;
+    this.#after = after;
     const all = [...new Set([...topics.own, ...topics.known])];
     this.#covered = new Set(all.length > TOPICS_MAX ? topics.own : all);
+    this.#listener = listener;
+    this.#connection = this.#connect(after);
+  }
+
+  /** @param {string | null} after */
+  #connect(after) {
     const start = { topics: [...this.#covered], after };
-    this.#connection = new Connection(context, start, this.#relay(listener));
+    return new Connection(this.#context, start, this.#relay(this.#listener));
   }
 
   get state() {
@@ -110,11 +115,11 @@ export class Leader {
     return {
       ...listener,
       event: (event, before) => {
-        this.#queue(before, event.id, event);
+        this.#outbox.queue(before, event.id, event);
         listener.event(event, before);
       },
       moved: (before, cursor) => {
-        this.#queue(before, cursor, null);
+        this.#outbox.queue(before, cursor, null);
         listener.moved(before, cursor);
       },
       frame: (frame, name) => {
@@ -127,6 +132,7 @@ export class Leader {
         listener.auth(notice);
       },
       state: (state) => {
+        if (state === State.CLOSED && !this.#isApart) return; // `ended` decides
         listener.state(state);
         this.#hello();
       },
@@ -137,6 +143,7 @@ export class Leader {
       },
       ended: (error) => {
         if (this.#isApart) listener.ended(error);
+        else if (error instanceof TwinwireError && this.#asksForOthers && !this.#stopped) this.#shed();
         else if (!this.#stopped) this.#port.ended(error);
       },
     };
@@ -171,33 +178,32 @@ export class Leader {
     return this.#connection;
   }
 
+  get #asksForOthers() {
+    const { list } = this.#connection.topics;
+    return list !== null && list.some((topic) => !this.#own.includes(topic));
+  }
+
+  /**
+   * The connection was refused for good while it asked for others' topics too, whose list may be what is wrong:
+   * it goes on for this tab alone, and those others get a connection of their own.
+   */
+  #shed() {
+    for (const [tab, topics] of [...this.#roster]) {
+      if (topics.every((topic) => this.#own.includes(topic))) continue;
+      this.#roster.delete(tab);
+      this.#port.post({ kind: "refused", tab: this.#id, to: tab });
+    }
+    this.#covered = new Set(this.#own);
+    this.#connection = this.#connect(this.cursor ?? this.#after);
+    this.#connection.start();
+    this.#hello();
+  }
+
   // -- to the others
-
-  /** @type {(from: string | null, to: string | null, event: WireEvent | null) => void} */
-  #queue(from, to, event) {
-    if (this.#stopped) return undefined;
-    if (this.#events.length === 0 && this.#to === null) this.#from = from;
-    this.#to = to;
-    if (event) this.#events.push(event);
-    if (this.#events.length >= BATCH_MAX) return this.#flush();
-    if (this.#flushing) return undefined;
-    this.#flushing = true;
-    return void Promise.resolve().then(() => this.#flush());
-  }
-
-  #flush() {
-    this.#flushing = false;
-    if (this.#to === null || this.#stopped) return;
-    const [to, events] = [this.#to, this.#events];
-    this.#to = null;
-    this.#events = [];
-    const { subject } = this.access;
-    this.#port.post({ kind: "frames", tab: this.#id, subject, from: this.#from, to, events });
-  }
 
   #hello() {
     if (this.#stopped) return;
-    this.#flush();
+    this.#outbox.flush();
     this.#port.post({
       kind: "hello",
       tab: this.#id,
@@ -330,7 +336,7 @@ export class Leader {
   leave() {}
 
   #end() {
-    this.#flush();
+    this.#outbox.flush();
     this.#stopped = true;
     this.#context.env.clearTimeout(this.#settle);
     this.#watches.abort();

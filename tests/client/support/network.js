@@ -17,6 +17,8 @@ export class Network {
   killAfter = 300;
   retryAfter = null;
   problem = true;
+  /** Characters of a URL beyond which something on the way answers 414 to a fetch. */
+  urlMax = Infinity;
   filter = (frame) => frame;
   /** Every attempt: `{transport, url, headers, at}`. */
   attempts = [];
@@ -241,6 +243,7 @@ async function fakeFetch(network, address, init = {}) {
   network.note(transport, url, init.headers);
   await new Promise((resolve) => network.clock.setTimeout(resolve, 5));
   if (init.signal?.aborted) throw new DOMException("aborted", "AbortError");
+  if (url.href.length > network.urlMax) return new Response("<html>", { status: 414 });
   const token = init.headers?.Authorization?.replace("Bearer ", "");
   const bearer = network.guard.bearer(token);
   const isOut = bearer === null && aside !== "session" ? 401 : null;
