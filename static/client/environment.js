@@ -61,6 +61,7 @@ function defaults() {
     visibility: guarded(() => page.document),
     page: typeof page.addEventListener === "function" ? page : null,
     network: guarded(() => page.navigator),
+    origin: guarded(() => page.origin),
   };
 }
 

@@ -122,6 +122,20 @@ export const tooLongWords = (status) =>
   `HTTP ${status}: the request is too long for something on the way; use fewer or shorter topics or cookies or a shorter token, or allow more there (nginx: large_client_header_buffers)`;
 
 /**
+ * What else may have happened where a browser says no more than that there was no answer: nothing is shown to
+ * a page of another origin that the server does not know. Empty for the service's own pages, and where there
+ * is no page.
+ *
+ * @param {string | null | undefined} origin of the page; "null" for one that has none
+ * @param {URL} base
+ */
+export function strangerWords(origin, base) {
+  if (!origin || origin === base.origin) return "";
+  const who = origin === "null" ? "without an origin (a sandboxed frame, file: or data:)" : `of ${origin}`;
+  return `; nothing answered, or TWINWIRE_ALLOWED_ORIGINS does not let pages ${who} see what ${base.origin} answers`;
+}
+
+/**
  * Retry-After (RFC 9110, 10.2.3: seconds or a date) in milliseconds; undefined if there is none.
  *
  * @param {string | null} text

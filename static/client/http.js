@@ -9,6 +9,7 @@ import {
   isTooLong,
   reasonOf,
   retryAfter,
+  strangerWords,
   tooLongWords,
 } from "./errors.js";
 import { FaultKind, Transport } from "./states.js";
@@ -168,6 +169,11 @@ export class Http {
     };
   }
 
+  /** What to add to "no answer", for a page that may not be shown one; mostly empty. */
+  get doubt() {
+    return strangerWords(this.#env.origin, this.#base);
+  }
+
   get crossOrigin() {
     return this.#credentials === "include";
   }
@@ -248,7 +254,8 @@ export class Http {
       const fault = await responseFault(response, media, Transport.POLL, this.#env.now());
       return fault ? { fault } : { body: await read(response) };
     } catch (error) {
-      return { fault: { kind: FaultKind.NETWORK, transport: Transport.POLL, detail: reasonOf(error) } };
+      const detail = reasonOf(error) + this.doubt;
+      return { fault: { kind: FaultKind.NETWORK, transport: Transport.POLL, detail } };
     } finally {
       this.#env.clearTimeout(timer);
       signal?.removeEventListener("abort", letGo);

@@ -304,6 +304,8 @@ export interface ConnectOptions {
   page?: EventTarget | null;
   /** `onLine` is read. Default: navigator. */
   network?: { readonly onLine: boolean } | null;
+  /** Of the page; "null" if it has none. Default: `globalThis.origin`. */
+  origin?: string | null;
 }
 
 export type Off = () => void;

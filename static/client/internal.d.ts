@@ -37,6 +37,7 @@ export interface Environment {
   visibility: NonNullable<ConnectOptions["visibility"]> | null;
   page: EventTarget | null;
   network: { readonly onLine: boolean } | null;
+  origin: string | null;
   visible(): boolean;
   online(): boolean;
 }

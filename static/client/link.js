@@ -117,8 +117,10 @@ export class Link {
   end(fault) {
     if (this.ended) return;
     const silence = this.silence; // for an idle timeout on the path, before anything changes it
+    const unheard = fault.kind === FaultKind.NETWORK && !this.connection;
+    const detail = unheard ? (fault.detail ?? "") + this.#context.http.doubt : fault.detail;
     this.close();
-    this.#owner.linkEnded(this, { transport: this.name, silence, ...fault });
+    this.#owner.linkEnded(this, { transport: this.name, silence, ...fault, detail });
   }
 
   // -- what the transports tell

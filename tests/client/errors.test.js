@@ -11,6 +11,7 @@ import {
   reasonOf,
   refusalOf,
   retryAfter,
+  strangerWords,
   tooLongWords,
   TwinwireError,
 } from "../../static/client/errors.js";
@@ -94,4 +95,11 @@ test("what is too long is as long the next time, and says what helps", () => {
   assert.equal(isFinal({ status: 400, problem: null }), false);
   assert.match(tooLongWords(431), /431.*large_client_header_buffers/);
   assert.match(TwinwireError.fromFault({ status: 431, detail: tooLongWords(431) }).message, /cookies/);
+});
+
+test("a page of another origin is told that it may be why nothing answered, its own page is not", () => {
+  const base = new URL("http://live.test/tw/");
+  for (const origin of [null, undefined, "http://live.test"]) assert.equal(strangerWords(origin, base), "");
+  assert.match(strangerWords("null", base), /sandboxed frame.*http:\/\/live.test/);
+  assert.match(strangerWords("https://app.test", base), /TWINWIRE_ALLOWED_ORIGINS.*https:\/\/app.test/);
 });

@@ -11,14 +11,20 @@ const JSON_TYPE = { "content-type": "application/json" };
 const PROBLEM_TYPE = { "content-type": "application/problem+json" };
 
 /** An Http over `answer(url, init, n)`; what it asked is in `asked`. */
-function client(answer, auth = new Auth()) {
+function client(answer, auth = new Auth(), more = {}) {
   const clock = new Clock();
   const asked = [];
   const fetch = async (url, init) => {
     asked.push({ url, ...init });
     return answer(url, init, asked.length);
   };
-  const env = { fetch, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, now: clock.now };
+  const env = {
+    fetch,
+    setTimeout: clock.setTimeout,
+    clearTimeout: clock.clearTimeout,
+    now: clock.now,
+    ...more,
+  };
   return { http: new Http(env, new URL("http://live.test/tw/"), auth), asked, clock };
 }
 
@@ -231,5 +237,17 @@ test("what is too long for something on the way is final, whatever it calls it",
     assert.equal(fault.detail.includes("large_client_header_buffers"), tooLong);
     const { http } = client(() => new Response(body, { status }));
     await assert.rejects(http.json("x:/"), { status, passing: !tooLong });
+  }
+});
+
+test("a page that may not be shown an answer is told so; the service's own is not", async () => {
+  const down = () => Promise.reject(new TypeError("Failed to fetch"));
+  for (const [origin, words] of [
+    ["http://live.test", /^Failed to fetch$/],
+    [null, /^Failed to fetch$/],
+    ["null", /^Failed to fetch; .*TWINWIRE_ALLOWED_ORIGINS.*sandboxed/],
+  ]) {
+    const { http } = client(down, new Auth(), { origin });
+    await assert.rejects(http.json("x:/"), { status: 0, message: words });
   }
 });

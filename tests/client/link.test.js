@@ -200,3 +200,12 @@ test("after close nothing is told and no timer is left; what cannot be made is u
   assert.deepEqual([told, subject.send("x"), socket.readyState, clock.pending], [["connected"], false, 3, 0]);
   assert.deepEqual(kinds(link({ WebSocket: null }).told), ["unsupported"]);
 });
+
+test("only what never answered may have been hidden from the page", () => {
+  const never = link({ origin: "null" });
+  never.socket.onclose({ code: 1006, reason: "" });
+  assert.match(never.told.at(-1).detail, /^cut, or never opened; .*sandboxed frame/);
+  const cut = connected({ origin: "null" });
+  cut.socket.onclose({ code: 1006, reason: "" });
+  assert.equal(cut.told.at(-1).detail, "cut, or never opened");
+});
