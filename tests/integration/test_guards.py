@@ -233,12 +233,12 @@ async def test_a_connection_that_has_ended_is_no_work_for_the_garbage_collector(
     server: InProcess, monkeypatch: pytest.MonkeyPatch, head: str
 ) -> None:
     """With many short ones it would stop the loop for as long as there is garbage, every 15,000 objects."""
-    made: list[weakref.ref[TCPServer]] = []
+    made: list[weakref.ref[TCPServer | asyncio.StreamReader]] = []
     make = vars(run)["TCPServer"]
 
     def remembered(*args: Any) -> TCPServer:
         one: TCPServer = make(*args)
-        made.append(weakref.ref(one))
+        made.extend((weakref.ref(one), weakref.ref(one.reader)))
         return one
 
     monkeypatch.setattr(run, "TCPServer", remembered)
@@ -253,7 +253,7 @@ async def test_a_connection_that_has_ended_is_no_work_for_the_garbage_collector(
                 await asyncio.sleep(0.01)
     finally:
         gc.enable()
-    assert len(made) == 3
+    assert len(made) == 6
 
 
 # What a request may be made of

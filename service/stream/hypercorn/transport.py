@@ -61,7 +61,8 @@ async def close(writer: asyncio.StreamWriter, look: float) -> None:
             if now >= left:  # it takes nothing: the kernel's own limit is not on every platform
                 transport.abort()
             left = now
-        closing.exception()  # of the peer's; raised, it would hold us as it is held by what we hold
+        if (error := closing.exception()) is not None:  # of the peer's; raised, it would hold us as we hold it
+            error.__traceback__ = None  # which names the writer, whose reader holds the error
     finally:
         closing.cancel()
 
