@@ -15,7 +15,7 @@ def table(result: Result) -> Iterator[str]:
     killer, ledger = result.killer, result.ledger
     yield _row("cycles", result.cycles, _counted(killer.kills))
     yield _row("seconds", round(result.seconds))
-    yield _row("  the log was not cut yet", killer.in_checkpoint)
+    yield _row("  in mid-checkpoint", killer.in_checkpoint)
     yield _row("sent", len(ledger.sent))
     yield _row("acknowledged", len(ledger.acknowledged), _counted(ledger.by_kind))
     yield _row("delivered", sum(len(one.offsets) for one in result.journals))

@@ -1,6 +1,10 @@
 """A short run of the real thing, and the checker itself: what it must see, and what it must not be taken in by."""
 
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +13,7 @@ import pytest
 
 from tests.kills.closing import DATABASE_BASE, integrity, integrity_of_copy, look_at_database
 from tests.kills.judge import ZEROS, judge
+from tests.kills.killer import WATCHER
 from tests.kills.ledger import END, EXAMPLES_MAX, Faults, Journal, Ledger, Stored
 from tests.kills.report import table
 from tests.kills.run import Until, run
@@ -23,6 +28,7 @@ async def test_fifty_kills_and_all_zeros() -> None:
     assert result.is_good, "\n".join(table(result))
     assert result.cycles == CYCLES
     assert len(result.killer.kills) == 5, "a moment never came"
+    assert result.killer.in_checkpoint > 0, "no checkpoint was met"
     assert all(one.is_done and one.connections for one in result.journals)
     assert sum(len(one.gaps) for one in result.journals) > 0, "nobody was told of what retention took"
     assert set(result.ledger.by_kind) >= {"http", "http-keyed", "batch", "batch-keyed", "command", "command-keyed"}
@@ -245,7 +251,21 @@ def test_a_client_is_done_when_it_has_heard_the_end() -> None:
     assert journal.is_done
 
 
-# The files
+# The killer and the files
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_watcher_kills_when_the_file_is_written_to_and_says_whether_it_was(tmp_path: Path, is_written: bool) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    os.utime(file, (1, 1))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as victim:
+        seconds = "30" if is_written else "0"
+        with subprocess.Popen([sys.executable, str(WATCHER), str(file), str(victim.pid), seconds]) as watcher:
+            while is_written and watcher.poll() is None:  # it may not have looked yet
+                file.write_text("more")
+            assert watcher.wait() == (not is_written)
+        assert victim.wait() == -signal.SIGKILL
 
 
 @pytest.fixture
