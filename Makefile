@@ -58,6 +58,10 @@ bench-compare: $(DEV) ## Tell whether this tree is slower than REF=<commit>; ROU
 hostile: $(DEV) ## Let one stranger do his worst to a server, in every way known; an hour and a half.
 	@$(BIN)/python -m tests.hostile $(if $(ARGS),$(ARGS),--all)
 
+.PHONY: faults
+faults: $(DEV) ## Measure what faults of the disk do to the others; some minutes.
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(DEV) ## Ask the service a million things that nobody should; half an hour.
 	@$(BIN)/python -W ignore -m tests.fuzz $(if $(ARGS),$(ARGS),--count 1000000)

@@ -184,6 +184,7 @@ def connect_writer(path: Path, durability: Durability = "full") -> WriterConnect
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if durability == 'normal' else 'FULL'}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
     except BaseException:
         connection.close()

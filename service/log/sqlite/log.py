@@ -31,6 +31,7 @@ from service.log.base import (
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.opening import Opened, read_opened
+from service.log.sqlite.ranges import RangeCutter
 from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room, spend
@@ -67,7 +68,8 @@ class SQLiteEventLog:
         self._history = History(self._reader, registry, path)
         self.writer = Writer(connection, files, room, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
-        retention = Retention(policies, registry, self._reader, self._trimmer, clock)
+        cutter = RangeCutter(self.writer, registry, self._trimmer)
+        retention = Retention(policies, registry, self._reader, self._trimmer, cutter, clock)
         self.upkeep = Upkeep(self.writer, registry, retention, retention_interval, files, clock)
         self.upkeep.start()
         self._closed = False

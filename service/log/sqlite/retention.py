@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Pace
+from service.log.sqlite.ranges import RangeCutter, Wanted
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import Trimmer
@@ -13,6 +14,9 @@ from service.log.sqlite.trim import Trimmer
 STEP: Final = 0.002
 """Seconds of one step of the event loop, in which topics are asked for their policies: with a million of them it would
 be seven."""
+
+TOPICS: Final = 50_000
+"""That are cut together at most, so that what a pass remembers of them has a bound."""
 
 
 class Policy(Protocol):
@@ -35,7 +39,13 @@ class Retention:
     """Applies the policies; `run` is one pass over all topics."""
 
     def __init__(
-        self, policies: Sequence[Policy], registry: TopicRegistry, reader: Reader, trimmer: Trimmer, clock: Clock
+        self,
+        policies: Sequence[Policy],
+        registry: TopicRegistry,
+        reader: Reader,
+        trimmer: Trimmer,
+        cutter: RangeCutter,
+        clock: Clock,
     ) -> None:
         self._clock = clock
         self._policies = policies
@@ -43,6 +53,7 @@ class Retention:
         self._registry = registry
         self._reader = reader
         self._trimmer = trimmer
+        self._cutter = cutter
 
     async def run(self, now: int, head: int) -> int:
         """One pass at `now` (Unix ms) over what stood at `head`; returns how many events went."""
@@ -53,23 +64,27 @@ class Retention:
             if one.max_age is not None and not self._clock.doubt:  # else nobody knows what is old
                 cutoffs[one.max_age] = await self._reader.first_at(now - int(one.max_age * 1000), head) - 1
         removed = 0
+        wanted: list[Wanted] = []
+        sized: list[tuple[Topic, int]] = []
         pace = Pace(self._clock.monotonic, STEP)
         for topic in list(self._registry):
             await pace()
             policy = self._policy(topic)
-            if topic.count and policy is not None:
-                removed += await self._apply(policy, topic, cutoffs)
+            if not topic.count or policy is None:
+                continue
+            cutoff, keep = cutoffs.get(policy.max_age, 0), policy.max_count
+            if self._trimmer.has_below(topic, cutoff) or (keep is not None and topic.count > keep):
+                wanted.append(Wanted(topic, cutoff, keep))
+            if policy.max_bytes is not None:
+                sized.append((topic, policy.max_bytes))
+            if len(wanted) == TOPICS:
+                removed += await self._cutter.cut(wanted)
+                wanted.clear()
+        removed += await self._cutter.cut(wanted)
+        for topic, keep in sized:
+            await pace()
+            removed += await self._trimmer.to_bytes(topic, keep)
         return removed
 
     def _policy(self, topic: Topic) -> Policy | None:
         return next((policy for matches, policy in self._filters if matches(topic.name)), None)
-
-    async def _apply(self, policy: Policy, topic: Topic, cutoffs: dict[float | None, int]) -> int:
-        removed = 0
-        if (cutoff := cutoffs.get(policy.max_age)) is not None:
-            removed += await self._trimmer.to_offset(topic, cutoff)
-        if policy.max_count is not None:
-            removed += await self._trimmer.to_count(topic, policy.max_count)
-        if policy.max_bytes is not None:
-            removed += await self._trimmer.to_bytes(topic, policy.max_bytes)
-        return removed

@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from service.log.base import Pace, Progress, TrimHerald
 from service.log.sqlite.database import WriterConnection, transaction
@@ -43,12 +43,22 @@ DELETE FROM events WHERE offset IN
 (SELECT offset FROM events INDEXED BY events_topic WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)
 RETURNING offset, length(CAST(data AS BLOB))
 """
-_SAVE_FLOOR: Final = "UPDATE topics SET floor = max(floor, ?) WHERE id = ?"  # two cuts may overlap
 _SAVE_COUNTS: Final = """
-UPDATE topics SET head = value ->> 1, count = value ->> 2, bytes = value ->> 3
+UPDATE topics SET head = value ->> 1, count = value ->> 2, bytes = value ->> 3, floor = max(floor, value ->> 4)
 FROM json_each(?) WHERE topics.id = value ->> 0
 """
 _SAVE_COUNTED: Final = "UPDATE log SET counted = ?"
+
+
+class Less(NamedTuple):
+    """What goes of a topic: so many events, bytes of data, and the highest offset, which is the floor on disk then."""
+
+    events: int
+    bytes: int
+    last: int
+
+
+NOTHING: Final = Less(0, 0, 0)
 
 
 class Trimmer:
@@ -59,7 +69,7 @@ class Trimmer:
         self._registry = registry
         self.heralds: list[TrimHerald] = []
         """Awaited before a floor is raised."""
-        self._unfinished: set[Topic] = set()
+        self.unfinished: set[Topic] = set()
         """Topics with rows below their floor, which a delete that failed has left."""
 
     async def to_count(self, topic: Topic, keep: int) -> int:
@@ -87,31 +97,42 @@ class Trimmer:
             for topic, cutoff in await self._writer.run(partial(self._find_cutoffs, waiting=waiting, keep=keep)):
                 left += topic.count - keep
                 cuts.append((topic, cutoff))
-                self._unfinished.add(topic)
-                await self._announce(topic)
+                self.unfinished.add(topic)
+                await self.announce(topic)
                 self._registry.raise_floor(topic, cutoff)
                 await pace()  # each is told to everybody whose filter covers the topic
+        return await self._cut(cuts, left, told)
+
+    async def cut(self, cuts: Iterable[tuple[Topic, int]]) -> int:
+        """Remove each topic's events up to an offset, to which its floor was raised; returns how many went."""
+        return await self._cut(deque(cuts), 0, lambda removed, left: None)
+
+    async def _cut(self, cuts: deque[tuple[Topic, int]], left: int, told: Progress) -> int:
         loop, removed = asyncio.get_running_loop(), 0
         told(removed, left)
         while cuts:
-            await self._room()
+            await self.journal_room()
             began = loop.time()
             gone, done = await self._writer.run(partial(self._delete_oldest, cuts=cuts))
             for _ in range(done):
                 topic, cutoff = cuts.popleft()
                 if cutoff >= topic.floor:
-                    self._unfinished.discard(topic)
+                    self.unfinished.discard(topic)
             removed += gone
             told(removed, max(left - removed, 0))
             if cuts:
                 await asyncio.sleep(loop.time() - began)
         return removed
 
-    async def _announce(self, topic: Topic) -> None:
+    def has_below(self, topic: Topic, cutoff: int) -> bool:
+        """Whether it may have events up to there."""
+        return cutoff > topic.floor or topic in self.unfinished
+
+    async def announce(self, topic: Topic) -> None:
         for herald in self.heralds:
             await herald(topic.name)
 
-    async def _room(self) -> None:
+    async def journal_room(self) -> None:
         """Return once there is room for what a step writes, however long another program's reading takes."""
         while self._writer.journal_bytes > JOURNAL_BYTES:  # noqa: ASYNC110 - nobody tells of a file's size
             await asyncio.sleep(JOURNAL_PAUSE)
@@ -139,24 +160,19 @@ class Trimmer:
         now = self._writer.clock.monotonic
         until = now() + TRIM_SECONDS
         room, done = SCARCE_ROWS if self._writer.room.is_spent else TRIM_ROWS, 0
-        less: dict[Topic, tuple[int, int]] = {}
+        less: dict[Topic, Less] = {}
         with transaction(connection):
             for topic, cutoff in cuts:
                 rows = connection.execute(_DELETE_OLDEST, (topic.id, cutoff, room)).fetchall()
                 if rows:
-                    connection.execute(_SAVE_FLOOR, (max(offset for offset, _ in rows), topic.id))
-                    less[topic] = len(rows), sum(size for _, size in rows)
+                    less[topic] = Less(len(rows), sum(size for _, size in rows), max(offset for offset, _ in rows))
                 if len(rows) == room:
                     break  # there may be more of it
                 room, done = room - len(rows), done + 1
                 if now() > until:
                     break
             save_counts(connection, self._registry, self._writer.head, less)
-        for topic, (count, size) in less.items():
-            topic.count -= count
-            topic.bytes -= size
-        self._registry.uncounted.clear()
-        return sum(count for count, _ in less.values()), done
+        return take_over(self._registry, less), done
 
     async def to_bytes(self, topic: Topic, keep: int) -> int:
         """Keep at most `keep` bytes of data, the newest; returns how many events went."""
@@ -181,21 +197,21 @@ class Trimmer:
     async def to_offset(self, topic: Topic, cutoff: int) -> int:
         """Remove the topic's events up to and including `cutoff`; returns how many went."""
         removed = 0
-        while topic.count and (cutoff > topic.floor or topic in self._unfinished):
-            await self._room()
+        while topic.count and self.has_below(topic, cutoff):
+            await self.journal_room()
             floor = await self._writer.run(partial(_find_floor, topic=topic, cutoff=cutoff))
             if floor is None:
                 break
-            await self._announce(topic)
+            await self.announce(topic)
             self._registry.raise_floor(topic, floor)  # before the delete: see log/base.py, "No silent hole"
             try:
                 gone, _ = await self._writer.run(partial(self._delete_oldest, cuts=deque([(topic, floor)])))
             except BaseException:
-                self._unfinished.add(topic)  # the floor is never lowered again
+                self.unfinished.add(topic)  # the floor is never lowered again
                 raise
             removed += gone
         if cutoff >= topic.floor:
-            self._unfinished.discard(topic)
+            self.unfinished.discard(topic)
         return removed
 
 
@@ -206,20 +222,29 @@ def _find_floor(connection: WriterConnection, topic: Topic, cutoff: int) -> int 
     return floor
 
 
+def take_over(registry: TopicRegistry, less: Mapping[Topic, Less]) -> int:
+    """Memory follows what was committed with `save_counts`; how many events went. At the end of a job."""
+    for topic, (count, size, _) in less.items():
+        topic.count -= count
+        topic.bytes -= size
+    registry.uncounted.clear()
+    return sum(one.events for one in less.values())
+
+
 def save_counts(
     connection: WriterConnection,
     registry: TopicRegistry,
     head: int,
-    less: Mapping[Topic, tuple[int, int]] | None = None,
+    less: Mapping[Topic, Less] | None = None,
 ) -> None:
     """Write the sizes of all topics that changed, and that they count up to `head`; part of a transaction.
 
-    `less` is by how many events and bytes the transaction shrinks some of them: memory follows once it is committed.
+    `less` is what the transaction takes from some of them: memory follows once it is committed.
     """
     shrunk = less or {}
-    changed: list[tuple[int, int, int, int]] = []
+    changed: list[tuple[int, int, int, int, int]] = []
     for topic in registry.uncounted | shrunk.keys():
-        count, size = shrunk.get(topic, (0, 0))
-        changed.append((topic.id, topic.head, topic.count - count, topic.bytes - size))
+        count, size, last = shrunk.get(topic, NOTHING)
+        changed.append((topic.id, topic.head, topic.count - count, topic.bytes - size, last))
     connection.execute(_SAVE_COUNTS, (json.dumps(changed),))
     connection.execute(_SAVE_COUNTED, (head,))

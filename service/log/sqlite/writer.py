@@ -158,6 +158,10 @@ class Writer:
         return self._files.journal_bytes
 
     @property
+    def is_closing(self) -> bool:
+        return self._closing
+
+    @property
     def is_idle(self) -> bool:
         return not (self._small or self._large or self._works)
 

@@ -17,6 +17,7 @@ from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.opening import Opened, read_opened
+from service.log.sqlite.ranges import RangeCutter
 from service.log.sqlite.reader import Look, Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room
@@ -241,6 +242,7 @@ class Parts:
         self.writer = Writer(connection, files, self.room, self.registry, head, self.heard.append, clock)
         self.reader = Reader(path, self.registry, clock)
         self.trimmer = Trimmer(self.writer, self.registry)
+        self.cutter = RangeCutter(self.writer, self.registry, self.trimmer)
 
     @classmethod
     async def open(cls, path: Path, clock: Clock) -> "Parts":
@@ -253,7 +255,7 @@ class Parts:
         return self.heard[-1][-1].offset if self.heard else 0
 
     def retention(self, policies: Sequence[Policy]) -> Retention:
-        return Retention(policies, self.registry, self.reader, self.trimmer, self.writer.clock)
+        return Retention(policies, self.registry, self.reader, self.trimmer, self.cutter, self.writer.clock)
 
     async def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement on the writing connection, between two commits."""
