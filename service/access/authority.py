@@ -84,8 +84,9 @@ class Authority:
         self.verified = (0, 0.0)
         """How many tokens were read that were good, and the seconds of CPU that it took."""
         own = (anonymous or Template()).of(None)
-        self.nobody: Final = Caller(rights=own.plus(self._everyone.of(None)) if self._everyone else own)
-        """Who comes without a credential where there are keys."""
+        own = own.plus(self._everyone.of(None)) if self._everyone else own
+        self.nobody: Final = Caller(rights=EVERYTHING if verifier is None else own)
+        """Who comes without a credential."""
 
     @property
     def has_keys(self) -> bool:
@@ -99,12 +100,16 @@ class Authority:
     def who(self, asker: Asker, *, is_socket: bool = False) -> Caller:
         """Raises InvalidTokenError, PresentationError, ForbiddenError, InvalidError or UnavailableError."""
         if self._verifier is None:
-            return Caller(address=asker.address, rights=EVERYTHING)
+            return self.stranger(asker.address)
         found = find_credential(asker, self._origins, is_socket=is_socket)
         if found is None:
-            return self.nobody._replace(address=asker.address)
+            return self.stranger(asker.address)
         caller = self._redeemed(found, asker) if found.carrier == "ticket" else self.bearer(found.text)
         return caller._replace(address=asker.address)
+
+    def stranger(self, address: str | None) -> Caller:
+        """Who brings no credential, or has not been asked for one."""
+        return self.nobody._replace(address=address)
 
     def bearer(self, token: str) -> Caller:
         """Who comes with a token, and what everyone has besides. Raises InvalidTokenError or UnavailableError."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from service.access.rights import EVERYTHING, Rights
+from service.access.rights import NOTHING, Rights
 
 _HELD_BASE: Final = 1_500
 _HELD_FILTER: Final = 120
@@ -36,7 +36,7 @@ class Caller(NamedTuple):
     """
 
     subject: str | None = None
-    rights: Rights = EVERYTHING
+    rights: Rights = NOTHING
     expires: int | None = None
     address: str | None = None
     token: TokenId | None = None

@@ -141,7 +141,7 @@ class Gate:
         if not (self.authority.has_keys or self._is_warned):
             self._warn_if_public(asker)
         if is_open or act is Act.PAGE:
-            return Lease(Caller(address=asker.address), None)
+            return Lease(self.authority.stranger(asker.address), None)
         try:
             caller, is_pending = self._who(asker, act)
         except TwinwireError as error:

@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 from service import create_app
 from service.settings import Settings
 from service.web.app import TwinwireApp
+from tests.support.bearers import KEYS, bearer, token
 from tests.support.wires import call
 
 DOC: Final = (Path(__file__).parents[2] / "docs" / "applications.md").read_text("utf-8")
@@ -81,3 +82,17 @@ async def test_its_alias_and_its_description_are_served(app: TwinwireApp) -> Non
     assert (await call(app, "HEAD", "/api/sse/votes/lunch")).status == 200
     (await call(app, "GET", "/api/sse/votes/dinner")).problem(404)
     (await call(app, "GET", "/api/sse/projects/x")).problem(404)
+
+
+async def test_its_routes_ask_for_rights_before_they_tell_what_is_there(votes: ModuleType, tmp_path: Path) -> None:
+    settings = Settings.read({"database": tmp_path / "votes.db", "token_keys": KEYS})
+    app = create_app(settings, [votes.Votes({"lunch": ["pizza", "soup"]})])
+    reader = bearer(token("ada", subscribe=["votes/*"]))
+    async with app.test_app():
+        client = app.test_client()
+        for path in ("/api/votes/lunch", "/api/votes/dinner", "/api/sse/votes/lunch", "/api/sse/votes/dinner"):
+            assert (await client.get(path)).status_code == 401
+        refused = await client.post("/api/votes/lunch", json={"choice": "soup"}, headers=reader)
+        assert refused.status_code == 403
+        assert (await client.get("/api/votes/lunch", headers=reader)).status_code == 200
+        assert (await client.get("/api/votes/dinner", headers=reader)).status_code == 404

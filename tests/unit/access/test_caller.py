@@ -3,14 +3,14 @@
 import pytest
 
 from service.access.caller import Caller, TokenId
-from service.access.rights import EVERYTHING, Grants, Rights
+from service.access.rights import NOTHING, Rights
 
 
-def test_without_keys_everybody_may_do_everything() -> None:
+def test_who_is_not_given_rights_has_none() -> None:
     caller = Caller()
     assert (caller.subject, caller.expires, caller.address) == (None, None, None)
-    assert caller.rights == EVERYTHING
-    assert caller.rights.subscribe == Grants(("**",))
+    assert caller.rights == NOTHING
+    assert not caller.rights.subscribe
 
 
 def test_a_caller_and_its_rights_do_not_change() -> None:

@@ -186,12 +186,13 @@ def test_who_wishes_for_nothing_gets_what_he_may(act: Act) -> None:
 @pytest.mark.parametrize("act", Act)
 def test_a_credential_that_is_no_good_is_refused_whatever_is_asked(act: Act) -> None:
     gate = guarded(anonymous=Template(["**"], ["**"]))
+    for asker in (bearer("bad"), bearer("ada")):  # who is not looked at has no more than anybody
+        assert gate.enter(asker, act, is_open=True).caller.rights == gate.authority.nobody.rights
     if act is Act.PAGE:
-        gate.enter(bearer("bad"), act)  # a file that anybody may show
+        assert gate.enter(bearer("bad"), act).caller == gate.authority.stranger("192.0.2.7")
         return
     with pytest.raises(InvalidTokenError):
         gate.enter(bearer("bad"), act, Wish(None))
-    gate.enter(bearer("bad"), act, is_open=True).release()
     assert gate.places == 0
     assert gate.refused == {(act, "credential"): 1}
 

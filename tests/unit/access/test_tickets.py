@@ -188,7 +188,7 @@ def test_a_cookie_is_never_too_long_for_a_browser(tickets: Tickets) -> None:
 def test_narrowed_to_topics_rights_stay_what_they_were() -> None:
     found = narrowed(ADA, ("a/1", "a/2")).rights
     assert (found.subscribe, found.publish) == (Grants(("a/1", "a/2")), Grants(("a/1",)))
-    root = narrowed(Caller(), ("a",)).rights
+    root = narrowed(Caller(rights=EVERYTHING), ("a",)).rights
     assert (root.publish, root.admin) == (Grants(("a",)), False)
 
 
