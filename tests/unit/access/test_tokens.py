@@ -259,7 +259,7 @@ def test_a_new_key_of_the_issuer_is_fetched_and_one_that_is_not_there_is_401(
     unavailable(verify, theirs(1, "two"))
     unavailable(verify, theirs(2, "three"))
     clock.advance(GAP)
-    unavailable(verify, theirs(2, "three"))
+    jwks.want("three")  # its thread may have been awake already, so what it answers depends
     with jwks._changed:
         assert jwks._changed.wait_for(lambda: len(jwks.keys()) == 2, 30)
     assert verify.verify(theirs(1, "two")).subject == "ada"
