@@ -58,7 +58,7 @@ def find_credential(asker: Asker, origins: Origins, *, is_socket: bool) -> Crede
         if asker.method != "GET":
             raise InvalidError("a ticket is for GET; elsewhere a program can send Authorization", field=TICKET)
         return Credential("ticket", ticket)
-    cookie = session_cookie(asker)
+    cookie = session_cookie(asker, is_secure=origins.came_by_https(asker))
     if cookie is None:
         return None
     if (is_socket or asker.method not in _SAFE) and not origins.is_named(asker):
@@ -90,9 +90,12 @@ def _offered(asker: Asker) -> str | None:
     return tokens[0]
 
 
-def session_cookie(asker: Asker) -> str | None:
-    """The session's, the one of https first."""
-    return cookie_of(asker, SECURE_COOKIE) or cookie_of(asker, PLAIN_COOKIE)
+def session_cookie(asker: Asker, *, is_secure: bool) -> str | None:
+    """The session's. Over https it is the one that no other host and no page of http can have set: of the other, it
+    is not known whose token it is.
+    """
+    found = cookie_of(asker, SECURE_COOKIE)
+    return found if is_secure else found or cookie_of(asker, PLAIN_COOKIE)
 
 
 def cookie_of(asker: Asker, name: str) -> str | None:

@@ -84,12 +84,16 @@ class Origins:
 
     def is_https(self, asker: Asker) -> bool:
         """Whether its browser speaks https: to us, to a trusted hop that says so, or by its own Origin."""
-        if asker.scheme in ("https", "wss"):
-            return True
-        if self._is_hop(asker.address) and _last(asker.header(b"x-forwarded-proto")) == "https":
+        if self.came_by_https(asker):
             return True
         origin = (asker.header(b"origin") or "").lower()
         return origin.startswith("https://") and origin not in self._allowed
+
+    def came_by_https(self, asker: Asker) -> bool:
+        """The same as far as it is certain, whatever its browser says."""
+        if asker.scheme in ("https", "wss"):
+            return True
+        return self._is_hop(asker.address) and _last(asker.header(b"x-forwarded-proto")) == "https"
 
     def may_read(self, asker: Asker) -> bool:
         """Whether a read is worth carrying out: not for a foreign page, which could never see the answer.

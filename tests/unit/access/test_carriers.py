@@ -129,10 +129,19 @@ def test_a_star_names_nobody() -> None:
 
 
 def test_the_cookie_of_https_comes_first() -> None:
-    assert session_cookie(Visitor(cookie="twinwire=plain; __Host-twinwire=secure")) == "secure"
-    assert session_cookie(Visitor(cookie=["twinwire=plain", "__Host-twinwire="])) == "plain"
+    both = Visitor(cookie="twinwire=plain; __Host-twinwire=secure")
+    assert session_cookie(both, is_secure=False) == session_cookie(both, is_secure=True) == "secure"
+    plain = Visitor(cookie=["twinwire=plain", "__Host-twinwire="])
+    assert session_cookie(plain, is_secure=False) == "plain"
+    assert session_cookie(plain, is_secure=True) is None
     assert cookie_of(Visitor(cookie='x=1;twinwire="quoted"; twinwire=2'), PLAIN_COOKIE) == "quoted"
     assert cookie_of(Visitor(cookie="xtwinwire=1; twinwire"), PLAIN_COOKIE) is None
+
+
+def test_over_https_a_cookie_that_another_host_can_set_is_none() -> None:
+    """A neighbour of the domain, or a page of http, could make somebody its own user."""
+    assert found(Visitor(scheme="https", cookie="twinwire=planted")) is None
+    assert found(Visitor(scheme="https", cookie="__Host-twinwire=c")) == Credential("cookie", "c")
 
 
 def test_a_cookie_is_nobodys_but_the_browsers() -> None:
