@@ -47,7 +47,7 @@ function link(more = {}) {
     linkEnded: (_link, fault) => told.push(fault),
   };
   const http = new Http(env, new URL("http://live.test/"), new Auth());
-  const context = { env, settings: DEFAULTS, http };
+  const context = { env, settings: DEFAULTS, http, handshake: { failed: null } };
   const subject = new Link(context, "websocket", { topics: ["a"], after: "k-1" }, owner).open();
   return { subject, clock, told, socket: Socket.last };
 }

@@ -19,7 +19,7 @@ from service.apps.projects.settings import ProjectsSettings
 from service.clock import SystemClock
 from service.command import bearer
 from service.core import limits, words
-from service.log.sqlite.writer import QUEUE_EVENTS
+from service.log.sqlite.jobs import QUEUE_EVENTS
 from service.settings import ServerSettings, Settings, StreamSettings, every_setting
 from service.version import __version__
 from service.web.openapi import describe

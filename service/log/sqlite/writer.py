@@ -42,8 +42,7 @@ busy event loop each further statement waits for the interpreter anew, up to 5 m
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import aiosqlite
 
@@ -61,34 +60,12 @@ from service.log.sqlite.commit import Append, Commit
 from service.log.sqlite.database import WriterConnection, driver, explain, is_disks, on_thread, transaction
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.hurry import Hurry
+from service.log.sqlite.jobs import COMMIT_EVENTS, COMMIT_PUBLISHES, QUEUE_EVENTS, SMALL, SPARE, Work, fail
 from service.log.sqlite.room import Room
 from service.log.sqlite.topics import TopicRegistry
 
 T = TypeVar("T")
 J = TypeVar("J")
-
-COMMIT_EVENTS: Final = 2_000
-"""Events in one group commit, so that one fan-out and one fsync stay short; a larger request still commits whole."""
-
-COMMIT_PUBLISHES: Final = 128
-"""Publishes in one: their answers are one turn of the event loop, of some milliseconds."""
-
-QUEUE_EVENTS: Final = 50_000
-"""Events that may wait for the writer, about half a second of them; beyond, publishers are told to come back."""
-
-SMALL: Final = 100
-"""Events of a publish up to which it is a small one."""
-
-SPARE: Final = 1 / 10
-"""Of the queue, kept for small ones."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """A call between two commits, on the writer's thread and connection."""
-
-    call: Callable[[WriterConnection], Any]
-    done: "asyncio.Future[Any]"
 
 
 class Writer:
@@ -278,7 +255,7 @@ class Writer:
         try:
             result = await on_thread(self._connection, job.call)
         except Exception as error:
-            _fail(job.done, self._explain(error))
+            fail(job.done, self._explain(error))
         else:
             if not job.done.done():
                 job.done.set_result(result)
@@ -303,11 +280,11 @@ class Writer:
         self.failure = lost
         if lost is not None:
             for job in jobs:
-                _fail(job.done, lost.again())
+                fail(job.done, lost.again())
             return
         for job, answer in zip(jobs, commit.answers, strict=True):
             if isinstance(answer, TwinwireError):
-                _fail(job.done, answer)
+                fail(job.done, answer)
             elif not job.done.done():
                 job.done.set_result(answer)
 
@@ -337,11 +314,11 @@ class Writer:
         """Rule 3. Of what failed nothing was kept, neither on disk nor in memory, so each can be tried again."""
         if len(jobs) == 1 or error is self.failure:
             for job in jobs:
-                _fail(job.done, error)
+                fail(job.done, error)
             return
         for job in jobs:
             if isinstance(self.failure, StorageDownError):
-                _fail(job.done, self.failure.again())
+                fail(job.done, self.failure.again())
             else:
                 await self._commit([job])
 
@@ -362,8 +339,3 @@ class Writer:
         self._head, self._time = commit.head, commit.time
         if commit.events:
             self._committed(commit.events)
-
-
-def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)

@@ -8,8 +8,8 @@ import pytest
 
 from service.core.topics import TopicFilter
 from service.log.sqlite.database import connect_reader
+from service.log.sqlite.jobs import COMMIT_EVENTS
 from service.log.sqlite.reader import MERGE_TOPICS, WINDOW
-from service.log.sqlite.writer import COMMIT_EVENTS
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import ALL, PLENTY, Parts, drafts
 

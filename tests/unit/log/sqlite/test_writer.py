@@ -15,7 +15,7 @@ from service.core.event import Draft
 from service.log.base import Receipt, Statement
 from service.log.sqlite import writer as writer_module
 from service.log.sqlite.database import on_thread
-from service.log.sqlite.writer import COMMIT_EVENTS, COMMIT_PUBLISHES, SMALL
+from service.log.sqlite.jobs import COMMIT_EVENTS, COMMIT_PUBLISHES, SMALL
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import Parts, drafts
 
