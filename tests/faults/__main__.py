@@ -14,6 +14,15 @@ from tests.faults import scenes
 from tests.faults.scenes import Row
 
 SCENES: Final[Mapping[str, Sequence[Callable[[Path], Awaitable[Row]]]]] = {
+    "slow": [
+        partial(scenes.slow_disk, read=0.0),
+        partial(scenes.slow_disk, read=0.0, all_=1, single=20),
+        partial(scenes.slow_disk, read=scenes.SLOW),
+        partial(scenes.slow_disk, read=scenes.SLOW, all_=1),
+        partial(scenes.slow_disk, read=scenes.SLOW, single=20),
+        partial(scenes.slow_disk, read=scenes.SLOW, all_=1, single=20),
+    ],
+    "reader": [scenes.foreign_reader],
     "retention": [
         partial(scenes.retention, topics=1_000),
         partial(scenes.retention, topics=1_000, watched=False),

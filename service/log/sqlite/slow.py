@@ -6,9 +6,13 @@ at 5 ms each the loop stands for two seconds, and everybody with it.
 
     state  a read runs         leads to
     quick  on the loop         slow: one waited longer than SLOW for something else than the processor
-    slow   on a thread         quick: one waited less than QUICK
+    slow   on a thread         quick: one waited less than QUICK, and none longer than SLOW for CALM
 
-Only waiting counts: a read that computes for long is as long on a thread, and takes the interpreter from the loop.
+The read that finds out is not waited for: SQLite asks every so many instructions how it goes, and ends it, so that it
+is begun anew on a thread. So `work` may be done twice, the second time on another connection.
+
+Only waiting counts: a read that computes for long is as long on a thread, and takes the interpreter from the loop. And
+among slow reads there are always quick ones, of pages in memory: these alone say nothing of the disk.
 
 Who runs where. `run` is called on the loop. The work gets a connection of its own, and may touch nothing that the loop
 changes: what it needs of memory is looked up before.
@@ -22,13 +26,26 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from service.core.time import Clock
-from service.log.sqlite.database import Connection, connect_reader
+from service.log.sqlite.database import Connection, connect_reader, driver
 
 T = TypeVar("T")
 
 SLOW: Final = 0.004
 QUICK: Final = 0.001
 """Seconds of waiting in one read."""
+
+CALM: Final = 1.0
+"""Seconds."""
+
+LOOK: Final = 400
+"""SQLite's instructions between two looks at the time: about 25 rows, each of which may be a read or two of the disk.
+A look costs as much as a row, so they are few."""
+
+LOOK_OFTEN: Final = 50
+"""The same while the disk is in doubt."""
+
+DOUBT: Final = 60.0
+"""Seconds after a read that was slow, in which another is expected."""
 
 THREADS: Final = 3
 """So that a slow page does not hold up the others; more would wait for the same disk."""
@@ -42,7 +59,13 @@ class Readers:
         self._clock = clock
         self.connection: Final = connect_reader(path)
         """The loop's."""
+        self._is_doubted = False
+        self.connection.set_progress_handler(self._is_late, LOOK)
+        self._began: tuple[float, float] | None = None
+        """When the loop's read did, and how long the processor had worked by then; while there is one."""
         self.is_slow = False
+        self._last_slow = 0.0
+        """When a read was, on the monotonic clock."""
         self._pool: ThreadPoolExecutor | None = None
         self._own = threading.local()
         self._opened: list[Connection] = []
@@ -51,14 +74,48 @@ class Readers:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """What `work(connection)` returns. Raises what it raises."""
         if not self.is_slow:
-            result, waited = self._timed(work, self.connection)
-            self.is_slow = waited > SLOW
-            return result
+            self._began = self._clock.monotonic(), self._clock.worked()
+            if self._is_doubted and self._began[0] > self._last_slow + DOUBT:
+                self._doubt(False)
+            try:
+                result, waited = self._timed(work, self.connection)
+            except driver.OperationalError:
+                if not self.is_slow:
+                    raise
+            else:
+                if waited > SLOW:
+                    self._found_slow()
+                return result
+            finally:
+                self._began = None
+                if self.is_slow and not self._is_doubted:
+                    self._doubt(True)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="log-reader")
         result, waited = await asyncio.get_running_loop().run_in_executor(self._pool, self._on_thread, work)
-        self.is_slow = self.is_slow and waited >= QUICK
+        if waited > SLOW:
+            self._found_slow()
+        elif waited < QUICK and self._clock.monotonic() >= self._last_slow + CALM:
+            self.is_slow = False
         return result
+
+    def _found_slow(self) -> None:
+        self.is_slow, self._last_slow = True, self._clock.monotonic()
+
+    def _doubt(self, is_doubted: bool) -> None:
+        self._is_doubted = is_doubted
+        self.connection.set_progress_handler(self._is_late, LOOK_OFTEN if is_doubted else LOOK)
+
+    def _is_late(self) -> bool:
+        """Asked by SQLite in the midst of a read on the loop, which ends if so."""
+        if self._began is None:
+            return False
+        began, worked = self._began
+        taken = self._clock.monotonic() - began
+        if taken <= SLOW or taken - (self._clock.worked() - worked) <= SLOW:
+            return False
+        self._found_slow()
+        return True
 
     def _on_thread(self, work: Callable[[Connection], T]) -> tuple[T, float]:
         connection: Connection | None = getattr(self._own, "connection", None)

@@ -3,12 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from service.core.topics import TopicFilter
-from service.log.sqlite.slow import QUICK, SLOW, THREADS, Readers
+from service.log.sqlite.database import driver
+from service.log.sqlite.slow import CALM, QUICK, SLOW, THREADS, Readers
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import ALL, PLENTY, Parts, drafts
 
@@ -64,7 +65,67 @@ async def test_a_read_that_waited_sends_the_next_to_threads_until_one_is_quick(
     assert await readers.run(on(clock, wait=2 * SLOW)) is LOOP, "nobody knew"
     assert await readers.run(on(clock, wait=2 * QUICK)) is not LOOP
     assert await readers.run(on(clock, wait=QUICK / 2)) is not LOOP
+    assert await readers.run(on(clock)) is not LOOP, "one that is quick says little, so soon after one that was slow"
+    clock.advance(CALM)
+    assert await readers.run(on(clock, wait=2 * QUICK)) is not LOOP
+    assert await readers.run(on(clock)) is not LOOP
     assert await readers.run(on(clock)) is LOOP
+
+
+async def test_among_slow_reads_a_quick_one_changes_nothing(readers: Readers, clock: DiskClock) -> None:
+    await readers.run(on(clock, wait=2 * SLOW))
+    for _ in range(20):
+        clock.advance(0.9 * CALM)
+        assert await readers.run(on(clock)) is not LOOP
+        assert await readers.run(on(clock, wait=2 * SLOW)) is not LOOP
+
+
+MANY: Final = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 2000) SELECT wait(n) FROM n"
+
+
+@pytest.mark.parametrize(("wait", "compute", "loops_rows"), [(SLOW / 4, 0, 60), (0, SLOW / 4, 2_000)])
+async def test_a_read_that_turns_out_to_wait_is_ended_and_done_on_a_thread(
+    readers: Readers, clock: DiskClock, wait: float, compute: float, loops_rows: int
+) -> None:
+    """One that computes is not: it would take the interpreter from the loop."""
+    rows = dict.fromkeys((True, False), 0)
+
+    def row(n: int) -> int:
+        on_loop = threading.current_thread() is LOOP
+        rows[on_loop] += 1
+        clock.wait(wait if on_loop else 0)
+        clock.compute(compute)
+        return n
+
+    def read(connection: Any) -> int:
+        connection.create_function("wait", 1, row)
+        return len(connection.execute(MANY).fetchall())
+
+    assert await readers.run(read) == 2_000
+    assert 0 < rows[True] <= loops_rows
+    assert rows[False] == (2_000 if wait else 0)
+    assert readers.is_slow == bool(wait)
+    if wait:  # while it is in doubt, sooner
+        for _ in range(2):
+            clock.advance(CALM)
+            await readers.run(on(clock))
+            assert not readers.is_slow
+            rows[True] = 0
+            await readers.run(read)
+            assert 0 < rows[True] <= 15
+
+
+async def test_what_sqlite_refuses_is_told_and_not_tried_again(readers: Readers) -> None:
+    tries = 0
+
+    def read(connection: Any) -> None:
+        nonlocal tries
+        tries += 1
+        connection.execute("SELECT 1 FROM nowhere")
+
+    with pytest.raises(driver.OperationalError, match="nowhere"):
+        await readers.run(read)
+    assert tries == 1
 
 
 async def test_a_read_that_only_computes_stays(readers: Readers, clock: DiskClock) -> None:
