@@ -11,11 +11,9 @@ const TESTS = fileURLToPath(new URL("./", import.meta.url));
 /** Modules whose work shows only together with others: the files that show it. */
 const ELSEWHERE = {
   "connection.js": ["start", "reconnect", "demotion", "exact", "auth"],
-  "credential.js": ["auth"],
   "states.js": ["index"], // constants; types/exports.ts holds them equal to the declarations
   "tabs/follower.js": ["tabs/tabs"],
   "tabs/leader.js": ["tabs/tabs"],
-  "tabs/vigil.js": ["tabs/tabs"],
 };
 
 const modules = readdirSync(CLIENT, { recursive: true }).filter((name) => name.endsWith(".js"));

@@ -179,3 +179,38 @@ test("a follower whose history is refused goes by itself, and says what is wrong
   assert.deepEqual(follower.offsets, range(3, 10));
   assert.ok(world.network.tried("poll").length < 5);
 });
+
+test("a leader that is somebody from now on, and was nobody: its followers take nothing until they know", async () => {
+  const world = new World();
+  const [leader, follower] = [world.tab(), world.tab()];
+  await leader.live();
+  await follower.live();
+  world.network.filter = (frame) => (frame.type === "connection" ? { ...frame, subject: "ada" } : frame);
+  world.network.set({ session: "refuse" });
+  world.network.cut();
+  await leader.live();
+  world.log.many(3);
+  await world.clock.advance(1_000);
+  assert.deepEqual([leader.stream.subject, leader.offsets, follower.offsets], ["ada", [1, 2, 3], []]);
+  world.network.set({ session: "ok" });
+  world.network.filter = (frame) => frame;
+  await world.clock.until(() => follower.events.length === 3);
+  assert.deepEqual([follower.stream.role, follower.offsets], [null, [1, 2, 3]]);
+});
+
+test("a topic that was lost is covered no more: who wants it is told by the server", async () => {
+  const world = guarded();
+  const token = world.give();
+  const leader = world.tab({ token, topics: ["a", "forbidden"] });
+  await leader.live();
+  world.network.guard.reduce(["forbidden"]);
+  await world.clock.advance(100);
+  const late = world.tab({ token, topics: ["forbidden"] });
+  await late.live();
+  assert.deepEqual([leader.stream.role, late.stream.role], ["leader", null]);
+  late.stream.close();
+  leader.page.fire("pagehide");
+  leader.page.fire("pageshow");
+  await leader.live();
+  assert.deepEqual(world.network.attempts.at(-1).url.searchParams.getAll("topic"), ["a"]);
+});

@@ -1,0 +1,62 @@
+/** A follower's eye on its leader: when it is doubted, and when its waiting is done for it. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { DEFAULTS } from "../../../static/client/environment.js";
+import { Vigil } from "../../../static/client/tabs/vigil.js";
+import { bench } from "../support/fakes.js";
+
+function open(more) {
+  const { clock, env } = bench(more);
+  const told = [];
+  const act = { doubt: () => told.push("doubt"), wake: () => told.push("wake") };
+  return { vigil: new Vigil({ env, settings: DEFAULTS }, act), clock, told };
+}
+
+test("a leader is doubted after 2.5 heartbeats of silence, again and again; heard in time, it is not", async () => {
+  const { vigil, clock, told } = open();
+  vigil.heard(20);
+  await clock.advance(49_000);
+  vigil.heard(20);
+  await clock.advance(49_999);
+  assert.deepEqual(told, []);
+  await clock.advance(50_001);
+  assert.deepEqual(told, ["doubt", "doubt"]);
+  vigil.end();
+});
+
+test("one that names no heartbeat has 75 s", async () => {
+  const { vigil, clock, told } = open();
+  vigil.heard(null);
+  await clock.advance(74_999);
+  assert.deepEqual(told, []);
+  await clock.advance(1);
+  assert.deepEqual(told, ["doubt"]);
+});
+
+test("while it reconnects it is woken, less and less often, until it is back", async () => {
+  const { vigil, clock, told } = open();
+  vigil.shows("reconnecting");
+  await clock.advance(60_000);
+  assert.ok(told.length >= 4 && told.length <= 9, `${told.length} times in a minute`);
+  vigil.shows("live");
+  const before = told.length;
+  await clock.advance(60_000);
+  assert.equal(told.length, before);
+  vigil.shows("reconnecting");
+  await clock.advance(500);
+  assert.equal(told.length, before + 1, "the next time it begins anew");
+});
+
+test("a tab that nobody looks at does neither, and one that is over has no timer left", async () => {
+  const { vigil, clock, told } = open({ visible: () => false });
+  vigil.heard(20);
+  vigil.shows("reconnecting");
+  await clock.advance(60_000);
+  assert.deepEqual(told, []);
+  vigil.end();
+  vigil.heard(20);
+  vigil.shows("reconnecting");
+  assert.equal(clock.pending, 0);
+});
