@@ -63,6 +63,7 @@ class Revoker:
         self._encoding = encoding
         self._clock = clock
         self._after = 0
+        self._is_owed = False  # something was read that no stream was held against yet
         self._lock = asyncio.Lock()  # whoever has put it there enforces it, and knows how many streams it was
         self._timer: asyncio.TimerHandle | None = None  # when the first of those that go on for a while has to end
         self._follower: asyncio.Task[None] | None = None
@@ -133,6 +134,7 @@ class Revoker:
                 stream.tell("auth", self._hub.control.auth("expiring", subject, until, now))
         if spared:
             self._come_back(min(until for until, _ in spared) - now)
+        self._is_owed = False
         return ended + len(spared)
 
     def _come_back(self, milliseconds: int) -> None:
@@ -146,17 +148,16 @@ class Revoker:
 
     # What the log says
 
-    async def _read(self) -> bool:
-        """Everything after what was read; whether there was anything."""
-        found = False
+    async def _read(self) -> None:
+        """Everything after what was read."""
         while True:
             page = await self._bus.reading.search(Search(_FILTER, after=self._after), ONE_TURN)
             for row in page.rows:
                 self._take(row)
             self._after = max(self._after, page.rows[-1][OFFSET] if page.rows else page.next)
             if not page.rows:
-                return found
-            found = True
+                return
+            self._is_owed = True
 
     def _take(self, row: Row) -> None:
         try:
@@ -177,7 +178,8 @@ class Revoker:
             try:
                 await self._wait()
                 async with self._lock:
-                    if await self._read():
+                    await self._read()
+                    if self._is_owed:
                         await self._enforce()
                     await self._trim()  # what is published meanwhile would not be counted, and go
             except TwinwireError as error:
@@ -186,6 +188,8 @@ class Revoker:
 
     async def _wait(self) -> None:
         """Until something is in the log that was not read, or for some time."""
+        if self._is_owed:  # the log failed in the middle
+            return
         subscription = self._bus.attach(_FILTER, self._after, self._encoding)
         woken = asyncio.Event()
         try:

@@ -1,15 +1,18 @@
 """Revocations in the log: in force at once, after a restart too, and for streams that are open."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from service.access.revocation import Revocations
 from service.bus.bus import EventBus
+from service.core.errors import StorageError
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.log.base import Search
+from service.log.base import Page, Search
 from service.stream.ending import REVOKED
 from service.stream.revoking import TOPIC, TRIM_EVERY, Revoker
 from tests.support.access import caller_of
@@ -114,6 +117,31 @@ async def test_whoever_asks_and_hangs_up_has_it_done_all_the_same(
             await running.over()
             assert running.stream.ending == REVOKED
             assert revocations.forbids(ADA)
+
+
+async def test_a_log_that_fails_in_the_middle_does_not_spare_a_stream(
+    house: House, bus: EventBus, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before it failed forbids already, and the next read finds nothing new."""
+    revoker, _ = revoker_of(house)
+    await revoker.start()
+    search, searched = bus.reading.search, 0
+
+    async def failing(*given: Any) -> Page:
+        nonlocal searched
+        searched += 1
+        if searched == 2:
+            raise StorageError("broken")
+        return await search(*given)
+
+    async with stream_on(house, caller=ADA) as running:
+        await running.live()
+        monkeypatch.setattr(bus.reading, "search", failing)
+        with contextlib.suppress(StorageError):
+            await revoker.revoke("subject", "ada", clock.unix_ms())
+        await running.over()
+        assert running.stream.ending == REVOKED
+    await revoker.close()
 
 
 @pytest.mark.parametrize("grace", [0.0, 60.0])
