@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -91,22 +90,12 @@ def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock:
     return Authority(
         origins,
         clock,
-        Tickets(clock, _ticket_secret(ring)),
+        Tickets(clock, ring.seal(b"twinwire cookies of tickets") or secrets.token_bytes()),
         Revocations(None if access.token_without_exp else access.token_max_ttl),
         verifier if ring else None,
         anonymous=Template(access.anonymous_subscribe, access.anonymous_publish),
         everyone=Template(access.everyone_subscribe, access.everyone_publish),
     )
-
-
-def _ticket_secret(ring: KeyRing) -> bytes:
-    """With which cookies of tickets are sealed: the same after a restart, if there is a key that signs."""
-    try:
-        material = ring.signer().material
-    except ConfigError:
-        return secrets.token_bytes()
-    assert isinstance(material, bytes)
-    return hmac.digest(material, b"twinwire cookies of tickets", "sha256")
 
 
 class Assembly:

@@ -11,6 +11,7 @@ when a key is read: PyJWT repeats them with each token, which takes longer than 
 import base64
 import re
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from jwt import PyJWTError
 from jwt.algorithms import Algorithm, get_default_algorithms
 
@@ -67,6 +68,14 @@ class Key(NamedTuple):
     @property
     def is_secret(self) -> bool:
         return isinstance(self.material, bytes)
+
+    @property
+    def identity(self) -> bytes:
+        """What differs if anything of it does but its end; it may be told to nobody."""
+        material = self.material
+        if not isinstance(material, bytes):
+            material = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return sha256(repr((self.algorithms, self.kid, self.issuer, material)).encode()).digest()
 
     def is_over(self, now: int) -> bool:
         return self.until is not None and now >= self.until

@@ -75,6 +75,7 @@ class Jwks:
     ) -> None:
         """Raises ValueError if the URL is neither https nor http to this machine."""
         self._parts = check_url(url)
+        self.url: Final = url
         self.issuer: Final = issuer
         self.algorithms: Final = tuple(algorithms)
         self.until: Final = until

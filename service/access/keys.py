@@ -4,9 +4,11 @@ It is read from a setting, a JSON list or the path of a file that holds one. Wha
 and its member, and never with what stands there: a secret may stand at the wrong place.
 """
 
+import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -110,6 +112,21 @@ class KeyRing:
             if key.is_secret and not key.is_over(now) and issuer in (None, key.issuer):
                 return key
         raise ConfigError(f"{SETTING}: no key signs: it takes a `key` for HS256, HS384 or HS512", field=SETTING)
+
+    def seal(self, purpose: bytes) -> bytes | None:
+        """A secret that is the same after a restart with the same keys, and as many; None if no key signs.
+
+        What is sealed with it came from a token, and holds no longer than all keys do that it may have been signed
+        with: one that was taken out, since others know it, has to take along what was made of its tokens.
+        """
+        try:
+            material = self.signer().material
+        except ConfigError:
+            return None
+        assert isinstance(material, bytes)
+        sources = [repr((one.issuer, one.url, one.algorithms)).encode() for one in self.sources]
+        ring = b"".join(sorted(sha256(one).digest() for one in [*(key.identity for key in self.keys), *sources]))
+        return hmac.digest(material, purpose + sha256(ring).digest(), "sha256")
 
     def told(self) -> str:
         """How many keys there are and what signs, without any of them."""

@@ -94,10 +94,11 @@ class Verifier:
             self._check_times(times, key)
             if self._audience and not is_for(parts.claims, self._audience):
                 raise _invalid("audience", "aud does not name this service")
+            times = times._replace(expires=_sooner(times.expires, key.until))  # what it opens ends with its key, too
             caller = read_caller(parts.claims, times, key.kid)
         except ClaimError as error:
             raise _invalid("claims", str(error)) from None
-        self._remember(digest, caller, times, key)
+        self._remember(digest, caller, times)
         return caller
 
     def _key(self, parts: Parts) -> Key:
@@ -148,9 +149,9 @@ class Verifier:
         self._forget(digest)
         return None
 
-    def _remember(self, digest: bytes, caller: Caller, times: Times, key: Key) -> None:
+    def _remember(self, digest: bytes, caller: Caller, times: Times) -> None:
         begins = max(times.issued or 0, times.begins or 0) - SKEW
-        ends = min(one if one is not None else float("inf") for one in (times.expires, key.until))
+        ends = float("inf") if times.expires is None else times.expires
         self._memo[digest] = _Known(caller, begins, ends, held := caller.held)
         self.held += held
         while self.held > MEMO_BYTES or len(self._memo) > MEMO_TOKENS:
@@ -230,6 +231,11 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> Any:
     raise ValueError("NaN and Infinity are no numbers of JSON")
+
+
+def _sooner(one: int | None, other: int | None) -> int | None:
+    """Of two ends, if there are any."""
+    return min((end for end in (one, other) if end is not None), default=None)
 
 
 def _invalid(reason: Any, why: str) -> InvalidTokenError:

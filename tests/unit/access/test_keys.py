@@ -212,3 +212,26 @@ def test_neither_keys_nor_ring_show_a_secret() -> None:
     assert b64(SECRET) not in shown
     assert repr(SECRET) not in shown
     assert "0x" not in shown
+
+
+def test_what_is_sealed_holds_as_long_as_every_key_is_there() -> None:
+    """A cookie was made of a token, of whichever key: one that is taken out since others know it takes it along."""
+    clock = ManualClock()
+    public = {"kid": "app", "iss": "app", "alg": "EdDSA", "public": pem("ed")}
+    fetched = {"iss": "them", "alg": "RS256", "jwks": "https://them.example/jwks.json"}
+    whole = [entry("a"), entry("b", OTHER_SECRET), public, fetched]
+
+    def seal(*entries: dict[str, Any], purpose: bytes = b"x") -> bytes | None:
+        return ring(clock, *entries, audience="us").seal(purpose)
+
+    assert seal(*whole) == seal(*whole)
+    assert seal(*whole) == seal(entry("a"), fetched, public, entry("b", OTHER_SECRET)), "in whichever order"
+    others = [
+        *(whole[:number] + whole[number + 1 :] for number in range(len(whole))),
+        [entry("a"), entry("b", OTHER_SECRET), {**public, "public": pem("ed", 1)}, fetched],
+        [*whole[:3], {**fetched, "jwks": "https://them.example/others.json"}],
+    ]
+    assert len({seal(*whole), seal(*whole, purpose=b"y"), *(seal(*one) for one in others)}) == 2 + len(others)
+    ends = [entry("a"), entry("b", OTHER_SECRET, until="2033-05-18T03:33:20Z"), public, fetched]
+    assert seal(*ends) == seal(*whole), "an end is told, and costs nobody a ticket"
+    assert seal(public, fetched) is None

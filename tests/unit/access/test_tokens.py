@@ -169,6 +169,7 @@ def test_two_keys_while_one_takes_the_others_place(clock: ManualClock) -> None:
     verify = verifier(keys, clock)
     text = raw(old, GOOD)
     assert verify.verify(text).token == (None, NOW * 1000, "old")
+    assert verify.verify(text).expires == clock.now + 10_000, "a stream that it opens does not outlive its key"
     assert verify.verify(raw({"alg": "HS256"}, GOOD)).subject == "ada", "each in turn"
     assert verify.verify(raw(new, GOOD, OTHER_SECRET)).subject == "ada"
     clock.advance(9.999)
