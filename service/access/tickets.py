@@ -20,7 +20,7 @@ from collections import Counter
 from typing import Any, Final, Literal, NamedTuple
 
 from service.access.caller import Caller, TokenId
-from service.access.rights import Grants, Rights
+from service.access.rights import EVERYTHING, Grants, Rights
 from service.core.errors import InvalidTokenError, RateLimitedError
 from service.core.time import Clock
 
@@ -131,14 +131,14 @@ class Tickets:
         return None
 
     def unseal(self, ticket: str, cookie: str | None) -> Caller | None:
-        """Who comes back with a ticket that was spent and its cookie; None for anything else."""
+        """Who comes back with a ticket that was spent and its cookie, to read and for nothing else; None for others."""
         body = self._read(cookie)
         if body is None:
             return None
         bound, now = _bound(ticket), self._clock.unix_ms()
         for one in body["tickets"]:
             if one[0] == bound and _is_alive(one, now):
-                rights = Rights(subscribe=Grants(one[1]), admin=one[2])
+                rights = Rights(subscribe=EVERYTHING.subscribe if one[2] else Grants(one[1]))
                 return Caller(body["sub"], rights, one[3], token=TokenId(*one[5:]), streams=one[4])
         return None
 

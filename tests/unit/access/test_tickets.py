@@ -196,3 +196,14 @@ def test_what_is_sealed_is_json(tickets: Tickets) -> None:
     cookie = tickets.seal("tk_1", ADA) or ""
     text = cookie.partition(".")[0]
     assert json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))["sub"] == "ada"
+
+
+def test_a_cookie_reads_and_no_more(tickets: Tickets) -> None:
+    """It is for a stream that comes back: with an operator's, one that can be written to would write anywhere."""
+    root = caller_of("root", admin=True, publish=["a"])
+    found = tickets.unseal("tk_1", tickets.seal("tk_1", root))
+    assert found is not None
+    assert found.rights.may_read("a")
+    assert not found.rights.may_read("twinwire/revocations")
+    assert not found.rights.may_publish("a")
+    assert (found.rights.admin, found.rights.metrics) == (False, False)
