@@ -6,7 +6,7 @@ then the fan-out runs, all in the step that `_committed` is.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from service.bus.encoding import Encoding, P
@@ -162,10 +162,10 @@ class EventBus:
         return await self._log.trim(topics, keep, told)
 
     async def topics(
-        self, topics: TopicFilter, after: str = ""
+        self, topics: TopicFilter, after: str = "", is_shown: Callable[[str], bool] = lambda topic: True
     ) -> AsyncGenerator[tuple[TopicStats, Counter[str]], None]:
-        """Every topic that matches and comes after the name `after`, by name, with the number of subscriptions that
-        cover it, by transport.
+        """Every topic that matches, is shown and comes after the name `after`, by name, with the number of
+        subscriptions that cover it, by transport.
         """
         next: str | None = after
         while next is not None:
@@ -173,8 +173,8 @@ class EventBus:
             pace = Pace(self._now, TOPICS_LOOK, self.reading.turn)
             page = await self._log.topics(topics, next, TOPICS_PAGE)
             for stats in page.topics:
-                covering = await in_turns(self.groups.find(stats.topic))
-                yield stats, _by_transport(covering)
+                if is_shown(stats.topic):  # before anything is counted for it
+                    yield stats, _by_transport(await in_turns(self.groups.find(stats.topic)))
                 await pace()
             next = page.next
 

@@ -65,13 +65,11 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         patterns, after, limit = request.args.getlist("topic"), request.args.get("after", ""), _limit()
         check_readable(patterns)
         wanted = TopicFilter(tuple(patterns)) if patterns else visit().readable()
-        may_read = visit().reader()
+        listing = assembly.bus.topics(wanted, after, visit().reader())
         found: list[dict[str, Any]] = []
         more = False
-        async with making, aclosing(assembly.bus.topics(wanted, after)) as listed:
+        async with making, aclosing(listing) as listed:
             async for one in listed:
-                if not may_read(one[0].topic):
-                    continue
                 if len(found) == limit:
                     more = True
                     break

@@ -23,6 +23,9 @@ BODY_MAX: Final = 64 * 1024
 LISTED_MAX: Final = 500
 """Projects in one answer; older ones are fetched with `before`."""
 
+LOOKED_AT: Final = 1_000
+"""Projects that are held against what one may read at a time, a few milliseconds: others wait meanwhile."""
+
 LISTED_CHARACTERS: Final = 200_000
 """Of names and briefs in one answer, likewise: 600 kB at most."""
 

@@ -10,7 +10,7 @@ from service.apps.projects.agents.base import Agent
 from service.apps.projects.archive import pack
 from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change, topic_of
-from service.apps.projects.limits import LISTED_CHARACTERS, NAME_MAX
+from service.apps.projects.limits import LISTED_CHARACTERS, LOOKED_AT, NAME_MAX
 from service.apps.projects.models import (
     Listing,
     Project,
@@ -120,14 +120,16 @@ class ProjectService:
         self, limit: int, before: str | None = None, is_shown: Callable[[str], bool] = lambda id: True
     ) -> Listing:
         """Newest first; `before` is the id of the last one of the page before, `is_shown` whether one is listed."""
-        found: list[Project] = []
+        shown: list[str] = []
+        size = limit + 1  # mostly it is these
         async with self._store.view() as view:
-            while len(found) <= limit:
-                page = await view.projects(limit + 1, before)
-                found += [project for project in page if is_shown(project.id)]
-                if len(page) <= limit:
+            while len(shown) <= limit:
+                page = await view.newest(size, before)
+                shown += [id for id in page if is_shown(id)]
+                if len(page) < size:
                     break
-                before = page[-1].id
+                before, size = page[-1], LOOKED_AT
+            found = await view.projects(shown[: limit + 1])
             position = await view.position()
         await self._bus.reach(position)
         cursor = self._bus.cursor(position)

@@ -1,5 +1,6 @@
 """Reads projects, runs and files, through the door that the log's engine has. Nothing here writes: see `changes`."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -71,11 +72,17 @@ class View:
             raise NotFoundError(f"there is no project {id!r}")
         return _project(rows[0])
 
-    async def projects(self, limit: int, before: str | None) -> list[Project]:
-        """Newest first; with `before`, those that are older than the project of this id."""
-        where = "" if before is None else f"WHERE p.number < {_BEFORE}"
-        rows = await self._rows(f"{_PROJECTS} {where} ORDER BY p.number DESC LIMIT :limit", before=before, limit=limit)
+    async def projects(self, ids: Sequence[str]) -> list[Project]:
+        """Those of these ids, newest first."""
+        where = "WHERE p.id IN (SELECT value FROM json_each(:ids))"
+        rows = await self._rows(f"{_PROJECTS} {where} ORDER BY p.number DESC", ids=json.dumps(ids))
         return [_project(row) for row in rows]
+
+    async def newest(self, limit: int, before: str | None) -> list[str]:
+        """Ids, newest first; with `before`, those that are older than the project of this id."""
+        where = "" if before is None else f"WHERE number < {_BEFORE}"
+        sql = f"SELECT id FROM projects {where} ORDER BY number DESC LIMIT :limit"  # noqa: S608 - a constant
+        return [id for (id,) in await self._rows(sql, before=before, limit=limit)]
 
     async def project_ids(self) -> list[str]:
         return [id for (id,) in await self._rows("SELECT id FROM projects")]

@@ -80,6 +80,15 @@ async def test_topics_count_their_subscribers_by_transport() -> None:
     assert bus.subscriptions() == {"websocket": 2, "sse": 1, "poll": 1, "ndjson": 1}, "any wire"
 
 
+async def test_nothing_is_counted_for_a_topic_that_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = memory_bus()
+    await bus.publish([*drafts(1, "a"), *drafts(1, "b")])
+    found, find = list[str](), bus.groups.find
+    monkeypatch.setattr(bus.groups, "find", lambda topic: found.append(topic) or find(topic))
+    listed = [stats.topic async for stats, _ in bus.topics(TopicFilter.all(), is_shown="b".__eq__)]
+    assert listed == found == ["b"]
+
+
 async def test_published_counts_events_and_not_repeats_of_a_key() -> None:
     bus = memory_bus()
     keyed = [replace(draft, key="k") for draft in drafts(2)]

@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 
 from service.apps.projects.limits import NAME_MAX
+from service.apps.projects.store import View
 from service.core.errors import InvalidError, NotFoundError
 from service.core.topics import TopicFilter
 from service.log.base import Search
@@ -123,6 +125,32 @@ async def test_a_list_of_long_briefs_is_shorter(world: World, monkeypatch: pytes
     monkeypatch.setattr("service.apps.projects.service.LISTED_CHARACTERS", 1)
     one = await service.listing(4, before=ids[3])
     assert ([one.id for one in one.projects], one.more) == ([ids[2]], True)
+
+
+async def test_a_list_of_few_among_many_is_a_few_looks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others wait for a view meanwhile: who asks for one at a time, and may read few, has read two rows in each."""
+    monkeypatch.setattr("service.apps.projects.service.LOOKED_AT", 8)
+    service = await world.service([Plain()])
+    ids = [(await service.create(f"P{number}", BRIEF)).id for number in range(20)]
+    asked, rows = 0, View._rows
+
+    async def count(view: View, sql: str, **values: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await rows(view, sql, **values)
+
+    monkeypatch.setattr(View, "_rows", count)
+    for shown, limit, expected, more in (
+        (ids[:2], 1, [ids[1]], True),
+        (ids[:2], 2, [ids[1], ids[0]], False),
+        ([ids[18], ids[3]], 5, [ids[18], ids[3]], False),
+        ([], 1, [], False),
+    ):
+        asked = 0
+        found = await service.listing(limit, None, shown.__contains__)
+        assert ([project.id for project in found.projects], found.more) == (expected, more)
+        assert asked <= 5
+    assert [one.id for one in (await service.listing(1, ids[3], ids[:2].__contains__)).projects] == [ids[1]]
 
 
 async def test_an_operation_whose_caller_has_left_fails_quietly(world: World) -> None:
