@@ -143,7 +143,11 @@ def configure_logs(level: str, style: Literal["auto", "json", "console"], now: C
 
 
 class _Foreign(logging.Filter):
-    """`Repeats` for the records of libraries that do not log with structlog."""
+    """`Repeats` for the records of libraries that do not log with structlog.
+
+    What they say while they are looked for faults is theirs, and not heard at any level: of HTTP/2, each header that
+    comes, tokens and cookies among them.
+    """
 
     def __init__(self, repeats: Repeats) -> None:
         super().__init__()
@@ -152,6 +156,8 @@ class _Foreign(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.msg, dict):  # ours, which was asked already
             return True
+        if record.levelno < logging.INFO:
+            return False
         line = {"logger": record.name, "event": record.getMessage(), "exc_info": (record.exc_info or (None, None))[1]}
         try:
             self._repeats(None, record.levelname, line)

@@ -26,6 +26,7 @@ logger.debug("quiet")
 logger.info("opened", head=3)
 logging.getLogger("theirs").warning("odd %s", "thing")
 logging.getLogger("asyncio").info("chatter")
+logging.getLogger("hpack.hpack").debug("Decoded %s", (b"authorization", b"Bearer secret"))
 try:
     1 / 0
 except ZeroDivisionError:
