@@ -61,7 +61,9 @@ class Template:
 
 
 class Authority:
-    """`verifier` is None where there are no keys. `anonymous` is what those without a credential have besides."""
+    """`verifier` is None where there are no keys. `anonymous` is what those without a credential have, and nothing
+    else; `everyone` what every bearer has besides.
+    """
 
     def __init__(
         self,
@@ -84,7 +86,6 @@ class Authority:
         self.verified = (0, 0.0)
         """How many tokens were read that were good, and the seconds of CPU that it took."""
         own = (anonymous or Template()).of(None)
-        own = own.plus(self._everyone.of(None)) if self._everyone else own
         self.nobody: Final = Caller(rights=EVERYTHING if verifier is None else own)
         """Who comes without a credential."""
 

@@ -79,7 +79,14 @@ def test_everyone_has_a_place_of_his_own() -> None:
     assert found.subscribe == Grants(("a/*", "users/ada/**"))
     assert found.may_publish("users/ada/inbox")
     assert not found.may_publish("users/bob/inbox")
-    assert authority.is_closed  # the template grants nothing to nobody
+    assert authority.is_closed
+
+
+def test_what_every_bearer_has_is_not_for_who_is_none() -> None:
+    authority = authority_with(everyone=Template(["news/**"], ["inbox"]), anonymous=Template(["open"]))
+    assert authority.who(Visitor()).rights.subscribe == Grants(("open",))
+    assert not authority.who(Visitor()).rights.may_publish("inbox")
+    assert authority.who(Visitor(authorization="Bearer good")).rights.subscribe == Grants(("a/*", "news/**"))
 
 
 def test_a_ticket_is_its_makers_and_its_cookie_brings_it_back() -> None:

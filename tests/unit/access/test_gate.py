@@ -299,8 +299,7 @@ def test_those_who_wait_are_told_of_a_revocation() -> None:
         (guarded(), True),  # a rebound page has no credential
         (guarded(hosts=["live.example"]), False),
         (guarded(anonymous=Template(["open"])), False),
-        (guarded(everyone=Template(["open"])), False),
-        (guarded(everyone=Template(["users/{sub}"])), True),
+        (guarded(everyone=Template(["open"], ["users/{sub}"])), True),
     ],
 )
 def test_any_name_will_do_where_nobody_may_anything_without_a_token(gate: Gate, answers: bool) -> None:
