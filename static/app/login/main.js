@@ -2,7 +2,7 @@
 
 import { inWords, request, statusOf, url } from "../shared/api.js";
 import { byId, h, setText, show } from "../shared/dom.js";
-import { endSession, loadSession } from "../shared/who.js";
+import { endSession, loadSession, tellTabs } from "../shared/who.js";
 
 /** @import { Session } from "../shared/who.js" */
 
@@ -55,6 +55,7 @@ async function signInWith(token) {
     credentials: "same-origin",
   });
   if (!answer.ok) throw Object.assign(new Error(answer.statusText), { status: answer.status });
+  tellTabs();
   location.replace(next());
 }
 
@@ -68,7 +69,7 @@ form.addEventListener("submit", async (event) => {
   const linked = TICKET.exec(field.value);
   const token = TOKEN.exec(field.value)?.[0];
   if (!linked && !token) {
-    fail("This is no token: it has three parts with dots between them.");
+    fail("This is no token: a token has three parts with dots between them.");
     field.focus();
     return;
   }
@@ -94,6 +95,7 @@ const explainStatus = (code) =>
 /** @param {string} ticket */
 async function signInByLink(ticket) {
   await request("POST", "api/session", { body: { ticket } });
+  tellTabs();
   location.replace(next());
 }
 
@@ -109,6 +111,7 @@ function drawSession(session) {
 byId("login-out").addEventListener("click", async () => {
   try {
     await endSession();
+    tellTabs();
     drawSession(await loadSession());
     field.focus();
   } catch (error) {

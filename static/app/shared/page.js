@@ -34,7 +34,11 @@ export function createPage() {
   const notice = createNotice(byId("notice"));
   const watchIndicator = createIndicator(byId("indicator", HTMLDetailsElement), strip);
   const toast = createToasts();
-  const who = createWho(toast);
+  /** @type {Stream<any> | null} */
+  let watched = null;
+  const who = createWho(toast, () => {
+    if (watched !== null && watched.state !== "closed") watched.reconnect(); // as who one is by now, from the same place
+  });
   return {
     strip,
     notice,
@@ -43,11 +47,13 @@ export function createPage() {
     say: createVoice(),
     /** @param {Stream<any>} stream */
     watch(stream) {
+      watched = stream;
       watchIndicator(stream);
       watchAway(stream, notice);
       stream.on(":state", ({ state }) => {
         if (state === "unauthorized") who.refresh(); // the head should not say that one is still somebody
       });
+      stream.on(":auth", () => who.refresh());
     },
   };
 }

@@ -31,6 +31,30 @@ const ANYBODY = {
   keys: false,
 };
 
+/** How the ids of reasons begin. */
+const REASON = "reason-";
+/** After a session's end, milliseconds: the service is exact, a clock here need not be. */
+const AFTER_END = 1_000;
+/** Where the session lives on past its end by this clock, which is fast, milliseconds. */
+const ASK_AGAIN = 30_000;
+/** What a timer can wait, milliseconds: more would be none at all. */
+const TIMER_MAX = 2_147_483_647;
+
+/** Between the tabs of this service: one of them has signed in or out. */
+const openNews = () => new BroadcastChannel(`twinwire-session:${url("")}`);
+
+/** Tell the other tabs that the session is another one. */
+export function tellTabs() {
+  const news = openNews();
+  news.postMessage(null);
+  news.close();
+}
+
+/** A button that was busy may be pressed again, unless one has no right to it. @param {HTMLButtonElement} button */
+export function free(button) {
+  button.disabled = button.getAttribute("aria-describedby")?.startsWith(REASON) ?? false;
+}
+
 /** Where to sign in, and to come back from. */
 export function loginUrl() {
   const base = url("");
@@ -54,30 +78,47 @@ export const endSession = () => request("DELETE", "api/session");
 /** @typedef {ReturnType<typeof createWho>} Who */
 
 /**
- * Put who one is into the head.
+ * Put who one is into the head; `changed()` is called when one is somebody else, or nobody.
  *
  * @param {(text: string, kind?: "info" | "done" | "error") => void} toast
+ * @param {() => void} changed
  */
-export function createWho(toast) {
+export function createWho(toast, changed) {
   const place = h("div", { class: "who", hidden: true });
   byId("indicator").before(place);
   /** @type {Limit[]} */
   const limits = [];
   let session = ANYBODY;
+  let isKnown = false;
+  let asked = 0;
+  /** @type {number | undefined} */
+  let end;
   let ready = load();
 
+  /** @returns {Promise<Session>} */
   async function load() {
+    asked += 1;
+    const turn = asked;
+    let found;
     try {
-      session = await loadSession();
+      found = await loadSession();
     } catch {
       return session; // the page says by itself that the server is away, and every request is asked again there
     }
+    if (turn !== asked) return ready; // it was asked again meanwhile: that answer is the newer one
+    const isOther = isKnown && found.subject !== session.subject;
+    session = found;
+    isKnown = true;
     draw(place, session, toast);
+    clearTimeout(end);
+    end = atEnd(session, () => (ready = load()));
+    if (isOther) changed();
     for (const limit of limits) await judge(limit, session);
     return session;
   }
 
-  // Signed in or out in another tab: seen when one comes back to this one.
+  openNews().addEventListener("message", () => (ready = load()));
+  // Whoever changed the session without these pages, as an application's own login does, is seen on the way back.
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) ready = load();
   });
@@ -114,6 +155,18 @@ export function createWho(toast) {
   };
 }
 
+/**
+ * A stream may go on as anonymous after the end, and the head must not say that one is still somebody.
+ *
+ * @param {Session} session
+ * @param {() => void} ask
+ */
+function atEnd({ expires }, ask) {
+  if (expires === null) return undefined;
+  const left = Date.parse(expires) - Date.now();
+  return setTimeout(ask, left > 0 ? Math.min(left + AFTER_END, TIMER_MAX) : ASK_AGAIN);
+}
+
 /** @type {(one: string, index: number, all: string[]) => boolean} */
 const isFirst = (one, index, all) => all.indexOf(one) === index;
 
@@ -136,6 +189,7 @@ function draw(place, session, toast) {
   out.addEventListener("click", async () => {
     try {
       await endSession();
+      tellTabs();
       location.reload();
     } catch (error) {
       toast(inWords(error, "Signing out"), "error");
@@ -151,7 +205,7 @@ function draw(place, session, toast) {
  */
 async function judge({ button, op, topic, reason }, session) {
   const allowed = session.keys && !session.admin ? op !== "admin" && (await may(op, topic)) : true;
-  const id = `reason-${op}-${topic}`; // one for all buttons that it is about
+  const id = `${REASON}${op}-${topic}`; // one for all buttons that it is about
   const words =
     session.subject === null && session.expires === null ? `${reason} You are not signed in.` : reason;
   const told = document.getElementById(id);

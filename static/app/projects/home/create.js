@@ -6,6 +6,7 @@
 import { TwinwireError } from "../../../client/index.js";
 import { inWords } from "../../shared/api.js";
 import { byId, h, setText } from "../../shared/dom.js";
+import { free } from "../../shared/who.js";
 import { projects } from "../api.js";
 import { EXAMPLES } from "./examples.js";
 
@@ -36,7 +37,7 @@ export function createForm(created) {
     } catch (error) {
       showError(error);
     } finally {
-      button.disabled = false;
+      free(button);
     }
   });
 }

@@ -2,6 +2,7 @@
 
 import { inWords, statusOf } from "../../shared/api.js";
 import { byId, setText } from "../../shared/dom.js";
+import { free } from "../../shared/who.js";
 import { projects } from "../api.js";
 
 /** @import { Page } from "../../shared/page.js" */
@@ -37,7 +38,7 @@ export function createActions(model, { toast, who, refresh, gone }) {
         await refresh();
       } else toast(inWords(error, what), "error");
     } finally {
-      button.disabled = false;
+      free(button);
     }
   }
 

@@ -21,7 +21,7 @@ export function renderOverall(model) {
   badge.dataset.status = model.status;
   setText(
     byId("message"),
-    model.message || (model.status === "idle" ? "Ready. Press Generate to start the agents." : ""),
+    model.message || (model.status === "idle" ? "Ready: Generate starts the agents." : ""),
   );
   setText(byId("elapsed"), elapsed(model));
   show(byId("generate"), !model.active);
