@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import PACE
 from tests.browser.desk import BRIEF, Desk
-from tests.support.bearers import KEYS, ask, token
+from tests.support.bearers import KEYS, ask, ticket, token
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -33,6 +33,16 @@ async def signed_in(context: BrowserContext, guarded: ServerProcess) -> AsyncIte
         await context.add_cookies([{"name": "twinwire", "value": text, "url": guarded.url, "httpOnly": True}])
 
     yield sign_in
+
+
+@pytest.mark.parametrize("stale", [token("eve", ttl=-50), "no.token.atall"])
+async def test_a_good_link_is_good_beside_a_session_that_is_over(
+    page: Page, guarded: ServerProcess, signed_in: Any, stale: str
+) -> None:
+    await signed_in(stale)
+    login = await ticket(guarded.url, token("ada", **ALL), login=True)
+    await page.goto(f"{guarded.url}/login#ticket={login}")
+    await expect(page.locator(".who__name")).to_have_text("ada")
 
 
 async def test_a_stream_that_is_renewed_with_fewer_rights_disables_buttons(

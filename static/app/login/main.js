@@ -94,6 +94,7 @@ const explainStatus = (code) =>
 
 /** @param {string} ticket */
 async function signInByLink(ticket) {
+  await loadSession(); // lets go of a session that is over: its cookie would be refused in place of the ticket
   await request("POST", "api/session", { body: { ticket } });
   tellTabs();
   location.replace(next());
