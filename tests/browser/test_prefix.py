@@ -1,13 +1,15 @@
 """The pages under a path prefix, behind a proxy that strips it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.browser.desk import Desk
+from tests.support.bearers import KEYS, ticket, token
 from tests.support.server import HOST, ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -34,8 +36,8 @@ def stripped(head: bytes) -> bytes:
     return b" ".join((method, path[len(PREFIX) :], version)) + b"\r\n" + close + kept
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def prefixed(server: ServerProcess) -> AsyncIterator[str]:
+@asynccontextmanager
+async def proxy_of(server: ServerProcess) -> AsyncIterator[str]:
     """The root URL of the service as the proxy shows it, without a trailing slash."""
     escaped: list[str] = []
 
@@ -59,6 +61,20 @@ async def prefixed(server: ServerProcess) -> AsyncIterator[str]:
     assert escaped == []
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def prefixed(server: ServerProcess) -> AsyncIterator[str]:
+    async with proxy_of(server) as url:
+        yield url
+
+
+@pytest.fixture
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The bus alone, with keys."""
+    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_APPS": "none"}
+    with ServerProcess(tmp_path_factory.mktemp("guarded"), env=env) as process:
+        yield process
+
+
 async def test_everything_stays_under_the_prefix(page: Page, prefixed: str) -> None:
     desk = Desk(page, prefixed)
     await desk.create("Under a prefix")
@@ -71,3 +87,20 @@ async def test_everything_stays_under_the_prefix(page: Page, prefixed: str) -> N
     await desk.lab()
     await page.get_by_label("Transport", exact=True).select_option("sse")
     await desk.live("SSE")
+
+
+async def test_one_signs_in_under_the_prefix_and_stays_there(page: Page, guarded: ServerProcess) -> None:
+    """`next` is a page of this service: another one of the same host, outside the prefix, is not."""
+    async with proxy_of(guarded) as url:
+        await page.goto(f"{url}/lab.html")
+        await page.locator(".who").get_by_role("link", name="Sign in").click()
+        await page.wait_for_url(f"{url}/login?next=lab.html")
+        await page.get_by_label("Token, or the link that you were sent").fill(token("ada", subscribe=["lab/*"]))
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(f"{url}/lab.html")
+        await expect(page.locator(".who__name")).to_have_text("ada")
+        for outside in ("/", "/other/app", "../other"):
+            login = await ticket(guarded.url, token("bob", subscribe=["lab/*"]), login=True)
+            await page.goto(f"{url}/login?next={outside}#ticket={login}")
+            await expect(page.locator(".who__name")).to_have_text("bob")
+            assert page.url == f"{url}/"
