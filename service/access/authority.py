@@ -28,6 +28,13 @@ from service.core.errors import (
 )
 from service.core.time import Clock
 
+LONG: Final = 0.0005
+"""Seconds of CPU for one token, beyond which those that are not known wait for a turn. Most signatures take a tenth
+of a millisecond; one of ES384 or ES512 takes 0.8, with each key that a token without `kid` may be for."""
+
+LONG_FOR: Final = 1.0
+"""Seconds for which they wait after such a one."""
+
 NO_KEYS: Final = "this service has no keys, so nobody is somebody here; TWINWIRE_TOKEN_KEYS would name some"
 
 
@@ -46,6 +53,9 @@ class Verifying(Protocol):
 
     def verify(self, text: str) -> Caller:
         """Raises InvalidTokenError, or UnavailableError while the keys can't be had."""
+
+    def knows(self, text: str) -> bool:
+        """Whether it was verified before, and takes no work now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,7 @@ class Authority:
         self.refused: Counter[str] = Counter()  # credentials and rights, by reason
         self.verified = (0, 0.0)
         """How many tokens were read that were good, and the seconds of CPU that it took."""
+        self._long_until = -math.inf
         own = (anonymous or Template()).of(None)
         self.nobody: Final = Caller(rights=EVERYTHING if verifier is None else own)
         """Who comes without a credential."""
@@ -97,6 +108,21 @@ class Authority:
     def is_closed(self) -> bool:
         """Whether those without a credential may nothing at all."""
         return self.has_keys and self.nobody.rights == NOTHING
+
+    @property
+    def takes_long(self) -> bool:
+        """Whether it took long, of late, to read a token."""
+        return self._clock.monotonic() < self._long_until
+
+    def is_new(self, asker: Asker, *, is_socket: bool) -> bool:
+        """Whether a token comes with it that is still to be verified."""
+        if self._verifier is None:
+            return False
+        try:
+            found = find_credential(asker, self._origins, is_socket=is_socket)
+        except TwinwireError:  # is refused unread
+            return False
+        return found is not None and found.carrier != "ticket" and not self._verifier.knows(found.text)
 
     def who(self, asker: Asker, *, is_socket: bool = False) -> Caller:
         """Raises InvalidTokenError, PresentationError, ForbiddenError, InvalidError or UnavailableError."""
@@ -117,9 +143,14 @@ class Authority:
         if self._verifier is None:
             raise UnsupportedError("this service does not use tokens", field="op")
         begun = self._clock.worked()
-        caller = self._verifier.verify(token)
+        try:
+            caller = self._verifier.verify(token)
+        finally:
+            took = self._clock.worked() - begun
+            if took > LONG:
+                self._long_until = self._clock.monotonic() + LONG_FOR
         count, seconds = self.verified
-        self.verified = count + 1, seconds + self._clock.worked() - begun
+        self.verified = count + 1, seconds + took
         if self.revocations.forbids(caller):
             raise InvalidTokenError(reason="revoked")
         if self._everyone is not None:

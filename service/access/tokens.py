@@ -101,6 +101,10 @@ class Verifier:
         self._remember(digest, caller, times)
         return caller
 
+    def knows(self, text: str) -> bool:
+        """Whether this token was verified before, and takes no work now."""
+        return self._remembered(sha256(text.encode()).digest()) is not None
+
     def _key(self, parts: Parts) -> Key:
         """The key that it is signed with."""
         algorithm, kid = parts.header.get("alg"), parts.header.get("kid")

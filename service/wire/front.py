@@ -60,7 +60,7 @@ class Doors:
         alias: Alias,
         routes: Mapping[Route, ASGI],
     ) -> None:
-        """`turn` is waited for before the application behind the doors is asked, and before a long query is read."""
+        """`turn` is waited for before the application behind the doors is asked, and before what takes long to read."""
         self._gate = gate
         self._bodies = bodies
         self._turn = turn
@@ -86,19 +86,26 @@ class Doors:
             path = _path(scope)
             self._gate.knock(_host(scope), path)
             found = self._routes.get((kind, method, path))
-            if found is not None:
-                return found if len(scope.get("query_string", b"")) <= QUERY_FREE else partial(self._in_turn, found)
-            base = next((base for base in _STREAMS if path.startswith(base)), None)
+            base = next((base for base in _STREAMS if path.startswith(base)), None) if found is None else None
             if base is not None:
-                return self._below(scope, kind, method, base)
+                found = self._below(scope, kind, method, base)
+            if found is not None:
+                return partial(self._in_turn, found) if self._takes_long(scope, kind) else found
             if kind == "websocket":
                 raise NotFoundError("there is no such stream")
             return self._other_method(method, path)
         except TwinwireError as error:
             return partial(self._refuse, error)
 
+    def _takes_long(self, scope: Scope, kind: Kind) -> bool:
+        """Whether it takes a millisecond to find out what is asked for, or who asks."""
+        if len(scope.get("query_string", b"")) > QUERY_FREE:
+            return True
+        authority = self._gate.authority
+        return authority.takes_long and authority.is_new(Request(scope), is_socket=kind == "websocket")
+
     async def _in_turn(self, app: ASGI, scope: Scope, receive: Receive, send: Send) -> None:
-        """A long query takes a millisecond to read and to understand: a few of them in a turn of the loop."""
+        """A few of those in a turn of the loop."""
         await self._turn()
         await app(scope, receive, send)
 

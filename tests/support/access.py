@@ -54,6 +54,9 @@ class Known:
     def __init__(self, **callers: Caller) -> None:
         self.callers = callers
 
+    def knows(self, text: str) -> bool:
+        return text in self.callers
+
     def verify(self, text: str) -> Caller:
         if text not in self.callers:
             raise InvalidTokenError(reason="signature")

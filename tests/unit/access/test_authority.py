@@ -1,8 +1,10 @@
 """Who asks: by whichever carrier, where there are keys and where there are none."""
 
+import contextlib
+
 import pytest
 
-from service.access.authority import Authority, Template
+from service.access.authority import LONG, LONG_FOR, Authority, Template
 from service.access.caller import Caller
 from service.access.revocation import Revocation
 from service.access.rights import EVERYTHING, NOTHING, Grants
@@ -16,7 +18,13 @@ from service.core.errors import (
     UnsupportedError,
 )
 from tests.support.access import Known, Visitor, caller_of, gate_with
+from tests.support.clock import ManualClock
 
+FRESH = [
+    (Visitor(authorization="Bearer new"), False),
+    (Visitor(cookie="twinwire=new"), False),
+    (Visitor(sec_websocket_protocol="twinwire.v1, twinwire.bearer.new"), True),
+]
 ADA = caller_of("ada", "a/*", jti="one", issued=1)
 
 
@@ -148,3 +156,52 @@ def test_what_is_left_of_a_credential() -> None:
     assert authority.seconds_left(ADA) == float("inf")
     assert authority.seconds_left(ADA._replace(expires=now + 1_500)) == 1.5
     assert authority.seconds_left(ADA._replace(expires=now - 1)) == 0.0
+
+
+# How long it takes to find out
+
+
+class Slow(Known):
+    """As one whose signatures take a while."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        super().__init__(good=ADA)
+        self._clock, self._seconds = clock, seconds
+
+    def verify(self, text: str) -> Caller:
+        self._clock.advance(self._seconds)
+        return super().verify(text)
+
+
+@pytest.mark.parametrize("text", ["good", "bad"])
+@pytest.mark.parametrize(("seconds", "long"), [(LONG * 2, True), (LONG / 2, False)])
+def test_a_token_that_takes_long_is_remembered_for_a_second(text: str, seconds: float, long: bool) -> None:
+    """Four keys were tried with each of forty tokens in one turn of the loop: a tenth of a second."""
+    clock = ManualClock()
+    authority = gate_with(Slow(clock, seconds), clock=clock).authority
+    assert not authority.takes_long
+    with contextlib.suppress(InvalidTokenError):
+        authority.bearer(text)
+    assert authority.takes_long is long
+    clock.advance(LONG_FOR)
+    assert not authority.takes_long
+
+
+@pytest.mark.parametrize(("visitor", "is_socket"), FRESH)
+def test_a_token_that_is_not_known_is_new(visitor: Visitor, is_socket: bool) -> None:
+    assert authority_with().is_new(visitor, is_socket=is_socket)
+    assert not gate_with().authority.is_new(visitor, is_socket=is_socket), "without keys none is read"
+
+
+@pytest.mark.parametrize(
+    "visitor",
+    [
+        Visitor(),
+        Visitor(authorization="Bearer good"),
+        Visitor(authorization="Basic YTpi"),
+        Visitor("POST", cookie="twinwire=new"),
+        Visitor(query={"ticket": "tk_new"}),
+    ],
+)
+def test_what_takes_no_work_is_not_new(visitor: Visitor) -> None:
+    assert not authority_with().is_new(visitor, is_socket=False)

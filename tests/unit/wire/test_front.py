@@ -7,6 +7,7 @@ from service.assembly import Assembly
 from service.core.limits import REQUEST_MAX
 from service.web.app import TwinwireApp
 from service.wire.front import QUERY_FREE
+from tests.support.access import Known, caller_of
 from tests.support.wires import Exchange, Socket, call, drafts, http_scope
 
 
@@ -201,20 +202,46 @@ async def test_what_a_stranger_asks_in_a_body_is_not_read(app: TwinwireApp, path
     (await call(app, "POST", path, "", foreign, b"{")).problem(403, "Sec-Fetch-Site")
 
 
-async def test_a_long_query_waits_for_its_turn(app: TwinwireApp, assembly: Assembly) -> None:
-    """To read one takes a millisecond, and two hundred of them were read in one turn of the loop."""
-    taken = list[str]()
-    doors, before = assembly.doors, assembly.doors._turn
+@pytest.fixture
+def taken(assembly: Assembly) -> list[str]:
+    """A word for each turn that was waited for at the doors."""
+    taken, doors, before = list[str](), assembly.doors, assembly.doors._turn
 
     async def turn() -> None:
         taken.append("turn")
         await before()
 
     doors._turn = turn
+    return taken
+
+
+async def test_a_long_query_waits_for_its_turn(app: TwinwireApp, taken: list[str]) -> None:
+    """To read one takes a millisecond, and two hundred of them were read in one turn of the loop."""
     short = "&".join(f"topic=t{n}" for n in range(10))
     assert len(short) <= QUERY_FREE < 20 * len(short)
     assert (await call(app, "GET", "/api/events", short)).status == 200
     assert taken == []
     long = "&".join(f"topic={'t' * 100}{n}" for n in range(20))
     assert (await call(app, "GET", "/api/events", long)).status == 200
+    assert taken == ["turn"]
+
+
+async def test_so_does_one_below_a_streams_path(app: TwinwireApp, taken: list[str]) -> None:
+    long = "&".join(f"x-{n}={'t' * 100}" for n in range(20))
+    assert (await call(app, "GET", "/api/sse/projects/none", long)).status == 404
+    assert taken == ["turn"]
+
+
+async def test_a_new_token_waits_while_such_take_long(
+    app: TwinwireApp, assembly: Assembly, taken: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = assembly.gate.authority
+    monkeypatch.setattr(authority, "_verifier", Known(good=caller_of("ada", "a")))
+    new, known = {"Authorization": "Bearer new"}, {"Authorization": "Bearer good"}
+    assert (await call(app, "GET", "/api/events", "topic=a", new)).status == 401
+    assert taken == []
+    monkeypatch.setattr(authority, "_long_until", float("inf"))
+    assert (await call(app, "GET", "/api/events", "topic=a", known)).status == 200
+    assert taken == [], "one that was read before takes no work"
+    assert (await call(app, "GET", "/api/events", "topic=a", new)).status == 401
     assert taken == ["turn"]
