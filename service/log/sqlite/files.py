@@ -50,10 +50,14 @@ class DatabaseFiles:
         self._known = tuple(_identity(name) for name in self._names)
 
     def changed(self) -> str | None:
-        """What is wrong with the first whose name leads elsewhere now; None if they are in place. Some microseconds."""
+        """What is wrong with the first whose name leads elsewhere now; None if they are in place. Some microseconds.
+
+        Told in the same words though something else is found there later: whoever opens a database without its journal
+        makes one, and the log would have a second line of the same fault.
+        """
         for name, known in zip(self._names, self._known, strict=False):
-            if known is not None and (found := _identity(name)) != known:
-                return f"the file {name} was {'moved or deleted' if found is None else 'replaced'} while it was in use"
+            if known is not None and _identity(name) != known:
+                return f"the file {name} was moved or deleted or replaced while it was in use"
         return None
 
     @property
