@@ -37,6 +37,11 @@ class Probe:
                 self._longest, self.longest = value, f"{1000 * value:.1f} ms, {record['what']}"
         return longest["step"], longest["turn"]
 
+    def forget(self) -> None:
+        """What was told so far, of a start, is not looked at."""
+        self.read()
+        self._longest, self.longest = 0.0, ""
+
     def _records(self) -> list[dict[str, Any]]:
         """Whole lines only; the rest is read the next time."""
         with self._path.open("rb") as file:
@@ -58,7 +63,7 @@ class Sampler:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self.probe.read()  # what the start has cost is not looked at
+        self.probe.forget()
         self._begun = time.monotonic()
         while True:
             await asyncio.sleep(PERIOD)

@@ -121,6 +121,9 @@ def test_probe_is_read_as_far_as_its_lines_are_whole(tmp_path: Path) -> None:
     assert probe.read() == (0.01, 0.0)
     assert probe.longest == "10.0 ms, long"
     assert probe.read() == (0.0, 0.0)
+    path.write_text(path.read_text() + line("step", 0.02, "start"))
+    probe.forget()
+    assert (probe.read(), probe.longest) == ((0.0, 0.0), "")
 
 
 # The plots
