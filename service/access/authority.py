@@ -54,8 +54,8 @@ class Verifying(Protocol):
     def verify(self, text: str) -> Caller:
         """Raises InvalidTokenError, or UnavailableError while the keys can't be had."""
 
-    def knows(self, text: str) -> bool:
-        """Whether it was verified before, and takes no work now."""
+    def recall(self, text: str) -> Caller | None:
+        """Who brings it, if it was verified before: that takes no work. None for any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Authority:
         self._everyone = everyone if everyone is not None and (everyone.subscribe or everyone.publish) else None
         self.refused: Counter[str] = Counter()  # credentials and rights, by reason
         self.verified = (0, 0.0)
-        """How many tokens were read that were good, and the seconds of CPU that it took."""
+        """How many tokens were verified that were not known yet, and the seconds of CPU that it took."""
         self._long_until = -math.inf
         own = (anonymous or Template()).of(None)
         self.nobody: Final = Caller(rights=EVERYTHING if verifier is None else own)
@@ -122,7 +122,7 @@ class Authority:
             found = find_credential(asker, self._origins, is_socket=is_socket)
         except TwinwireError:  # is refused unread
             return False
-        return found is not None and found.carrier != "ticket" and not self._verifier.knows(found.text)
+        return found is not None and found.carrier != "ticket" and self._verifier.recall(found.text) is None
 
     def who(self, asker: Asker, *, is_socket: bool = False) -> Caller:
         """Raises InvalidTokenError, PresentationError, ForbiddenError, InvalidError or UnavailableError."""
@@ -142,19 +142,23 @@ class Authority:
         """Who comes with a token, and what everyone has besides. Raises InvalidTokenError or UnavailableError."""
         if self._verifier is None:
             raise UnsupportedError("this service does not use tokens", field="op")
+        caller = self._verifier.recall(token) or self._verified(self._verifier, token)
+        if self.revocations.forbids(caller):
+            raise InvalidTokenError(reason="revoked")
+        if self._everyone is not None:
+            caller = caller._replace(rights=caller.rights.plus(self._everyone.of(caller.subject)))
+        return caller
+
+    def _verified(self, verifier: Verifying, token: str) -> Caller:
         begun = self._clock.worked()
         try:
-            caller = self._verifier.verify(token)
+            caller = verifier.verify(token)
         finally:
             took = self._clock.worked() - begun
             if took > LONG:
                 self._long_until = self._clock.monotonic() + LONG_FOR
         count, seconds = self.verified
         self.verified = count + 1, seconds + took
-        if self.revocations.forbids(caller):
-            raise InvalidTokenError(reason="revoked")
-        if self._everyone is not None:
-            caller = caller._replace(rights=caller.rights.plus(self._everyone.of(caller.subject)))
         return caller
 
     def _redeemed(self, found: Credential, asker: Asker) -> Caller:

@@ -76,7 +76,7 @@ class Revocations:
 
     def forbids(self, caller: Caller) -> bool:
         """Whether the credential that a caller came with was revoked. The anonymous have none."""
-        return any(True for _ in self._against(caller))
+        return bool(self._found) and any(True for _ in self._against(caller))
 
     def ends_at(self, caller: Caller) -> int | None:
         """When an open stream of such a caller has to end, in Unix ms; None if it may go on."""

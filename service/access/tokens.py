@@ -101,9 +101,9 @@ class Verifier:
         self._remember(digest, caller, times)
         return caller
 
-    def knows(self, text: str) -> bool:
-        """Whether this token was verified before, and takes no work now."""
-        return self._remembered(sha256(text.encode()).digest()) is not None
+    def recall(self, text: str) -> Caller | None:
+        """Who brings it, if it was verified before: that takes no work. None for any other."""
+        return self._remembered(sha256(text.encode()).digest())
 
     def _key(self, parts: Parts) -> Key:
         """The key that it is signed with."""

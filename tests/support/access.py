@@ -53,13 +53,15 @@ class Known:
 
     def __init__(self, **callers: Caller) -> None:
         self.callers = callers
+        self.unread = set(callers)
 
-    def knows(self, text: str) -> bool:
-        return text in self.callers
+    def recall(self, text: str) -> Caller | None:
+        return None if text in self.unread else self.callers.get(text)
 
     def verify(self, text: str) -> Caller:
         if text not in self.callers:
             raise InvalidTokenError(reason="signature")
+        self.unread.discard(text)
         return self.callers[text]
 
 
