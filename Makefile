@@ -54,6 +54,11 @@ bench-compare: $(DEV) ## Tell whether this tree is slower than REF=<commit>; ROU
 	@[ -n "$(REF)" ] || { echo "usage: make bench-compare REF=<commit> [ROUNDS=9] [BOUND=5] [ARGS=\"fanout replay\"]" >&2; exit 2; }
 	@$(BIN)/python -m tests.bench.compare $(REF) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BOUND),--bound $(BOUND)) $(ARGS)
 
+.PHONY: bench-beside
+bench-beside: $(DEV) ## Tell the same of some rows more finely, burst by burst; REF, and groups or --pairs in ARGS.
+	@[ -n "$(REF)" ] || { echo "usage: make bench-beside REF=<commit> [ARGS=\"fanout --pairs 48\"]" >&2; exit 2; }
+	@$(BIN)/python -m tests.bench.beside $(REF) $(ARGS)
+
 .PHONY: hostile
 hostile: $(DEV) ## Let one stranger do his worst to a server, in every way known; an hour and a half.
 	@$(BIN)/python -m tests.hostile $(if $(ARGS),$(ARGS),--all)

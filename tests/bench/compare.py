@@ -111,7 +111,7 @@ def _measure_group(comparison: Comparison, context: Context, group: str, side: S
     for _ in range(TRIES):
         try:
             slowness = calibrate()
-            with _bearing(context.bearer):
+            with bearing(context.bearer):
                 rows = list(GROUPS[group](context))
         except (IncompleteError, ServerError, ToolError, subprocess.SubprocessError, OSError) as error:
             comparison.failures.append(f"{group}, {side}: {error}")
@@ -122,7 +122,7 @@ def _measure_group(comparison: Comparison, context: Context, group: str, side: S
 
 
 @contextmanager
-def _bearing(token: str | None) -> Iterator[None]:
+def bearing(token: str | None) -> Iterator[None]:
     """Inside, the native load clients send this token."""
     if token is not None:
         os.environ[BEARER] = token

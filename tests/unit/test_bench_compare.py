@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.bench.beside import Ratios, interval
 from tests.bench.calibrate import calibrated
 from tests.bench.compare import Comparison, summary, table
 from tests.bench.measure import Row, Sample, Sense
@@ -130,3 +131,35 @@ def test_what_a_tree_depends_on_is_in_order() -> None:
     found = dependencies(ROOT)
     assert found == sorted(found)
     assert any(line.startswith("quart") for line in found)
+
+
+# Pairs side by side
+
+
+def test_the_interval_of_a_median_leaves_out_what_tosses_of_a_coin_would() -> None:
+    """Of 24: the 7th and the 18th (tables of the binomial: 6 heads or fewer have 1.1 %, 7 or fewer 3.2)."""
+    assert interval([float(n) for n in range(24, 0, -1)]) == (7.0, 18.0)
+    assert interval([1.0] * 5) == (-math.inf, math.inf), "five of the same side are no rarer than 3 %"
+    assert interval([3.0, 1.0, 2.0, 4.0, 6.0, 5.0]) == (1.0, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "sense", "verdict"),
+    [
+        ([0.98, 0.99, 1.0, 1.01, 1.02, 1.0], "at least", "within"),
+        ([1.2, 1.3, 1.4, 1.2, 1.3, 1.4], "at least", "within"),
+        ([0.9, 0.91, 0.92, 0.93, 0.94, 0.95], "at least", "worse"),
+        ([1.1, 1.09, 1.08, 1.07, 1.06, 1.05], "at most", "worse"),
+        ([0.9, 0.91, 0.92, 0.93, 0.94, 0.95], "at most", "within"),
+        ([0.9, 0.95, 1.0, 1.0, 1.05, 1.1], "at least", "unsure"),
+        ([0.5, 0.5], "at least", "unsure"),
+    ],
+)
+def test_a_row_is_worse_if_all_of_its_interval_is(ratios: list[float], sense: Sense, verdict: str) -> None:
+    assert Ratios("row", sense, 3.0, ratios).verdict == verdict
+
+
+def test_change_is_good_if_it_is_positive_whichever_way_is_good() -> None:
+    assert Ratios("row", "at least", 3.0, [1.1] * 6).change == pytest.approx(10.0)
+    assert Ratios("row", "at most", 3.0, [1.1] * 6).change == pytest.approx(-10.0)
+    assert Ratios("row", "at most", 3.0, [1.1] * 6).interval == pytest.approx((-10.0, -10.0))

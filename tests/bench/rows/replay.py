@@ -16,12 +16,10 @@ def rows(context: Context) -> Iterator[Row]:
     events = context.scale.replay
     ours = context.twinwire()
     with ours.process:
-        options = {"conns": 1, "batch": BATCH, "total": events}
-        publish(context.tools, {"port": ours.process.port, "path": "/api/events", "topic": TOPIC, **options})
-        ours.process.restart()  # the tail in memory begins empty: everything comes from the file
+        fill(context, ours)
         for mode in ("ws", "sse"):
             pairs = [
-                (_replay(context, ours, mode, events), plain_sqlite(context.folder, "fetch", database=ours.database))
+                (replayed(context, ours, mode, events), plain_sqlite(context.folder, "fetch", database=ours.database))
                 for _ in context.rounds(f"replay, {mode}")
             ]
             yield Row(
@@ -36,7 +34,15 @@ def rows(context: Context) -> Iterator[Row]:
             )
 
 
-def _replay(context: Context, ours: Twinwire, mode: str, events: int) -> Result:
+def fill(context: Context, ours: Twinwire) -> None:
+    """Events that are all in the file: the tail in memory begins empty."""
+    options = {"conns": 1, "batch": BATCH, "total": context.scale.replay}
+    publish(context.tools, {"port": ours.process.port, "path": "/api/events", "topic": TOPIC, **options})
+    ours.process.restart()
+
+
+def replayed(context: Context, ours: Twinwire, mode: str, events: int) -> Result:
+    """One client that reads all of them from the beginning."""
     options = stream_options(ours, mode, 1)
     received = fan(context.tools, {**options, "path": f"{options['path']}&after=earliest", "expect": events})
     check_complete(ours.name, received)

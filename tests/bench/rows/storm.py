@@ -19,12 +19,11 @@ def rows(context: Context) -> Iterator[Row]:
     for mode in ("ws", "sse"):
         ours = context.twinwire()
         with ours.process:
-            options = {"conns": 1, "batch": MISSED, "total": MISSED}
-            publish(context.tools, {"port": ours.process.port, "path": "/api/events", "topic": TOPIC, **options})
-            head = _head(ours)
-            start = f"{head.rpartition('-')[0]}-0"
+            fill(context, ours)
+            now = head(ours)
+            start = f"{now.rpartition('-')[0]}-0"
             pairs = [
-                (_reconnect(context, ours, mode, start, MISSED), _reconnect(context, ours, mode, head, 0))
+                (reconnected(context, ours, mode, start, MISSED), reconnected(context, ours, mode, now, 0))
                 for _ in context.rounds(f"reconnect storm, {mode}")
             ]
         yield Row(
@@ -39,7 +38,14 @@ def rows(context: Context) -> Iterator[Row]:
         )
 
 
-def _reconnect(context: Context, ours: Twinwire, mode: str, cursor: str, missed: int) -> Result:
+def fill(context: Context, ours: Twinwire) -> None:
+    """What there is to miss."""
+    options = {"conns": 1, "batch": MISSED, "total": MISSED}
+    publish(context.tools, {"port": ours.process.port, "path": "/api/events", "topic": TOPIC, **options})
+
+
+def reconnected(context: Context, ours: Twinwire, mode: str, cursor: str, missed: int) -> Result:
+    """All clients at once, from this cursor."""
     ours.process.settle()
     clients = context.scale.storm_clients
     options = stream_options(ours, mode, clients)
@@ -59,7 +65,7 @@ def _reconnect(context: Context, ours: Twinwire, mode: str, cursor: str, missed:
     return received
 
 
-def _head(ours: Twinwire) -> str:
+def head(ours: Twinwire) -> str:
     with urllib.request.urlopen(f"http://{HOST}:{ours.process.port}/api/topics") as answer:
         topics = json.load(answer)["topics"]
     return next(str(topic["head"]) for topic in topics if topic["topic"] == TOPIC)

@@ -1,0 +1,254 @@
+"""`make bench-beside REF=<commit>`: the same burst to that commit's service and to this tree's, both running, in turn.
+
+`compare.py` holds each side against a reference that was measured beside it, and then the medians of the two ratios
+against each other. That sees all rows there are, and its spread is that of four measurements minutes apart: a fifth,
+where a machine's speed moves by a third. Here a *pair* is two bursts of a second or two, one right after the other, and
+what counts is their ratio: whatever moves slower than that moves both. What is left is told as an interval.
+
+Pairs go A B, B A, A B and so on, in sessions with servers of their own. `verdict` says what the ratios of a row mean.
+"""
+
+import argparse
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, Literal
+
+from tests.bench.compare import TOKENS, bearing, with_tokens
+from tests.bench.measure import Context, IncompleteError, Sense, fan_out
+from tests.bench.native_tools import ToolError, build, publish
+from tests.bench.process import ServerError
+from tests.bench.rows import fanout, publishing, replay, storm
+from tests.bench.run import RESULTS
+from tests.bench.scale import Scale, is_quick
+from tests.bench.servers import TOPIC, Twinwire
+from tests.bench.trees import commit_of, unpacked, working_tree
+
+Verdict = Literal["within", "worse", "unsure"]
+Figures = Mapping[str, float]
+"""What one burst gave, by row."""
+
+PAIRS: Final = 24
+QUICK_PAIRS: Final = 6
+SESSIONS: Final = 3
+BOUND: Final = 3.0
+"""Per cent."""
+CONFIDENCE: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """`fill` is done once to each server of a session; `run` is measured. `senses`: the rows, and which way is good."""
+
+    senses: Mapping[str, Sense]
+    run: Callable[[Context, Twinwire], Figures]
+    fill: Callable[[Context, Twinwire], None] = lambda context, server: None
+
+
+def _singles(mode: str, in_flight: int) -> Burst:
+    key = f"fanout-{in_flight}-{mode}"
+
+    def run(context: Context, server: Twinwire) -> Figures:
+        events = context.scale.singles[in_flight]
+        found = fan_out(context, server, mode, fanout.SUBSCRIBERS, events, {"conns": in_flight})
+        return {key: found.per_s, f"{key}-p50": found.p50_ms}
+
+    return Burst({key: "at least", f"{key}-p50": "at most"}, run)
+
+
+def _batches(mode: str) -> Burst:
+    def run(context: Context, server: Twinwire) -> Figures:
+        options = {"conns": fanout.BATCH_CONNECTIONS, "batch": fanout.BATCH}
+        found = fan_out(context, server, mode, fanout.SUBSCRIBERS, context.scale.batched, options)
+        return {f"batches-{mode}": found.per_s}
+
+    return Burst({f"batches-{mode}": "at least"}, run)
+
+
+def _publishing(key: str, options: Callable[[Scale], dict[str, int]], figure: str) -> Burst:
+    def run(context: Context, server: Twinwire) -> Figures:
+        server.process.settle()
+        where = {"port": server.process.port, "path": server.publish_path, "topic": TOPIC}
+        return {key: float(publish(context.tools, {**where, **options(context.scale)})[figure])}
+
+    return Burst({key: "at least"}, run)
+
+
+def _replays(mode: str) -> Burst:
+    def run(context: Context, server: Twinwire) -> Figures:
+        events = context.scale.replay
+        return {f"replay-{mode}": events / replay.replayed(context, server, mode, events)["last_s"]}
+
+    return Burst({f"replay-{mode}": "at least"}, run, lambda context, server: replay.fill(context, server))
+
+
+def _storms(mode: str) -> Burst:
+    def run(context: Context, server: Twinwire) -> Figures:
+        start = f"{storm.head(server).rpartition('-')[0]}-0"
+        found = storm.reconnected(context, server, mode, start, storm.MISSED)
+        return {f"storm-{mode}": max(found["ready_s"], found["last_s"])}
+
+    return Burst({f"storm-{mode}": "at most"}, run, storm.fill)
+
+
+MODES: Final = ("ws", "sse")
+GROUPS: Final[Mapping[str, Sequence[Burst]]] = {
+    "fanout": [*(_singles(mode, n) for mode in MODES for n in fanout.TARGETS), *map(_batches, MODES)],
+    "publishing": [
+        _publishing(
+            "publish-batch",
+            lambda scale: {
+                "conns": publishing.BATCH_CONNECTIONS,
+                "batch": publishing.BATCH,
+                "total": scale.durable,
+            },
+            "per_s",
+        ),
+        _publishing(
+            "publish-single",
+            lambda scale: {"conns": publishing.IN_FLIGHT, "total": scale.requests},
+            "requests_per_s",
+        ),
+    ],
+    "replay": [*map(_replays, MODES)],
+    "storm": [*map(_storms, MODES)],
+}
+
+
+# What ratios mean
+
+
+@dataclass(slots=True)
+class Ratios:
+    """Of one row: after divided by before, of each pair."""
+
+    key: str
+    sense: Sense
+    bound: float
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def change(self) -> float:
+        """Per cent; for the better if it is positive, whichever way is good."""
+        return self._goodness(statistics.median(self.values))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Per cent: where the median of ever more pairs lies, with CONFIDENCE; infinite of too few."""
+        low, high = sorted(map(self._goodness, interval(self.values)))
+        return low, high
+
+    @property
+    def verdict(self) -> Verdict:
+        """`worse`: the whole interval is beyond the bound. `within`: no more of it than the bound allows is worse."""
+        low, high = self.interval
+        if low >= -self.bound:
+            return "within"
+        return "worse" if high < -self.bound else "unsure"
+
+    def _goodness(self, ratio: float) -> float:
+        return 100 * (ratio - 1) if self.sense == "at least" else 100 * (1 - ratio)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Of the median, by order statistics: of n values, as many lie below it as of n tosses of a coin are heads."""
+    ordered, count = sorted(values), len(values)
+    tail, left = 0.0, 0
+    while left < count // 2 and tail + math.comb(count, left) / 2**count <= (1 - CONFIDENCE) / 2:
+        tail += math.comb(count, left) / 2**count
+        left += 1
+    return (ordered[left - 1], ordered[count - left]) if left else (-math.inf, math.inf)
+
+
+def table(rows: Sequence[Ratios]) -> str:
+    lines = ["| row | pairs | change | 95 % of it | bound | verdict |", "|---|---:|---:|---:|---:|---|"]
+    for row in rows:
+        low, high = row.interval
+        cells = (f"{row.change:+.1f} %", f"{low:+.1f} to {high:+.1f} %", f"{row.bound:g} %", row.verdict)
+        lines.append(f"| {row.key} | {len(row.values)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+# The command
+
+
+def measure(contexts: Sequence[Context], burst: Burst, pairs: int) -> Iterator[tuple[Figures, Figures]]:
+    """`pairs` of one session: before and after."""
+    with ExitStack() as stack:
+        servers = [context.twinwire() for context in contexts]
+        for context, server in zip(contexts, servers, strict=True):
+            stack.enter_context(server.process)
+            with bearing(context.bearer):
+                burst.fill(context, server)
+        for number in range(pairs):
+            found: dict[int, Figures] = {}
+            for side in (0, 1) if number % 2 == 0 else (1, 0):
+                with bearing(contexts[side].bearer):
+                    found[side] = burst.run(contexts[side], servers[side])
+            yield found[0], found[1]
+
+
+def compare(contexts: Sequence[Context], burst: Burst, pairs: int, bound: float) -> list[Ratios]:
+    """A session that fails is told, and what it had measured counts."""
+    rows = {key: Ratios(key, sense, bound) for key, sense in burst.senses.items()}
+    for number in range(SESSIONS):
+        try:
+            for before, after in measure(contexts, burst, -(-pairs // SESSIONS)):
+                for key, row in rows.items():
+                    row.values.append(after[key] / before[key])
+        except (IncompleteError, ServerError, ToolError, subprocess.SubprocessError, OSError) as error:
+            _note(f"FAILED: {', '.join(rows)}, session {number + 1}: {str(error).strip().splitlines()[-1]}")
+    return [row for row in rows.values() if row.values]
+
+
+def _note(text: str) -> None:
+    print(f"... {text}", file=sys.stderr, flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.beside", description=__doc__)
+    parser.add_argument("ref", help="the commit that was before; `tokens`: this tree without keys, and with them after")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("--pairs", type=int, default=QUICK_PAIRS if is_quick() else PAIRS, help="of each row")
+    parser.add_argument("--bound", type=float, default=BOUND, help="per cent; default: %(default)g")
+    found = parser.parse_intermixed_args()
+    if unknown := set(found.groups) - set(GROUPS):
+        parser.error(f"no such group: {', '.join(sorted(unknown))}")
+    return found
+
+
+def main() -> int:
+    """1 if a row is worse, or could not be measured."""
+    arguments = _arguments()
+    commit = "no tokens" if arguments.ref == TOKENS else commit_of(arguments.ref)
+    bursts = [burst for group in GROUPS if group in (arguments.groups or GROUPS) for burst in GROUPS[group]]
+    found: list[Ratios] = []
+    with TemporaryDirectory(prefix="twinwire-bench-") as text:
+        folder = Path(text)
+        scale = Scale.of_one_round(is_quick())
+        after = Context(scale, working_tree(), build(folder), folder, False, lambda text: None, compares=True)
+        if arguments.ref == TOKENS:
+            before, after = after, with_tokens(after)
+        else:
+            before = replace(after, tree=unpacked(commit, folder / "before"))
+        for burst in bursts:
+            found += compare((before, after), burst, arguments.pairs, arguments.bound)
+            _note(f"{', '.join(burst.senses)} done")
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            (RESULTS / f"beside-{commit.replace(' ', '-')}.md").write_text(table(found) + "\n")
+    print(table(found))
+    missing = len([key for burst in bursts for key in burst.senses]) - len(found)
+    return int(bool(missing) or any(row.verdict == "worse" for row in found))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (ToolError, ServerError, ValueError) as error:
+        sys.exit(f"bench: {error}")
