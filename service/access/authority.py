@@ -136,7 +136,7 @@ class Authority:
 
     def stranger(self, address: str | None) -> Caller:
         """Who brings no credential, or has not been asked for one."""
-        return self.nobody._replace(address=address)
+        return Caller(address=address, rights=self.nobody.rights)
 
     def bearer(self, token: str) -> Caller:
         """Who comes with a token, and what everyone has besides. Raises InvalidTokenError or UnavailableError."""

@@ -72,16 +72,18 @@ class Act(Enum):
     WAIT = "wait"
 
 
-_PLACED: Final = frozenset({Act.STREAM, Act.SOCKET, Act.WAIT})
-_GUARDED: Final = frozenset({Act.CHANGE, Act.SOCKET})
+_PLACED: Final = (Act.STREAM, Act.SOCKET, Act.WAIT)
+_GUARDED: Final = (Act.CHANGE, Act.SOCKET)
 """Acts that a foreign page could carry out unasked, since browsers guard reading and not sending."""
 
-_READING: Final = frozenset({Act.READ, Act.STREAM, Act.WAIT})
-_ALWAYS: Final = frozenset({Act.PAGE, Act.READ})
+_READING: Final = (Act.READ, Act.STREAM, Act.WAIT)
+_ALWAYS: Final = (Act.PAGE, Act.READ)
 """Acts that are carried out also while the service goes away."""
 
 PENDING_MAX: Final = 1_000
 """WebSockets that have yet to say who they are: each has a place, and some seconds."""
+
+_SECURE: Final = ("https", "wss")
 
 _NAMELESS: Final = frozenset({"/api/health", "/api/ready"})
 _HOST_SHOWN: Final = 80
@@ -151,7 +153,10 @@ class Gate:
 
     def _warn_if_public(self, asker: Asker) -> None:
         """Once: where pages come over https, a proxy stands in front, and everybody behind it may do everything."""
-        if (asker.header(b"x-forwarded-proto") or "").lower() == "https" or self._origins.is_https(asker):
+        proto = asker.header(b"x-forwarded-proto")
+        if proto is None and asker.scheme not in _SECURE and asker.header(b"origin") is None:
+            return  # nearly every publish
+        if (proto or "").lower() == "https" or self._origins.is_https(asker):
             self._is_warned = True
             logger.warning("open_behind_https", reason="everybody may do everything: set TWINWIRE_TOKEN_KEYS")
 

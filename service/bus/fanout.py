@@ -35,6 +35,9 @@ SEARCH: Final = 0.002
 """Seconds between two looks at the event loop while the groups of a round's events are looked for: what one takes
 depends on the filters of all, those that are gone again among them."""
 
+LOOK: Final = 64
+"""Events and groups, of no search, between two looks at the clock: some microseconds."""
+
 PENDING_BYTES: Final = 16 << 20
 """Of events and their frames that wait for a round: twice what one request may bring."""
 
@@ -142,13 +145,14 @@ class FanOut:
         shares: dict[Group[Any], list[Entry]] = {}
         known, now = self._groups.known, self._now
         looks: Looks[Group[Any]] | None = None
-        until = now() + SEARCH
+        until, work = now() + SEARCH, 0
         for entry in entries:
             topic = entry.event[TOPIC]
             found = known(topic)
             if found is None:
                 looks = looks or Looks()
                 found = yield from self._groups.find(topic, looks)
+                work = LOOK
             for group in found:
                 if group.live:
                     share = shares.get(group)
@@ -156,9 +160,12 @@ class FanOut:
                         shares[group] = [entry]
                     elif len(share) <= ENTRIES:
                         share.append(entry)
-            if now() >= until:
-                yield True
-                until = now() + SEARCH
+            work += 1 + len(found)
+            if work >= LOOK:
+                work = 0
+                if now() >= until:
+                    yield True
+                    until = now() + SEARCH
         for group in looks.passed_over if looks is not None else ():
             if group.live:
                 shares[group] = []

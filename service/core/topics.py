@@ -142,10 +142,10 @@ class TopicFilter:
         wild = () if self.covers_all else tuple(Wild.of(text) for text in unique if ANY_SEGMENT in text)
         object.__setattr__(self, "wild", wild)
 
-    @classmethod
-    def all(cls) -> "TopicFilter":
+    @staticmethod
+    def all() -> "TopicFilter":
         """The filter that covers every topic."""
-        return cls((ANY_REST,))
+        return _ALL
 
     @property
     def covers_all(self) -> bool:
@@ -175,6 +175,9 @@ class TopicFilter:
     def minus(self, topics: Iterable[str]) -> "TopicFilter":
         gone = set(topics)
         return TopicFilter(tuple(text for text in self.patterns if text not in gone))
+
+
+_ALL: Final = TopicFilter((ANY_REST,))  # never changed, and asked for with each request
 
 
 class Matching(dict[str, bool]):

@@ -11,7 +11,6 @@ event can't be of tomorrow.
     doubted   the last believed, and what passed   trusted: it is back within JUMP, or `confirm`
 """
 
-from collections.abc import Awaitable
 from typing import Final
 
 from service.core.time import Clock
@@ -30,6 +29,11 @@ class TrustedClock:
         """The last believed moment, and when that was."""
         self.steps = 0
         """How often the calendar was confirmed: times may step back then, once."""
+        # What has nothing to do with the calendar is the other clock's, without a call between.
+        self.monotonic: Final = clock.monotonic
+        self.elapsed: Final = clock.elapsed
+        self.worked: Final = clock.worked
+        self.sleep: Final = clock.sleep
 
     def unix_ms(self) -> int:
         wall, passed, believed = self._look()
@@ -63,15 +67,3 @@ class TrustedClock:
             self._moment, self._passed = self._clock.unix_ms(), self._clock.elapsed()
             self.steps += 1
         return doubt
-
-    def monotonic(self) -> float:
-        return self._clock.monotonic()
-
-    def elapsed(self) -> float:
-        return self._clock.elapsed()
-
-    def worked(self) -> float:
-        return self._clock.worked()
-
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        return self._clock.sleep(seconds)

@@ -109,6 +109,8 @@ class Request:
 
     def parameter(self, name: str) -> str | None:
         """As `value`, for those who need not know what else may be wrong: then it is None."""
+        if self._query is None and not self._query_string:  # of nearly every publish
+            return None
         try:
             return self.value(name)
         except InvalidError:
