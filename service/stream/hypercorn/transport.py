@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import select
 import socket
-from collections.abc import Iterator
 from typing import Any, Final
 
-_OPEN: Final = frozenset({1, 2, 3})
-"""TCP states in which the peer has not ended its side: ESTABLISHED, SYN_SENT, SYN_RECV (Linux, `tcp_states.h`)."""
+_CAN_POLL: Final = hasattr(select, "poll")
+_RESET: Final = (select.POLLERR | select.POLLHUP | select.POLLNVAL) if _CAN_POLL else 1
+_ENDED: Final = getattr(select, "POLLRDHUP", 0)
+"""The peer has ended its side, whether or not what it has sent was read (Linux, poll(2)); 0 where nobody can tell."""
 
 LINGER_PAUSE: Final = 0.02
 """Seconds after each piece that is thrown away, of 256 KiB at most: the largest request is gone within a second, and a
@@ -18,34 +20,42 @@ _SAFE: Final = (b"GET ", b"HEAD ", b"OPTIONS ")
 
 def is_reset_unseen(transport: Any) -> bool:
     """Whether reading is paused, so that the loop is not told, and the peer has reset the connection."""
-    if transport.is_reading():
-        return False
-    with _socket(transport) as own:
-        try:
-            return own is None or own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
-        except OSError:
-            return True
+    return not transport.is_reading() and bool(_seen(transport, 0) & _RESET)
 
 
 def has_left(transport: Any) -> bool:
     """Whether the peer has ended its side at least, which may not have been read yet. Where nobody can tell: False."""
-    if not hasattr(socket, "TCP_INFO"):
-        return False
-    with _socket(transport) as own:
-        try:
-            return own is None or own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] not in _OPEN
-        except OSError:  # not of TCP
-            return False
+    return bool(_seen(transport, _ENDED) & (_ENDED | _RESET))
+
+
+def _seen(transport: Any, wanted: int) -> int:
+    """What poll(2) says of the transport's socket now; a closed one is reset. One call of the kernel and no object of
+    the socket's, since each connection is looked at three times before its first answer.
+    """
+    own = transport.get_extra_info("socket")
+    descriptor = -1 if own is None else own.fileno()
+    if descriptor < 0:
+        return _RESET
+    if not _CAN_POLL:
+        return 0
+    poll = select.poll()
+    poll.register(descriptor, wanted)
+    found = poll.poll(0)
+    return found[0][1] if found else 0
 
 
 def changes_nothing(transport: Any, read: bytes) -> bool:
     """Whether what the peer has sent first, of which `read` was taken in, is a safe request (RFC 9110, 9.2.1)."""
     begun = read[:8]
-    if not begun:
-        with _socket(transport) as own:
-            if own is not None:
-                with contextlib.suppress(OSError):
-                    begun = own.recv(8, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    own = transport.get_extra_info("socket")
+    if not begun and own is not None and own.fileno() >= 0:
+        borrowed = socket.socket(fileno=own.fileno())
+        try:
+            begun = borrowed.recv(8, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            pass
+        finally:
+            borrowed.detach()
     return begun.startswith(_SAFE)
 
 
@@ -83,18 +93,3 @@ def throw_away(reader: Any, transport: Any) -> None:
 def _resume(transport: Any) -> None:
     with contextlib.suppress(RuntimeError):  # it has closed meanwhile
         transport.resume_reading()
-
-
-@contextlib.contextmanager
-def _socket(transport: Any) -> Iterator[socket.socket | None]:
-    """The transport's own, to look at; None if it is closed."""
-    own = transport.get_extra_info("socket")
-    descriptor = -1 if own is None else own.fileno()
-    if descriptor < 0:
-        yield None
-        return
-    borrowed = socket.socket(fileno=descriptor)
-    try:
-        yield borrowed
-    finally:
-        borrowed.detach()
