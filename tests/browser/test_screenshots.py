@@ -1,4 +1,4 @@
-"""Pictures of the three pages, wide and narrow, light and dark, for people to look at (screenshots/ is not kept)."""
+"""Pictures of the pages, wide and narrow, light and dark, for people to look at (screenshots/ is not kept)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.desk import Desk
+from tests.support.bearers import KEYS, ask, token
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -68,4 +69,46 @@ async def test_pictures(
     await page.get_by_role("button", name="100", exact=True).click()
     await expect(page.locator("#received")).to_have_text("200", timeout=30_000)
     await picture(page, f"lab-{scheme}-{width}")
+    await context.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("guarded"), env={"TWINWIRE_TOKEN_KEYS": KEYS}) as process:
+        yield process
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_pictures_where_there_are_keys(
+    browser: Browser, guarded: ServerProcess, scheme: Literal["light", "dark"], width: str
+) -> None:
+    """The login page before and after it refused, and pages of one who may read a project and no more."""
+    FOLDER.mkdir(exist_ok=True)
+    columns, rows = WIDTHS[width]
+    context = await browser.new_context(viewport={"width": columns, "height": rows}, color_scheme=scheme)
+    page = await context.new_page()
+    await page.goto(f"{guarded.url}/login")
+    await picture(page, f"login-{scheme}-{width}")
+    await page.get_by_label("Token, or the link that you were sent").fill("no token")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await picture(page, f"login-refused-{scheme}-{width}")
+
+    brief = "tools: name text, deposit float, available bool"
+    root = token("root", admin=True)
+    made = await ask(guarded.url, "POST", "/api/projects", root, {"name": "Neighbourhood tool library", "brief": brief})
+    id = str(made.json()["id"])
+    project = f"projects/{id}"
+    few = token("ada", subscribe=[project, f"{project}/**"])
+    await context.add_cookies([{"name": "twinwire", "value": few, "url": guarded.url, "httpOnly": True}])
+    desk = Desk(page, guarded.url)
+    await page.goto(f"{guarded.url}/project.html?id={id}")
+    await desk.live()
+    await expect(page.get_by_role("button", name="Generate")).to_be_disabled()
+    await picture(page, f"few-rights-project-{scheme}-{width}")
+    await desk.home()
+    await desk.live()
+    await expect(page.get_by_role("button", name="Create")).to_be_disabled()
+    await picture(page, f"few-rights-home-{scheme}-{width}")
     await context.close()
