@@ -91,6 +91,20 @@ async def test_projects_take_the_rights_of_their_topics(app: TwinwireApp) -> Non
     assert (await ask(app, "DELETE", f"/api/projects/{first}", few)).status == 204
 
 
+async def test_where_a_list_goes_on_does_not_tell_what_is_there(app: TwinwireApp) -> None:
+    """Behind a project that one may not read comes what comes behind one that is not there."""
+    new = {"name": "one", "brief": BRIEF}
+    ids = [(await ask(app, "POST", "/api/projects", ROOT, new)).json()["id"] for _ in range(3)]
+    few = token("bob", subscribe=[f"projects/{ids[0]}", f"projects/{ids[2]}"])
+
+    async def behind(id: str) -> list[str]:
+        listed = (await ask(app, "GET", f"/api/projects?before={id}", few)).json()
+        return [one["id"] for one in listed["projects"]]
+
+    assert await behind(ids[2]) == [ids[0]]
+    assert await behind(ids[1]) == await behind("nothing") == []
+
+
 QUERIES = (
     *("", "x=1", "after=bad", "named=5", "topic=a", "filter=later", "filter=x", "ticket=tk_bad"),
     *("auth=required", "auth=message", "auth=x"),

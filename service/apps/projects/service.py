@@ -33,6 +33,9 @@ T = TypeVar("T")
 _UNNAMEABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that a one-line name can't hold: control characters, surrogates, line separators."""
 
+_NOTHING: Final = ""
+"""An id that no project has."""
+
 
 def check_name(text: str) -> str:
     """`text` without white space around it. Raises InvalidError if it can't be a project's name."""
@@ -120,6 +123,8 @@ class ProjectService:
         self, limit: int, before: str | None = None, is_shown: Callable[[str], bool] = lambda id: True
     ) -> Listing:
         """Newest first; `before` is the id of the last one of the page before, `is_shown` whether one is listed."""
+        if before is not None and not is_shown(before):
+            before = _NOTHING  # where it stands among the others would tell that it is there
         shown: list[str] = []
         size = limit + 1  # mostly it is these
         async with self._store.view() as view:

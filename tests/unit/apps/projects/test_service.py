@@ -150,7 +150,16 @@ async def test_a_list_of_few_among_many_is_a_few_looks(world: World, monkeypatch
         found = await service.listing(limit, None, shown.__contains__)
         assert ([project.id for project in found.projects], found.more) == (expected, more)
         assert asked <= 5
-    assert [one.id for one in (await service.listing(1, ids[3], ids[:2].__contains__)).projects] == [ids[1]]
+    shown = [*ids[:2], ids[3]]
+    assert [one.id for one in (await service.listing(1, ids[3], shown.__contains__)).projects] == [ids[1]]
+
+
+async def test_behind_what_is_not_shown_comes_what_comes_behind_nothing(world: World) -> None:
+    service = await world.service([Plain()])
+    ids = [(await service.create(f"P{number}", BRIEF)).id for number in range(3)]
+    for before in (ids[1], "nothing"):
+        found = await service.listing(5, before, [ids[0], ids[2]].__contains__)
+        assert (found.projects, found.more) == ((), False)
 
 
 async def test_an_operation_whose_caller_has_left_fails_quietly(world: World) -> None:
