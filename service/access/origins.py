@@ -25,6 +25,8 @@ _REFERER: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 """The origin of a page's URL (RFC 9110, 10.1.3)."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ANYBODY: Final = frozenset({"*", "null"})
+"""What names no page: any site can show one in a frame whose origin is `null` (HTML, "sandbox")."""
 
 
 class Asker(Protocol):
@@ -58,6 +60,7 @@ class Origins:
     def __init__(self, allowed: Sequence[str], hops: Sequence[Network] = ()) -> None:
         self._all = "*" in allowed
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
+        self._named = self._allowed - _ANYBODY
         self._hops = tuple(hops)
 
     def permits(self, asker: Asker) -> bool:
@@ -78,7 +81,7 @@ class Origins:
             origin = found[0] if found else None
         if origin is None:
             return False
-        if origin.lower() in self._allowed:
+        if origin.lower() in self._named:
             return True
         return asker.header(b"sec-fetch-site") == "same-origin" or self._is_own(origin.lower(), asker)
 
@@ -116,7 +119,8 @@ class Origins:
         if origin is None or origin.lower() not in self._allowed:
             return [_VARY] if self._allowed else []
         allowed = (b"access-control-allow-origin", origin.encode("latin-1", "replace"))
-        return [allowed, (b"access-control-allow-credentials", b"true"), _EXPOSED, _VARY]
+        credentials = [(b"access-control-allow-credentials", b"true")] if origin.lower() in self._named else []
+        return [allowed, *credentials, _EXPOSED, _VARY]
 
     def _is_own(self, origin: str, asker: Asker) -> bool:
         parts = _ORIGIN.match(origin)

@@ -127,6 +127,16 @@ def test_a_star_allows_all() -> None:
     assert everyone.cors(None) == []
 
 
+def test_a_page_without_an_origin_is_allowed_and_not_named() -> None:
+    """Any site can make one."""
+    origins = Origins(["null"])
+    sandboxed = Visitor(origin="null", host="twinwire.example")
+    assert origins.permits(sandboxed)
+    assert not origins.is_named(sandboxed)
+    assert dict(origins.cors("null"))[b"access-control-allow-origin"] == b"null"
+    assert b"access-control-allow-credentials" not in dict(origins.cors("null"))
+
+
 def test_only_allowed_origins_may_read_answers() -> None:
     origins = Origins(["https://app.example/"])
     assert origins.cors("https://app.example") == [
