@@ -61,8 +61,10 @@ def find_credential(asker: Asker, origins: Origins, *, is_socket: bool) -> Crede
     cookie = session_cookie(asker, is_secure=origins.came_by_https(asker))
     if cookie is None:
         return None
-    if (is_socket or asker.method not in _SAFE) and not origins.is_named(asker):
-        raise ForbiddenError(_ALONE, field="Origin")
+    if is_socket or asker.method not in _SAFE:
+        is_secure = cookie_of(asker, SECURE_COOKIE) is not None  # which no browser sends over http
+        if not origins.is_named(asker, is_secure=is_secure):
+            raise ForbiddenError(_ALONE, field="Origin")
     return Credential("cookie", cookie)
 
 

@@ -1,7 +1,8 @@
 """Which web pages may change something, open a WebSocket or read an answer: browsers guard the last, nobody the others.
 
 A page is our own if its browser says so (`Sec-Fetch-Site: same-origin`, which no page can set), or if its whole origin
-is that under which we were asked: the name and port of `Host`, or of `X-Forwarded-Host` where a trusted hop sent it.
+is that under which we were asked: the name and port of `Host`, or of `X-Forwarded-Host` where a trusted hop sent it,
+and https where it is certain that we were asked over that: a page of http has the name of whoever is on the way to it.
 A browser sends `Sec-Fetch-Site` over https and to loopback only, so over plain http and a name, behind a proxy that
 loses `Host`, it takes one of the settings. Under which names we are asked at all is for `hosts.py`.
 """
@@ -70,10 +71,11 @@ class Origins:
             return True
         return asker.header(b"sec-fetch-site") == "same-origin" or self._is_own(origin.lower(), asker)
 
-    def is_named(self, asker: Asker) -> bool:
+    def is_named(self, asker: Asker, *, is_secure: bool = False) -> bool:
         """Whether the page that sends a request is our own, or of an origin that is listed by its name.
 
-        By its Origin, else by its Referer; what has neither is no page of ours.
+        By its Origin, else by its Referer; what has neither is no page of ours. `is_secure`: the request shows by
+        something else that it came over https.
         """
         origin = asker.header(b"origin")
         if origin is None:
@@ -83,7 +85,7 @@ class Origins:
             return False
         if origin.lower() in self._named:
             return True
-        return asker.header(b"sec-fetch-site") == "same-origin" or self._is_own(origin.lower(), asker)
+        return asker.header(b"sec-fetch-site") == "same-origin" or self._is_own(origin.lower(), asker, is_secure)
 
     def is_https(self, asker: Asker) -> bool:
         """Whether its browser speaks https: to us, to a trusted hop that says so, or by its own Origin."""
@@ -122,9 +124,9 @@ class Origins:
         credentials = [(b"access-control-allow-credentials", b"true")] if origin.lower() in self._named else []
         return [allowed, *credentials, _EXPOSED, _VARY]
 
-    def _is_own(self, origin: str, asker: Asker) -> bool:
+    def _is_own(self, origin: str, asker: Asker, is_secure: bool = False) -> bool:
         parts = _ORIGIN.match(origin)
-        if parts is None:
+        if parts is None or (parts[1] == "http" and (is_secure or self.came_by_https(asker))):
             return False
         name, port = parts[2].rstrip("."), int(parts[3] or _DEFAULT_PORTS[parts[1]])
         hosts, proto = [asker.header(b"host")], None

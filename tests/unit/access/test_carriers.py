@@ -122,6 +122,21 @@ def test_a_cookie_counts_beside_a_page_of_ours(headers: dict[str, str], counts: 
     assert found(Visitor(cookie="twinwire=c", host="live.example", **headers)) == Credential("cookie", "c")
 
 
+def test_the_cookie_of_https_does_not_count_beside_a_page_of_http() -> None:
+    """Of the same name: whoever is on the way to the browser can answer for it."""
+    page = {"host": "live.example", "cookie": "__Host-twinwire=c"}
+    for scheme in ("http", "https"):  # the first: behind a proxy that is not believed
+        for where in ({"origin": "http://live.example"}, {"referer": "http://live.example/page"}):
+            for visitor, is_socket in (
+                (Visitor("POST", scheme=scheme, **page, **where), False),
+                (Visitor("GET", scheme=scheme, **page, **where), True),
+            ):
+                with pytest.raises(ForbiddenError):
+                    found(visitor, is_socket=is_socket)
+    own = Visitor("POST", **page, origin="https://live.example")  # type: ignore[arg-type]
+    assert found(own) == Credential("cookie", "c")
+
+
 def test_a_star_names_nobody() -> None:
     visitor = Visitor("POST", cookie="twinwire=c", host="live.example", origin="https://evil.example")
     with pytest.raises(ForbiddenError):

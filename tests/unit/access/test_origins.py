@@ -21,8 +21,9 @@ HOP: Final = "10.0.0.1"
 class Visitor:
     """A request with these headers, from an address."""
 
-    def __init__(self, address: str | None = "192.0.2.7", **headers: str | None) -> None:
+    def __init__(self, address: str | None = "192.0.2.7", scheme: str = "http", **headers: str | None) -> None:
         self.address = address
+        self.scheme = scheme
         self._headers = {name.replace("_", "-"): value for name, value in headers.items() if value}
 
     def header(self, name: bytes) -> str | None:
@@ -95,6 +96,29 @@ def test_a_forwarded_host_counts_from_a_trusted_hop_alone(
         address, origin=origin, host="upstream", x_forwarded_host="evil.example, live.example", x_forwarded_proto=proto
     )
     assert ORIGINS.permits(visitor) is permitted
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+@pytest.mark.parametrize(
+    ("origin", "host", "permitted"),
+    [
+        ("https://live.example", "live.example", True),
+        ("https://live.example:8443", "live.example:8443", True),
+        ("http://live.example", "live.example", False),
+        ("http://live.example:8443", "live.example:8443", False),
+        ("http://app.example", "live.example", False),
+        ("https://app.example", "live.example", True),
+    ],
+)
+def test_over_https_a_page_of_http_is_another(scheme: str, origin: str, host: str, permitted: bool) -> None:
+    """Whoever is on the way to it can be the page of http of our name, and the browser would send our cookie along."""
+    for visitor in (
+        Visitor(scheme=scheme, origin=origin, host=host),
+        Visitor(HOP, origin=origin, host="upstream", x_forwarded_host=host, x_forwarded_proto="https"),
+    ):
+        assert ORIGINS.permits(visitor) is ORIGINS.is_named(visitor) is permitted
+    plain = Visitor(origin=origin, host=host)  # behind a proxy that is not believed
+    assert ORIGINS.is_named(plain, is_secure=True) is permitted
 
 
 @pytest.mark.parametrize(
