@@ -98,7 +98,7 @@ class Origins:
         """The same as far as it is certain, whatever its browser says."""
         if asker.scheme in ("https", "wss"):
             return True
-        return self._is_hop(asker.address) and _last(asker.header(b"x-forwarded-proto")) == "https"
+        return self._is_hop(asker.address) and _last(asker.fields(b"x-forwarded-proto")) == "https"
 
     def may_read(self, asker: Asker) -> bool:
         """Whether a read is worth carrying out: not for a foreign page, which could never see the answer.
@@ -131,8 +131,8 @@ class Origins:
         name, port = parts[2].rstrip("."), int(parts[3] or _DEFAULT_PORTS[parts[1]])
         hosts, proto = [asker.header(b"host")], None
         if self._is_hop(asker.address):
-            hosts.append(_last(asker.header(b"x-forwarded-host")))
-            proto = _last(asker.header(b"x-forwarded-proto"))
+            hosts.append(_last(asker.fields(b"x-forwarded-host")))
+            proto = _last(asker.fields(b"x-forwarded-proto"))
         ports = {_DEFAULT_PORTS[proto]} if proto in _DEFAULT_PORTS else set(_DEFAULT_PORTS.values())
         return any(_names(host, name, port, ports) for host in hosts if host)
 
@@ -143,12 +143,13 @@ class Origins:
             found = ip_address(address or "")
         except ValueError:
             return False
+        found = getattr(found, "ipv4_mapped", None) or found  # as a socket for both kinds gives it (RFC 4291, 2.5.5.2)
         return any(found in network for network in self._hops)
 
 
-def _last(field: str | None) -> str:
-    """What the nearest hop has put into a field that each one appends to."""
-    return (field or "").rpartition(",")[2].strip().lower()
+def _last(fields: list[str]) -> str:
+    """What the nearest hop has put into a field that each one appends to: to its line, or as one more."""
+    return (fields[-1] if fields else "").rpartition(",")[2].strip().lower()
 
 
 def _names(host: str, name: str, port: int, left_out: set[int]) -> bool:

@@ -29,6 +29,10 @@ class Visitor:
     def header(self, name: bytes) -> str | None:
         return self._headers.get(name.decode())
 
+    def fields(self, name: bytes) -> list[str]:
+        found = self.header(name)
+        return [] if found is None else found.split("\n")
+
 
 ORIGINS: Final = Origins(["https://app.example"], [ip_network(HOP)])
 
@@ -84,6 +88,8 @@ def test_a_whole_origin_is_compared(origin: str | None, host: str | None, permit
         (HOP, "https", "https://live.example", True),
         (HOP, "https", "http://live.example", False),  # the port that is left out is 443 then
         (HOP, None, "http://live.example", True),
+        (f"::ffff:{HOP}", "https", "https://live.example", True),
+        ("::ffff:10.0.0.2", "https", "https://live.example", False),
         ("10.0.0.2", "https", "https://live.example", False),
         (None, "https", "https://live.example", False),
         ("unix", "https", "https://live.example", False),
@@ -172,3 +178,18 @@ def test_only_allowed_origins_may_read_answers() -> None:
     for stranger in ("https://evil.example", None):
         assert origins.cors(stranger) == [(b"vary", b"Origin")], "a cache must not take this answer for the other"
     assert Origins([]).cors("https://app.example") == []
+
+
+def test_the_nearest_hop_has_the_last_word_also_on_a_line_of_its_own() -> None:
+    """The first line may be whoever's that asks."""
+    visitor = Visitor(
+        HOP,
+        origin="https://live.example",
+        host="upstream",
+        x_forwarded_host="evil.example\nlive.example",
+        x_forwarded_proto="http\nhttps",
+    )
+    assert ORIGINS.permits(visitor)
+    assert ORIGINS.came_by_https(visitor)
+    lied = Visitor(HOP, x_forwarded_proto="https\nhttp")
+    assert not ORIGINS.came_by_https(lied)
