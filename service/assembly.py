@@ -78,6 +78,19 @@ def named_apps(names: Sequence[str]) -> list[App]:
         raise ConfigError("; ".join(explain_values(error))) from error
 
 
+def _purpose(access: AccessSettings) -> bytes:
+    """What the cookies of tickets are sealed for. Each says what a token granted that was good by these settings, and
+    what they granted besides: by others it may be no good, or grant less.
+    """
+    terms = (
+        access.token_audience,
+        access.token_max_ttl,
+        access.token_without_exp,
+        access.everyone_subscribe,
+    )
+    return b"twinwire cookies of tickets, " + repr(terms).encode()
+
+
 def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock: Clock) -> Authority:
     """Who may be somebody, by the settings."""
     verifier = Verifier(
@@ -90,7 +103,7 @@ def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock:
     return Authority(
         origins,
         clock,
-        Tickets(clock, ring.seal(b"twinwire cookies of tickets") or secrets.token_bytes()),
+        Tickets(clock, ring.seal(_purpose(access)) or secrets.token_bytes()),
         Revocations(None if access.token_without_exp else access.token_max_ttl),
         verifier if ring else None,
         anonymous=Template(access.anonymous_subscribe, access.anonymous_publish),

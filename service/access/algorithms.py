@@ -71,11 +71,11 @@ class Key(NamedTuple):
 
     @property
     def identity(self) -> bytes:
-        """What differs if anything of it does but its end; it may be told to nobody."""
+        """What differs if anything of it does; it may be told to nobody."""
         material = self.material
         if not isinstance(material, bytes):
             material = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return sha256(repr((self.algorithms, self.kid, self.issuer, material)).encode()).digest()
+        return sha256(repr((self.algorithms, self.kid, self.issuer, self.until, material)).encode()).digest()
 
     def is_over(self, now: int) -> bool:
         return self.until is not None and now >= self.until

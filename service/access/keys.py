@@ -117,14 +117,15 @@ class KeyRing:
         """A secret that is the same after a restart with the same keys, and as many; None if no key signs.
 
         What is sealed with it came from a token, and holds no longer than all keys do that it may have been signed
-        with: one that was taken out, since others know it, has to take along what was made of its tokens.
+        with: one that was taken out, or given an end, since others know it, has to take along what was made of its
+        tokens.
         """
         try:
             material = self.signer().material
         except ConfigError:
             return None
         assert isinstance(material, bytes)
-        sources = [repr((one.issuer, one.url, one.algorithms)).encode() for one in self.sources]
+        sources = [repr((one.issuer, one.url, one.algorithms, one.until)).encode() for one in self.sources]
         ring = b"".join(sorted(sha256(one).digest() for one in [*(key.identity for key in self.keys), *sources]))
         return hmac.digest(material, purpose + sha256(ring).digest(), "sha256")
 
