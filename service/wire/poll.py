@@ -200,9 +200,11 @@ class PollWire:
     ) -> tuple[Page, Gap | None]:
         """The page and its gap; waits if there is neither.
 
-        Raises DisconnectedError if the caller has left, OverloadedError if there is no place to wait or to search in.
+        Raises DisconnectedError if the caller has left, OverloadedError if there is no place to wait or to search in,
+        InvalidTokenError if his credential has ended meanwhile.
         """
         page, gap = await self._search(question, scan)
+        self._gate.check_still(caller, Act.READ)  # the search may have taken its time
         if page.rows or gap is not None or not question.wait or self._drain.has_begun:
             return page, gap  # asked only now, since it may have begun while the log was searched
         with self._gate.place(Act.WAIT, caller) as lease:

@@ -346,6 +346,25 @@ async def test_a_credential_is_looked_at_again_when_a_body_is_there(app: Twinwir
     assert assembly.bus.published == 1  # the revocation
 
 
+async def test_a_credential_is_looked_at_again_when_a_search_is_over(
+    app: TwinwireApp, assembly: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of a large log may take its time as well."""
+    search = assembly.bus.reading.search
+
+    async def revoked_meanwhile(*asked: Any) -> Any:
+        found = await search(*asked)
+        monkeypatch.undo()
+        assert (await ask(app, "POST", "/api/auth/revoke", ROOT, {"sub": "ada"})).status == 200
+        return found
+
+    await assembly.bus.publish([Draft("a/1", "x", "1")])
+    mine = token("ada", **ADA)
+    assert len((await ask(app, "GET", "/api/events?after=earliest&topic=a/1", mine)).json()["events"]) == 1
+    monkeypatch.setattr(assembly.bus.reading, "search", revoked_meanwhile)
+    refused(await ask(app, "GET", "/api/events?after=earliest&topic=a/1&type=x", mine), 401)
+
+
 async def test_what_a_body_asks_of_a_credential_counts(tmp_path: Path) -> None:
     values = {"database": tmp_path / "test.db", "token_keys": KEYS, "anonymous_subscribe": "a"}
     app = create_app(Settings.read(values))
