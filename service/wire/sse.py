@@ -139,7 +139,7 @@ class SSEWire:
 
 def _is_deaf(request: Request) -> bool:
     """Whether it is an EventSource, which hears nothing but streams, of a page that has thought of a credential."""
-    is_meant = request.value(TICKET) is not None or request.value(AUTH) is not None
+    is_meant = request.parameter(TICKET) is not None or request.parameter(AUTH) is not None
     is_source = (request.header(b"accept") or "").lower() == "text/event-stream"
     return is_meant and is_source and request.header(b"x-twinwire-fetch") != "1"
 

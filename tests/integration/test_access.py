@@ -373,3 +373,9 @@ async def test_what_a_body_asks_of_a_credential_counts(tmp_path: Path) -> None:
         assert (await ask(app, "POST", path, "", {"topics": ["a"]})).status == 200
         refused(await ask(app, "POST", path, "", {"topics": ["a"], "auth": "required"}), 401)
         assert refused(await ask(app, "POST", path, "", {"topics": ["a"], "ticket": "tk_bad"}), 422) == "ticket"
+
+
+async def test_a_query_without_end_beside_a_bad_token_is_refused_for_the_token(app: TwinwireApp) -> None:
+    many = "&".join(["x=1"] * 600)
+    answer = await ask(app, "POST", f"/api/sse?{many}", "bad", {"topics": ["a"]}, accept="text/event-stream")
+    refused(answer, 401)
