@@ -128,6 +128,22 @@ async def test_an_odd_request_is_reset_and_the_others_go_on(
         assert stream in client.resets
 
 
+async def test_a_handshake_with_a_byte_beyond_ascii_is_refused(server: InProcess) -> None:
+    """Not served without the field: it may be the token that makes one somebody."""
+    async with open_http2(server.url) as client:
+        stream = client.state.get_next_available_stream_id()
+        fields = [
+            *((b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http")),
+            *((b":authority", b"localhost"), (b":path", b"/api/ws?topic=t"), (b"sec-websocket-version", b"13")),
+            (b"sec-websocket-protocol", b"twinwire.v1, twinwire.bearer.\xe9"),
+        ]
+        client.state.config.validate_outbound_headers = False
+        client.state.send_headers(stream, fields, end_stream=False)
+        await client._flush()
+        await client.until(lambda: stream in client.headers)
+        assert client.headers[stream][":status"] == "400"
+
+
 async def test_data_behind_an_answer_hurts_nobody(server: InProcess) -> None:
     async with open_http2(server.url) as client:
         fields = {"content-type": "application/json", "content-length": str(9 * MIB)}

@@ -43,6 +43,7 @@ REASON_MAX: Final = 123
 """Bytes of a Close frame's reason (RFC 6455, 5.5)."""
 
 _KEY: Final = b"sec-websocket-key"
+_VERSION: Final = b"sec-websocket-version"
 _READ: Final = frozenset(
     {b"connection", b"upgrade", b"sec-websocket-extensions", b"sec-websocket-protocol", b"sec-websocket-version"}
 )
@@ -101,10 +102,10 @@ class GuardedWebSocket(WSStream):
     async def _shake_hands(self, request: Request) -> None:
         fields = [field for field in request.headers if field[0] not in _READ or field[1].isascii()]
         keys = [value for name, value in fields if name == _KEY]
-        is_whole = len(fields) == len(request.headers) and len(keys) == 1 and _is_key(keys[0])
-        if request.http_version == "1.1" and not is_whole:
-            # Without one, the handshake is invalid: 400.
-            fields = [field for field in fields if field[0] != _KEY]
+        has_key = request.http_version != "1.1" or (len(keys) == 1 and _is_key(keys[0]))
+        if len(fields) < len(request.headers) or not has_key:
+            # Without these, the handshake is invalid: 400. What was left out may have been a token.
+            fields = [field for field in fields if field[0] not in (_KEY, _VERSION)]
         request = replace(request, headers=fields)
         await super().handle(request)
         self.handshake.extensions = None
