@@ -29,6 +29,12 @@ def load_config(path: Path) -> Config:
     for harmful in ("read_timeout", "max_requests"):
         if values.get(harmful) is not None:
             raise ConfigError(f"{path}: {harmful} would cut streams: leave it out", field=harmful)
+    for beside in ("insecure_bind", "quic_bind"):
+        if values.get(beside):
+            raise ConfigError(
+                f"{path}: {beside} would listen beside TWINWIRE_HOST, whoever may come there: leave it out",
+                field=beside,
+            )
     config = Config.from_mapping(values)
     config.errorlog = logging.getLogger("hypercorn.error")  # not a handler of its own beside ours
     return config

@@ -30,6 +30,8 @@ def test_its_errors_go_where_ours_go() -> None:
         ("workers = 0", "workers"),
         ("read_timeout = 30", "read_timeout"),
         ("max_requests = 1000", "max_requests"),
+        ('insecure_bind = ["0.0.0.0:8080"]', "insecure_bind"),
+        ('quic_bind = "0.0.0.0:8443"', "quic_bind"),
     ],
 )
 def test_a_configuration_that_would_do_harm_is_refused(tmp_path: Path, text: str, field: str) -> None:
