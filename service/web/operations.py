@@ -18,7 +18,7 @@ from service.core.words import TRANSPORTS
 from service.log.base import TopicStats
 from service.openapi import BOOLEAN, COUNT, JSON, STRING, Description, Schema, array, nullable, operation, record, ref
 from service.web.caller import visit
-from service.web.json import answer, read
+from service.web.json import answer, fresh, read
 
 _TAG: Final = "operations"
 _LISTING: Final = Parameters("topic", "after", "limit")
@@ -57,7 +57,8 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
     @blueprint.get("/metrics")
     async def metrics() -> Response:
         visit().check_admin(metrics=True)
-        return Response(assembly.metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        text = "text/plain; version=0.0.4; charset=utf-8"
+        return fresh(Response(assembly.metrics.render(), content_type=text))
 
     @blueprint.get("/api/topics")
     async def topics() -> Response:

@@ -167,6 +167,8 @@ async def test_operating_takes_admin_and_metrics_a_right_of_their_own(app: Twinw
     assert (await ask(app, "GET", "/metrics", ROOT)).status == 200
     refused(await ask(app, "GET", "/metrics", mine), 403)
     refused(await ask(app, "GET", "/metrics"), 401)
+    answer = await ask(app, "GET", "/metrics", "", cookie=f"twinwire={ROOT}")
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")  # a cookie forbids no cache anything
 
 
 @pytest.mark.parametrize("path", ["/api/health", "/api/ready", "/api/openapi.json", "/", "/client/index.js"])
