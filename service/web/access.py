@@ -9,7 +9,7 @@ import msgspec
 from quart import Blueprint, Response, request
 
 from service.access.caller import Caller
-from service.access.carriers import PLAIN_COOKIE, SECURE_COOKIE, set_cookie
+from service.access.carriers import PLAIN_COOKIE, SECURE_COOKIE, STREAM_COOKIE, set_cookie
 from service.access.revocation import Kind, Revocation
 from service.access.tickets import COOKIE_MAX, LIFE, LIFE_MAX, LIFE_MIN, LOGIN_LIFE, narrowed
 from service.assembly import Assembly
@@ -28,6 +28,7 @@ from service.stream.ending import REVOKED
 from service.stream.renewal import rights_of
 from service.web.caller import visit
 from service.web.json import answer, read
+from service.wire.sse import SSE_PATH
 
 _BODY_MAX: Final = 64 * 1024
 """Bytes of a request: a hundred topics, as long as they may be, are a third of it."""
@@ -165,6 +166,7 @@ def _add_sessions(blueprint: Blueprint, assembly: Assembly) -> None:
         del response.headers["Content-Type"]
         _add_cookie(response, set_cookie(PLAIN_COOKIE, "", path="/", max_age=0, is_secure=False))
         _add_cookie(response, set_cookie(SECURE_COOKIE, "", path="/", max_age=0, is_secure=True))
+        _add_cookie(response, set_cookie(STREAM_COOKIE, "", path=SSE_PATH, max_age=0, is_secure=False))
         return response
 
 

@@ -216,6 +216,15 @@ async def test_tickets_have_bounds(app: TwinwireApp) -> None:
     assert int(full.headers["retry-after"]) > 0
 
 
+async def test_who_signs_out_leaves_no_cookie_behind(app: TwinwireApp) -> None:
+    """That of tickets would let a stream come back as who was signed in, until the token ends."""
+    exchange = Exchange(app, http_scope("DELETE", "/api/session"))
+    await exchange.answer()
+    cookies = [value.decode() for name, value in exchange.messages[0]["headers"] if name.lower() == b"set-cookie"]
+    assert [one.partition("=")[0] for one in cookies] == ["twinwire", "__Host-twinwire", "twinwire_stream"]
+    assert cookies[2] == "twinwire_stream=; HttpOnly; SameSite=Strict; Path=/api/sse; Max-Age=0"
+
+
 async def test_what_may_be_asked_and_revoked_is_checked(app: TwinwireApp) -> None:
     mine = token("ada", **ADA)
     asked = await ask(app, "POST", "/api/auth/check", mine, {"topics": ["a/1", "b"]})
