@@ -22,7 +22,7 @@ from service.core.errors import (
 )
 from service.core.parameters import Parameters
 from service.core.time import parse_rfc3339, rfc3339
-from service.core.topics import TopicFilter, check_count, check_pattern
+from service.core.topics import TopicFilter, check_count, check_pattern, is_own
 from service.openapi import JSON
 from service.stream.ending import REVOKED
 from service.stream.renewal import rights_of
@@ -117,7 +117,7 @@ def access_blueprint(assembly: Assembly) -> Blueprint:
             check_pattern(pattern, field="topics")
         rights = visit().caller.rights
         grants = getattr(rights, asked.op)
-        missing = [one for one in asked.topics if not (rights.admin or grants.covers(one))]
+        missing = [one for one in asked.topics if is_own(one) or not (rights.admin or grants.covers(one))]
         return answer({"allowed": not missing, "missing": missing})
 
     return blueprint

@@ -230,6 +230,9 @@ async def test_what_may_be_asked_and_revoked_is_checked(app: TwinwireApp) -> Non
     asked = await ask(app, "POST", "/api/auth/check", mine, {"topics": ["a/1", "b"]})
     assert asked.json() == {"allowed": False, "missing": ["b"]}
     assert (await ask(app, "POST", "/api/auth/check", ROOT, {"topics": ["b"], "op": "publish"})).json()["allowed"]
+    for op in ("subscribe", "publish"):
+        own = {"topics": ["b", "twinwire/x", "twinwire/**"], "op": op}
+        assert (await ask(app, "POST", "/api/auth/check", ROOT, own)).json()["missing"] == own["topics"][1:]
     refused(await ask(app, "POST", "/api/auth/check", mine, {"topics": ["a"], "op": "x"}), 422)
     for body in (
         {},
