@@ -17,6 +17,7 @@ from service.core.errors import (
     InvalidError,
     NotFoundError,
     TooLargeError,
+    TwinwireError,
     UnauthorizedError,
     UnsupportedError,
 )
@@ -146,8 +147,11 @@ def _add_sessions(blueprint: Blueprint, assembly: Assembly) -> None:
         body = await read(NewSession, _BODY_MAX) if request.mimetype == JSON else NewSession()
         authority = assembly.gate.authority
         if body.ticket is not None:
-            token = authority.tickets.redeem(body.ticket, "login").token
-            caller = authority.bearer(token)
+            try:
+                token = authority.tickets.redeem(body.ticket, "login").token
+                caller = authority.bearer(token)
+            except TwinwireError as error:
+                raise visit().refuse(error) from None
         else:
             caller = _somebody()
             token = _presented()

@@ -12,6 +12,7 @@ from quart import g
 from service.access.caller import Caller
 from service.access.gate import Act, Gate
 from service.access.origins import Asker
+from service.core.errors import TwinwireError
 from service.core.topics import TopicFilter
 
 
@@ -47,6 +48,10 @@ class Visit:
     def check_admin(self, *, metrics: bool = False) -> None:
         """Raises ScopeError or UnauthorizedError for who may not what operators do; or, of those, read the metrics."""
         self.gate.check_admin(self.caller, self.act, metrics=metrics)
+
+    def refuse(self, error: TwinwireError) -> TwinwireError:
+        """Count and log a refusal of a credential that came otherwise; returns the error to be raised."""
+        return self.gate.refuse_caller(self.act, error)
 
     def reader(self) -> Callable[[str], bool]:
         """Whether a topic may be read, for lists that show only those. Raises UnauthorizedError for who may nothing."""

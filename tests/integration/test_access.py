@@ -177,7 +177,7 @@ async def test_what_anybody_may_have_is_not_refused_for_a_bad_token(app: Twinwir
     assert (await ask(app, "GET", path, host="any.example")).status == 200  # nobody is anybody without a token
 
 
-async def test_a_session_and_who_one_is(app: TwinwireApp) -> None:
+async def test_a_session_and_who_one_is(app: TwinwireApp, assembly: Assembly) -> None:
     mine = token("ada", **ADA)
     begun = await ask(app, "POST", "/api/session", mine)
     assert begun.json() == {
@@ -202,6 +202,7 @@ async def test_a_session_and_who_one_is(app: TwinwireApp) -> None:
     again = (await ask(app, "POST", "/api/session", "", {"ticket": login})).json()
     assert again.get("subject") == "ada", again
     refused(await ask(app, "POST", "/api/session", "", {"ticket": login}), 401)
+    assert assembly.gate.authority.refused["ticket"] == 1
 
 
 async def test_tickets_have_bounds(app: TwinwireApp) -> None:
