@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from service.access.caller import Caller
+from service.access.tokens import SKEW
 from service.core.errors import OverloadedError
 
 Kind = Literal["jti", "subject", "all"]
@@ -66,8 +67,11 @@ class Revocations:
         return list(islice((one for one in self._found.values() if one.offset > after), most))
 
     def oldest(self, now: int) -> int | None:
-        """What was made before then forbids nothing any more, both in Unix ms; None if all of them count for ever."""
-        return None if self._life is None else now - round(self._life * 1000)
+        """What was made before then forbids nothing any more, both in Unix ms; None if all of them count for ever.
+
+        A token's life may have begun when its issuer's clock was ahead of ours.
+        """
+        return None if self._life is None else now - round(self._life * 1000) - SKEW
 
     def forget(self, oldest: int) -> None:
         """Drop what was made before then."""
