@@ -17,12 +17,24 @@ const PROTOCOL = "twinwire.v1";
 /** The `ref` of a token that is the first message on a WebSocket. */
 export const AUTH_REF = "auth";
 
+/**
+ * Whose a credential is, as a text; null: nobody's. One without a subject is told from another one by its end.
+ *
+ * @param {{ subject?: string | null, expires?: string | null }} access
+ */
+export function bearerOf({ subject = null, expires = null }) {
+  if (subject !== null) return `subject ${subject}`;
+  return expires === null ? null : `until ${expires}`;
+}
+
 /** @param {unknown} token @returns {token is string} */
 const isToken = (token) => typeof token === "string" && HEADER.test(token);
 
 export class Auth {
   #getToken;
   #isRequired;
+  /** The service has said that the page is somebody. */
+  #isKnown = false;
   /** @type {Promise<boolean> | null} */
   #pending = null;
 
@@ -54,9 +66,24 @@ export class Auth {
     return this.token !== null || this.renewable;
   }
 
-  /** Whether the page means to be somebody: then it is never to be served as nobody. */
+  /** Whether the page means to be somebody, or was: then it is never to be served as nobody. */
   get expected() {
-    return this.hasToken || this.#isRequired;
+    return this.hasToken || this.#isRequired || this.#isKnown;
+  }
+
+  /** Whether no cookie may stand in for the token, which is not there. */
+  get isMissing() {
+    return this.hasToken && this.token === null;
+  }
+
+  /** Who the service says that it is. @param {{ subject?: string | null, expires?: string | null }} access */
+  known(access) {
+    if (bearerOf(access) !== null) this.#isKnown = true;
+  }
+
+  /** The page begins anew, as whoever it is now. */
+  forget() {
+    this.#isKnown = false;
   }
 
   /** What of the query of a stream or a read says so. @returns {[string, string][]} */

@@ -305,6 +305,7 @@ export class Connection {
   }
 
   reconnect() {
+    this.#context.http.auth.forget();
     this.#credential.reset();
     this.#retry.reset();
     this.restart("asked");

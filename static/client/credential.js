@@ -110,7 +110,7 @@ export class Credential {
     const subject = link.connection?.subject;
     const expires = link.connection?.expires;
     // A server that does not say whose the connection is has not changed it either.
-    if (subject !== undefined) this.access = { subject: text(subject), expires: text(expires) };
+    if (subject !== undefined) this.#become({ subject: text(subject), expires: text(expires) });
     this.#watch(link);
   }
 
@@ -123,11 +123,17 @@ export class Credential {
   frame(link, { state, subject, expires, lost }) {
     const known = Object.values(AuthState).find((word) => word === state);
     if (known === undefined || known === AuthState.REFUSED) return [];
-    if (known !== AuthState.EXPIRING) this.access = { subject: text(subject), expires: text(expires) };
+    if (known !== AuthState.EXPIRING) this.#become({ subject: text(subject), expires: text(expires) });
     const taken = Array.isArray(lost) ? lost.filter((topic) => typeof topic === "string") : [];
     this.#watch(link);
     this.#holder.tell(this.#notice(known, { lost: taken, expires: text(expires) }));
     return taken;
+  }
+
+  /** @param {Access} access */
+  #become(access) {
+    this.access = access;
+    this.#auth.known(access);
   }
 
   /**

@@ -179,7 +179,7 @@ export class Http {
   }
 
   /**
-   * The `init` of a fetch that carries the token.
+   * The `init` of a fetch that carries the token. Where it is missing no cookie goes in its place.
    *
    * @param {Record<string, string>} headers
    * @param {RequestInit} more
@@ -188,7 +188,8 @@ export class Http {
   init(headers = {}, more = {}) {
     const token = this.auth.token;
     const all = token === null ? headers : { ...headers, Authorization: `Bearer ${token}` };
-    return { ...more, credentials: this.#credentials, cache: "no-store", headers: all };
+    const credentials = this.auth.isMissing ? "omit" : this.#credentials;
+    return { ...more, credentials, cache: "no-store", headers: all };
   }
 
   /**

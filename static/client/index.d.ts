@@ -227,7 +227,7 @@ export interface ConnectOptions {
   /**
    * Bearer token: in the Authorization header, as a WebSocket's subprotocol or its first message, and for an
    * EventSource exchanged for a ticket. Never in a URL. With it, or with `getToken`, nobody is ever served as
-   * nobody: streams and reads say that somebody is expected.
+   * nobody, or as whoever has a cookie: streams and reads say that somebody is expected.
    */
   token?: string | null;
   /**
@@ -237,7 +237,8 @@ export interface ConnectOptions {
   getToken?: () => string | null | Promise<string | null>;
   /**
    * For a page with a cookie and no token: somebody is expected, so that the end of the cookie is told, and is
-   * not the beginning of a stream for nobody.
+   * not the beginning of a stream for nobody. Without it that holds once the server has said who the page is,
+   * until `reconnect()`.
    */
   auth?: "required";
   /** The service's root, e.g. `https://live.example/tw/`. Default: the parent of this module's folder. */

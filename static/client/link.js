@@ -173,6 +173,9 @@ export class Link {
     if (frame.topic !== undefined || frame.type !== "connection") {
       return this.end({ kind: FaultKind.PROTOCOL, detail: "the first frame is not a connection frame" });
     }
+    // It is a cookie's then, of whoever is signed in beside the page.
+    if (this.token === null && this.#context.http.auth.hasToken)
+      return this.end({ kind: FaultKind.HTTP, status: 401, detail: "the page has no token" });
     this.connection = frame;
     this.#disarm("start");
     this.#arm("proving", PROVING_TIME, () => this.#prove());

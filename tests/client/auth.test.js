@@ -3,11 +3,20 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Auth } from "../../static/client/auth.js";
+import { Auth, bearerOf } from "../../static/client/auth.js";
 import { asking, guarded, SECOND } from "./support/tokens.js";
 import { range, World } from "./support/world.js";
 
 const refusals = (tab) => tab.noticed(":auth").filter(({ state }) => state === "refused");
+
+test("whose a credential is: a nameless one is told from another by its end", () => {
+  const [noon, night] = ["2026-11-28T12:00:00.000Z", "2026-11-28T20:00:00.000Z"];
+  assert.equal(bearerOf({}), null);
+  assert.equal(bearerOf({ subject: null, expires: null }), null);
+  assert.equal(bearerOf({ subject: "ada", expires: noon }), bearerOf({ subject: "ada", expires: night }));
+  const all = [{ subject: "ada" }, { subject: noon }, { subject: null, expires: noon }, { expires: night }];
+  assert.equal(new Set(all.map(bearerOf)).size, all.length);
+});
 
 test("a token that no request could carry is an error, and is not named; from getToken it is none", async () => {
   for (const token of ["", "a b", "a\nb", "ü", 7]) {
@@ -73,6 +82,37 @@ test("a page with a cookie may say that somebody is expected; it needs no ticket
       more.some(({ transport: name }) => name === "tickets"),
       false,
     );
+  }
+});
+
+test("who was somebody by a cookie comes back as somebody, until the page begins anew", async () => {
+  for (const transport of ["websocket", "sse", "eventsource"]) {
+    const world = new World();
+    const { open } = world.network.guard;
+    world.network.guard.open = (...args) => ({ ...open.apply(world.network.guard, args), subject: "ada" });
+    const tab = world.open({ transports: [transport] });
+    await tab.live();
+    world.network.cut();
+    await tab.live();
+    tab.stream.reconnect();
+    await tab.live();
+    const said = world.network.tried(transport).map(({ url }) => url.searchParams.get("auth"));
+    assert.deepEqual(said, [null, "required", null], transport);
+  }
+});
+
+test("where getToken gives nothing, no cookie stands in for the token", async () => {
+  for (const transport of ["websocket", "sse", "poll", "eventsource"]) {
+    const world = new World(); // which lets in who has no token, as a service does for a cookie
+    world.log.many(3);
+    const tab = asking(world, () => null, { transports: [transport], after: "earliest" });
+    await world.clock.advance(SECOND);
+    assert.deepEqual(
+      [tab.stream.state, tab.events, tab.stream.subject],
+      ["unauthorized", [], null],
+      transport,
+    );
+    assert.equal(refusals(tab).length, 1);
   }
 });
 

@@ -161,6 +161,16 @@ test("with a token, reads say that somebody is expected, in a URL also where top
   assert.equal(new URL(asked[2].url).search, "");
 });
 
+test("where the token is missing no cookie goes in its place; without any way to one it says who it is", () => {
+  const credentials = (auth) => client(() => null, auth).http.init().credentials;
+  assert.deepEqual(
+    [credentials(new Auth()), credentials(new Auth(null, undefined, true))],
+    Array(2).fill("same-origin"),
+  );
+  assert.equal(credentials(new Auth("t1")), "same-origin");
+  assert.equal(credentials(new Auth(null, () => null)), "omit");
+});
+
 test("a ticket is for the topics of a stream, or for all that the bearer may read", async () => {
   const { http, asked } = client(() => Response.json({ ticket: "tk_1" }), new Auth("t1"));
   assert.equal(await http.ticket(["a"]), "tk_1");
