@@ -159,7 +159,7 @@ export interface Frames {
   readonly kind: "frames";
   readonly tab: string;
   /** Whose events these are. */
-  readonly subject: string | null;
+  readonly access: Access;
   readonly from: Cursor | null;
   readonly to: Cursor;
   readonly events: readonly WireEvent[];

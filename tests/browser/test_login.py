@@ -136,6 +136,21 @@ async def test_a_session_that_ends_is_told(page: Page, guarded: ServerProcess, s
     await Desk(page, guarded.url).live()
 
 
+async def test_another_tab_notices_that_a_nameless_session_is_over(
+    page: Page, guarded: ServerProcess, signed_in: Any
+) -> None:
+    """He has no name, and is somebody all the same."""
+    await signed_in(token(**EVERYTHING))
+    await page.goto(f"{guarded.url}/")
+    await expect(page.locator(".who__name")).to_have_text("A nameless token")
+    await Desk(page, guarded.url).live()
+    other = await page.context.new_page()
+    await other.goto(f"{guarded.url}/")
+    await other.get_by_role("button", name="Sign out").click()
+    await expect(page.locator("#indicator-state")).to_have_text("Not allowed", timeout=30_000)
+    await expect(page.locator(".who__name")).to_have_text("Not signed in")
+
+
 async def test_without_keys_nothing_of_it_is_shown(page: Page, server: ServerProcess) -> None:
     await page.goto(f"{server.url}/")
     await Desk(page, server.url).live()

@@ -3,6 +3,7 @@
  * the reason. Where the service has no keys there is nobody to be, and nothing of this is shown.
  */
 
+import { bearerOf } from "../../client/auth.js";
 import { inWords, request, statusOf, url } from "./api.js";
 import { byId, h, setText, show } from "./dom.js";
 
@@ -106,7 +107,7 @@ export function createWho(toast, changed) {
       return session; // the page says by itself that the server is away, and every request is asked again there
     }
     if (turn !== asked) return ready; // it was asked again meanwhile: that answer is the newer one
-    const isOther = isKnown && found.subject !== session.subject;
+    const isOther = isKnown && bearerOf(found) !== bearerOf(session);
     session = found;
     isKnown = true;
     draw(place, session, toast);
@@ -178,7 +179,7 @@ const isFirst = (one, index, all) => all.indexOf(one) === index;
 function draw(place, session, toast) {
   show(place, session.keys);
   if (!session.keys) return;
-  if (session.subject === null && session.expires === null) {
+  if (bearerOf(session) === null) {
     place.replaceChildren(
       h("span", { class: "who__name muted", text: "Not signed in" }),
       h("a", { class: "button button--small", href: loginUrl(), text: "Sign in" }),
@@ -206,8 +207,7 @@ function draw(place, session, toast) {
 async function judge({ button, op, topic, reason }, session) {
   const allowed = session.keys && !session.admin ? op !== "admin" && (await may(op, topic)) : true;
   const id = `${REASON}${op}-${topic}`; // one for all buttons that it is about
-  const words =
-    session.subject === null && session.expires === null ? `${reason} You are not signed in.` : reason;
+  const words = bearerOf(session) === null ? `${reason} You are not signed in.` : reason;
   const told = document.getElementById(id);
   if (allowed) {
     if (button.getAttribute("aria-describedby") !== id) return;

@@ -2,8 +2,7 @@
  * A tab that lives from another tab's connection, with its own cursor. There is one way to catch up, as in
  * the server: from the cursor, forward. What the leader tells is used only if it goes on from this tab's
  * cursor; else the tab reads pages of history until its cursor meets the leader's messages, of which it keeps
- * the last ones meanwhile. A message that was lost, a tab that was frozen, a new leader, a first start from a
- * snapshot: all the same.
+ * the last ones meanwhile. A lost message, a frozen tab, a new leader, a start from a snapshot: all the same.
  */
 
 import { Backoff } from "../backoff.js";
@@ -130,7 +129,7 @@ export class Follower {
   /** @param {Hello} message */
   #hello(message) {
     this.#vigil.heard(message.heartbeat);
-    if (!this.#identity.admits(message.access.subject)) return;
+    if (!this.#identity.admits(message.access)) return;
     const other = this.#leader?.tab !== message.tab;
     const transport = this.transport;
     this.#leader = message;
@@ -176,7 +175,7 @@ export class Follower {
   /** @param {Frames} message */
   #frames(message) {
     this.#vigil.heard(this.heartbeat);
-    if (!this.#identity.admits(message.subject)) return undefined;
+    if (!this.#identity.admits(message.access)) return undefined;
     if (this.#leader?.tab !== message.tab) return this.#rejoin(); // its hello was lost
     if (!this.#covers(this.#active)) return;
     if (!this.#catching && this.#meets(message.from)) {
@@ -189,7 +188,7 @@ export class Follower {
 
   /** @param {{ tab: string, notice: AuthNotice }} message */
   #auth({ tab, notice }) {
-    if (this.#leader?.tab !== tab || !this.#identity.admits(notice.subject)) return;
+    if (this.#leader?.tab !== tab || !this.#identity.admits(notice)) return;
     this.#active = this.#active.filter((topic) => !notice.lost.includes(topic));
     this.#listener.auth(notice);
   }
@@ -330,6 +329,7 @@ export class Follower {
   }
 
   reconnect() {
+    this.#identity.forget();
     if (!this.#stopped) this.#port.post({ kind: "reconnect", tab: this.#id });
     this.wake();
   }

@@ -1,12 +1,14 @@
 /**
- * Whose events a tab takes from its leader: its own subject's, and nobody's. The name of a group is what pages
+ * Whose events a tab takes from its leader: its own bearer's, and nobody's. The name of a group is what pages
  * say; who a tab is, the service says. A cookie may be another user's in a tab that was opened later, and a page
  * may name the same group for two users.
  */
 
+import { bearerOf } from "../auth.js";
 import { TwinwireError, isRefusal } from "../errors.js";
 
 /** @import { Context } from "../internal.js" */
+/** @import { Access } from "../source.js" */
 
 const AGAIN = 5_000; // ms until the service is asked again that did not answer
 
@@ -32,28 +34,38 @@ export class Identity {
   }
 
   /**
-   * Whether what a leader of this subject tells is for this tab. If that is yet to be found out it is not, and
-   * the service is asked.
+   * Whether what a leader tells, who is this one, is for this tab. If that is yet to be found out it is not, and
+   * the service is asked. What nobody reads anybody may have.
    *
-   * @param {string | null} subject null: nobody, who may have what anybody has
+   * @param {Access} leader
    */
-  admits(subject) {
-    if (subject === null || subject === this.#own) return true;
+  admits(leader) {
+    const bearer = bearerOf(leader);
+    if (bearer === null || bearer === this.#own) return true;
     const { env } = this.#context;
-    if (!this.#asking && env.now() - this.#askedAt >= AGAIN) this.#ask(subject);
+    if (!this.#asking && env.now() - this.#askedAt >= AGAIN) this.#ask(bearer);
     return false;
   }
 
-  /** @param {string} subject */
-  async #ask(subject) {
+  /** The page begins anew: it may be somebody else by now. */
+  forget() {
+    this.#context.http.auth.forget();
+    this.#own = undefined;
+    this.#askedAt = -Infinity;
+  }
+
+  /** @param {string} bearer */
+  async #ask(bearer) {
     const { env, http } = this.#context;
     this.#asking = true;
     this.#askedAt = env.now();
     try {
       if (http.auth.token === null) await http.auth.renew();
-      this.#own = (await http.session()).subject;
+      const session = await http.session();
+      this.#own = bearerOf(session);
+      http.auth.known(session);
       this.#askedAt = -Infinity; // an answer; another leader may be asked about at once
-      if (this.#own === subject) this.#known();
+      if (this.#own === bearer) this.#known();
       else this.#foreign();
     } catch (error) {
       if (error instanceof TwinwireError && isRefusal(error)) this.#foreign();

@@ -38,8 +38,7 @@ export class Leader {
   /** The end of the queue of changes to `#covered`. @type {Promise<unknown>} */
   #covering = Promise.resolve();
   #outbox = new Outbox((batch) => {
-    if (!this.#stopped)
-      this.#port.post({ kind: "frames", tab: this.#id, subject: this.access.subject, ...batch });
+    if (!this.#stopped) this.#port.post({ kind: "frames", tab: this.#id, access: this.access, ...batch });
   });
   /** Until all tabs must have told their topics. @type {Timer | null} */
   #settle = null;

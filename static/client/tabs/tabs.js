@@ -19,7 +19,7 @@ import { Leader } from "./leader.js";
 /** @import { Fault, StreamState } from "../index.js" */
 /** @import { RootSource, Source, SourceListener } from "../source.js" */
 
-const VERSION = 2; // of the messages; tabs of another version are not heard
+const VERSION = 3; // of the messages; tabs of another version are not heard
 const ANSWER_TIME = 2_000; // ms a leader has to answer before its lock is taken away
 
 /** @implements {RootSource} */

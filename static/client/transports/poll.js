@@ -147,7 +147,6 @@ class Poll {
   /** Tells tabs that share what is read here whether they may; without an answer nobody knows. */
   async #identify() {
     const { http } = this.#context;
-    if (!http.auth.expected) return {};
     const { subject, expires } = await http
       .session()
       .catch(() => ({ subject: undefined, expires: undefined }));

@@ -22,11 +22,12 @@ const page = (events, cursor, more = {}) => ({
 const silence = () => new Promise(() => {});
 
 /** A poll whose answers are `answers`, one after the other and then silence, or with `repeat` the first one always. */
-function open(answers, { after = "k-1", repeat = false } = {}) {
+function open(answers, { after = "k-1", repeat = false, who = { subject: null, expires: null } } = {}) {
   const patience = { seconds: Infinity };
   const asked = [];
   const told = [];
   const fetch = async (url, init) => {
+    if (url.endsWith("/api/session")) return Response.json(who);
     const answer = repeat ? answers[0] : (answers[asked.length] ?? silence);
     asked.push(Object.fromEntries(new URL(url).searchParams));
     return typeof answer === "function" ? answer(init) : Response.json(answer);
@@ -81,6 +82,14 @@ test("pages become connection, events, caught_up and then heartbeats", async () 
   const { id, resumed, heartbeat, transport } = told[1];
   assert.deepEqual([id, resumed, heartbeat, transport], ["k-1", true, null, "poll"]);
   wire.close();
+});
+
+test("whose events these are is asked also where a cookie says it: other tabs have to know", async () => {
+  const who = { subject: "ada", expires: "2026-11-28T12:00:00.000Z" };
+  const { clock, told } = open([page([], "k-1")], { who });
+  await clock.advance(0);
+  const { subject, expires } = told.find(({ type }) => type === "connection");
+  assert.deepEqual({ subject, expires }, who);
 });
 
 test("a gap is told before the events, and is no clean resume", async () => {
