@@ -79,6 +79,21 @@ async def test_a_link_works_once_and_leaves_no_trace(page: Page, guarded: Server
     assert page.url == f"{guarded.url}/login"
 
 
+async def test_a_link_makes_nobody_somebody_else_without_a_word(
+    page: Page, guarded: ServerProcess, signed_in: Any
+) -> None:
+    """Whoever has a token can send one, and would read what is done under his name."""
+    await signed_in(token("ada", **EVERYTHING))
+    login = await ticket(guarded.url, token("bob", **EVERYTHING), login=True)
+    await page.goto(f"{guarded.url}/login#ticket={login}")
+    await expect(page.locator("#login-link")).to_be_visible()
+    await expect(page.locator("#login-who")).to_have_text("ada")
+    assert page.url == f"{guarded.url}/login"
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{guarded.url}/")
+    await expect(page.locator(".who__name")).to_have_text("bob")
+
+
 @pytest.mark.parametrize(
     "next", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "http://[", "\\\\evil"]
 )

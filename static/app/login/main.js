@@ -1,5 +1,6 @@
 /** Sign in: a token that is pasted or scanned, or a link that holds a ticket, becomes the session's cookie. */
 
+import { bearerOf } from "../../client/auth.js";
 import { inWords, request, statusOf, url } from "../shared/api.js";
 import { byId, h, setText, show } from "../shared/dom.js";
 import { endSession, loadSession, tellTabs } from "../shared/who.js";
@@ -104,8 +105,7 @@ async function signInByLink(ticket) {
 function drawSession(session) {
   show(byId("login-none"), !session.keys);
   show(form, session.keys);
-  const known = session.subject !== null || session.expires !== null;
-  show(byId("login-known"), session.keys && known);
+  show(byId("login-known"), session.keys && bearerOf(session) !== null);
   setText(byId("login-who"), session.subject ?? "a nameless token");
 }
 
@@ -119,6 +119,17 @@ byId("login-out").addEventListener("click", async () => {
     fail(inWords(error, "Signing out"));
   }
 });
+
+/**
+ * Whoever has a token can send such a link: one who is somebody is not made somebody else without a word.
+ *
+ * @param {string} link
+ */
+function offer(link) {
+  field.value = link;
+  show(byId("login-link"), true);
+  button.focus();
+}
 
 /** A picture of a code, where the browser can read one. */
 function offerScan() {
@@ -144,14 +155,17 @@ function offerScan() {
 
 async function start() {
   offerScan();
+  const link = location.href;
   const ticket = TICKET.exec(location.hash)?.[1];
   if (ticket) history.replaceState(null, "", location.pathname + location.search); // at once: it is a secret
   try {
-    if (ticket) {
+    const session = await loadSession();
+    if (ticket && bearerOf(session) === null) {
       await signInByLink(ticket);
       return;
     }
-    drawSession(await loadSession());
+    drawSession(session);
+    if (ticket) offer(link);
   } catch (error) {
     if (!ticket) {
       fail(inWords(error, "Asking who you are"));
