@@ -119,9 +119,8 @@ class Gate:
         without a credential, any name will do that the operator has not limited: a page whose name was made to point
         here has no credential, since cookies and tickets are another origin's.
         """
-        if path in _NAMELESS or (self.authority.is_closed and not self._hosts.is_limited):
-            return
-        if not self._hosts.permits(host):
+        is_any = path in _NAMELESS or (self.authority.is_closed and not self._hosts.is_limited)
+        if not (self._hosts.is_any(host) if is_any else self._hosts.permits(host)):
             detail = f"this service does not answer for {(host or '')[:_HOST_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
             raise self.refuse(Act.READ, "host", MisdirectedError(detail, field="Host"))
 

@@ -49,6 +49,7 @@ class Hosts:
 
     def __init__(self, allowed: Sequence[str]) -> None:
         self._known = lru_cache(REMEMBERED)(self._judge)
+        self._shaped = lru_cache(REMEMBERED)(split_host)
         """Verdicts on the hosts that were asked for of late: each request asks, thousands of times a second."""
         names = [name.lower().rstrip(".") for name in allowed]
         self.is_limited = bool(names)
@@ -62,6 +63,12 @@ class Hosts:
         if not host:
             return True
         return self._known(host) if len(host) <= HOST_MAX else self._judge(host)
+
+    def is_any(self, host: str | None) -> bool:
+        """Whether a Host is one at all, whoever's: on what is none a framework fails."""
+        if not host:
+            return True
+        return (self._shaped(host) if len(host) <= HOST_MAX else split_host(host)) is not None
 
     def _judge(self, host: str) -> bool:
         parts = split_host(host)

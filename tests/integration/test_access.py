@@ -394,3 +394,10 @@ async def test_a_query_without_end_beside_a_bad_token_is_refused_for_the_token(a
     many = "&".join(["x=1"] * 600)
     answer = await ask(app, "POST", f"/api/sse?{many}", "bad", {"topics": ["a"]}, accept="text/event-stream")
     refused(answer, 401)
+
+
+@pytest.mark.parametrize("path", ["/api/ready", "/api/session", "/", "/api/nothing", "/api/events"])
+async def test_what_is_no_host_is_refused_also_where_any_name_will_do(app: TwinwireApp, path: str) -> None:
+    """The framework raises where nobody catches it: no answer, and a traceback each."""
+    for host in ("a..localhost", f"{'a' * 64}.example", "a" * 5_000, "\xff"):
+        assert refused(await ask(app, "GET", path, host=host), 421) == "Host"

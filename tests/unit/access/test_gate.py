@@ -139,6 +139,8 @@ def test_a_name_that_is_not_ours_is_refused_before_anything_is_asked() -> None:
     assert gate.refused == {(Act.READ, "host"): 1}
     for path in ("/api/health", "/api/ready"):
         gate.knock("evil.example", path)
+        with pytest.raises(MisdirectedError):
+            gate.knock("evil..example", path)
 
 
 # Who asks, and what he may
@@ -305,6 +307,8 @@ def test_those_who_wait_are_told_of_a_revocation() -> None:
 def test_any_name_will_do_where_nobody_may_anything_without_a_token(gate: Gate, answers: bool) -> None:
     if answers:
         gate.knock("evil.example", "/api/events")
+        with pytest.raises(MisdirectedError):
+            gate.knock("evil..example", "/api/events")
         return
     with pytest.raises(MisdirectedError):
         gate.knock("evil.example", "/api/events")

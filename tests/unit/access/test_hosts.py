@@ -58,6 +58,13 @@ def test_what_is_no_name_is_nobodys(host: str) -> None:
     """A framework that reads it as one raises UnicodeError."""
     assert not Hosts(["*"]).permits(host)
     assert not Hosts([]).permits(host)
+    assert not Hosts([]).is_any(host)
+
+
+def test_any_name_is_one_and_so_is_none() -> None:
+    for host in ("evil.example", "EVIL.example.:443", "[::1]:8000", "127.0.0.1", "", None):
+        assert Hosts([]).is_any(host)
+    assert not Hosts([]).is_any(f"{'a' * HOST_MAX}.example")
 
 
 def test_without_names_only_who_needs_none_is_answered() -> None:
