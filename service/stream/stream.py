@@ -285,9 +285,9 @@ class Stream(Generic[P]):
                 self._lock = None
 
     def tell(self, type: ControlType, fields: Mapping[str, Any]) -> None:
-        """A control frame without a position, from outside and without waiting: it may go between any two others."""
+        """A control frame without a position, from outside and without waiting: anywhere before `goodbye`."""
         frame = self.frame(type, fields)
-        if not self.pipe.push(frame) and not self.pipe.is_closed:
+        if self.ending is None and not self.pipe.push(frame) and not self.pipe.is_closed:
             self._hub.do(self._say(frame))
 
     async def _say(self, frame: P) -> None:

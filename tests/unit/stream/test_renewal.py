@@ -87,9 +87,10 @@ async def test_what_is_no_longer_covered_leaves_the_filter_and_is_told(house: Ho
 async def test_without_anything_left_it_ends(house: House) -> None:
     async with stream_on(house, topics=TWO, caller=ADA) as running:
         await running.live()
-        await house.renewal.renew(running.stream, caller_of("ada", "c"))
+        await house.renewal.by_connection(running.stream.peer.id, caller_of("ada", "c"))
         assert (await running.over())[-1] == "goodbye"
         assert running.stream.ending == FORBIDDEN
+        assert auth(running.pipe.frames) == [], "it was renewed, and is no more"
 
 
 async def test_only_its_owner_finds_a_connection(house: House) -> None:
