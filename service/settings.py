@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -39,7 +40,7 @@ Filters = Annotated[tuple[str, ...], NoDecode]
 class RetentionPolicy(BaseModel):
     """What to keep of the topics that match; a bound left out does not bind."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     topics: str = Field("**", description="Topic filter; the first policy that matches a topic decides for it.")
     max_age: float | None = Field(None, gt=0, description="Seconds.")
@@ -64,8 +65,21 @@ class _Room(BaseSettings):
     """The settings of one room, from the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", str_strip_whitespace=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+        allow_inf_nan=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: Any) -> Any:
+        """What is nothing but white space is empty, and an empty variable counts as unset."""
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if not _is_blank(value)}
 
     @field_validator("*", mode="before")
     @classmethod
@@ -75,6 +89,10 @@ class _Room(BaseSettings):
             return value
         info = cls.model_fields[field.field_name or ""]
         return value.strip().lower() if get_origin(info.annotation) is Literal else value.strip()
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _split(value: object) -> object:
@@ -259,7 +277,7 @@ class Settings:
     @classmethod
     def read(cls, values: Mapping[str, Any] | None = None) -> "Settings":
         """The environment, beaten by `values` of flat names. Raises ConfigError with everything that is wrong."""
-        left = {name: value for name, value in (values or {}).items() if value != ""}  # as an empty variable: unset
+        left = {name: value for name, value in (values or {}).items() if not _is_blank(value)}  # as a variable: unset
         rooms: dict[str, BaseSettings] = {}
         wrong: list[str] = []
         for room, kind in settings_rooms():

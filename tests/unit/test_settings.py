@@ -115,6 +115,9 @@ def test_retention_is_a_list_of_policies(monkeypatch: pytest.MonkeyPatch) -> Non
         ("retention", '[{"max_age":0}]'),
         ("retention", '[{"max_count":-1}]'),
         ("retention", '[{"max_hours":1}]'),
+        ("retention", '[{"max_age":1e400}]'),
+        ("retention", '[{"max_age":Infinity}]'),
+        ("retention_interval", "inf"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
@@ -180,13 +183,14 @@ def test_another_programs_variables_are_left_alone(monkeypatch: pytest.MonkeyPat
     assert Settings.read().server.port == 8000
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`TWINWIRE_HOST=` listened on all addresses, without a word."""
+@pytest.mark.parametrize("blank", ["", " ", "\r", "\t \r\n"])
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    """`TWINWIRE_HOST=` listened on all addresses, without a word; so did one of nothing but a carriage return."""
     usual = Settings.read()
     for name, _ in every_setting():
-        monkeypatch.setenv(name, "")
+        monkeypatch.setenv(name, blank)
     assert Settings.read() == usual
-    assert Settings.read({"host": "", "database": ""}) == usual
+    assert Settings.read({"host": blank, "database": blank}) == usual
 
 
 @pytest.mark.parametrize(
