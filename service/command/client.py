@@ -24,6 +24,10 @@ PAUSE_MAX: Final = 30.0
 RETRY_AFTER_MAX: Final = 300.0
 """Seconds of `Retry-After` that are believed."""
 
+EMPTY_PAUSE: Final = 1.0
+"""Seconds between two questions of which the first was answered at once, with nothing: by a service that is about to
+restart, by a cache, or because it was asked not to wait."""
+
 _PASSING: Final = frozenset({408, 425, 429})
 """Below 500, what another try may help: a proxy's timeout, too early, too many."""
 
@@ -122,6 +126,7 @@ class Client:
         failures = 0
         while True:
             path = f"/api/events?after={quote(after)}&wait={0 if once else wait:g}{query}"
+            asked = time.monotonic()
             try:
                 page = self.ask("GET", path, Page)
             except ClientError as error:
@@ -140,6 +145,8 @@ class Client:
             after = page.cursor
             if once and not page.more:
                 return
+            if not page.events and not page.gap and not page.more:
+                time.sleep(max(0.0, EMPTY_PAUSE - (time.monotonic() - asked)))
 
     def ask(self, method: str, path: str, kind: type[Any] | None, body: bytes | None = None) -> Any:
         """An answer of this kind; None for one without content. Raises ClientError."""

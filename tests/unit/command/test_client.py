@@ -154,6 +154,20 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 # What stands in the service's place
 
 
+def test_nothing_at_once_is_not_asked_for_again_at_once(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that is about to stop answers so, and a cache: each was asked a thousand times a second."""
+    slept: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    answers = [page("e-1"), page("e-1"), page("e-2", {"id": "e-2"}), page("e-3", {"id": "e-3"})]
+    events = Client(script(*answers).url).follow((), "earliest", 25, once=False)
+    assert [json.loads(bytes(next(events)))["id"] for _ in range(2)] == ["e-2", "e-3"]
+    assert len(slept) == 2
+    assert all(0 <= pause <= module.EMPTY_PAUSE for pause in slept)
+    slept.clear()
+    assert list(Client(script(page("e-1")).url).follow((), "earliest", 25, once=True)) == []
+    assert slept == [], "whoever asks once waits for nothing"
+
+
 @pytest.mark.parametrize(
     "odd",
     [
