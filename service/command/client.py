@@ -86,16 +86,17 @@ class Client:
         told: Callable[[str], None] = lambda line: None,
         bearer: Bearer | None = None,
     ) -> None:
+        url = url.strip()
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             port = parts.port
-        except ValueError as error:
+            self._prefix = quote(parts.path.rstrip("/"), safe="/%~")
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ClientError(f"{url!r} is not an http or https URL")
+            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+            self._connection = kind(parts.hostname, port, timeout=timeout)
+        except (ValueError, http.client.InvalidURL) as error:  # half a character, a space in the host
             raise ClientError(f"{url!r} is not a URL, or its port is no number from 0 to 65535") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ClientError(f"{url!r} is not an http or https URL")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, port, timeout=timeout)
-        self._prefix = quote(parts.path.rstrip("/"), safe="/%~")
         self._told = told
         self._bearer = bearer or Bearer()
         if self._bearer.text and is_overheard(parts.scheme, parts.hostname):

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
-from service.command.output import forget_stdout, harmless, is_coloured, write_json, write_line
+from service.command.output import OutputError, forget_stdout, harmless, is_coloured, write_json, write_line
 from service.command.reaching import connect, reaching, tell
 from service.command.revoke import revoke
 from service.command.tokens import token
@@ -81,8 +81,8 @@ def migrate(database: Path | None) -> None:
     with FileLock(path):
         applied = apply(path, resource("migrations"))
     for migration in applied:
-        click.echo(f"applied {migration.number:04}_{migration.name}")
-    click.echo(f"{path} is up to date")
+        write_line(f"applied {migration.number:04}_{migration.name}")
+    write_line(harmless(f"{path} is up to date"))
 
 
 @main.command()
@@ -93,7 +93,7 @@ def check(database: Path | None, config_file: Path | None) -> None:
     from service.command.check import check as look
 
     for line in look(_settings(database=database), config_file or resource("hypercorn.toml")):
-        click.echo(line)
+        write_line(harmless(line))
 
 
 @main.command()
@@ -112,9 +112,10 @@ def _from_stdin() -> str:
     """UTF-8, whatever the locale; a byte order mark is passed over (RFC 8259, 8.1)."""
     if sys.stdin is None:
         raise TwinwireError("standard input is closed")
-    whole = sys.stdin.buffer.read()
     try:
-        return whole.decode("utf-8-sig")
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except OSError as error:
+        raise TwinwireError(f"standard input can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise TwinwireError(f"DATA is not UTF-8: {error.reason} at byte {error.start}") from error
 
@@ -202,5 +203,9 @@ def run_command() -> None:
     except BrokenPipeError:
         forget_stdout()
         sys.exit(UNREAD)
+    except OutputError as error:
+        forget_stdout()
+        tell(f"standard output can't be written: {error}")
+        sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)

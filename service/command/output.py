@@ -9,11 +9,28 @@ Rule 3: whoever stops reading has had enough, and that is no error.
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 _STEERING: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|[\ud800-\udfff]"
 )
+
+
+class OutputError(Exception):
+    """What is printed can't be: a full disk, a stream that is open for reading only."""
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raises OutputError, or BrokenPipeError where somebody has had enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error.strerror or str(error)) from error
 
 
 def harmless(text: str) -> str:
@@ -22,13 +39,17 @@ def harmless(text: str) -> str:
 
 
 def write_line(text: str, stream: Any = None) -> None:
-    """One line for people; `text` is harmless, apart from colours of our own. What can't be shown is escaped."""
+    """One line for people; `text` is harmless, apart from colours of our own. What can't be shown is escaped.
+
+    Raises OutputError, as `write_json`.
+    """
     stream = sys.stdout if stream is None else stream
     if stream is None:  # closed before we began
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    stream.flush()
+    with _told():
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
 
 
 def write_json(text: bytes) -> None:
@@ -39,9 +60,10 @@ def write_json(text: bytes) -> None:
     if stream.isatty():
         write_line(harmless(text.decode("utf-8", "replace")))
         return
-    stream.flush()
-    stream.buffer.write(text + b"\n")
-    stream.buffer.flush()
+    with _told():
+        stream.flush()
+        stream.buffer.write(text + b"\n")
+        stream.buffer.flush()
 
 
 def is_coloured() -> bool:

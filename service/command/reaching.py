@@ -1,5 +1,6 @@
 """What every command has in common that talks to a service: where it is, and as whom."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from service.command.bearer import FILE_VARIABLE, VARIABLE, Bearer
-from service.command.output import harmless, write_line
+from service.command.output import OutputError, harmless, write_line
 
 if TYPE_CHECKING:
     from service.command.client import Client
@@ -36,9 +37,14 @@ def connect(url: str, token_file: Path | None) -> "Client":
     """A client that tells what it waits out. Raises TwinwireError for a URL, or a token, that is none."""
     from service.command.client import Client
 
-    return Client(url, told=tell, bearer=Bearer(os.environ.get(VARIABLE, ""), token_file))
+    file = str(token_file or "").strip()  # a variable of nothing but white space is empty, and so unset
+    bearer = Bearer(os.environ.get(VARIABLE, ""), Path(file) if file else None)
+    return Client(url.strip() or DEFAULT_URL, told=tell, bearer=bearer)
 
 
 def tell(line: str) -> None:
-    """To standard error."""
-    write_line(f"twinwire: {harmless(line)}", sys.stderr)
+    """To standard error, if anybody takes it: a follower that nobody hears follows all the same."""
+    if sys.stderr is None:  # closed: standard output is for what was asked
+        return
+    with contextlib.suppress(OutputError, BrokenPipeError):
+        write_line(f"twinwire: {harmless(line)}", sys.stderr)

@@ -151,6 +151,18 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
     assert url in caught.value.detail
 
 
+@pytest.mark.parametrize("url", ["http://a b", "http://a\x7f", "http://a/\udcff", "http://[::1", "", " "])
+def test_no_text_is_more_than_no_url(url: str) -> None:
+    """A space in the host, and half a character, were tracebacks."""
+    with pytest.raises(ClientError, match="is not a"):
+        Client(url)
+
+
+def test_white_space_around_a_url_does_not_count(script: Any) -> None:
+    server = script((201, b'{"id":"e-1"}'))
+    assert Client(f" {server.url} \r\n").publish("a", "x", "1") == "e-1"
+
+
 # What stands in the service's place
 
 

@@ -1,6 +1,8 @@
 """The command: serve, migrate, publish, tail and check, as a shell sees them (docs/protocol.md, section 8)."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from click.testing import CliRunner, Result
 from service.command.commands import main
 from service.core.errors import ConfigError, StorageError, TwinwireError
 from service.version import __version__
-from tests.support.server import ServerProcess, free_port, run_command
+from tests.support.server import ServerProcess, command, environment, free_port, run_command
 
 
 def run(*args: str, input: str | None = None) -> Result:
@@ -147,6 +149,44 @@ def test_nobody_there_is_said_by_name() -> None:
 @pytest.mark.parametrize("url", ["ftp://a", "http://", "://", "mailto://a", "http://x:abc", "http://x:70000"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     assert url in error_of("publish", "a", "x", "1", "--url", url).detail
+
+
+@pytest.mark.parametrize(
+    ("streams", "told"),
+    [
+        ("publish a x 1 >/dev/full", "standard output"),
+        ("publish a x 1 1</dev/null", "standard output"),
+        ("tail --once --after earliest >/dev/full", "standard output"),
+        ("tail --once --after earliest --json >/dev/full", "standard output"),
+        ("check >/dev/full", "standard output"),
+        ("publish a x - 0>/dev/null", "standard input"),
+        ("publish a x - <&-", "standard input"),
+    ],
+)
+def test_a_stream_that_fails_is_one_line(server: ServerProcess, tmp_path: Path, streams: str, told: str) -> None:
+    run("publish", "a", "x", "0", "--url", server.url)
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {streams}', "_", *command()],
+        env=environment({"TWINWIRE_URL": server.url, "TWINWIRE_DATABASE": str(tmp_path / "a.db")}),
+        capture_output=True,
+        timeout=30,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"twinwire: {told}"), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_name_of_a_database_is_shown_whatever_it_is(tmp_path: Path, encoding: str) -> None:
+    """A name that is no UTF-8, or that the terminal can't show, was a traceback."""
+    for name in (b"\xff.db", "\U0001f600.db".encode()):
+        database = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+        for verb, told in (("migrate", "is up to date"), ("check", "database: there, and up to date")):
+            answer = run_command(verb, "--database", database, env={"PYTHONIOENCODING": encoding})
+            assert (answer.returncode, answer.stderr) == (0, ""), verb
+            assert told in answer.stdout
 
 
 def test_version_and_help() -> None:

@@ -1,5 +1,8 @@
 """What commands have in common that talk to a service: its URL, and a token that is in no argument."""
 
+import errno
+import io
+import sys
 from pathlib import Path
 
 import click
@@ -26,6 +29,29 @@ def test_flags_beat_variables_and_empty_ones_are_unset() -> None:
     assert run(**env).output == "http://a b\n"
     assert run("--url", "http://c", "--token-file", "d", **env).output == "http://c d\n"
     assert run(TWINWIRE_URL="", TWINWIRE_TOKEN_FILE="").output == "http://127.0.0.1:8000 None\n"
+
+
+def test_variables_of_nothing_but_white_space_are_unset_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_TOKEN", " \r")
+    client = connect(" \r", Path(" \r"))
+    assert (client._connection.host, client._connection.port) == ("127.0.0.1", 8000)
+
+
+def test_who_is_not_heard_is_told_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Closed, what belongs to standard error went to standard output; full or broken, it ended whoever followed."""
+    monkeypatch.setattr(sys, "stderr", None)
+    tell("trying again")
+    assert capsys.readouterr().out == ""
+    for error in (BrokenPipeError(), OSError(errno.ENOSPC, "full")):
+
+        class Failing(io.StringIO):
+            def write(self, text: str, error: OSError = error) -> int:
+                raise error
+
+        monkeypatch.setattr(sys, "stderr", Failing())
+        tell("trying again")
 
 
 def test_no_command_takes_a_token_as_an_argument() -> None:
