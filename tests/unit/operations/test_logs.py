@@ -1,8 +1,10 @@
 """Log lines as an operator's tools get them: the configuration is the process's, so each test has one of its own."""
 
+import errno
 import io
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -35,8 +37,12 @@ except ZeroDivisionError:
 
 
 def lines(level: str, style: str) -> list[str]:
+    return output(PROGRAM.format(level=level, style=style))
+
+
+def output(program: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(level=level, style=style)],
+        [sys.executable, "-c", program],
         env={"PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
@@ -105,6 +111,45 @@ def test_the_same_line_is_written_once_and_counted() -> None:
     assert passed(repeats, **line) == line
 
 
+def test_what_was_counted_is_told_though_it_never_comes_again() -> None:
+    now = Now()
+    repeats = Repeats(now)
+    for _ in range(6):
+        passed(repeats, event="lost", reason="reset")
+    passed(repeats, event="once")
+    assert repeats.due() == []
+    now.seconds += REPEAT
+    told = {"event": "lost", "reason": "reset", "level": "warning", "repeated": 5}
+    assert repeats.due() == [told]
+    assert repeats.due() == []
+    assert passed(repeats, event="lost", reason="reset") is None, "it is one line of REPEAT seconds, while it lasts"
+    assert repeats.due() == []
+    assert repeats.due(everything=True) == [{**told, "repeated": 1}]
+    assert repeats.due(everything=True) == []
+
+
+FLOOD = """
+import logging, structlog, time
+from service.operations.logs import configure_logs
+configure_logs("info", "json", time.monotonic)
+for n in range(100):
+    structlog.get_logger("ours").warning("ours", reason="reset")
+    logging.getLogger("theirs").warning("theirs %d", 1)
+logging.getLogger("theirs").warning("odd %d", "thing")
+"""
+
+
+def test_a_flood_is_counted_whoevers_it_is() -> None:
+    told: list[dict[str, Any]] = [json.loads(line) for line in output(FLOOD)]
+    counts = {line["event"]: 0 for line in told}
+    for line in told:
+        counts[line["event"]] += line.get("repeated", 1)
+        assert line["level"] == "warning"
+        assert line["timestamp"].endswith("Z")
+    assert counts == {"ours": 100, "theirs 1": 100, "'odd %d' with ('thing',)": 1}
+    assert len(told) == 5
+
+
 def test_an_exception_is_the_same_wherever_it_was_raised() -> None:
     repeats = Repeats(Now())
     assert passed(repeats, event="broken", exc_info=ValueError("a"))
@@ -149,6 +194,56 @@ def test_who_logs_never_waits_and_what_is_dropped_is_told(monkeypatch: pytest.Mo
     assert "log_lines_dropped" in written
     dropped = sum(int(found) for found in re.findall(r'"lines": (\d+)', written))
     assert dropped + len(re.findall(r"line \d", written)) == 100
+
+
+def emitted(handler: Lines, *texts: str) -> None:
+    for text in texts:
+        handler.emit(logging.LogRecord("a", logging.INFO, "", 0, text, None, None))
+
+
+def test_a_pipe_that_takes_no_more_at_once_gets_every_line() -> None:
+    """Whoever has the other end may have set it not to wait: a line that did not fit was lost, and not counted."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    texts = [f"line {n} {'x' * 1_000}" for n in range(500)]
+    got: list[str] = []
+    with os.fdopen(reading, "r") as file:
+        reader = threading.Thread(target=lambda: got.extend(file), daemon=True)
+        with os.fdopen(writing, "w") as stream:
+            handler = Lines(stream)
+            emitted(handler, *texts)
+            reader.start()
+            handler.flush_for(20)
+        reader.join(20)
+    assert [line.rstrip("\n") for line in got] == texts
+
+
+def test_lines_for_which_there_is_no_room_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write, room = os.write, threading.Event()
+    full = iter([3, None, None])  # a piece of a line, and then nothing
+
+    def writing(descriptor: int, data: Any) -> int:
+        if room.is_set():
+            return write(descriptor, data)
+        piece = next(full, None)
+        if piece is None:
+            raise OSError(errno.ENOSPC, "full")
+        return write(descriptor, data[:piece])
+
+    monkeypatch.setattr(os, "write", writing)
+    with (tmp_path / "log").open("w") as stream:
+        handler = Lines(stream)
+        emitted(handler, "line 1", "line 2")
+        for _ in range(10_000):
+            if handler._lines.empty() and handler._dropped == 2:
+                break
+            time.sleep(0.001)
+        room.set()
+        emitted(handler, "line 3")
+        handler.flush_for(20)
+    cut, *rest = (tmp_path / "log").read_text().splitlines()
+    assert cut == "lin"
+    assert sorted(rest) == ["line 3", '{"event": "log_lines_dropped", "level": "warning", "lines": 2}']
 
 
 def test_a_stream_that_fails_ends_nothing() -> None:
