@@ -1,5 +1,6 @@
 """The listening socket, made by us so that every connection inherits what ends dead and stalled peers."""
 
+import errno
 import socket
 from ipaddress import ip_address
 from typing import Final
@@ -52,8 +53,20 @@ def listen(host: str, port: int, backlog: int, send_timeout: float) -> socket.so
                 listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         listener.bind((host, port))
         listener.listen(backlog)
-    except OSError as error:
+    except (OSError, UnicodeError, TypeError) as error:  # the others for a name that can be none
         listener.close()
-        raise ConfigError(f"can't listen on {host} port {port}: {error.strerror or error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"can't listen on {host} port {port}: {why}", field="TWINWIRE_HOST") from error
     listener.setblocking(False)
     return listener
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether nobody has the port now. Raises ConfigError for what else `listen` would."""
+    try:
+        listen(host, port, 1, 1.0).close()
+    except ConfigError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
+            return False
+        raise
+    return True

@@ -38,16 +38,37 @@ class FileLock:
         """Raises StorageError if another process holds it, or a file can't be opened, or the database has two names."""
         try:
             self._take(self.path, "the database's folder can't be written")
-            database = self._take(self._database, "the database can't be opened")
-            names = os.fstat(database).st_nlink
-            if names > 1:
-                raise StorageError(
-                    f"the database {self._database} has {names} names (hard links), and what is not yet in it lies"
-                    " beside one of them: remove the others, or copy the file"
-                )
+            self._check_names(self._take(self._database, "the database can't be opened"))
         except BaseException:
             self.release()
             raise
+
+    def is_taken(self) -> bool:
+        """Whether a server has the database now. Raises StorageError for what else `acquire` would; makes nothing."""
+        for path in (self.path, self._database):
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageError(f"{path} can't be opened: {error.strerror or error}") from error
+            try:
+                if path == self._database:
+                    self._check_names(descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(descriptor)
+        return False
+
+    def _check_names(self, database: int) -> None:
+        names = os.fstat(database).st_nlink
+        if names > 1:
+            raise StorageError(
+                f"the database {self._database} has {names} names (hard links), and what is not yet in it lies"
+                " beside one of them: remove the others, or copy the file"
+            )
 
     def _take(self, path: Path, failed: str) -> int:
         try:

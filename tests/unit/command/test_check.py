@@ -7,9 +7,11 @@ import pytest
 from service.command.check import check
 from service.core.errors import ConfigError, MigrationError, StorageError
 from service.log.sqlite.database import connect_writer
+from service.log.sqlite.lock import FileLock
 from service.log.sqlite.migrate import migrate
 from service.resources import resource
 from service.server import loop
+from service.server.listen import listen
 from service.settings import Settings
 from tests.support.tokens import SECRET, b64, entry
 
@@ -85,3 +87,37 @@ def test_it_looks_into_a_database_that_is_there(tmp_path: Path) -> None:
         told(tmp_path)
     with pytest.raises(StorageError, match="is a folder"):
         check(Settings.read({"database": tmp_path}), CONFIG)
+
+
+def test_it_finds_an_address_on_which_it_could_not_listen(tmp_path: Path) -> None:
+    for host, why in (("0.0.0.0", "TWINWIRE_OPEN=1"), ("192.0.2.1", "can't listen"), ("a..b", "can't listen")):
+        with pytest.raises(ConfigError, match=why):
+            told(tmp_path, host=host, open=host != "0.0.0.0")
+    assert "port 0: fine" in told(tmp_path, port=0)
+    with listen("127.0.0.1", 0, 5, 30.0) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port}: taken at the moment" in told(tmp_path, port=port), "it may be the service's own"
+
+
+def test_it_finds_a_database_that_could_not_be_locked(tmp_path: Path) -> None:
+    database = tmp_path / "a.db"
+    migrate(database, resource("migrations"))
+    assert "a running Twinwire" not in told(tmp_path)
+    assert not (tmp_path / "a.db.lock").exists(), "nothing was made"
+    with FileLock(database):
+        assert "up to date; a running Twinwire has it" in told(tmp_path)
+    (tmp_path / "a.db.lock").unlink()
+    (tmp_path / "a.db.lock").mkdir()
+    with pytest.raises(StorageError, match=r"a\.db\.lock can't be opened"):
+        told(tmp_path)
+    (tmp_path / "a.db.lock").rmdir()
+    (tmp_path / "b.db").hardlink_to(database)
+    with pytest.raises(StorageError, match="2 names"):
+        told(tmp_path)
+
+
+def test_it_finds_a_certificate_that_is_not_there(tmp_path: Path) -> None:
+    config = tmp_path / "hypercorn.toml"
+    config.write_text(f'certfile = "{tmp_path}/cert.pem"\nkeyfile = "{tmp_path}/key.pem"')
+    with pytest.raises(ConfigError, match=r"cert\.pem"):
+        check(Settings.read({"database": tmp_path / "a.db"}), config)

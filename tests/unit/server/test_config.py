@@ -32,6 +32,14 @@ def test_its_errors_go_where_ours_go() -> None:
         ("max_requests = 1000", "max_requests"),
         ('insecure_bind = ["0.0.0.0:8080"]', "insecure_bind"),
         ('quic_bind = "0.0.0.0:8443"', "quic_bind"),
+        ('backlog = "5"', "backlog"),
+        ("backlog = true", "backlog"),
+        ("backlog = -1", "backlog"),
+        ("graceful_timeout = nan", "graceful_timeout"),
+        ("include_server_header = 1", "include_server_header"),
+        ("ciphers = 1", "ciphers"),
+        ('certfile = "a.pem"', "certfile"),
+        ('certfile = "a.pem"\nkeyfile = "b.pem"', "certfile"),
     ],
 )
 def test_a_configuration_that_would_do_harm_is_refused(tmp_path: Path, text: str, field: str) -> None:
@@ -47,6 +55,13 @@ def test_a_configuration_that_would_do_harm_is_refused(tmp_path: Path, text: str
 def test_a_configuration_that_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
     config = tmp_path / "hypercorn.toml"
     config.write_text(text)
+    with pytest.raises(ConfigError, match=r"hypercorn\.toml"):
+        load_config(config)
+
+
+def test_a_configuration_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "hypercorn.toml"
+    config.write_bytes("# für alle".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"hypercorn\.toml"):
         load_config(config)
 

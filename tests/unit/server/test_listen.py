@@ -1,9 +1,10 @@
+import re
 import socket
 
 import pytest
 
 from service.core.errors import ConfigError
-from service.server.listen import SEND_BUFFER, check_open, listen
+from service.server.listen import SEND_BUFFER, check_open, is_free, listen
 
 linux = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux's own options")
 
@@ -49,9 +50,20 @@ def test_a_taken_port_is_named() -> None:
             listen("127.0.0.1", port, 5, 30.0)
 
 
-def test_an_address_of_somebody_else_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"192\.0\.2\.1"):
-        listen("192.0.2.1", 0, 5, 30.0)
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "a..b", "a" * 300, "\udcff"])
+def test_an_address_that_is_not_ours_or_none_is_named(host: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(host)):
+        listen(host, 0, 5, 30.0)
+
+
+def test_whether_a_port_is_free_is_found_out_and_nothing_is_kept() -> None:
+    with listen("127.0.0.1", 0, 5, 30.0) as taken:
+        port = taken.getsockname()[1]
+        assert not is_free("127.0.0.1", port)
+    assert is_free("127.0.0.1", port)
+    assert is_free("127.0.0.1", port)
+    with pytest.raises(ConfigError):
+        is_free("a..b", port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LocalHost."])
