@@ -1,6 +1,8 @@
 """Publishing over HTTP (docs/protocol.md, section 5), on plain ASGI: it costs less than a framework's request."""
 
 import asyncio
+import contextlib
+import re
 from typing import Final
 
 import structlog
@@ -17,6 +19,9 @@ from service.stream.asgi import Receive, Scope, Send
 from service.wire.bodies import Bodies, Body
 from service.wire.drafts import DraftReader, place_of
 from service.wire.request import JSON_ANSWER, DisconnectedError, Request, respond, respond_problem
+
+_ESCAPED: Final = re.compile(r"\\([\\\"])")
+"""What a quoted string has a backslash before (RFC 9651, 3.3.3)."""
 
 LOOK: Final = 256
 """Topics that are held against rights in one step, some microseconds each."""
@@ -93,5 +98,7 @@ def _with_header_key(draft: Draft, key: str | None) -> Draft:
     if draft.key is not None or key is None:
         return draft
     if len(key) >= 2 and key[0] == key[-1] == '"':  # the draft standard writes it as a quoted string
-        key = key[1:-1]
+        key = _ESCAPED.sub(r"\1", key[1:-1])
+    with contextlib.suppress(UnicodeDecodeError):  # the same text as in a body, if it came as that
+        key = key.encode("latin-1").decode("utf-8")
     return replace(draft, key=check_key(key, field="Idempotency-Key"))

@@ -32,6 +32,8 @@ CURSOR_PARAMETERS: Final = ("after", *POSITIONS)
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 _FIELDS_MAX: Final = 500
+_SPACE: Final = b" \t"
+"""What may surround a field's value (RFC 9110, 5.6.3): another byte is the end of a character, perhaps."""
 
 
 def has_left(receive: Receive) -> bool:
@@ -75,15 +77,15 @@ class Request:
         self._query_string: bytes = scope.get("query_string", b"")
 
     def header(self, name: bytes) -> str | None:
-        """By lower-case name. Latin-1, as bytes travel in HTTP fields (RFC 9110, 5.5)."""
+        """By lower-case name. Latin-1, as bytes travel in HTTP fields (RFC 9110, 5.5); what else they are is kept."""
         value = self._headers.get(name)
-        return None if value is None else value.decode("latin-1").strip()
+        return None if value is None else value.strip(_SPACE).decode("latin-1")
 
     def fields(self, name: bytes) -> list[str]:
         """All headers of a lower-case name."""
         if name not in self._headers:
             return []
-        return [value.decode("latin-1").strip() for found, value in self._fields if found == name]
+        return [value.strip(_SPACE).decode("latin-1") for found, value in self._fields if found == name]
 
     @property
     def query(self) -> list[tuple[str, str]]:

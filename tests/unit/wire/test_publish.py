@@ -89,6 +89,23 @@ async def test_the_header_is_the_key_of_a_single_publish(wire: PublishWire, bus:
     assert (await post(wire, b"[" + ONE + b"]", idempotency_key=header)).status == 201, "not of an array"
 
 
+@pytest.mark.parametrize(
+    ("key", "header"),
+    [
+        ("voilà", "voilà".encode()),
+        ("voilà", '"voilà"'.encode()),
+        ("voilà", "voilà".encode("latin-1")),
+        (r"a\"b", b'"a\\"b"'),
+        (r"a\\b", b'"a\\\\b"'),
+        (r"a\\b", rb"a\b"),
+    ],
+)
+async def test_a_key_is_the_same_text_in_the_header_and_in_a_body(wire: PublishWire, key: str, header: bytes) -> None:
+    """A publisher that tries again another way would have published twice."""
+    await post(wire, keyed(key))
+    assert (await post(wire, idempotency_key=header.decode("latin-1"))).status == 200
+
+
 async def test_a_key_in_the_body_beats_the_header(wire: PublishWire, bus: EventBus) -> None:
     await post(wire, keyed("body"), idempotency_key="header")
     assert (await post(wire, keyed("body"))).status == 200

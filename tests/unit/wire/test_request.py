@@ -51,6 +51,7 @@ def test_of_several_positions_the_last_in_the_url_counts() -> None:
 
 def test_header_values_are_latin_1_and_trimmed() -> None:
     assert request(last_event_id=" é-1 ").header(b"last-event-id") == "é-1"
+    assert request(last_event_id="\xc3\xa0 ").header(b"last-event-id") == "\xc3\xa0", "à, in two bytes"
     assert request().header(b"nothing") is None
 
 
