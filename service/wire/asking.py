@@ -45,9 +45,9 @@ async def take_asked(request: Request, receive: Receive, body: Body, parameters:
 
 
 def _text(name: str, value: Any) -> str:
-    """As it would stand in a URL."""
+    """As it would stand in a URL. A truth is a word, and no number: `limit` is not 1 because it is true."""
     if isinstance(value, bool):
-        return "1" if value else "0"
+        return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
     raise InvalidError(f"{name} is a text or a number", field=name)

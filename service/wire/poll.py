@@ -158,7 +158,9 @@ class PollWire:
         if order not in ("asc", "desc"):
             raise InvalidError("order is asc or desc", field="order")
         wait = request.number("wait", 0.0, 0.0, WAIT_MAX)
-        limit = int(request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX))
+        limit = request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX)
+        if limit % 1:
+            raise InvalidError("limit is a whole number", field="limit")
         newest_first = order == "desc"
         whole_range = newest_first or before is not None
         await self._bus.reading.learn(topics, scan.turn)
@@ -175,7 +177,7 @@ class PollWire:
             from_time=_time(request, "from"),
             to_time=_time(request, "to"),
             newest_first=newest_first,
-            limit=min(limit, PAGE_MAX),
+            limit=min(int(limit), PAGE_MAX),
             max_bytes=ANSWER_BYTES,
         )
         # A range with an end is history: behind that end nothing could ever wake a waiting poll.

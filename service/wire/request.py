@@ -35,6 +35,9 @@ _FIELDS_MAX: Final = 500
 _SPACE: Final = b" \t"
 """What may surround a field's value (RFC 9110, 5.6.3): another byte is the end of a character, perhaps."""
 
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,60})?([eE]-[0-9]{1,3})?")
+"""As people write them, and small ones as languages do: with an exponent."""
+
 
 def has_left(receive: Receive) -> bool:
     """Whether the news of the client's end waits in the server's queue; False where a server does not tell."""
@@ -166,11 +169,11 @@ class Request:
         return text.lower() in _TRUE
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
-        """A decimal number between `low` and `high`. Raises InvalidError naming the parameter."""
+        """A number from `low` to `high`; a small one may have an exponent. Raises InvalidError naming the parameter."""
         text = self.value(name)
         if text is None:
             return default
-        if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,60})?", text) or not low <= float(text) <= high:
+        if _NUMBER.fullmatch(text) is None or not low <= float(text) <= high:
             raise InvalidError(f"{name} is a number from {low:g} to {high:g}", field=name)
         return float(text)
 

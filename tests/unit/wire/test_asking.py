@@ -57,6 +57,14 @@ async def test_what_is_wrong_is_named(value: object, field: str | None) -> None:
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("value", ["true", "false", '"x"', "-1", "1e400"])
+async def test_what_is_no_number_is_none_in_a_body_either(value: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        (await asked(f'{{"limit":{value}}}'.encode())).number("limit", 5, 0, 10)
+    assert caught.value.field in ("limit", None)
+    assert (await asked(b'{"limit":1e-7}')).number("limit", 5, 0, 10) == 1e-7
+
+
 async def test_what_is_no_json_or_too_much_is_refused() -> None:
     for body in (b"", b"{", b"\xff", b"[" * 10_000):
         with pytest.raises(MalformedError):

@@ -166,6 +166,7 @@ async def test_a_gap_is_said_at_once_and_never_an_error(wire: PollWire, bus: Eve
         ("limit=0", "limit"),
         ("limit=-5", "limit"),
         ("limit=x", "limit"),
+        ("limit=1.5", "limit"),
         ("order=up", "order"),
         ("before=zzz", "before"),
         ("type=a%20b", "type"),

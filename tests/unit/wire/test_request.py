@@ -68,7 +68,45 @@ def test_a_flag_that_is_neither_is_named(text: str) -> None:
     assert caught.value.field == "named"
 
 
-@pytest.mark.parametrize("text", ["-1", "1e3", "inf", "0x1", "", "1.", ".5", "१", "1_000", "9" * 19, "60.1"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5.9e-08", 5.9e-08),
+        ("1E-7", 1e-7),
+        ("5e-324", 5e-324),
+        ("-0", 0),
+        ("-0.0", 0),
+        ("0.30000000000000004", 0.1 + 0.2),
+    ],
+)
+def test_a_number_is_what_a_language_makes_of_it(text: str, value: float) -> None:
+    """Small ones have an exponent, in Python and in JavaScript."""
+    assert request(f"n={text}").number("n", 1, 0, 60) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-1",
+        "1e1",
+        "1e3",
+        "1e%2B1",
+        "1e999",
+        "1e",
+        "1e-",
+        "inf",
+        "nan",
+        "0x1",
+        "",
+        "1.",
+        ".5",
+        "१",
+        "1_000",
+        "9" * 19,
+        "60.1",
+        "--0",
+    ],
+)
 def test_a_number_is_plain_and_within_its_bounds(text: str) -> None:
     assert request("n=60").number("n", 0, 0, 60) == 60
     with pytest.raises(InvalidError):
