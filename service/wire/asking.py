@@ -35,13 +35,15 @@ async def take_asked(request: Request, receive: Receive, body: Body, parameters:
         raise MalformedError(f"the body is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise InvalidError('what is asked is an object, such as {"topics":["a"],"after":"earliest"}')
-    topics = found.pop(_LIST, [])
-    if not isinstance(topics, list) or not all(isinstance(topic, str) for topic in topics):
-        raise InvalidError("topics is a list of topic filters", field=_LIST)
+    is_named, topics = _LIST in found, found.pop(_LIST, None)
+    if is_named and not (isinstance(topics, list) and topics and all(isinstance(one, str) for one in topics)):
+        raise InvalidError("topics is a list of at least one topic filter; all topics are **", field=_LIST)
     parameters.check(found)
     if "topic" in found:
         raise InvalidError("in a body it is topics, a list", field="topic")
-    request.add([("topic", topic) for topic in topics] + [(name, _text(name, value)) for name, value in found.items()])
+    request.add(
+        [("topic", topic) for topic in topics or ()] + [(name, _text(name, value)) for name, value in found.items()]
+    )
 
 
 def _text(name: str, value: Any) -> str:

@@ -241,7 +241,10 @@ def _values() -> dict[str, Schema]:
         "Asked": {
             "type": "object",
             "description": "The parameters of the query by their names, and `topics` for all of its `topic`.",
-            "properties": {"topics": array(ref("TopicFilter"), maxItems=FILTER_TOPICS_MAX), "after": STRING},
+            "properties": {
+                "topics": array(ref("TopicFilter"), minItems=1, maxItems=FILTER_TOPICS_MAX),
+                "after": STRING,
+            },
             "additionalProperties": {"type": ["string", "number", "boolean"]},
         },
         "Published": record({"id": ref("Cursor")}),

@@ -41,6 +41,8 @@ async def test_members_are_parameters() -> None:
     ("value", "field"),
     [
         ({"topics": "a"}, "topics"),
+        ({"topics": []}, "topics"),
+        ({"topics": None}, "topics"),
         ({"topics": [1]}, "topics"),
         ({"topic": "a"}, "topic"),
         ({"topic[]": "a"}, "topic[]"),
