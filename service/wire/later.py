@@ -17,7 +17,15 @@ from service.stream.asgi import Receive, Send
 from service.stream.ending import INVALID, Ending, ending_of
 from service.wire.drafts import explain_decoding
 from service.wire.frames import control_json
-from service.wire.messages import ClientMessage, Ref, decode_message, named_topics, problem_fields, referenced
+from service.wire.messages import (
+    ClientMessage,
+    Ref,
+    decode_message,
+    is_too_long,
+    named_topics,
+    problem_fields,
+    referenced,
+)
 from service.wire.request import Request
 
 T = TypeVar("T")
@@ -85,7 +93,7 @@ class Prelude:
                     if text is None:
                         await self._close(1003)
                         return None
-                    if len(text) > self._message_max:
+                    if is_too_long(text, self._message_max):
                         await self._close(TooLargeError.close_code)
                         return None
                     try:

@@ -36,6 +36,11 @@ class Referenced(msgspec.Struct, gc=False):
 decode_message: Final = msgspec.json.Decoder(ClientMessage).decode
 
 
+def is_too_long(text: str, most: int) -> bool:
+    """Whether a message has more than so many bytes: as UTF-8, which is what came."""
+    return len(text) > most or (not text.isascii() and len(text.encode("utf-8", "replace")) > most)
+
+
 def referenced(text: str) -> Referenced | None:
     try:
         return msgspec.json.decode(text, type=Referenced)

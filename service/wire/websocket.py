@@ -38,6 +38,7 @@ from service.wire.messages import (
     Referenced,
     decode_message,
     filter_fields,
+    is_too_long,
     named_topics,
     problem_fields,
     referenced,
@@ -175,7 +176,7 @@ class _Session:
             text = message.get("text")
             if text is None:
                 return self._stream.refuse(Ending(None, 1003))
-            if len(text) > self._wire.message_max or len(text.encode("utf-8", "replace")) > self._wire.message_max:
+            if is_too_long(text, self._wire.message_max):
                 return self._stream.refuse(Ending.of(TooLargeError))
             await self._handle(text)
             del message, text

@@ -162,7 +162,7 @@ class Room:
 
     def admit(self, connection: WriterConnection, drafts: Sequence[Draft] = ()) -> None:
         """Raises StorageFullError if there is no room for these."""
-        size = sum([len(draft.data) + EVENT_BYTES for draft in drafts])
+        size = sum([len(draft.data.encode()) + EVENT_BYTES for draft in drafts])
         if self.is_spent:
             (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
             (page,) = connection.execute("PRAGMA page_size").fetchone()

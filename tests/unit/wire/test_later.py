@@ -67,6 +67,7 @@ async def test_without_a_topic_it_is_all_that_one_may_read(house: House) -> None
     [
         ({"op": "auth", "token": "bad"}, 1008),
         ("x" * (DATA_MAX + 5_000), 1009),
+        ("é" * ((DATA_MAX + 5_000) // 2), 1009),
         (b"binary", 1003),
     ],
 )

@@ -217,6 +217,16 @@ async def test_and_a_large_publish_has_to_fit_in_twice(parts: Parts, free: Simpl
     assert (await parts.writer.append(large)).fresh
 
 
+async def test_bytes_are_counted_and_not_characters(parts: Parts, free: SimpleNamespace) -> None:
+    large = drafts("a", 1, data=f'"{"é" * LARGE}"')
+    free.f_bavail = 4 * LARGE
+    parts.room.look()
+    with pytest.raises(StorageFullError):
+        await parts.writer.append(large)
+    free.f_bavail = 6 * LARGE
+    assert (await parts.writer.append(large)).fresh
+
+
 async def test_it_is_there_when_the_log_is_opened_again(parts: Parts, clock: ManualClock) -> None:
     await spent(parts)
     await parts.close()
