@@ -221,12 +221,23 @@ class Reader:
         return self._registry.floor(topics)
 
     async def first_at(self, time: int, head: int) -> int:
-        """The smallest offset whose event is not older than `time` (Unix ms), or head + 1. Times never decrease."""
+        """The smallest offset whose event is not older than `time` (Unix ms), or head + 1.
+
+        Times never decrease, but where somebody has said that a clock is right which was set back: what counts then is
+        the newest event that is older, and what came before it is taken for as old.
+        """
         return await self.readers.run(partial(_first_at, time=time, head=head))
 
 
 def _first_at(connection: Connection, time: int, head: int) -> int:
     low, high = 1, head + 1
+    step = 1
+    while (at := head + 1 - step) > 0:  # from the newest back, in ever longer steps
+        offset, then = connection.execute(_TIME_AT, (at,)).fetchone() or (high, time)
+        if offset <= head and then < time:
+            low = offset + 1
+            break
+        high, step = at, 2 * step
     while low < high:
         middle = (low + high) // 2
         row = connection.execute(_TIME_AT, (middle,)).fetchone()

@@ -185,6 +185,23 @@ async def test_the_first_event_at_a_time(parts: Parts, clock: ManualClock) -> No
         assert [n for n in kept if n < found] == [n for n in kept if times[n] < moment]
 
 
+async def test_a_time_is_found_though_a_clock_was_set_back(parts: Parts, clock: ManualClock) -> None:
+    """A thousand events of a clock that was years ahead hid for years how old the next ones were."""
+    clock.now += 10 * 365 * 86_400_000
+    await parts.writer.append(drafts("a", 1_000), ())
+    clock.now -= 10 * 365 * 86_400_000
+    clock.steps += 1  # confirmed
+    times = {}
+    for _ in range(60):
+        (offset,) = (await parts.writer.append(drafts("a", 1), ())).offsets
+        times[offset] = clock.now
+        clock.advance(60)
+    for offset, moment in times.items():
+        if offset > 1_030:  # while fewer are old than are young, the search may pass them over
+            assert await parts.reader.first_at(moment, parts.head) == offset
+    assert await parts.reader.first_at(clock.now, parts.head) == parts.head + 1
+
+
 async def test_the_first_event_at_a_time_is_never_beyond_the_head(parts: Parts, clock: ManualClock) -> None:
     assert await parts.reader.first_at(0, 0) == 1
     await parts.writer.append(drafts("a", 5), ())

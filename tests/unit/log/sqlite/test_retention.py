@@ -39,6 +39,17 @@ async def test_age(parts: Parts, clock: ManualClock, max_age: float, kept: list[
     assert parts.kept() == kept
 
 
+async def test_age_after_a_clock_that_was_ahead_is_set_right(parts: Parts, clock: ManualClock) -> None:
+    """It rested for as long as the clock had been ahead: the log's times step back once, when that is confirmed."""
+    clock.now += 86_400_000
+    await minutes(parts, clock, 20, "a")
+    clock.now -= 86_400_000
+    clock.steps += 1
+    await minutes(parts, clock, 5, "a")
+    assert await apply(parts, clock, Rule(max_age=120.0)) == 22
+    assert parts.kept() == [23, 24, 25]
+
+
 async def test_age_as_time_goes_by(parts: Parts, clock: ManualClock) -> None:
     await minutes(parts, clock, 3, "a", "b")
     rule = Rule(max_age=90)
