@@ -93,13 +93,17 @@ class Upkeep:
         while True:
             await asyncio.sleep(UPKEEP_INTERVAL)
             now = self._clock.monotonic()
-            with contextlib.suppress(TwinwireError):  # it is the writer's failure by then, which is told below
+            try:
                 if room.look():
                     await self._writer.run(lambda _: room.make())
                 if now >= next_look:
                     next_look = now + LOOK_INTERVAL
                     await self.look()
                 await self.checkpoint()
+            except TwinwireError:  # it is the writer's failure by then, which is told below
+                pass
+            except Exception:  # a fault of ours in one look must not end all looks
+                logger.exception("upkeep_failed")
             self._tell()
 
     def _tell(self) -> None:
@@ -135,6 +139,10 @@ class Upkeep:
                 if error.detail != reported:
                     reported = error.detail
                     logger.warning("retention_failed", reason=error.detail)
+            except Exception as error:  # a fault of ours in one pass must not end all passes
+                if repr(error) != reported:
+                    reported = repr(error)
+                    logger.exception("retention_failed")
             await asyncio.sleep(max(self._interval, UPKEEP_INTERVAL))
 
     async def _retain(self) -> None:

@@ -33,6 +33,9 @@ class Warnings:
         self.said.append((event, fields.get("reason")))
         self._changed.set()
 
+    def exception(self, event: str) -> None:
+        self.warning(event)
+
     def info(self, event: str, **fields: Any) -> None:
         self.said.append((event, fields.get("removed")))
         self._changed.set()
@@ -111,6 +114,26 @@ async def test_maintenance_survives_a_fault_and_says_it_once(
     await warnings.until("events_trimmed")
     assert [event.offset for event in await read_all(rig.log)] == [3]
     assert [event for event, _ in warnings.said].count("retention_failed") == 1
+
+
+async def test_a_fault_of_ours_ends_no_maintenance(
+    open_rig: OpenRig, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task would be gone without a word: nothing were removed any more, and no fault of the disk noticed."""
+    monkeypatch.setattr(upkeep, "UPKEEP_INTERVAL", 0)
+    rig = await open_rig(policies=[Rule(max_count=1)], retention_interval=0)
+
+    def broken(*_: object) -> None:
+        raise OverflowError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.log.upkeep._retention, "run", broken)
+        patch.setattr(rig.log.upkeep, "look", broken)
+        await warnings.until("retention_failed")
+        await warnings.until("upkeep_failed")
+    await rig.log.append(drafts("a", 3))
+    await warnings.until("events_trimmed")
+    assert all(not task.done() for task in rig.log.upkeep._tasks)
 
 
 async def test_a_reader_that_fails_does_not_end_maintenance(
