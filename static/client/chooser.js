@@ -110,7 +110,7 @@ export class Chooser {
     if (link.name === Transport.WEBSOCKET && link.connection) this.#learnIdle(fault);
     if (isBlameless(fault) || !this.#env.online()) return;
     const { count = 0 } = this.#failures.get(link.name) ?? {};
-    if (!link.productive) this.#failures.set(link.name, { count: count + 1, at: this.#env.now() });
+    if (!link.productive) this.#failures.set(link.name, { count: count + 1, at: this.#env.elapsed() });
     const streak = link.productive ? 0 : (this.#streaks.get(link.name) ?? 0) + 1;
     this.#streaks.set(link.name, streak);
     if (
@@ -152,7 +152,7 @@ export class Chooser {
     /** @param {TransportName} name */
     const failed = (name) => {
       const { count, at } = this.#failures.get(name) ?? { count: 0, at: 0 };
-      return count >= FAILURES_TO_REMEMBER && this.#env.now() - at <= SAME_MINUTE;
+      return count >= FAILURES_TO_REMEMBER && this.#env.elapsed() - at <= SAME_MINUTE;
     };
     if (!this.better(this.#current).every(failed)) return;
     this.remembered = this.#current;

@@ -151,8 +151,8 @@ export class Credential {
     this.cancel();
     this.#link = link;
     this.#backoff.reset();
-    const { now, random } = this.#context.env;
-    const left = link.endsAt - now();
+    const { elapsed, random } = this.#context.env;
+    const left = link.endsAt - elapsed();
     const room = Math.max(left - Math.min(MARGIN, left / 2), 0);
     this.#later(link, random() * Math.min(JITTER, room));
   }
@@ -167,7 +167,7 @@ export class Credential {
   /** Until the end, at which the server says goodbye. @param {Link} link */
   #again(link) {
     const delay = this.#backoff.next();
-    if (this.#context.env.now() + delay < (link.endsAt ?? 0)) this.#later(link, delay);
+    if (this.#context.env.elapsed() + delay < (link.endsAt ?? 0)) this.#later(link, delay);
   }
 
   /** @param {Link} link */

@@ -1,6 +1,7 @@
 /** The platform and the settings: each option beside its default. The only module that touches a global. */
 
 import { TwinwireError } from "./errors.js";
+import { passing } from "./passing.js";
 import { Transport } from "./states.js";
 
 /** @import { Environment, Settings } from "./internal.js" */
@@ -42,7 +43,7 @@ function guarded(read) {
   }
 }
 
-/** @returns {Omit<Environment, "visible" | "online">} */
+/** @returns {Omit<Environment, "visible" | "online" | "elapsed">} */
 function defaults() {
   const page = globalThis;
   const fetch = guarded(() => page.fetch);
@@ -55,6 +56,7 @@ function defaults() {
     setTimeout: (fn, ms) => page.setTimeout(fn, ms),
     clearTimeout: (timer) => page.clearTimeout(/** @type {number} */ (timer)),
     now: () => Date.now(),
+    monotonic: () => page.performance?.now() ?? Date.now(),
     random: () => Math.random(),
     storage: guarded(() => page.sessionStorage),
     memory: guarded(() => page.localStorage),
@@ -145,8 +147,10 @@ function chosen(usual, options) {
  */
 export function environment(options) {
   const env = chosen(defaults(), options);
+  const { now, monotonic = now } = options; // who brings a calendar alone counts by it
   return {
     ...env,
+    elapsed: passing(env.now, monotonic ?? env.monotonic),
     visible: () => guarded(() => env.visibility?.visibilityState) !== "hidden",
     online: () => guarded(() => env.network?.onLine) !== false,
   };

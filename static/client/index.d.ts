@@ -297,6 +297,8 @@ export interface ConnectOptions {
   clearTimeout?: (timer: any) => void;
   /** Milliseconds since 1970. */
   now?: () => number;
+  /** Milliseconds that nobody sets, for durations. Default: performance.now, or `now` if that is given. */
+  monotonic?: () => number;
   /** [0, 1) */
   random?: () => number;
   /** Fires `visibilitychange`; `visibilityState` is read. Default: document. */

@@ -30,7 +30,11 @@ export interface Environment {
   locks: LockManager | null;
   setTimeout(fn: () => void, ms: number): Timer;
   clearTimeout(timer: Timer): void;
+  /** The calendar, milliseconds since 1970. */
   now(): number;
+  monotonic(): number;
+  /** Milliseconds, for durations: see passing.js. */
+  elapsed(): number;
   random(): number;
   storage: KeyValueStorage | null;
   memory: KeyValueStorage | null;

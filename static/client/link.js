@@ -49,7 +49,7 @@ export class Link {
   connection = null;
   /** The token with which it was opened, or that it was told later. @type {string | null} */
   token = null;
-  /** When its credential ends, once the server has warned of it, in milliseconds since 1970. @type {number | null} */
+  /** When its credential ends, once the server has warned of it, as `elapsed` counts. @type {number | null} */
   endsAt = null;
   caughtUp = false;
   productive = false;
@@ -75,7 +75,7 @@ export class Link {
 
   /** Milliseconds since the last byte. */
   get silence() {
-    return this.#env.now() - this.#lastByte;
+    return this.#env.elapsed() - this.#lastByte;
   }
 
   open() {
@@ -134,7 +134,7 @@ export class Link {
   }
 
   bytes() {
-    this.#lastByte = this.#env.now();
+    this.#lastByte = this.#env.elapsed();
     if (this.#timers.doubt) this.#disarm("doubt");
   }
 
@@ -228,7 +228,7 @@ export class Link {
   /** @param {ControlFrame} frame */
   #warned({ state, in: seconds }) {
     const isEnding = state === AuthState.EXPIRING && typeof seconds === "number";
-    if (isEnding) this.endsAt = this.#env.now() + seconds * 1_000;
+    if (isEnding) this.endsAt = this.#env.elapsed() + seconds * 1_000;
     else if (state === AuthState.RENEWED) this.endsAt = null;
   }
 
@@ -251,7 +251,7 @@ export class Link {
   #watch(stallAfter) {
     this.#stallAfter = stallAfter;
     const due = this.#lastByte + stallAfter;
-    this.#arm("stall", Math.max(due - this.#env.now(), 0), () => this.#judge(due, stallAfter));
+    this.#arm("stall", Math.max(due - this.#env.elapsed(), 0), () => this.#judge(due, stallAfter));
   }
 
   /**
@@ -261,10 +261,10 @@ export class Link {
   #judge(due, stallAfter) {
     if (this.silence < stallAfter) return this.#watch(stallAfter);
     if (!this.#env.visible()) {
-      this.#lastByte = this.#env.now(); // timers of a hidden tab are no clock; ask again
+      this.#lastByte = this.#env.elapsed(); // timers of a hidden tab are no clock; ask again
       return this.#watch(stallAfter);
     }
-    if (this.#env.now() > due + SLEPT)
+    if (this.#env.elapsed() > due + SLEPT)
       return this.end({ kind: FaultKind.SUSPENDED, detail: "the machine slept" });
     return this.end({ kind: FaultKind.STALLED, detail: `no byte for ${Math.round(this.silence / 1_000)} s` });
   }

@@ -82,14 +82,14 @@ export class Publisher {
   async #persist(act) {
     const { backoffBase, backoffCap, publishTimeout } = this.#settings;
     const backoff = new Backoff(backoffBase, backoffCap, this.#env.random);
-    const deadline = this.#env.now() + publishTimeout;
+    const deadline = this.#env.elapsed() + publishTimeout;
     for (;;) {
       try {
         return await act();
       } catch (error) {
         if (!(error instanceof TwinwireError)) throw error;
         const delay = error.retryAfter ?? backoff.next();
-        if (!isPassing(error) || this.#env.now() + delay > deadline) throw error;
+        if (!isPassing(error) || this.#env.elapsed() + delay > deadline) throw error;
         await new Promise((resolve) => this.#env.setTimeout(() => resolve(undefined), delay));
       }
     }

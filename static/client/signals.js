@@ -19,8 +19,8 @@ function watchClock(env, woke) {
   /** @type {Timer | null} */
   let timer = null;
   const look = () => {
-    const late = due !== 0 && env.now() > due + SLEPT;
-    due = env.now() + TICK;
+    const late = due !== 0 && env.elapsed() > due + SLEPT;
+    due = env.elapsed() + TICK;
     timer = env.setTimeout(look, TICK);
     if (late) woke();
   };

@@ -78,6 +78,30 @@ test("a machine whose timers stood still while it slept finds out within 5 s", a
   assert.deepEqual(tab.offsets, [1]);
 });
 
+test("a calendar that is set back does not hide a dead connection", async () => {
+  const world = new World();
+  let set = 0;
+  const tab = world.open({ now: () => world.clock.time + set, monotonic: world.clock.now });
+  await tab.live();
+  world.network.filter = (frame, transport) => (transport === "websocket" ? null : frame);
+  set = -60 * MINUTE;
+  await world.clock.advance(49_900);
+  assert.deepEqual(tab.faults(), []);
+  await world.clock.advance(200);
+  assert.deepEqual(tab.faults(), ["stalled"]);
+});
+
+test("a calendar that is set ahead looks like a sleep: no transport is blamed", async () => {
+  const world = new World();
+  let set = 0;
+  const tab = world.open({ now: () => world.clock.time + set, monotonic: world.clock.now });
+  await tab.live();
+  set = 60 * MINUTE;
+  await world.clock.advance(10_000);
+  assert.deepEqual(tab.faults(), ["suspended"]);
+  assert.deepEqual([tab.stream.state, tab.stream.transport], ["live", "websocket"]);
+});
+
 test("a machine that slept reconnects at once, and blames no transport", async () => {
   const world = new World();
   const tab = world.open();

@@ -44,7 +44,7 @@ export class Follower {
   #wakeUp = null;
   #identity;
   #vigil;
-  #joinedAt = 0;
+  #joinedAt = -Infinity;
   #backoff;
   #stopped = true;
 
@@ -103,12 +103,12 @@ export class Follower {
 
   join() {
     if (this.#stopped) return;
-    this.#joinedAt = this.#context.env.now();
+    this.#joinedAt = this.#context.env.elapsed();
     this.#port.post({ kind: "join", tab: this.#id, topics: this.topics });
   }
 
   #rejoin() {
-    if (this.#context.env.now() - this.#joinedAt > REJOIN) this.join();
+    if (this.#context.env.elapsed() - this.#joinedAt > REJOIN) this.join();
   }
 
   leave() {

@@ -43,7 +43,7 @@ export class Identity {
     const bearer = bearerOf(leader);
     if (bearer === null || bearer === this.#own) return true;
     const { env } = this.#context;
-    if (!this.#asking && env.now() - this.#askedAt >= AGAIN) this.#ask(bearer);
+    if (!this.#asking && env.elapsed() - this.#askedAt >= AGAIN) this.#ask(bearer);
     return false;
   }
 
@@ -58,7 +58,7 @@ export class Identity {
   async #ask(bearer) {
     const { env, http } = this.#context;
     this.#asking = true;
-    this.#askedAt = env.now();
+    this.#askedAt = env.elapsed();
     try {
       if (http.auth.token === null) await http.auth.renew();
       const session = await http.session();

@@ -64,15 +64,15 @@ class Poll {
   async run() {
     const { env, settings, patience } = this.#context;
     while (this.#open) {
-      const started = env.now();
+      const started = env.elapsed();
       const wait = this.#live ? Math.min(settings.pollWait, patience.seconds) : 0;
       const { fault, page } = await this.#ask(wait);
       if (!this.#open) return;
-      if (fault) return this.#end(fault, env.now() - started, wait);
+      if (fault) return this.#end(fault, env.elapsed() - started, wait);
       if (!this.#connected) this.#who = await this.#identify();
       this.#take(page);
       const idle = page.events.length === 0 && this.#live && wait > 0;
-      if (this.#open && idle && env.now() - started < EMPTY_PAUSE) await this.#rest();
+      if (this.#open && idle && env.elapsed() - started < EMPTY_PAUSE) await this.#rest();
     }
   }
 

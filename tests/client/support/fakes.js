@@ -10,6 +10,7 @@ export function bench(more = {}) {
     setTimeout: clock.setTimeout,
     clearTimeout: clock.clearTimeout,
     now: clock.now,
+    elapsed: clock.now,
     random: () => 0.5,
     memory: new MemoryStorage(),
     storage: new MemoryStorage(),
