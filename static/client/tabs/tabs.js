@@ -196,14 +196,23 @@ export class Tabs {
   #port() {
     return {
       name: this.#name,
-      post: (message) => {
-        if (!this.#closed) this.#channel?.postMessage({ v: VERSION, ...message });
-      },
+      post: (message) => this.#post(message),
       silent: () => this.#doubt(),
       refused: () => this.#separate(),
       foreign: () => this.#part(),
       ended: (error) => this.#finish(error),
     };
+  }
+
+  /** @param {TabMessage} message */
+  #post(message) {
+    if (this.#closed) return;
+    try {
+      this.#channel?.postMessage({ v: VERSION, ...message });
+    } catch {
+      // It is there, and does not work: nobody hears this tab. Not in the midst of what it was about to tell.
+      Promise.resolve().then(() => this.#closed || this.#part());
+    }
   }
 
   /** @param {TabMessage & { v: number } | null} message */

@@ -103,6 +103,8 @@ export class ChannelHub {
   #channels = new Set();
   /** Return false to lose a message on its way to `tab`. */
   passes = () => true;
+  /** Return true to have `tab` fail as it sends. */
+  fails = () => false;
 
   /** The `BroadcastChannel` of one tab. */
   tab(tab = {}) {
@@ -117,6 +119,7 @@ export class ChannelHub {
 
       postMessage(data) {
         if (this.dead) return;
+        if (hub.fails(this.tab)) throw new DOMException("failed", "UnknownError");
         if (!hub.#channels.has(this)) throw new DOMException("closed", "InvalidStateError");
         for (const other of hub.#channels) {
           if (other === this || other.name !== this.name || !hub.passes(data, other.tab)) continue;

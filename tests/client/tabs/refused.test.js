@@ -18,12 +18,19 @@ test("where the means are there and do not work, a connection per tab: events co
       throw denied();
     }
   }
+  class Mute {
+    postMessage() {
+      throw denied();
+    }
+    close() {}
+  }
   const world = new World();
   const cases = [
     { locks: { request: () => Promise.reject(denied()) } }, // blocked cookies
     { locks: { request: throwing } },
     { BroadcastChannel: Refusing }, // a sandboxed frame
     { locks: { request: throwing }, BroadcastChannel: Refusing },
+    { BroadcastChannel: Mute }, // it can be made, and takes nothing
   ];
   for (const [n, options] of cases.entries()) {
     const tab = world.tab(options);
@@ -38,6 +45,23 @@ test("where the means are there and do not work, a connection per tab: events co
     tab.stream.close();
   }
   assert.equal(world.log.subscribers, 0);
+});
+
+test("a leader whose channel fails keeps its connection, and another tab leads", async () => {
+  const world = new World();
+  const [first, second] = [world.tab(), world.tab()];
+  for (const tab of [first, second]) await tab.live();
+  assert.deepEqual([first.stream.role, second.stream.role], ["leader", "follower"]);
+  world.channels.fails = (tab) => tab === first.page;
+  world.log.publish("a");
+  await world.clock.advance(100);
+  world.channels.fails = () => false;
+  for (const tab of [first, second]) await tab.live();
+  world.log.publish("a");
+  await world.clock.advance(100);
+  assert.deepEqual([first.stream.role, second.stream.role], [null, "leader"]);
+  for (const tab of [first, second]) assert.deepEqual(tab.offsets, [1, 2]);
+  assert.equal(world.log.subscribers, 2);
 });
 
 const LONG = Array.from({ length: 20 }, (_, n) => `long/${"x".repeat(30)}/${n}`);
