@@ -136,14 +136,18 @@ export function strangerWords(origin, base) {
 }
 
 /**
- * Retry-After (RFC 9110, 10.2.3: seconds or a date) in milliseconds; undefined if there is none.
+ * Retry-After (RFC 9110, 10.2.3: seconds or a date) in milliseconds; undefined if there is none. A date is held against
+ * the answer's own, since the page's calendar may be another one.
  *
  * @param {string | null} text
  * @param {number} now
+ * @param {string | null} [date] the answer's
  */
-export function retryAfter(text, now) {
+export function retryAfter(text, now, date) {
   if (!text) return undefined;
-  const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - now;
+  const ms = /^\d+$/.test(text.trim())
+    ? Number(text) * 1000
+    : Date.parse(text) - (Date.parse(date ?? "") || now);
   return Number.isNaN(ms) ? undefined : boundedDelay(ms);
 }
 

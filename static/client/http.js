@@ -78,7 +78,7 @@ export async function responseFault(response, media, transport, now) {
     status: response.status,
     problem,
     tooLong,
-    retryAfter: retryAfter(response.headers.get("retry-after"), now),
+    retryAfter: retryAfter(response.headers.get("retry-after"), now, response.headers.get("date")),
     detail:
       problem?.detail ??
       problem?.title ??

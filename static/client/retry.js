@@ -46,7 +46,7 @@ export class Retry {
   plan(fault, act) {
     this.cancel();
     const delay = this.#delay(fault, this.#backoff.next());
-    this.#ordered = fault.retryAfter !== undefined;
+    this.#ordered = Boolean(fault.retryAfter);
     this.#timer = this.#env.setTimeout(() => {
       this.#timer = null;
       act();
@@ -59,7 +59,7 @@ export class Retry {
    * @param {number} jitter
    */
   #delay(fault, jitter) {
-    if (fault.retryAfter !== undefined) return fault.retryAfter;
+    if (fault.retryAfter) return fault.retryAfter; // 0 is an order to hurry: from many, again and again
     if (!this.#env.online()) return this.#settings.backoffCap; // the `online` event comes before
     return fault.kind === FaultKind.SUSPENDED ? 0 : jitter;
   }

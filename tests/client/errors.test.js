@@ -53,6 +53,9 @@ test("Retry-After in seconds or as a date, bounded; none, or nonsense, is none",
   assert.equal(retryAfter("Mon, 23 Nov 2026 05:50:30 GMT", now), 30_000);
   assert.equal(retryAfter("Mon, 23 Nov 2026 05:49:30 GMT", now), 0);
   assert.equal(retryAfter("86400", now), 600_000);
+  const [then, date] = ["Mon, 23 Nov 2026 07:00:30 GMT", "Mon, 23 Nov 2026 07:00:00 GMT"];
+  assert.equal(retryAfter(then, now, date), 30_000, "the page's calendar is another one");
+  assert.equal(retryAfter("7", now, date), 7_000);
   for (const nothing of [null, "", "soon"]) assert.equal(retryAfter(nothing, now), undefined);
 });
 

@@ -35,6 +35,16 @@ test("a delay that the server ordered is kept, and is not shortened", () => {
   assert.equal(subject.wakeable, true);
 });
 
+test("an order to come at once is none: it would be followed as fast as it is given", () => {
+  const { subject } = retry();
+  for (const delay of [500, 1_000, 2_000])
+    assert.deepEqual(
+      subject.plan({ kind: "http", retryAfter: 0 }, () => {}),
+      { attempt: Math.log2(delay / 250), delay, ordered: false },
+    );
+  assert.equal(subject.wakeable, true);
+});
+
 test("a machine that slept comes back at once; an offline one waits for the event", () => {
   assert.equal(retry().subject.plan({ kind: "suspended" }, () => {}).delay, 0);
   assert.equal(retry({ online: () => false }).subject.plan({ kind: "network" }, () => {}).delay, 30_000);
