@@ -125,6 +125,30 @@ async def test_f2_nothing_is_acknowledged_that_nobody_will_find(
     assert kept(file) == acknowledged == 20
 
 
+async def test_f2_a_database_that_is_written_over_in_its_place_takes_nothing_more(serve: Serve) -> None:
+    """By `cp`, with an older copy: its name and its inode are what they were."""
+    server = serve()
+    for n in range(20):
+        assert (await publish(server.url, n)).status == 201
+    copy = server.directory / "copy.db"
+    shutil.copy(server.database, copy)
+    for n in range(20):
+        assert (await publish(server.url, n)).status == 201
+    shutil.copy(copy, server.database)
+    answers = [await publish(server.url, n) for n in range(5)]
+    assert {answer.status for answer in answers} == {503}
+    assert all(answer.header("retry-after") for answer in answers)
+    assert "written over by another program" in answers[0].json()["detail"]
+    await until(lambda: is_not_ready(server.url), "not ready")
+
+    async def is_told() -> bool:
+        return "log_failed" in server.log.read_text()
+
+    await until(is_told, "a line in the log")
+    assert server.stop() == 0
+    assert server.log.read_text().count("log_failed") == 1
+
+
 async def test_f2_a_file_that_comes_back_is_used_again(serve: Serve) -> None:
     server = serve()
     assert (await publish(server.url)).status == 201

@@ -66,6 +66,7 @@ class SQLiteEventLog:
         """Told of every commit, in this order."""
         self._reader = Reader(path, registry, clock)
         self._history = History(self._reader, registry, path)
+        self._files = files
         self.writer = Writer(connection, files, room, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
         cutter = RangeCutter(self.writer, registry, self._trimmer)
@@ -158,6 +159,7 @@ class SQLiteEventLog:
         await self.writer.close()
         self._reader.close()
         await self._connection.close()
+        self._files.close()
 
 
 async def open_log(
@@ -191,16 +193,17 @@ async def _open(
     max_topics: int,
 ) -> SQLiteEventLog:
     with explained(path):
+        files = DatabaseFiles(path)
         connection = await connect(partial(connect_writer, path, durability))
         try:
             opened = await on_thread(connection, read_opened, durability)
             await on_thread(connection, wait_little)
             opened.registry.max_topics = max_topics
-            files = DatabaseFiles(path)
             files.learn()
             room = Room(files)
             await on_thread(connection, lambda _: room.open())
             return SQLiteEventLog(connection, files, room, opened, policies, retention_interval, clock)
         except BaseException:
             await connection.close()
+            files.close()
             raise

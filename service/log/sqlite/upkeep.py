@@ -83,6 +83,9 @@ class Upkeep:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if (changed := self._files.changed()) is not None and self._files.is_overwritten:
+            logger.warning("log_not_closed_cleanly", reason=changed)
+            return
         try:
             await self._writer.run(self._save_closed)
         except TwinwireError as error:
@@ -123,7 +126,7 @@ class Upkeep:
         try:
             await (self._writer.look() if self._writer.failure is None else self._writer.probe())
         except StorageDownError:
-            if self._files.changed():
+            if self._files.changed() and not self._files.is_overwritten:
                 with contextlib.suppress(TwinwireError):  # a database that is found without its journal has all of it
                     await self._writer.run(self._try_checkpoint)
             raise
@@ -158,6 +161,8 @@ class Upkeep:
 
         Where another program reads, it does what can be done and waits for nobody, and longer until the next try.
         """
+        if self._files.is_overwritten:
+            return
         size, now = self.wal_bytes, self._clock.monotonic()
         if size < WAL_IDLE_BYTES or (size < WAL_BUSY_BYTES and not self._writer.is_idle):
             return

@@ -234,7 +234,7 @@ class Parts:
         self.connection = connection
         self.registry = opened.registry
         self.heard: list[list[Event]] = []
-        files = DatabaseFiles(path)
+        self.files = files = DatabaseFiles(path)
         files.learn()
         self.room = Room(files)
         self.room.open()
@@ -276,3 +276,4 @@ class Parts:
         await self.writer.close()
         self.reader.close()
         await self.connection.close()
+        self.files.close()

@@ -2,12 +2,16 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.core.errors import StorageError
+from service.log.sqlite.database import checkpoint, connect_writer
 from service.log.sqlite.files import SUFFIXES, DatabaseFiles, real_path
 
 
@@ -87,3 +91,59 @@ def test_links_in_a_circle_and_folders_are_explained(tmp_path: Path) -> None:
         assert real_path(one).name in ("one", "other")
     with pytest.raises(StorageError, match="is a folder"):
         real_path(tmp_path)
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Iterator[tuple[DatabaseFiles, Any]]:
+    """A database in use, whose writer is handed out beside its files."""
+    writer = connect_writer(tmp_path / "used.db")
+    writer.execute("CREATE TABLE t (data)")
+    found = DatabaseFiles(tmp_path / "used.db")
+    found.learn()
+    yield found, writer
+    writer.close()
+    found.close()
+
+
+def _foreign(path: Path, *statements: str) -> None:
+    """What another program does."""
+    program = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+    program += "".join(f"c.execute({statement!r}).fetchall()\n" for statement in statements)
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=30)
+
+
+def test_checkpoints_write_to_the_database_whoevers_they_are(used: tuple[DatabaseFiles, Any]) -> None:
+    files, writer = used
+    for n in range(6):
+        for _ in range(3):
+            writer.execute("INSERT INTO t VALUES (randomblob(10000))")
+            assert files.changed() is None
+        if n % 2:
+            assert checkpoint(writer, cut=n != 3)
+        else:
+            _foreign(
+                files.path, ("PRAGMA wal_checkpoint(PASSIVE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")[n // 2]
+            )
+        assert files.changed() is None
+    _foreign(files.path, "VACUUM", "CREATE TABLE other (a)", "ANALYZE", "PRAGMA wal_checkpoint(RESTART)")
+    assert files.changed() is None
+
+
+@pytest.mark.parametrize("is_moved", [True, False], ids=["the journal was moved", "the journal holds something"])
+def test_a_database_that_is_written_over_in_its_place_is_one_no_more(
+    used: tuple[DatabaseFiles, Any], is_moved: bool
+) -> None:
+    """`cp` leaves the inode as it is: what came after the copy was acknowledged, and gone."""
+    files, writer = used
+    writer.execute("INSERT INTO t VALUES (randomblob(10000))")
+    if is_moved:
+        checkpoint(writer)
+    assert files.changed() is None
+    older = files.path.read_bytes()
+    writer.execute("INSERT INTO t VALUES (randomblob(10000))")
+    assert files.changed() is None
+    files.path.write_bytes(older)
+    told = files.changed() or ""
+    assert "was written over by another program while it was in use" in told
+    checkpoint(writer)
+    assert (files.changed(), files.is_overwritten) == (told, True), "what SQLite does next makes it no better"
