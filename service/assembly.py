@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -63,7 +63,7 @@ from service.wire.websocket import WebSocketWire
 logger = structlog.get_logger(__name__)
 
 
-APPS: Final[Mapping[str, Callable[[], App]]] = MappingProxyType({ProjectsApp.name: ProjectsApp})
+APPS: Final[Mapping[str, type[App]]] = MappingProxyType({ProjectsApp.name: ProjectsApp})
 """The applications that come with the service, by the name that `TWINWIRE_APPS` gives them."""
 
 

@@ -76,6 +76,8 @@ class App:
 
     name: ClassVar[str]
     """As in `TWINWIRE_APPS`: lower-case letters, digits and hyphens."""
+    variables: ClassVar[frozenset[str]] = frozenset()
+    """Names of its own settings, `TWINWIRE_...`: others that begin so are told to be unknown."""
 
     async def open(self, ground: Ground) -> None:
         """Get ready. Raises TwinwireError: then the service does not start, and says why."""

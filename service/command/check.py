@@ -6,6 +6,8 @@ from pathlib import Path
 from service.access.keys import KeyRing
 from service.assembly import named_apps
 from service.clock import SystemClock
+from service.command.output import harmless
+from service.command.variables import unknown_variables
 from service.core.errors import StorageError
 from service.log.sqlite.database import driver, library_is_affected
 from service.log.sqlite.files import real_path
@@ -52,4 +54,5 @@ def check(settings: Settings, config_file: Path) -> list[str]:
         f"migrations: {len(migrations)}, up to {migrations[-1].number:04}_{migrations[-1].name}",
         f"SQLite {driver.sqlite_version}: {fixed}",
         f"event loop: {loop}",
+        *(harmless(f"unknown: {one.told}") for one in unknown_variables(os.environ)),
     ]

@@ -60,12 +60,16 @@ def main() -> None:
 @_config
 def serve(host: str | None, port: int | None, database: Path | None, config_file: Path | None) -> None:
     """Migrate the database and serve until SIGTERM or Ctrl-C."""
+    import os
+
     from service.clock import SystemClock
+    from service.command.variables import warn_of_unknown
     from service.operations.logs import configure_logs
     from service.server.serve import run
 
     settings = _settings(host=host, port=port, database=database)
     configure_logs(settings.operations.log_level, settings.operations.log_format, SystemClock().monotonic)
+    warn_of_unknown(os.environ)
     run(settings, config_file or resource("hypercorn.toml"))
 
 

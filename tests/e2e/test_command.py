@@ -11,7 +11,7 @@ from tests.e2e.conftest import Serve
 from tests.support import api
 from tests.support.clients import STREAMING, open_stream
 from tests.support.http import request
-from tests.support.server import HOST, ROOT, STOP_DEADLINE, command, environment, free_port, run_command
+from tests.support.server import HOST, ROOT, STOP_DEADLINE, ServerProcess, command, environment, free_port, run_command
 
 
 async def test_publish_prints_the_id_and_tail_shows_the_event(url: str) -> None:
@@ -115,3 +115,13 @@ async def test_hypercorn_serves_the_application_too(tmp_path: Path) -> None:
             process.communicate(timeout=STOP_DEADLINE)
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("variable", ["TWINWIRE_HEARTBEET", "twinwire_max_stream"])
+def test_a_variable_that_is_none_is_told_at_the_start(tmp_path: Path, variable: str) -> None:
+    server = ServerProcess(tmp_path / "odd", env={variable: "5", "TWINWIRE_URL": "http://a", "TWINWIRE_APPS": "none"})
+    with server:
+        server.stop()
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if "setting_unknown" in line]
+    nearest = {"TWINWIRE_HEARTBEET": "TWINWIRE_HEARTBEAT", "twinwire_max_stream": "TWINWIRE_MAX_STREAMS"}[variable]
+    assert [(line["variable"], line["nearest"], line["level"]) for line in lines] == [(variable, nearest, "warning")]

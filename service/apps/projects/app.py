@@ -27,6 +27,10 @@ class ProjectsApp(App):
     """Projects, runs and agents. `agents` replaces the built-in and installed ones."""
 
     name: ClassVar[str] = "projects"
+    variables: ClassVar[frozenset[str]] = frozenset(
+        f"{ProjectsSettings.model_config.get('env_prefix', '')}{field.upper()}"
+        for field in ProjectsSettings.model_fields
+    )
 
     def __init__(self, settings: ProjectsSettings | None = None, agents: Sequence[Agent] | None = None) -> None:
         """Without `settings`, the environment's. Raises pydantic's ValidationError for values out of bounds."""

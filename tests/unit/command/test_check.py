@@ -121,3 +121,13 @@ def test_it_finds_a_certificate_that_is_not_there(tmp_path: Path) -> None:
     config.write_text(f'certfile = "{tmp_path}/cert.pem"\nkeyfile = "{tmp_path}/key.pem"')
     with pytest.raises(ConfigError, match=r"cert\.pem"):
         check(Settings.read({"database": tmp_path / "a.db"}), config)
+
+
+def test_it_tells_of_variables_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "unknown" not in told(tmp_path)
+    monkeypatch.setenv("TWINWIRE_HOSTSS", "secret")
+    monkeypatch.setenv("TWINWIRE_\x1b[2J", "1")
+    text = told(tmp_path)
+    assert "unknown: TWINWIRE_HOSTSS is no setting; TWINWIRE_HOSTS is" in text
+    assert "unknown: TWINWIRE_\\u001b[2J is no setting" in text
+    assert "secret" not in text
