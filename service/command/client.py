@@ -1,4 +1,4 @@
-"""The command's own client: publish and follow over plain HTTP, with the standard library.
+"""The command's own client: publish, follow and trim over plain HTTP, with the standard library.
 
 Events are passed on as the text that they came as: digits, repeated members and whatever a decoder would not take.
 """
@@ -27,6 +27,12 @@ RETRY_AFTER_MAX: Final = 300.0
 EMPTY_PAUSE: Final = 1.0
 """Seconds between two questions of which the first was answered at once, with nothing: by a service that is about to
 restart, by a cache, or because it was asked not to wait."""
+
+TRIM_PAUSE: Final = 0.5
+"""Seconds between two looks at how far a trim is."""
+
+ID_MAX: Final = 64
+"""Characters of an id in a `Location`; ours have 16."""
 
 _PASSING: Final = frozenset({408, 425, 429})
 """Below 500, what another try may help: a proxy's timeout, too early, too many."""
@@ -66,6 +72,15 @@ class Page(msgspec.Struct):
 
 class Published(msgspec.Struct):
     id: str
+
+
+class Trim(msgspec.Struct):
+    """How far one is: of an answer that says no more than how many went, all the way."""
+
+    removed: int
+    left: int | None = None
+    state: str = "done"
+    reason: str = ""
 
 
 class _Problem(msgspec.Struct):
@@ -149,8 +164,45 @@ class Client:
             if not page.events and not page.gap and not page.more:
                 time.sleep(max(0.0, EMPTY_PAUSE - (time.monotonic() - asked)))
 
+    def trim(self, topic: str, keep: int, told: Callable[[int, int | None], None]) -> int:
+        """Keep the newest `keep` events of each topic that matches; returns how many went. Raises ClientError.
+
+        It goes on without whoever asked, who follows it, through a time without answers too: `told` has how many went,
+        and how many are left, about.
+        """
+        _check_text(TOPIC=topic)
+        body = msgspec.json.encode({"topic": topic, "keep": keep})
+        trim, where = self.ask_further("POST", "/api/topics/trim", Trim, body)
+        if trim.state == "running" and not where:
+            raise ClientError("the trim goes on, and its Location was lost on the way", status=502)
+        failures, pause = 0, TRIM_PAUSE
+        while trim.state == "running":
+            told(trim.removed, trim.left)
+            time.sleep(pause)
+            try:
+                trim = self.ask("GET", f"/api/topics/trim/{quote(where, safe='')}", Trim)
+                failures, pause = 0, TRIM_PAUSE
+            except ClientError as error:
+                if error.status == 404:
+                    lost = "the service does not know of the trim any more, as after a restart: ask for it once more"
+                    raise ClientError(lost, status=404) from error
+                if not error.is_passing:
+                    raise
+                if not failures:
+                    self._told(f"{error.detail}; trying again")
+                failures += 1
+                longer = min(PAUSE_MAX, TRIM_PAUSE * 2.0 ** min(failures, 10))
+                pause = longer + min(error.pause or 0.0, RETRY_AFTER_MAX)
+        if trim.state == "failed":
+            raise ClientError(f"the trim failed after {trim.removed:,} events: {trim.reason}")
+        return int(trim.removed)
+
     def ask(self, method: str, path: str, kind: type[Any] | None, body: bytes | None = None) -> Any:
-        """An answer of this kind; None for one without content. Raises ClientError."""
+        """An answer of this kind; None for one without content, bytes as they are. Raises ClientError."""
+        return self.ask_further(method, path, kind, body)[0]
+
+    def ask_further(self, method: str, path: str, kind: type[Any] | None, body: bytes | None = None) -> tuple[Any, str]:
+        """As `ask`, and the id that its `Location` ends with, whatever a proxy has put before it; "" without one."""
         try:
             return self._ask(method, path, kind, body)
         except ClientError as error:
@@ -158,7 +210,7 @@ class Client:
                 raise
         return self._ask(method, path, kind, body)
 
-    def _ask(self, method: str, path: str, kind: type[Any] | None, body: bytes | None) -> Any:
+    def _ask(self, method: str, path: str, kind: type[Any] | None, body: bytes | None) -> tuple[Any, str]:
         headers = {} if body is None else {"Content-Type": "application/json"}
         if self._bearer.text:
             headers["Authorization"] = f"Bearer {self._bearer.text}"
@@ -173,7 +225,8 @@ class Client:
             where = f"{self._connection.host} port {self._connection.port}"
             detail = self._bearer.without(f"no answer from {where}: {error}")
             raise ClientError(detail, status=503, is_passing=True) from error
-        return _answer(response, content, kind, self._bearer)
+        where = response.headers.get("Location", "").rpartition("/")[2][:ID_MAX]
+        return _answer(response, content, kind, self._bearer), where
 
 
 def _answer(response: http.client.HTTPResponse, content: bytes, kind: type[Any] | None, bearer: Bearer) -> Any:
@@ -181,7 +234,7 @@ def _answer(response: http.client.HTTPResponse, content: bytes, kind: type[Any] 
     status = response.status
     if status < 300:
         try:
-            return None if kind is None else msgspec.json.decode(content, type=kind)
+            return None if kind is None else content if kind is bytes else msgspec.json.decode(content, type=kind)
         except (ValueError, RecursionError) as error:
             detail = f"{status} with something else than an answer of Twinwire"
             raise ClientError(detail, status=502, is_passing=True) from error

@@ -15,6 +15,7 @@ from service.command.output import OutputError, forget_stdout, harmless, is_colo
 from service.command.reaching import connect, reaching, tell
 from service.command.revoke import revoke
 from service.command.tokens import token
+from service.command.trim import trim
 from service.core.errors import TwinwireError
 from service.resources import resource
 from service.settings import Settings
@@ -150,8 +151,8 @@ def tail(
             write_line(_gap(found) if isinstance(found, Gap) else _line(bytes(found)))
 
 
-main.add_command(token)
-main.add_command(revoke)
+for command in (revoke, token, trim):
+    main.add_command(command)
 
 
 class _Shown(msgspec.Struct):

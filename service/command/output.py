@@ -8,6 +8,7 @@ Rule 3: whoever stops reading has had enough, and that is no error.
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,10 +47,20 @@ def write_line(text: str, stream: Any = None) -> None:
     stream = sys.stdout if stream is None else stream
     if stream is None:  # closed before we began
         return
+    _write(f"{text}\n", stream)
+
+
+def _write(text: str, stream: Any) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     with _told():
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
+
+
+def redraw_line(text: str, stream: Any) -> None:
+    """In place of the line that a terminal shows, cut to its width; `text` is harmless."""
+    width, _ = shutil.get_terminal_size()
+    _write(f"\r{text[: width - 1]}\x1b[K", stream)
 
 
 def write_json(text: bytes) -> None:

@@ -38,3 +38,19 @@ class ManualClock:
         self.now += round(seconds * 1000)
         self._seconds += max(0.0, seconds)
         return self.now
+
+
+class StillClock(ManualClock):
+    """The clock of a command; `between` is called at each pause, with how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused: list[float] = []
+
+    def between(self, pauses: int) -> None:
+        """For a test to replace."""
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.advance(seconds)
+        self.between(len(self.paused))

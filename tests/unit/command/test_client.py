@@ -319,3 +319,61 @@ def test_a_token_that_is_said_back_is_not_told(script: Any) -> None:
 
 def test_an_answer_without_content(script: Any) -> None:
     assert Client(script((204, b"")).url).ask("DELETE", "/api/auth/revoke", None, b"{}") is None
+
+
+# trim
+
+ADMIN_PATH = b"/api/topics/trim/0a1b"
+GOES_ON = (202, b'{"state":"running","removed":5,"left":null}', b"Location: /behind/a/proxy/api/topics/trim/0a1b\r\n")
+
+
+def trim_of(client: Client) -> tuple[int, list[tuple[int, int | None]]]:
+    told: list[tuple[int, int | None]] = []
+    return client.trim("a/*", 3, lambda removed, left: told.append((removed, left))), told
+
+
+def test_a_trim_that_is_done_says_how_many_went(script: Any) -> None:
+    server = script((200, b'{"removed":7}'))
+    assert trim_of(Client(server.url)) == (7, [])
+    assert server.asked[0].startswith(b"POST /api/topics/trim ")
+    assert json.loads(server.asked[0].partition(b"\r\n\r\n")[2]) == {"topic": "a/*", "keep": 3}
+
+
+def test_a_trim_is_followed_to_its_end(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a proxy that has put a path before its Location, and a service that does not answer for a moment."""
+    slept: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    said: list[str] = []
+    server = script(
+        GOES_ON,
+        (200, b'{"state":"running","removed":8,"left":4}'),
+        None,
+        (503, b'{"title":"Overloaded","detail":"later"}', PROBLEM + b"Retry-After: 7\r\n"),
+        (200, b'{"state":"done","removed":12,"left":0}'),
+    )
+    assert trim_of(Client(server.url, told=said.append)) == (12, [(5, None), (8, 4), (8, 4), (8, 4)])
+    assert {asked.split()[1] for asked in server.asked[1:]} == {ADMIN_PATH}
+    assert slept == [0.5, 0.5, 1.0, 9.0]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ([GOES_ON, (404, b'{"title":"Not found","detail":"no such trim"}', PROBLEM)], "as after a restart"),
+        ([GOES_ON, (200, b'{"state":"failed","removed":9,"left":1,"reason":"full"}')], "failed after 9 events: full"),
+        ([GOES_ON, (401, b'{"title":"Unauthorized","detail":"gone"}', PROBLEM)], "401 Unauthorized: gone"),
+        ([GOES_ON[:2]], "its Location was lost on the way"),
+        ([(422, b'{"title":"Invalid request","detail":"no filter"}', PROBLEM)], "422 Invalid request: no filter"),
+    ],
+)
+def test_a_trim_that_does_not_end_well_says_so(
+    script: Any, monkeypatch: pytest.MonkeyPatch, answers: list[Any], message: str
+) -> None:
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    with pytest.raises(ClientError, match=message):
+        trim_of(Client(script(*answers).url))
+
+
+def test_what_is_no_json_is_handed_on_as_it_is(script: Any) -> None:
+    assert Client(script((200, b"a 1\n\xff")).url).ask("GET", "/metrics", bytes) == b"a 1\n\xff"

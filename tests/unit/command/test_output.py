@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.command.output import harmless, write_json, write_line
+from service.command.output import harmless, redraw_line, write_json, write_line
 from tests.support.server import ROOT
 
 STEERING = ["\x1b[31m", "\x9b31m", "\x07", "\x7f", "\x85", "\u202e", "\u2066", "\u2028", "\ufeff", "\u200b", "\ud800"]
@@ -51,6 +51,14 @@ def test_json_is_utf_8_in_a_pipe_and_harmless_on_a_terminal(monkeypatch: pytest.
     monkeypatch.setattr(sys, "stdout", terminal)
     write_json(text)
     assert b"\\u009b31m" in terminal.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_is_drawn_anew_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setenv("LINES", "3")
+    stream = io.StringIO()
+    redraw_line("a" * 20, stream)
+    assert stream.getvalue() == f"\r{'a' * 9}\x1b[K"
 
 
 def test_a_stream_that_was_never_open_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
