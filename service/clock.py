@@ -25,3 +25,7 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """The same for a command, which has no event loop."""
+        time.sleep(seconds)

@@ -15,6 +15,7 @@ from service.command.output import OutputError, forget_stdout, harmless, is_colo
 from service.command.reaching import connect, reaching, tell
 from service.command.revoke import revoke
 from service.command.tokens import token
+from service.command.top import top
 from service.command.trim import trim
 from service.core.errors import TwinwireError
 from service.resources import resource
@@ -151,7 +152,7 @@ def tail(
             write_line(_gap(found) if isinstance(found, Gap) else _line(bytes(found)))
 
 
-for command in (revoke, token, trim):
+for command in (revoke, token, top, trim):
     main.add_command(command)
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -61,6 +61,22 @@ def redraw_line(text: str, stream: Any) -> None:
     """In place of the line that a terminal shows, cut to its width; `text` is harmless."""
     width, _ = shutil.get_terminal_size()
     _write(f"\r{text[: width - 1]}\x1b[K", stream)
+
+
+def redraw(lines: Sequence[str], *, first: bool) -> None:
+    """In place of all that the terminal on standard output shows, cut to its size; the lines are harmless.
+
+    What was there `first` is scrolled away, and not lost.
+    """
+    width, height = shutil.get_terminal_size()
+    shown = "".join(f"{line[: width - 1]}\x1b[K\n" for line in lines[: height - 1])
+    scrolled = "\n" * height if first else ""
+    _write(f"{scrolled}\x1b[H{shown}\x1b[J", sys.stdout)
+
+
+def plain(text: str) -> str:
+    """In ASCII, each character as wide as any other: for columns."""
+    return harmless(text).encode("ascii", "backslashreplace").decode()
 
 
 def write_json(text: bytes) -> None:

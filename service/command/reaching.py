@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
+TIMEOUT: Final = 75.0
+"""Seconds that an answer may take: a long poll has 60 of them."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,13 +36,13 @@ def reaching(command: F) -> F:
     )
 
 
-def connect(url: str, token_file: Path | None) -> "Client":
+def connect(url: str, token_file: Path | None, timeout: float = TIMEOUT) -> "Client":
     """A client that tells what it waits out. Raises TwinwireError for a URL, or a token, that is none."""
     from service.command.client import Client
 
     file = str(token_file or "").strip()  # a variable of nothing but white space is empty, and so unset
     bearer = Bearer(os.environ.get(VARIABLE, ""), Path(file) if file else None)
-    return Client(url.strip() or DEFAULT_URL, told=tell, bearer=bearer)
+    return Client(url.strip() or DEFAULT_URL, timeout, told=tell, bearer=bearer)
 
 
 def tell(line: str) -> None:

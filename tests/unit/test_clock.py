@@ -11,3 +11,10 @@ async def test_it_tells_the_time_and_waits() -> None:
     before = clock.monotonic()
     await clock.sleep(0.01)
     assert 0.0099 <= clock.monotonic() - before < 5.0
+
+
+def test_a_command_may_stand_still() -> None:
+    clock = SystemClock()
+    before = clock.monotonic()
+    clock.pause(0.01)
+    assert clock.monotonic() - before >= 0.0099

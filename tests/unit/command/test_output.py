@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.command.output import harmless, redraw_line, write_json, write_line
+from service.command.output import harmless, plain, redraw, redraw_line, write_json, write_line
 from tests.support.server import ROOT
 
 STEERING = ["\x1b[31m", "\x9b31m", "\x07", "\x7f", "\x85", "\u202e", "\u2066", "\u2028", "\ufeff", "\u200b", "\ud800"]
@@ -59,6 +59,15 @@ def test_what_is_drawn_anew_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPat
     stream = io.StringIO()
     redraw_line("a" * 20, stream)
     assert stream.getvalue() == f"\r{'a' * 9}\x1b[K"
+    monkeypatch.setattr(sys, "stdout", stream := io.StringIO())
+    redraw(["b" * 20, "c", "d", "e"], first=True)
+    redraw(["f"], first=False)
+    drawn = f"\x1b[H{'b' * 9}\x1b[K\nc\x1b[K\n\x1b[J"
+    assert stream.getvalue() == f"\n\n\n{drawn}\x1b[Hf\x1b[K\n\x1b[J"
+
+
+def test_plain_text_has_a_place_for_each_character() -> None:
+    assert plain("a\x1b漢é") == "a\\u001b\\u6f22\\xe9"
 
 
 def test_a_stream_that_was_never_open_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
