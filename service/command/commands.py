@@ -1,16 +1,17 @@
-"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`, `token`, `revoke`.
+"""The command: `twinwire serve`, `migrate`, `publish`, `tail`, `check`, and those that have a module of their own.
 
 Each command imports what it runs when it is called, so that `twinwire publish` does not load a server.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 import msgspec
 
+from service.command.backup import backup, restore, verify
+from service.command.flags import of_config, of_database, settings
 from service.command.output import OutputError, forget_stdout, harmless, is_coloured, write_json, write_line
 from service.command.reaching import connect, reaching, tell
 from service.command.revoke import revoke
@@ -19,31 +20,7 @@ from service.command.top import top
 from service.command.trim import trim
 from service.core.errors import TwinwireError
 from service.resources import resource
-from service.settings import Settings
 from service.version import __version__
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _settings(**flags: Any) -> Settings:
-    """The environment, overridden by the flags that were given. Raises ConfigError with what is wrong."""
-    return Settings.read({name: value for name, value in flags.items() if value is not None})
-
-
-def _database(command: F) -> F:
-    return click.option("--database", type=click.Path(path_type=Path), help="SQLite file; twinwire.db by default.")(
-        command
-    )
-
-
-def _config(command: F) -> F:
-    return click.option(
-        "--config",
-        "config_file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default=None,
-        help="Hypercorn's configuration; the packaged hypercorn.toml by default.",
-    )(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,8 +35,8 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="Address to listen on; 127.0.0.1 by default.")
 @click.option("--port", type=int, help="Port; 8000 by default, 0 takes a free one.")
-@_database
-@_config
+@of_database
+@of_config
 def serve(host: str | None, port: int | None, database: Path | None, config_file: Path | None) -> None:
     """Migrate the database and serve until SIGTERM or Ctrl-C."""
     import os
@@ -69,21 +46,21 @@ def serve(host: str | None, port: int | None, database: Path | None, config_file
     from service.operations.logs import configure_logs
     from service.server.serve import run
 
-    settings = _settings(host=host, port=port, database=database)
-    configure_logs(settings.operations.log_level, settings.operations.log_format, SystemClock().monotonic)
+    given = settings(host=host, port=port, database=database)
+    configure_logs(given.operations.log_level, given.operations.log_format, SystemClock().monotonic)
     warn_of_unknown(os.environ)
-    run(settings, config_file or resource("hypercorn.toml"))
+    run(given, config_file or resource("hypercorn.toml"))
 
 
 @main.command()
-@_database
+@of_database
 def migrate(database: Path | None) -> None:
     """Bring the database up to date, without serving."""
     from service.log.sqlite.files import real_path
     from service.log.sqlite.lock import FileLock
     from service.log.sqlite.migrate import migrate as apply
 
-    path = real_path(_settings(database=database).log.database)
+    path = real_path(settings(database=database).log.database)
     with FileLock(path):
         applied = apply(path, resource("migrations"))
     for migration in applied:
@@ -92,13 +69,13 @@ def migrate(database: Path | None) -> None:
 
 
 @main.command()
-@_database
-@_config
+@of_database
+@of_config
 def check(database: Path | None, config_file: Path | None) -> None:
     """Check settings, configuration and migrations, without starting anything."""
     from service.command.check import check as look
 
-    for line in look(_settings(database=database), config_file or resource("hypercorn.toml")):
+    for line in look(settings(database=database), config_file or resource("hypercorn.toml")):
         write_line(harmless(line))
 
 
@@ -152,7 +129,7 @@ def tail(
             write_line(_gap(found) if isinstance(found, Gap) else _line(bytes(found)))
 
 
-for command in (revoke, token, top, trim):
+for command in (backup, restore, revoke, token, top, trim, verify):
     main.add_command(command)
 
 

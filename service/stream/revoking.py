@@ -49,6 +49,15 @@ class _Stored(msgspec.Struct):
     kind: str = ""
 
 
+def revocation_of_all(before: int) -> Draft:
+    """Every token that was issued until then, in Unix ms: for a log that nobody serves."""
+    return _draft("all", {"name": "", "before": before, "grace": 0.0})
+
+
+def _draft(type: str, data: Mapping[str, Any]) -> Draft:
+    return Draft(TOPIC, type, msgspec.json.encode(data).decode(), None)
+
+
 class Revoker:
     """`start` before anybody is let in, `close` before the bus."""
 
@@ -109,7 +118,7 @@ class Revoker:
         return True
 
     async def _publish(self, type: str, data: Mapping[str, Any]) -> None:
-        receipt = await self._bus.publish([Draft(TOPIC, type, msgspec.json.encode(data).decode(), None)])
+        receipt = await self._bus.publish([_draft(type, data)])
         await self._bus.reach(receipt.offsets[0])
         await self._read()
 

@@ -48,13 +48,14 @@ static const struct faults *faults(int fd) {
 }
 
 /* The files that share the small disk. */
-static const char *const ENDS[] = {".db", ".db-wal", ".db-shm", ".db.ballast"};
+static const char *const ENDS[] = {".db", ".db-wal", ".db-shm", ".db.ballast", ".db.twinwire-part"};
+enum { KINDS = sizeof ENDS / sizeof *ENDS };
 
 /* What they take, whose name without its end is the first `stem` characters of `path`, which has room for more. */
 static long long used(char *path, size_t stem) {
     struct stat found;
     long long size = 0;
-    for (int n = 0; n < 4; n++) {
+    for (int n = 0; n < KINDS; n++) {
         strcpy(path + stem, ENDS[n]);
         if (stat(path, &found) == 0) size += found.st_size;
     }
@@ -69,7 +70,7 @@ static int is_full(int fd, long long end) {
     ssize_t size = readlink(link, path, sizeof path - 32);
     if (size < 0) return 0;
     path[size] = 0;
-    for (int n = 0; n < 4; n++) {
+    for (int n = 0; n < KINDS; n++) {
         size_t length = strlen(ENDS[n]);
         if ((size_t)size < length || strcmp(path + size - length, ENDS[n]) != 0) continue;
         struct stat found;

@@ -19,7 +19,10 @@ from service.apps.projects.settings import ProjectsSettings
 from service.clock import SystemClock
 from service.command import bearer
 from service.core import limits, words
+from service.log.sqlite.backup import JOURNAL_BYTES
+from service.log.sqlite.database import WRITE_TIMEOUT
 from service.log.sqlite.jobs import QUEUE_EVENTS
+from service.log.sqlite.upkeep import UNDONE_PAUSE, WAL_BUSY_BYTES, WAL_IDLE_BYTES
 from service.settings import ServerSettings, Settings, StreamSettings, every_setting
 from service.version import __version__
 from service.web.openapi import describe
@@ -139,6 +142,10 @@ def test_example_of_retention_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> N
         ("docs/deployment.md", f"`TWINWIRE_HEARTBEAT` ({DEFAULTS.stream.heartbeat:g} s)"),
         ("docs/deployment.md", f"`TWINWIRE_GRACE` ({DEFAULTS.server.grace:g} s)"),
         ("docs/deployment.md", f"accept bodies of {limits.REQUEST_MAX >> 20} MiB"),
+        ("docs/deployment.md", f"while the service's journal is over {JOURNAL_BYTES >> 20} MiB"),
+        ("docs/deployment.md", f"holds {WAL_IDLE_BYTES >> 20} MiB and nobody publishes, or {WAL_BUSY_BYTES >> 20} MiB"),
+        ("docs/deployment.md", f"tried again after up to {UNDONE_PAUSE[1]:g} s"),
+        ("docs/deployment.md", f"A publish waits {WRITE_TIMEOUT:g} s for its lock"),
     ],
 )
 def test_bound_is_the_one_of_the_code(document: str, text: str) -> None:

@@ -49,6 +49,9 @@ class Connection(Protocol):
     def in_transaction(self) -> bool: ...
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ..., /) -> Cursor: ...
     def set_progress_handler(self, handler: Callable[[], bool] | None, n: int) -> None: ...
+    def backup(
+        self, target: "Connection", *, pages: int = ..., progress: Callable[[int, int, int], None] | None = ...
+    ) -> None: ...
     def close(self) -> None: ...
 
 
@@ -71,7 +74,12 @@ replay's time. The standard library's module has no such parameter."""
 
 _READER_CACHE_KIB: Final = 8 * 1024
 _WRITER_CACHE_KIB: Final = 16 * 1024
+_COPY_CACHE_KIB: Final = 64 * 1024
+"""Of a database that is filled: its index by topic is written all over."""
 _FULL: Final = {13, 778, 4874}  # SQLITE_FULL, and SQLITE_IOERR_WRITE and _SHMSIZE: quota or file size limit
+_FULL_TEXT: Final = "disk is full"
+"""In what SQLite says of the first, where a driver leaves the code out: of a copy of pages."""
+
 _IOERR: Final = 10  # SQLITE_IOERR without the extended code, which pysqlite3 does not ask for
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What a system call says of a full disk, a quota, a limit of a file's size."""
@@ -106,7 +114,8 @@ def library_is_affected(version: tuple[int, ...]) -> bool:
 def explain(error: BaseException, path: Path) -> TwinwireError:
     """What a driver error means for the operator, in one line."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code in _FULL or (code == _IOERR and _has_no_room(path)):
+    is_full = code in _FULL or (code is None and _FULL_TEXT in str(error))
+    if is_full or (code == _IOERR and _has_no_room(path)):
         return StorageFullError(f"no space left for the database {path}")
     meaning = _MEANINGS.get(code & 0xFF if isinstance(code, int) else -1)
     if meaning is None and "file is not a database" in str(error):
@@ -200,8 +209,12 @@ def wait_little(connection: WriterConnection) -> None:
 
 def connect_reader(path: Path) -> Connection:
     """A connection that can't write, for one thread at a time."""
+    return _connect_read_only(path)
+
+
+def _connect_read_only(path: Path, more: str = "") -> Connection:
     connection: Connection = driver.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
+        f"{path.absolute().as_uri()}?mode=ro{more}",
         uri=True,
         timeout=BUSY_TIMEOUT,
         isolation_level=None,
@@ -210,6 +223,43 @@ def connect_reader(path: Path) -> Connection:
     )
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+    return connection
+
+
+def connect_still(path: Path) -> Connection:
+    """As `connect_reader`; a file that nobody has open is read without a trace.
+
+    Else SQLite would leave a journal beside a backup, or need a folder that can be written. Who has it open has one.
+    """
+    if any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-shm", "-journal")):
+        return connect_reader(path)
+    return _connect_read_only(path, "&immutable=1")
+
+
+def connect_copy(path: Path, source: Path) -> WriterConnection:
+    """A database that is nobody else's yet, to be filled from another one, `source`, which is only read.
+
+    It has no journal and is not synced: whoever fills it throws it away if anything fails, and syncs it in the end.
+    """
+    connection: WriterConnection = driver.connect(
+        path.absolute().as_uri(), uri=True, timeout=BUSY_TIMEOUT, isolation_level=None
+    )
+    try:
+        connection.execute("ATTACH ? AS source", (f"{source.absolute().as_uri()}?mode=ro",))
+        (page_size,) = connection.execute("PRAGMA source.page_size").fetchone()
+        connection.execute(f"PRAGMA main.page_size = {int(page_size)}")
+        connection.execute("PRAGMA main.journal_mode = OFF")
+        connection.execute("PRAGMA main.synchronous = OFF")
+        connection.execute(f"PRAGMA main.cache_size = -{_COPY_CACHE_KIB}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_alone(path: Path) -> WriterConnection:
+    """A database that is nobody else's yet; one file again whenever it is closed."""
+    connection: WriterConnection = driver.connect(str(path), timeout=BUSY_TIMEOUT, isolation_level=None)
     return connection
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.core.errors import MigrationError
+from service.core.errors import MigrationError, StorageError
 from service.log.sqlite.database import (
     Connection,
     WriterConnection,
@@ -130,6 +130,25 @@ def unapplied(database: Path, folder: Path) -> int:
             return len(pending(connection, load(folder)) if tables else load(folder))
         finally:
             connection.close()
+
+
+def check_ours(connection: Connection, called: Path, folder: Path, schema: str = "main") -> list[Migration]:
+    """What is yet to apply to a database of ours, called so, which need not be up to date.
+
+    Raises StorageError for one that is not ours, or not whole; MigrationError if it is newer than this program.
+    """
+    listed = f"SELECT name FROM {schema}.sqlite_schema WHERE type = 'table'"  # noqa: S608 - a literal
+    tables = {name for (name,) in connection.execute(listed)}
+    if missing := sorted({"migrations", "log", "topics", "events"} - tables):
+        raise StorageError(f"{called} is no database of Twinwire: it has no table {missing[0]}")
+    migrations = load(folder)
+    try:
+        todo = pending(connection, migrations)
+    except MigrationError as error:
+        raise MigrationError(f"{called}: {error.detail}") from error
+    if len(todo) == len(migrations):
+        raise StorageError(f"{called} is not whole: no migration is recorded in it, as in a copy that was not finished")
+    return todo
 
 
 def check_current(database: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from service.core.cursor import EPOCH_ALPHABET
-from service.log.sqlite.database import Durability, WriterConnection
+from service.log.sqlite.database import Connection, Durability, WriterConnection
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -42,6 +42,19 @@ def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
     )
     head = max((max(topic.head, topic.floor) for topic in registry), default=0)
     return Opened(epoch, head, time, registry)
+
+
+def forget_epoch(connection: Connection) -> None:
+    """Whoever opens this database next gives it a new epoch, as after a run that may have lost commits.
+
+    For a copy: others have seen events that it has not, and the offsets of these will be given out again.
+    """
+    connection.execute("UPDATE main.log SET boot = '', clean = 0")
+
+
+def has_forgotten(boot: str, clean: int) -> bool:
+    """Whether a database is one of those."""
+    return not boot and not clean
 
 
 def _read_topics(connection: WriterConnection, counted: int) -> TopicRegistry:

@@ -192,4 +192,6 @@ def test_the_name_of_a_database_is_shown_whatever_it_is(tmp_path: Path, encoding
 def test_version_and_help() -> None:
     assert __version__ in run("--version").output
     shown = run("-h").output
-    assert all(name in shown for name in ("serve", "migrate", "publish", "tail", "check"))
+    assert all(
+        name in shown for name in ("serve", "migrate", "tail", "check", "backup", "restore", "verify", "trim", "top")
+    )

@@ -104,6 +104,13 @@ def test_a_full_disk_is_told_apart(path: Path, connections: Callable[[Any], Any]
     assert explained.retry_after
 
 
+def test_a_full_disk_is_known_by_its_words_where_there_is_no_code(path: Path) -> None:
+    """As of pages that are copied; another error without a code is none of the disk's."""
+    full = explain(driver.OperationalError("database or disk is full"), path)
+    assert isinstance(full, StorageFullError)
+    assert not isinstance(explain(driver.OperationalError("no such table: a"), path), StorageFullError)
+
+
 async def test_a_corrupt_file_is_explained(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(100)

@@ -1,0 +1,191 @@
+"""Whether a database is whole: the file, the chain of each topic's events, the floors and the counts.
+
+What is held against each other:
+
+    the file     SQLite's own check of every page and index; every event's topic is there
+    the chain    an event names the one before it on its topic (`prev`): it is the one that is kept before it, or, for
+                 the first that is kept, one that has gone by the topic's floor. Else events are missing
+    the floors   no event is kept at or below its topic's floor
+    the counts   what is saved of each topic, its number of events, their bytes and its newest, is what there is of it
+                 up to the offset that the log says is counted
+"""
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from service.log.sqlite.backup import Told
+from service.log.sqlite.database import Connection, connect_still, driver, explain, explained
+from service.log.sqlite.migrate import check_ours, load
+from service.log.sqlite.opening import has_forgotten
+
+FAULTS_MAX: Final = 20
+"""Told of each kind; a page that is gone may make thousands."""
+
+STEP: Final = 10_000
+"""Events between two words on how far it is."""
+
+_EVENTS: Final = "SELECT offset, topic, prev, length(CAST(data AS BLOB)) FROM events ORDER BY offset"
+_SPAN: Final = """
+SELECT count(*), coalesce(min(offset), 0), coalesce(max(offset), 0),
+coalesce((SELECT time FROM events ORDER BY offset DESC LIMIT 1), 0) FROM events
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found. `first`, `last` and `head` are offsets: of the events that are kept, and of the log."""
+
+    epoch: str | None
+    """None in a log that was never opened."""
+    is_copy: bool
+    """It gets another epoch when it is opened."""
+    events: int
+    topics: int
+    first: int
+    last: int
+    head: int
+    newest: int
+    """The time of the last one, in Unix milliseconds; 0 if there is none."""
+    migrations: int
+    waiting: int
+    """Migrations that it has, and that a start would apply."""
+    faults: tuple[str, ...]
+    """A line for each; none if all is well."""
+
+
+def verify(path: Path, folder: Path, told: Told, called: Path | None = None) -> Verified:
+    """Look at the database in `path`, called `called` if that is not its name. `folder` has the migrations.
+
+    Raises StorageError if it is no database of ours, or can't be read at all; MigrationError if it is a newer one.
+    """
+    called = called or path
+    with explained(called):
+        connection = connect_still(path)
+        try:
+            connection.execute("BEGIN")  # one look, also at a log that is in use
+            waiting = len(check_ours(connection, called, folder))
+            log = connection.execute("SELECT epoch, boot, clean, counted FROM log").fetchone()
+            epoch, boot, clean, counted = log or (None, "", 1, 0)
+            told("checking the file", 0, 0)
+            faults = _collected(called, lambda: _file_faults(connection))
+            events, first, last, newest = connection.execute(_SPAN).fetchone()
+            topics = _Topics(connection)
+            if log is None and (events or len(topics)):
+                faults.append("the log has no row of its own, as a copy that was not finished")
+            faults += _collected(called, lambda: topics.faults(counted, first, last, told))
+            floor = max(topics.floor, default=0)
+            heads = max(topics.head, default=0)
+        finally:
+            connection.close()
+    return Verified(
+        epoch=epoch,
+        is_copy=log is not None and has_forgotten(boot, clean),
+        events=events,
+        topics=len(topics),
+        first=first,
+        last=last,
+        head=max(last, floor, heads),
+        newest=newest,
+        migrations=len(load(folder)) - waiting,
+        waiting=waiting,
+        faults=tuple(faults),
+    )
+
+
+def _collected(called: Path, look: Callable[[], Iterator[str]]) -> list[str]:
+    """What a look finds, the first of it; that it can't look is a fault too."""
+    found: list[str] = []
+    try:
+        for fault in look():
+            if len(found) == FAULTS_MAX:
+                found.append("and more of the kind")
+                break
+            found.append(fault)
+    except driver.Error as error:
+        found.append(explain(error, called).detail)
+    return found
+
+
+def _file_faults(connection: Connection) -> Iterator[str]:
+    for (line,) in connection.execute(f"PRAGMA integrity_check({FAULTS_MAX + 1})"):
+        if line != "ok":
+            yield f"SQLite: {line}"
+    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+        yield f"row {row} of {table} is of a row of {parent} that is not there"
+
+
+class _Topics:
+    """What is saved of each topic, and what is found of it, by number: a million of them take 64 MiB."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.floor = array("q")
+        self.head = array("q")
+        self._count = array("q")
+        self._bytes = array("q")
+        self._has_hole = False
+        """Their numbers are not 1, 2, 3, ..."""
+        for number, (id, floor, head, count, size) in enumerate(
+            connection.execute("SELECT id, floor, head, count, bytes FROM topics ORDER BY id"), 1
+        ):
+            self._has_hole = self._has_hole or id != number
+            for column, value in ((self.floor, floor), (self.head, head), (self._count, count), (self._bytes, size)):
+                column.append(value)
+
+    def __len__(self) -> int:
+        return len(self.floor)
+
+    def faults(self, counted: int, first: int, last: int, told: Told) -> Iterator[str]:
+        if self._has_hole:
+            yield "the topics are not numbered 1, 2, 3, ...: a start would refuse them"
+            return
+        nothing = bytes(8 * (len(self) + 1))
+        newest, heads, counts, sizes = (array("q", nothing) for _ in range(4))
+        total = last - first + 1 if last else 0
+        for number, (offset, topic, prev, size) in enumerate(self._connection.execute(_EVENTS)):
+            if number % STEP == 0:
+                told("checking events", offset - first, total)
+            if not 0 < topic <= len(self):
+                yield f"event {offset} is on a topic that is not there"
+                continue
+            before, newest[topic] = newest[topic], offset
+            if (fault := self._fault(offset, topic, prev, before)) is not None:
+                yield fault
+            if offset <= counted:
+                heads[topic] = offset
+                counts[topic] += 1
+                sizes[topic] += size
+        told("checking events", total, total)
+        yield from self._miscounted(heads, counts, sizes)
+
+    def _fault(self, offset: int, topic: int, prev: int, before: int) -> str | None:
+        """What is wrong with an event, if anything; `before` is the one kept before it, 0 for none."""
+        floor = self.floor[topic - 1]
+        if offset <= floor:
+            return f"event {offset} is kept, and the floor of {self._name(topic)} is {floor}"
+        if before and prev < before:
+            return f"event {offset} on {self._name(topic)} says that it follows {prev}, and {before} lies between them"
+        if prev > max(before, floor):
+            return f"event {prev} on {self._name(topic)} is missing, which {offset} follows"
+        return None
+
+    def _miscounted(self, heads: "array[int]", counts: "array[int]", sizes: "array[int]") -> Iterator[str]:
+        for index, (floor, head, count, size) in enumerate(
+            zip(self.floor, self.head, self._count, self._bytes, strict=True)
+        ):
+            topic = index + 1
+            wanted: tuple[tuple[str, Any, Any], ...] = (
+                ("events", count, counts[topic]),
+                ("bytes", size, sizes[topic]),
+                ("the newest at", head, heads[topic] if counts[topic] else max(head, floor)),
+            )
+            for what, saved, found in wanted:
+                if saved != found:
+                    yield f"of {self._name(topic)} is saved: {what} {saved}; and there is: {found}"
+
+    def _name(self, topic: int) -> str:
+        (name,) = self._connection.execute("SELECT name FROM topics WHERE id = ?", (topic,)).fetchone()
+        return str(name)
