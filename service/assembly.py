@@ -214,6 +214,7 @@ class Assembly:
                 policies=settings.log.retention,
                 retention_interval=settings.log.retention_interval,
                 max_topics=settings.limits.max_topics,
+                disk_reserve=settings.log.disk_reserve,
             )
             undo.push_async_callback(log.close)
             clock.not_before(log.health().newest)
@@ -270,10 +271,18 @@ class Assembly:
         way = "ahead of" if doubt > 0 else "behind"
         return f"the clock is {abs(doubt):.0f} s {way} the time that has passed: set it, or POST /api/clock/confirm"
 
+    def _disk(self) -> str:
+        health = self.log.health()
+        if not health.is_reserved:
+            return "ok"
+        left = f"{health.free_bytes:,} bytes of the disk are left, of {health.reserve_bytes:,} that are kept free"
+        return f"{left}: publishing is refused until there is room"
+
     async def checks(self) -> dict[str, str]:
         """Each condition of readiness by name: "ok", or what is wrong."""
         return {
             "log": self.log.health().failure or "ok",
+            "disk": self._disk(),
             "migrations": await asyncio.to_thread(self._check_migrations),
             "descriptors": "ok" if not self.descriptors.is_exhausted else "no descriptor is left for connections",
             "clock": self._clock(),

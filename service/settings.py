@@ -141,6 +141,12 @@ class LogSettings(_Room):
         (), description='JSON list of {"topics", "max_age" s, "max_count", "max_bytes"}; empty keeps everything.'
     )
     retention_interval: float = Field(60.0, gt=0, description="Seconds between two passes of retention.")
+    disk_reserve: int = Field(
+        256 << 20,
+        ge=0,
+        description="Bytes of the disk that publishing leaves free: below, it is 503, and reads and trims go on. 0 for"
+        " none.",
+    )
 
     _decoded = field_validator("retention", mode="before")(_decode)
 

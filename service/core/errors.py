@@ -22,6 +22,7 @@
     │   ├── DrainingError        503  1012  retry
     │   ├── OverloadedError      503  1013  retry
     │   └── StorageFullError     503  1013  retry
+    │       └── ReserveError     503  1013  retry  what is left of the disk is kept for making room
     ├── UnsupportedError         501
     ├── StorageError             500  1011  the database can't be used; says why
     │   ├── StorageDownError     503  1013  retry  it can't be trusted at the moment
@@ -270,6 +271,12 @@ class OverloadedError(UnavailableError):
 class StorageFullError(UnavailableError):
     title = "Storage full"
     retry_after = 10.0
+
+
+class ReserveError(StorageFullError):
+    """The disk is not full yet: what is left is kept for removing events, and for whoever reads."""
+
+    title = "Storage nearly full"
 
 
 class StorageError(TwinwireError):

@@ -200,6 +200,12 @@ class Health:
     """Set aside for a full disk, so that events can be removed on it."""
     ballast_spent: int = 0
     """How often that was needed, since it was opened."""
+    free_bytes: int = 0
+    """Of the disk, a moment ago."""
+    reserve_bytes: int = 0
+    """Of it, that publishing leaves."""
+    is_reserved: bool = False
+    """Whether nothing more is taken for that."""
 
 
 @dataclass(frozen=True, slots=True)

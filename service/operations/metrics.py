@@ -47,6 +47,9 @@ class ServiceMetrics(Collector):
         set_aside = "Set aside for removing events from a full disk; 0 while it is spent, or none could be made."
         yield GaugeMetricFamily("twinwire_log_ballast_bytes", set_aside, health.ballast_bytes)
         yield CounterMetricFamily("twinwire_log_ballast_spent", "How often that was needed.", health.ballast_spent)
+        yield GaugeMetricFamily("twinwire_disk_free_bytes", "Bytes of the disk that are free.", health.free_bytes)
+        kept = "Of those, what publishing leaves: below, it is 503."
+        yield GaugeMetricFamily("twinwire_disk_reserve_bytes", kept, health.reserve_bytes)
         yield GaugeMetricFamily("twinwire_commit_seconds", "Duration of the last commit.", health.commit_seconds)
         yield CounterMetricFamily("twinwire_commits", "Group commits.", health.commits)
         yield CounterMetricFamily("twinwire_events_published", "Events committed.", bus.published)

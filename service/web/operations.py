@@ -22,8 +22,8 @@ from service.web.json import answer, fresh, read
 
 _TAG: Final = "operations"
 _LISTING: Final = Parameters("topic", "after", "limit")
-_TOLD: Final = frozenset({"clock"})
-"""Checks that are no reason to send clients elsewhere."""
+_TOLD: Final = frozenset({"clock", "disk"})
+"""Checks that are no reason to send clients elsewhere: whoever reads is served."""
 _KEEP_MAX: Final = 1 << 53
 """Events that a trim may keep; beyond, a JSON number is no integer to everybody (RFC 8259, 6)."""
 

@@ -324,6 +324,9 @@ async def test_f11_a_disk_that_fails_is_told_and_used_again(serve: Serve, disk: 
 SMALL = 6_144
 """KiB of a disk: two thirds of it are left beside the ballast."""
 
+NO_RESERVE = {"TWINWIRE_DISK_RESERVE": "0"}
+"""The disk is to be full to the last byte."""
+
 
 async def fill_up(url: str) -> int:
     """Publish until nothing is taken any more, large or small; returns how many were."""
@@ -350,7 +353,7 @@ async def ballast(url: str) -> tuple[float, float]:
 
 async def test_f16_room_can_be_made_on_a_full_disk(serve: Serve, disk: Disk) -> None:
     disk.set(room=SMALL)
-    server = serve(**disk.environment)
+    server = serve(**disk.environment, **NO_RESERVE)
     url = server.url
     try:
         assert (await ballast(url))[0] > 0
@@ -387,7 +390,7 @@ async def test_f16_room_can_be_made_on_a_full_disk(serve: Serve, disk: Disk) -> 
 async def test_f16_retention_makes_room_on_a_full_disk_by_itself(serve: Serve, disk: Disk) -> None:
     disk.set(room=SMALL)
     rule = '[{"topics":"t/*","max_count":3}]'
-    server = serve(**disk.environment, TWINWIRE_RETENTION=rule, TWINWIRE_RETENTION_INTERVAL="3")
+    server = serve(**disk.environment, **NO_RESERVE, TWINWIRE_RETENTION=rule, TWINWIRE_RETENTION_INTERVAL="3")
     try:
         await fill_up(server.url)
 
@@ -401,7 +404,7 @@ async def test_f16_retention_makes_room_on_a_full_disk_by_itself(serve: Serve, d
 
 async def test_f16_a_service_starts_on_a_full_disk_and_is_read(serve: Serve, disk: Disk) -> None:
     disk.set()
-    server = serve(**disk.environment)
+    server = serve(**disk.environment, **NO_RESERVE)
     await api.publish_many(server.url, "t", ["x" * 1_000] * 100)
     assert server.stop() == 0
     folder = server.database.parent
@@ -425,3 +428,67 @@ async def test_f16_a_ballast_that_cannot_be_made_stops_nobody(serve: Serve, tmp_
     assert (await publish(server.url)).status == 201
     assert (await ballast(server.url))[0] == 0
     assert server.log.read_text().count("ballast_not_made") == 1
+
+
+# F17: the disk fills
+
+RESERVED = 16_384
+"""KiB of a disk, half of which is kept."""
+
+BATCH = [{"topic": "t", "type": "log", "data": "x" * 10_000}] * 20
+"""Of those, 30 reach the reserve, and do not fill the disk, however late that is noticed."""
+
+
+async def left(url: str) -> float:
+    """Bytes of the disk, as the service has seen them last."""
+    lines = (await request(url, "GET", "/metrics")).text.splitlines()
+    found = dict(line.split() for line in lines if line.startswith("twinwire_disk"))
+    return float(found["twinwire_disk_free_bytes"])
+
+
+async def test_f17_publishing_ends_before_the_disk_is_full_and_begins_again_by_itself(serve: Serve, disk: Disk) -> None:
+    disk.set(room=RESERVED)
+    server = serve(**disk.environment, TWINWIRE_DISK_RESERVE=str(RESERVED * 512))
+    url = server.url
+
+    async def is_refused() -> bool:
+        nonlocal refused
+        refused = await publish(url)
+        return refused.status == 503
+
+    async def is_taken() -> bool:
+        return (await publish(url)).status == 201
+
+    try:
+        refused = await publish(url)
+        for _ in range(30):
+            await request(url, "POST", "/api/events", json_body=BATCH)
+        await until(is_refused, "refused")
+        assert refused.header("retry-after") == "10"
+        assert "TWINWIRE_DISK_RESERVE" in refused.json()["detail"]
+        assert await left(url) > RESERVED * 256, "a quarter of it is free"
+        disk.set(room=RESERVED - 3_072)  # others take some: it is no question of a journal's length any more
+        ready = await request(url, "GET", "/api/ready")
+        assert (ready.status, ready.json()["checks"]["log"]) == (200, "ok")
+        assert "bytes of the disk are left" in ready.json()["checks"]["disk"]
+        assert len((await api.read(url, topic="t", after="earliest", limit=5))["events"]) == 5, "reads go on"
+        answer = await request(url, "POST", "/api/topics/trim", json_body={"topic": "t", "keep": 10})
+        assert answer.json()["removed"] > 400
+        await until(is_taken, "taken, into what the trim has freed")
+        assert (await ballast(url))[1] == 0
+        server.kill9()
+        server.start()
+        assert await is_taken(), "a start finds what is free inside"
+        disk.set(room=2 * RESERVED)
+
+        async def is_well() -> bool:
+            return bool((await request(url, "GET", "/api/ready")).json()["checks"]["disk"] == "ok")
+
+        await until(is_well, "room on the disk")
+        assert (await publish(url)).status == 201
+    finally:
+        disk.set()
+    told = server.log.read_text()
+    assert told.count("disk_reserve_reached") == 2  # once a start
+    assert told.count("disk_reserve_left") == 1
+    assert "log_failed" not in told

@@ -13,6 +13,7 @@ USUAL: Final[dict[str, Any]] = {
     "policies": (),
     "retention_interval": 60.0,
     "max_topics": 1_000_000,
+    "disk_reserve": 0,
 }
 """Options of `open_log`."""
 

@@ -93,7 +93,7 @@ class SQLiteEventLog:
         return WINDOW
 
     def health(self) -> Health:
-        writer, failed = self.writer, self.upkeep.failure
+        writer, room, failed = self.writer, self.writer.room, self.upkeep.failure
         failure = None if failed is None else failed.detail
         return Health(
             failure,
@@ -101,8 +101,11 @@ class SQLiteEventLog:
             writer.last_commit_seconds,
             self.upkeep.wal_bytes,
             writer.time,
-            writer.room.ballast,
-            writer.room.spent,
+            room.ballast,
+            room.spent,
+            room.free,
+            room.reserve,
+            room.is_reserved,
         )
 
     def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
@@ -170,12 +173,13 @@ async def open_log(
     policies: Sequence[Policy],
     retention_interval: float,
     max_topics: int,
+    disk_reserve: int,
 ) -> SQLiteEventLog:
-    """Open a migrated database at its real path; `retention_interval` in seconds.
+    """Open a migrated database at its real path; `retention_interval` in seconds, `disk_reserve` in bytes.
 
     Raises StorageError if it can't be used.
     """
-    open = partial(_open, path, clock, durability, policies, retention_interval, max_topics)
+    open = partial(_open, path, clock, durability, policies, retention_interval, max_topics, disk_reserve)
     try:
         return await open()
     except StorageFullError:
@@ -191,6 +195,7 @@ async def _open(
     policies: Sequence[Policy],
     retention_interval: float,
     max_topics: int,
+    disk_reserve: int,
 ) -> SQLiteEventLog:
     with explained(path):
         files = DatabaseFiles(path)
@@ -200,7 +205,7 @@ async def _open(
             await on_thread(connection, wait_little)
             opened.registry.max_topics = max_topics
             files.learn()
-            room = Room(files)
+            room = Room(files, disk_reserve)
             await on_thread(connection, lambda _: room.open())
             return SQLiteEventLog(connection, files, room, opened, policies, retention_interval, clock)
         except BaseException:

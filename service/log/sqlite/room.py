@@ -1,7 +1,14 @@
-"""Room on the disk, and the ballast: a file beside the database that a full disk may spend, so that room can be made.
+"""Room on the disk: the reserve that publishing leaves, and the ballast, which a full disk may spend, so that room can
+be made.
 
-To remove events takes room first, for the journal. On a disk that is full to the last byte nothing could be removed,
-and nothing would ever change. So two megabytes are set aside while there is room.
+Nobody's publish should be the one that fills the disk: the journal of whoever removes events, and the database's own
+upkeep, need room too. So once less than the reserve is left, what is published has to fit into pages that the database
+has free, as a trim leaves them; its file does not grow. Reading, trims and retention go on as ever, and so do the
+service's own events, such as a revocation. Others can fill the disk all the same.
+
+The ballast is a file beside the database for when they did. To remove events takes room first, for the journal. On a
+disk that is full to the last byte nothing could be removed, and nothing would ever change. So two megabytes are set
+aside while there is room.
 
     ballast  the file           publishes
     whole    BALLAST_BYTES      are taken until the disk is full
@@ -16,6 +23,9 @@ process, by the empty file.
 Once it is spent, the first thing that needs room is what the journal holds and the database's file has no place for
 yet. So on a disk that is nearly full the journal is kept short, and what would make it long has to fit in twice.
 
+How much is free is asked by `look`, about once a second, and not for a publish unless it is a large one and there is
+little left; the reserve is larger than what a second brings.
+
 Who runs where. All but `look` and the figures is for the writer's thread, which decides on whatever is written.
 """
 
@@ -27,8 +37,9 @@ from typing import Final, TypeVar
 
 import structlog
 
-from service.core.errors import StorageFullError
+from service.core.errors import ReserveError, StorageFullError
 from service.core.event import Draft
+from service.core.topics import is_own
 from service.log.sqlite.database import NO_ROOM, WriterConnection, checkpoint, driver, explain
 from service.log.sqlite.files import DatabaseFiles
 
@@ -41,7 +52,7 @@ SPARE: Final = 1 << 20
 """Bytes that stay free beside it, for the journal: a small disk is not filled with ballast."""
 
 LOW_BYTES: Final = 64 << 20
-"""Free, below which the disk is nearly full: twice the journal of a busy writer."""
+"""Free beyond the reserve, below which the disk is nearly full: twice the journal of a busy writer."""
 
 JOURNAL_BYTES: Final = 1 << 20
 """Of the journal then, beyond which it is emptied after the commit that made it so."""
@@ -62,10 +73,15 @@ logger = structlog.get_logger(__name__)
 
 
 class Room:
-    """Of one database. `open` it before anything is served."""
+    """Of one database. `open` it before anything is served. `reserve` is in bytes; 0 for none."""
 
-    def __init__(self, files: DatabaseFiles) -> None:
+    def __init__(self, files: DatabaseFiles, reserve: int = 0) -> None:
         self._files = files
+        self.reserve: Final = reserve
+        self.free = 0
+        """Bytes of the disk, at the last look that could tell."""
+        self.is_reserved = False
+        """Whether that is less than the reserve; it takes a little more than that to be lifted."""
         self._name: Final = f"{files.path}{_SUFFIX}"
         self.ballast = 0
         """Bytes of it."""
@@ -87,14 +103,24 @@ class Room:
     def look(self) -> bool:
         """See how much is free; whether the ballast should be made. Some microseconds, on any thread."""
         free = self._free()
-        self.is_low = free < LOW_BYTES
+        if free is None:  # the folder is not where it was, which others notice
+            self.is_low = True
+            return False
+        self.free = free
+        self.is_low = free < self.reserve + LOW_BYTES
+        is_reserved = free < self.reserve + (SPARE if self.is_reserved else 0)
+        if is_reserved != self.is_reserved:
+            self.is_reserved = is_reserved
+            tell = logger.warning if is_reserved else logger.info
+            tell("disk_reserve_reached" if is_reserved else "disk_reserve_left", free=free, reserve=self.reserve)
         return not self.ballast and not self._is_given_up and free >= BALLAST_BYTES + SPARE
 
-    def _free(self) -> int:
+    def _free(self) -> int | None:
+        """None if nobody can tell."""
         try:
             found = os.statvfs(self._files.path.parent)
         except OSError:
-            return 0
+            return None
         return found.f_bavail * found.f_frsize
 
     # On the writer's thread
@@ -161,16 +187,19 @@ class Room:
         return True
 
     def admit(self, connection: WriterConnection, drafts: Sequence[Draft] = ()) -> None:
-        """Raises StorageFullError if there is no room for these."""
+        """Raises StorageFullError if there is no room for these: ReserveError if it is kept for others."""
         size = sum([len(draft.data.encode()) + EVENT_BYTES for draft in drafts])
-        if self.is_spent:
-            (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
-            (page,) = connection.execute("PRAGMA page_size").fetchone()
-            has_room = pages * page >= 2 * size + SLACK
+        if self.is_spent or self.is_reserved:
+            has_room = _fits_into_free_pages(connection, size)
         else:
-            has_room = size <= LARGE or self._free() >= 2 * size + LARGE
-        if not has_room:
+            has_room = size <= LARGE or (self._free() or 0) >= self.reserve + 2 * size + LARGE
+        if has_room:
+            return
+        if self.is_spent or not self.reserve:
             raise StorageFullError(f"no space left for the database {self._files.path}")
+        if not all(is_own(draft.topic) for draft in drafts):
+            reserve = f"of the disk {self.reserve:,} bytes are kept (TWINWIRE_DISK_RESERVE)"
+            raise ReserveError(f"{reserve}, and {self.free:,} are left: trim, or make room")
 
     def tidy(self, connection: WriterConnection) -> None:
         """Empty the journal if it is due. What was committed is safe in it, so a failure is nobody's."""
@@ -181,6 +210,12 @@ class Room:
                 self._next_empty = size + JOURNAL_BYTES  # not at each commit, where another program reads
                 if checkpoint(connection):
                     self._next_empty = JOURNAL_BYTES
+
+
+def _fits_into_free_pages(connection: WriterConnection, size: int) -> bool:
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    return bool(pages * page >= 2 * size + SLACK)
 
 
 def on_full_disk(database: Path, work: Callable[[], T]) -> T:

@@ -27,7 +27,8 @@ WAL_BUSY_BYTES: Final = 32 << 20
 """A checkpoint runs when the writer is idle and the WAL holds the first, or in any case at the second."""
 
 LOOK_INTERVAL: Final = 0.75
-"""Seconds between two questions to the log whether it is well, and, after a failure, whether it is well again."""
+"""Seconds between two looks at the disk's room, and two questions to the log whether it is well, and, after a failure,
+whether it is well again."""
 
 UNDONE_PAUSE: Final = (0.5, 16.0)
 """Seconds until a checkpoint is tried again that another program's reading has stopped: at first, and at most."""
@@ -97,10 +98,10 @@ class Upkeep:
             await asyncio.sleep(UPKEEP_INTERVAL)
             now = self._clock.monotonic()
             try:
-                if room.look():
-                    await self._writer.run(lambda _: room.make())
                 if now >= next_look:
                     next_look = now + LOOK_INTERVAL
+                    if room.look():
+                        await self._writer.run(lambda _: room.make())
                     await self.look()
                 await self.checkpoint()
             except TwinwireError:  # it is the writer's failure by then, which is told below

@@ -9,6 +9,7 @@ Rule 2: commit, then the head, then the listeners, then the answers. Nobody hear
 Rule 3: a fault of one request is its own. A fault of the disk is everybody's: those in the commit learn it at once,
 and whoever comes after it is refused at the door, until a `probe` has found the log well again, so that nobody waits
 for a lock that somebody else has just waited for in vain. Not so on a full disk, which may have room for a small one.
+What the reserve of a disk keeps out (`room.py`) is no fault at all.
 
 Rule 4: nothing is acknowledged that is in a file which nobody will find (`files.py`).
 
@@ -48,6 +49,7 @@ import aiosqlite
 
 from service.core.errors import (
     OverloadedError,
+    ReserveError,
     StorageDownError,
     StorageFullError,
     TwinwireError,
@@ -329,7 +331,7 @@ class Writer:
             if is_disks(error):
                 self.failure = explained
             return explained
-        if isinstance(error, StorageDownError | StorageFullError):
+        if isinstance(error, StorageDownError | StorageFullError) and not isinstance(error, ReserveError):
             self.failure = error
         return error
 

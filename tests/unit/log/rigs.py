@@ -229,14 +229,16 @@ OpenRig = Callable[..., Awaitable[SQLiteRig]]
 class Parts:
     """The parts of a log, put together without its maintenance, for tests that look at one of them."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, opened: Opened, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, connection: aiosqlite.Connection, opened: Opened, clock: Clock, disk_reserve: int
+    ) -> None:
         self.path = path
         self.connection = connection
         self.registry = opened.registry
         self.heard: list[list[Event]] = []
         self.files = files = DatabaseFiles(path)
         files.learn()
-        self.room = Room(files)
+        self.room = Room(files, disk_reserve)
         self.room.open()
         head = opened.head, opened.time
         self.writer = Writer(connection, files, self.room, self.registry, head, self.heard.append, clock)
@@ -245,10 +247,10 @@ class Parts:
         self.cutter = RangeCutter(self.writer, self.registry, self.trimmer)
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock) -> "Parts":
+    async def open(cls, path: Path, clock: Clock, disk_reserve: int = 0) -> "Parts":
         migrate(path, resource("migrations"))
         connection = await connect(lambda: connect_writer(path))
-        return cls(path, connection, await on_thread(connection, read_opened, "full"), clock)
+        return cls(path, connection, await on_thread(connection, read_opened, "full"), clock, disk_reserve)
 
     @property
     def head(self) -> int:

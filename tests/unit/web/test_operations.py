@@ -43,7 +43,7 @@ async def test_ready_names_each_check(app: TwinwireApp) -> None:
     assert answer.status == 200
     assert answer.json() == {
         "ready": True,
-        "checks": dict.fromkeys(("log", "migrations", "descriptors", "clock", "draining"), "ok"),
+        "checks": dict.fromkeys(("log", "disk", "migrations", "descriptors", "clock", "draining"), "ok"),
     }
     assert answer.headers["cache-control"] == "no-store"
 
@@ -59,6 +59,15 @@ async def test_not_ready_while_the_disk_is_full(app: TwinwireApp, assembly: Asse
     assembly.log.writer.failure = StorageFullError("no space left")
     answer = await call(app, "GET", "/api/ready")
     assert (answer.status, answer.json()["checks"]["log"]) == (503, "no space left")
+
+
+async def test_a_disk_below_its_reserve_is_told_and_readers_are_sent_here(app: TwinwireApp, assembly: Assembly) -> None:
+    room = assembly.log.writer.room
+    room.is_reserved, room.free = True, 1_000
+    answer = await call(app, "GET", "/api/ready")
+    assert (answer.status, answer.json()["ready"]) == (200, True)
+    assert answer.json()["checks"]["disk"].startswith("1,000 bytes of the disk are left, of 268,435,456")
+    assert answer.json()["checks"]["log"] == "ok"
 
 
 async def test_metrics_have_names_to_rely_on(app: TwinwireApp, assembly: Assembly) -> None:

@@ -1,15 +1,17 @@
-"""The ballast: made of blocks, spent by who makes room, made again; and what is published meanwhile."""
+"""The ballast: made of blocks, spent by who makes room, made again; the reserve; and what is published meanwhile."""
 
 import contextlib
 import errno
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from service.core.errors import StorageError, StorageFullError
+from service.core.errors import ReserveError, StorageError, StorageFullError
+from service.core.event import Draft
 from service.log.sqlite import room
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.room import BALLAST_BYTES, LARGE, LOW_BYTES, SPARE, Room, on_full_disk, spend
@@ -233,3 +235,111 @@ async def test_it_is_there_when_the_log_is_opened_again(parts: Parts, clock: Man
     again = await Parts.open(parts.path, clock)
     assert again.room.ballast == BALLAST_BYTES, "this disk has room"
     await again.close()
+
+
+# The reserve
+
+RESERVE = 100 << 20
+
+
+@pytest.fixture
+async def reserving(tmp_path: Path, clock: ManualClock, free: SimpleNamespace) -> AsyncIterator[Parts]:
+    """A log that leaves RESERVE bytes of the disk, which has plenty."""
+    parts = await Parts.open(tmp_path / "reserving.db", clock, RESERVE)
+    yield parts
+    await parts.close()
+
+
+def test_the_reserve_is_reached_at_its_bound_and_left_a_little_above(tmp_path: Path, free: SimpleNamespace) -> None:
+    one = Room(DatabaseFiles(tmp_path / "a.db"), RESERVE)
+    found = []
+    for bytes in (RESERVE, RESERVE - 1, RESERVE + SPARE - 1, RESERVE + SPARE, RESERVE):
+        free.f_bavail = bytes
+        one.look()
+        found.append(one.is_reserved)
+        assert one.free == bytes
+    assert found == [False, True, True, False, False]
+
+
+def test_without_a_reserve_nothing_is_kept(tmp_path: Path, free: SimpleNamespace) -> None:
+    one = Room(DatabaseFiles(tmp_path / "a.db"))
+    free.f_bavail = 0
+    one.look()
+    assert (one.is_reserved, one.is_low) == (False, True)
+
+
+def test_a_disk_that_nobody_can_ask_is_not_said_to_be_below_it(
+    tmp_path: Path, free: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Room(DatabaseFiles(tmp_path / "a.db"), RESERVE)
+    one.look()
+    known = one.free
+
+    def gone(path: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "statvfs", gone)
+    assert not one.look()
+    assert (one.is_reserved, one.is_low, one.free) == (False, True, known)
+
+
+async def test_within_the_reserve_nothing_is_published_and_the_log_is_well(
+    reserving: Parts, free: SimpleNamespace
+) -> None:
+    assert (await reserving.writer.append(drafts("a", 1))).fresh
+    free.f_bavail = RESERVE - 1
+    reserving.room.look()
+    with pytest.raises(ReserveError, match="TWINWIRE_DISK_RESERVE") as caught:
+        await reserving.writer.append(drafts("a", 1))
+    assert (caught.value.status, caught.value.retry_after) == (503, 10.0)
+    assert reserving.writer.failure is None, "it is not the log's fault, which is ready for all the rest"
+    await reserving.writer.probe()
+    free.f_bavail = RESERVE + SPARE
+    reserving.room.look()
+    assert (await reserving.writer.append(drafts("a", 1))).offsets == (2,)
+
+
+async def test_within_the_reserve_a_trim_makes_room_in_the_file_which_does_not_grow(
+    reserving: Parts, free: SimpleNamespace
+) -> None:
+    large = drafts("a", 1, data=f'"{"x" * 100_000}"')
+    for _ in range(10):
+        await reserving.writer.append(large)
+    await reserving.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = reserving.path.stat().st_size
+    free.f_bavail = RESERVE - 1
+    reserving.room.look()
+    with pytest.raises(ReserveError):
+        await reserving.writer.append(large)
+    topic = reserving.registry.get("a")
+    assert topic is not None
+    assert await reserving.trimmer.to_count(topic, 1) == 9
+    published = 0
+    with contextlib.suppress(ReserveError):
+        while published < 20:
+            await reserving.writer.append(large)
+            published += 1
+    assert 2 < published < 9
+    assert (await reserving.sql("PRAGMA page_count"))[0][0] * 4_096 == size
+    assert reserving.writer.journal_bytes <= 2 * room.JOURNAL_BYTES
+    assert (reserving.room.is_spent, reserving.room.spent) == (False, 0), "the ballast is for a disk that is full"
+
+
+async def test_the_services_own_events_are_taken_within_the_reserve(reserving: Parts, free: SimpleNamespace) -> None:
+    """Whoever's token is revoked has no use for a full disk."""
+    free.f_bavail = RESERVE - 1
+    reserving.room.look()
+    assert (await reserving.writer.append([Draft("twinwire/revoked", "jti", "{}")])).fresh
+    with pytest.raises(ReserveError):
+        await reserving.writer.append([Draft("twinwire/revoked", "jti", "{}"), Draft("a", "log", "1")])
+
+
+async def test_a_large_publish_does_not_break_into_the_reserve(reserving: Parts, free: SimpleNamespace) -> None:
+    large = drafts("a", 1, data=f'"{"x" * 2 * LARGE}"')
+    free.f_bavail = RESERVE + 5 * LARGE
+    reserving.room.look()
+    with pytest.raises(ReserveError):
+        await reserving.writer.append(large)
+    assert reserving.writer.failure is None
+    free.f_bavail = RESERVE + 6 * LARGE
+    assert (await reserving.writer.append(large)).fresh
