@@ -12,7 +12,10 @@ EVERY_ANSWER: Final[tuple[Header, ...]] = (
 (Fetch, "Cross-Origin-Resource-Policy")."""
 
 _PREFLIGHT: Final[tuple[Header, ...]] = (
-    (b"access-control-allow-headers", b"content-type, idempotency-key, last-event-id, authorization, x-twinwire-fetch"),
+    (
+        b"access-control-allow-headers",
+        b"content-type, idempotency-key, last-event-id, authorization, x-twinwire-fetch, traceparent",
+    ),
     (b"access-control-max-age", b"3600"),
 )
 

@@ -83,16 +83,21 @@ class EventBus:
     # Publishing
 
     async def publish(
-        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+        self,
+        drafts: Sequence[Draft],
+        also: Sequence[Statement] = (),
+        guards: Sequence[Guard] = (),
+        traceparent: str | None = None,
     ) -> Receipt:
         """Append, together with `also` and if `guards` hold; returns once it is on disk and live subscribers have it.
+        The events carry `traceparent`.
 
         Raises GuardError, StorageFullError, OverloadedError, UnavailableError, UnsupportedError or StorageError: then
         nothing was published.
         """
         self._publishing += 1
         try:
-            return await self._log.append(drafts, also, guards)
+            return await self._log.append(drafts, also, guards, traceparent)
         finally:
             self._publishing -= 1
 

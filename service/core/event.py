@@ -69,8 +69,17 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
         return self
 
 
-Row = tuple[int, str, str, int, int, str]
-"""The columns of an Event, without being one: a replay makes frames of them, and has no use for the names."""
+PlainRow = tuple[int, str, str, int, int, str]
+TracedRow = tuple[int, str, str, int, int, str, str | None]
+Row = PlainRow | TracedRow
+"""The columns of an Event, without being one: a replay makes frames of them, and has no use for the names.
+
+The last is left out by a log of which no event carries a trace; all rows of a page have it or none. To read a column
+that is always null would be a twentieth of a replay.
+"""
+
+PLAIN: Final = 6
+"""Columns of a row without it."""
 
 OFFSET: Final = 0
 TOPIC: Final = 1
@@ -91,7 +100,7 @@ class Event(NamedTuple):
 
     `offset` counts from 1 over the whole log; `time` is Unix milliseconds, never smaller than the event's
     before it; `prev` is the offset of the event before this one on the same topic, 0 for its first;
-    `data` is JSON text on one line.
+    `data` is JSON text on one line; `traceparent` is the W3C trace context of its publisher's request, if that had one.
     """
 
     offset: int
@@ -100,3 +109,4 @@ class Event(NamedTuple):
     time: int
     prev: int
     data: str
+    traceparent: str | None = None

@@ -155,7 +155,7 @@ class Page(NamedTuple):
     @property
     def events(self) -> list[Event]:
         """The rows with the names of their columns; made anew each time."""
-        return list(map(Event._make, self.rows))
+        return [Event(*row) for row in self.rows]
 
 
 class Receipt(NamedTuple):
@@ -255,9 +255,14 @@ class EventLog(Protocol):
         """From memory, or nearly so: it is asked at every look at the service's readiness."""
 
     async def append(
-        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+        self,
+        drafts: Sequence[Draft],
+        also: Sequence[Statement] = (),
+        guards: Sequence[Guard] = (),
+        traceparent: str | None = None,
     ) -> Receipt:
-        """Commit, if all guards hold. Statements also run for drafts that repeat an earlier key.
+        """Commit, if all guards hold. Statements also run for drafts that repeat an earlier key. Each of the new
+        events carries `traceparent`.
 
         Raises GuardError (one did not hold), StorageFullError, OverloadedError (too much waits, or it would make a
         topic too many), UnavailableError (the log is closed), UnsupportedError (no such ability) or StorageError:

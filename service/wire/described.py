@@ -20,6 +20,7 @@ from service.core.limits import (
     WAIT_MAX,
 )
 from service.core.topics import FILTER_PATTERN, TOPIC_PATTERN
+from service.core.trace import TRACEPARENT_PATTERN
 from service.core.words import GapReason
 from service.openapi import (
     BOOLEAN,
@@ -142,7 +143,10 @@ def _event_paths() -> dict[str, Any]:
         "Publish one event, an array or NDJSON: all of it or nothing",
         {201: answer("On disk.", published), 200: answer("Nothing of it was new: the first ids.", published)},
         problems=(*WRITING, 403),
-        parameters=[header("Idempotency-Key", "The key of a single event.", ref("Key"))],
+        parameters=[
+            header("Idempotency-Key", "The key of a single event.", ref("Key")),
+            header("traceparent", "W3C Trace Context: the events carry it. One that is not valid is none.", STRING),
+        ],
         body={
             JSON: {"schema": {"oneOf": [ref("Draft"), ref("Drafts")]}},
             NDJSON: {"schema": {**STRING, "description": "One draft a line."}},
@@ -182,6 +186,11 @@ def _texts() -> dict[str, Schema]:
             "not": {"enum": sorted(RESERVED_TYPES)},
             "examples": ["log"],
         },
+        "Traceparent": {
+            **STRING,
+            "description": "W3C Trace Context of its publisher's request, if that had one.",
+            "pattern": whole(TRACEPARENT_PATTERN),
+        },
         "Key": {
             **STRING,
             "description": f"Idempotency key, 1-{KEY_MAX} bytes: a repeat on the same topic returns the first id.",
@@ -199,8 +208,10 @@ def _values() -> dict[str, Schema]:
             "type": ref("EventType"),
             "time": {**STRING, "format": "date-time"},
             "prev": nullable(ref("Cursor")),
+            "traceparent": ref("Traceparent"),
             "data": {"description": "Any JSON value."},
         },
+        optional=("traceparent",),
         description="A stored fact. `prev` is the cursor of the event before it on its topic.",
     )
     draft = record(

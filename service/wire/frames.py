@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
-from service.core.event import OFFSET, TYPE, Event, Row
+from service.core.event import OFFSET, PLAIN, TYPE, Event, Row
 from service.core.time import Moments
 from service.core.words import ControlType
 
@@ -18,7 +18,7 @@ POSITIONED: Final[frozenset[ControlType]] = frozenset({"connection", "gap", "cau
 
 
 class EventText:
-    """Events as JSON text. Topic and type need no escaping by their alphabets, and `data` is JSON already."""
+    """Events as JSON text. Topic, type and trace need no escaping by their alphabets, and `data` is JSON already."""
 
     def __init__(self, epoch: str) -> None:
         self.epoch = epoch
@@ -28,16 +28,33 @@ class EventText:
         return self.many((event,))[0]
 
     def many(self, rows: Sequence[Row]) -> list[str]:
-        """One comprehension over the columns: a replay spends its time here."""
+        """One comprehension over the columns: a replay spends its time here. All rows are alike."""
         epoch, moments = self.epoch, self._moments
+        found: Any = rows  # whose first one tells the columns, which the type checker can't follow
+        if not rows or len(rows[0]) == PLAIN:
+            return [
+                f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
+                f'"time":"{moments[time]}","prev":"{epoch}-{prev}","data":{data}}}'
+                if prev
+                else f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
+                f'"time":"{moments[time]}","prev":null,"data":{data}}}'
+                for offset, topic, type, time, prev, data in found
+            ]
         return [
             f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
             f'"time":"{moments[time]}","prev":"{epoch}-{prev}","data":{data}}}'
-            if prev
+            if prev and trace is None
             else f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
-            f'"time":"{moments[time]}","prev":null,"data":{data}}}'
-            for offset, topic, type, time, prev, data in rows
+            f'"time":"{moments[time]}","prev":{self._cursor(prev)},{_member(trace)}"data":{data}}}'
+            for offset, topic, type, time, prev, data, trace in found
         ]
+
+    def _cursor(self, offset: int) -> str:
+        return f'"{self.epoch}-{offset}"' if offset else "null"
+
+
+def _member(trace: str | None) -> str:
+    return "" if trace is None else f'"traceparent":"{trace}",'
 
 
 def control_json(type: ControlType, fields: Mapping[str, Any]) -> str:

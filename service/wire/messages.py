@@ -24,6 +24,7 @@ class ClientMessage(msgspec.Struct, gc=False):
     topic: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"")
     key: str | None = None
+    traceparent: str | None = None
     token: str | None = None
 
 

@@ -14,6 +14,7 @@ from service.bus.bus import EventBus
 from service.core.errors import TwinwireError, unforeseen
 from service.core.event import Draft, check_key
 from service.core.limits import REQUEST_MAX
+from service.core.trace import read_traceparent
 from service.log.base import Receipt
 from service.stream.asgi import Receive, Scope, Send
 from service.wire.bodies import Bodies, Body
@@ -69,7 +70,7 @@ class PublishWire:
         if single:
             drafts = [_with_header_key(drafts[0], request.header(b"idempotency-key"))]
         self._gate.check_still(caller, Act.CHANGE)  # the body may have taken its time
-        receipt: Receipt = await self._bus.publish(drafts)
+        receipt: Receipt = await self._bus.publish(drafts, traceparent=_traceparent(request))
         epoch = self._bus.epoch
         if single:
             text = f'{{"id":"{epoch}-{receipt.offsets[0]}"}}'
@@ -91,6 +92,12 @@ class PublishWire:
             if len(allowed) % LOOK == 0:
                 await asyncio.sleep(0)
         return None
+
+
+def _traceparent(request: Request) -> str | None:
+    """Of its trace. A header that is no good is as good as none, and of several none counts (W3C, 3.2)."""
+    found = request.fields(b"traceparent")
+    return read_traceparent(found[0]) if len(found) == 1 else None
 
 
 def _with_header_key(draft: Draft, key: str | None) -> Draft:

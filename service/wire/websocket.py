@@ -22,6 +22,7 @@ from service.core.errors import (
 from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
 from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_count, check_pattern
+from service.core.trace import check_traceparent
 from service.log.base import Turn
 from service.stream.asgi import Message, Receive, Scope, Send
 from service.stream.ending import Ending, ending_of
@@ -256,18 +257,19 @@ class _Session:
             missing = "topic" if message.topic is None else "type" if message.type is None else "data"
             raise InvalidError(f"publish needs {missing}", field=missing)
         draft = self._wire.reader.draft(message.topic, message.type, message.data, message.key)
+        traceparent = None if message.traceparent is None else check_traceparent(message.traceparent)
         self._wire.gate.check_publish(self._stream.peer.caller, Act.CHANGE, draft.topic)
         if self._publishing is None:
             self._publishing = set()
         while len(self._publishing) >= PUBLISHING_MAX:
             await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(self._commit(draft, short_ref(message.ref)))
+        task = asyncio.create_task(self._commit(draft, short_ref(message.ref), traceparent))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
-    async def _commit(self, draft: Any, ref: Any) -> None:
+    async def _commit(self, draft: Any, ref: Any, traceparent: str | None) -> None:
         try:
-            receipt = await self._wire.bus.publish([draft])
+            receipt = await self._wire.bus.publish([draft], traceparent=traceparent)
             await self._stream.reply("reply", {"ref": ref, "id": self._wire.bus.cursor(receipt.offsets[0])})
         except TwinwireError as error:
             await self._problem(error, ref)

@@ -35,6 +35,8 @@ export interface WireEvent<T = unknown, Type extends string = string> {
   readonly time: string;
   /** The cursor of the event before this one on the same topic; null for the topic's first. */
   readonly prev: Cursor | null;
+  /** W3C Trace Context of the publisher's request, if that had one. */
+  readonly traceparent?: string;
   readonly data: T;
 }
 

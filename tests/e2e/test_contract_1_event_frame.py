@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.e2e.conftest import Serve
 from tests.support import api
 from tests.support.clients import TRANSPORTS, Transport, open_stream
 from tests.support.frames import Frame, array_items, data_text
@@ -68,6 +69,23 @@ async def test_1_every_wire_carries_the_same_text(url: str) -> None:
     texts = await first_texts(url, topic)
     assert len(texts) == 5
     assert len(set(texts.values())) == 1, texts
+
+
+async def test_1_a_trace_comes_on_every_wire_and_not_in_data(serve: Serve) -> None:
+    """1, `traceparent`: that of the publisher's request, before `data`; also after a restart."""
+    server = serve()
+    topic, trace = api.unique("trace"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = {"traceparent": trace}
+    draft = {"topic": topic, "type": "log", "data": {"n": 1}}
+    assert (await request(server.url, "POST", "/api/events", json_body=draft, headers=headers)).status == 201
+    texts = await first_texts(server.url, topic)
+    assert len(set(texts.values())) == 1, texts
+    server.kill9()
+    server.start()
+    assert await first_texts(server.url, topic) == texts
+    event = json.loads(texts["sse"])
+    assert list(event) == ["id", "topic", "type", "time", "prev", "traceparent", "data"]
+    assert (event["traceparent"], event["data"]) == (trace, {"n": 1})
 
 
 @pytest.mark.parametrize(

@@ -288,7 +288,17 @@ RESOURCE_BODIES: Final = st.one_of(
 _LATIN: Final = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20)
 HEADERS: Final = st.dictionaries(
     st.sampled_from(
-        ["content-type", "last-event-id", "idempotency-key", "origin", "host", "accept", "x-odd", "cookie"]
+        [
+            "content-type",
+            "last-event-id",
+            "idempotency-key",
+            "traceparent",
+            "origin",
+            "host",
+            "accept",
+            "x-odd",
+            "cookie",
+        ]
     ),
     st.one_of(
         _LATIN,

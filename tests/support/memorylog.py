@@ -64,6 +64,7 @@ class _Job:
     drafts: Sequence[Draft]
     also: Sequence[Statement]
     guards: Sequence[Guard]
+    traceparent: str | None
     done: "asyncio.Future[Receipt]"
 
 
@@ -124,7 +125,11 @@ class MemoryEventLog:
         return TopicPage(found, names[limit - 1] if len(names) > limit else None)
 
     async def append(
-        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+        self,
+        drafts: Sequence[Draft],
+        also: Sequence[Statement] = (),
+        guards: Sequence[Guard] = (),
+        traceparent: str | None = None,
     ) -> Receipt:
         if self._closed:
             raise UnavailableError("the log is closed")
@@ -134,7 +139,7 @@ class MemoryEventLog:
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._commit)
-        job = _Job(drafts, also, guards, loop.create_future())
+        job = _Job(drafts, also, guards, traceparent, loop.create_future())
         self._waiting.append(job)
         return await job.done
 
@@ -163,7 +168,7 @@ class MemoryEventLog:
             if row != guard.expected:
                 return GuardError("what this depends on is not so any more", row=row)
         disk.time = max(disk.time, self._clock.unix_ms())
-        planned = self._plan(job.drafts, new)
+        planned = self._plan(job, new)
         assigned: dict[str, Value] = {f"offset_{n}": event.offset for n, event in enumerate(planned)}
         table = dict(disk.table)
         try:
@@ -177,21 +182,22 @@ class MemoryEventLog:
             self._keep(draft, event, new)
         return Receipt(tuple(event.offset for event in planned), len(new) > before or not job.drafts)
 
-    def _plan(self, drafts: Sequence[Draft], new: list[Event]) -> list[Event]:
+    def _plan(self, job: _Job, new: list[Event]) -> list[Event]:
         """The event of each draft, which may be one that is there: nothing is written yet."""
         disk = self.disk
         head = new[-1].offset if new else disk.head
         heads: dict[str, int] = {}
         keyed: dict[tuple[str, str | None], Event] = {}
         planned: list[Event] = []
-        for draft in drafts:
+        for draft in job.drafts:
             topic, type, data, key = draft.topic, draft.type, draft.data, draft.key
             event = keyed.get((topic, key))
             if key and event is None and (topic, key) in disk.keys:
                 event = Event(disk.keys[topic, key], topic, type, 0, 0, data)
             if event is None:
                 head += 1
-                event = Event(head, topic, type, disk.time, heads.get(topic, disk.heads.get(topic, 0)), data)
+                prev = heads.get(topic, disk.heads.get(topic, 0))
+                event = Event(head, topic, type, disk.time, prev, data, job.traceparent)
                 heads[topic] = head
             if key:
                 keyed[topic, key] = event

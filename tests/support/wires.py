@@ -38,7 +38,7 @@ class OffsetText:
         return tuple(int(frame) for frame in frames)
 
     def page(self, rows: Sequence[Row]) -> tuple[int, ...]:
-        return self.join([self.frame(Event._make(row)) for row in rows])
+        return self.join([self.frame(Event(*row)) for row in rows])
 
 
 class Sink:

@@ -23,7 +23,14 @@ _INSERT: Final = """
 INSERT INTO events (offset, topic, prev, time, type, data, key)
 SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?2)
 """
+_INSERT_TRACED: Final = """
+INSERT INTO events (offset, topic, prev, time, type, data, key, traceparent)
+SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each(?2)
+"""
+"""For a commit in which at least one event carries a trace: it takes longer, and most carry none."""
 _INSERT_TOPICS: Final = "INSERT INTO topics (id, name) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
+_MARK_TRACED: Final = "UPDATE log SET traced = 1"
 _FIND_KEYS: Final = """
 SELECT value ->> 0, value ->> 2, offset
 FROM json_each(?) CROSS JOIN events ON events.topic = value ->> 1 AND events.key = value ->> 2
@@ -46,6 +53,8 @@ class Append:
     done: "asyncio.Future[Receipt]"
     works: int = 0
     """How many works came before it, since the writer began: none of them is passed."""
+    traceparent: str | None = None
+    """Of all its events."""
     has_keys: bool = field(init=False)
     is_plain: bool = field(init=False)
     """It needs nothing but its events inserted."""
@@ -67,6 +76,12 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     type: str
     data: str
     key: str | None
+
+
+class _TracedRow(_Row, array_like=True, gc=False):
+    """The same with one more. A row without it has nothing at that place, which is NULL."""
+
+    traceparent: str
 
 
 class _Sought(msgspec.Struct, array_like=True, gc=False):
@@ -98,6 +113,8 @@ class Commit:
         """One for each append, in their order."""
         self._rows: list[_Row] = []
         """The events once more, as they are inserted."""
+        self._is_traced = False
+        """Whether any of them carries a trace."""
         self._growth: dict[str, _Growth] = {}
         """By topic: what these events do to it."""
         self._fresh: list[Topic] = []
@@ -114,8 +131,8 @@ class Commit:
         """
         has_room = sum([len(append.drafts) for append in appends]) <= self._registry.room
         if has_room and all([append.is_plain for append in appends]):  # noqa: C419 - as above
-            self.answers = [Receipt(self._assign(append.drafts), True) for append in appends]
-            if not self._fresh and self._size() <= INSERT_BYTES:
+            self.answers = [Receipt(self._assign(append.drafts, append.traceparent), True) for append in appends]
+            if not self._fresh and not self._is_first_traced and self._size() <= INSERT_BYTES:
                 self._insert(connection)
                 return
             appends = ()
@@ -155,7 +172,7 @@ class Commit:
 
     def _add(self, connection: WriterConnection, append: Append) -> Receipt:
         if not append.has_keys:
-            return Receipt(self._assign(append.drafts), True)
+            return Receipt(self._assign(append.drafts, append.traceparent), True)
         offsets: list[int] = []
         fresh = False
         self._find_keys(connection, append.drafts)
@@ -165,7 +182,7 @@ class Commit:
             offset = known.get(key) if key else None
             if offset is None:
                 fresh = True
-                (offset,) = self._assign((draft,))
+                (offset,) = self._assign((draft,), append.traceparent)
                 if key:
                     known[key] = offset
             offsets.append(offset)
@@ -178,7 +195,7 @@ class Commit:
         for name, key, offset in connection.execute(_FIND_KEYS, (_json(sought),)):
             self._keys.setdefault(name, {})[key] = offset
 
-    def _assign(self, drafts: Sequence[Draft]) -> tuple[int, ...]:
+    def _assign(self, drafts: Sequence[Draft], traceparent: str | None) -> tuple[int, ...]:
         """Give the drafts their offsets; few steps a draft, since a busy publisher waits for this thread."""
         time, known, events, rows = self.time, self._growth, self.events, self._rows
         first = self.head + 1
@@ -186,12 +203,16 @@ class Commit:
             name, type, data = draft.topic, draft.type, draft.data
             growth = known.get(name) or self._grow(name)
             prev = growth.head
-            events.append(new_tuple(Event, (offset, name, type, time, prev, data)))
-            rows.append(_Row(offset, growth.topic.id, prev, type, data, draft.key))
+            events.append(new_tuple(Event, (offset, name, type, time, prev, data, traceparent)))
+            if traceparent is None:
+                rows.append(_Row(offset, growth.topic.id, prev, type, data, draft.key))
+            else:
+                rows.append(_TracedRow(offset, growth.topic.id, prev, type, data, draft.key, traceparent))
             growth.head = offset
             growth.count += 1
             growth.bytes += len(data) if data.isascii() else len(data.encode())
         self.head += len(drafts)
+        self._is_traced = self._is_traced or traceparent is not None
         return tuple(range(first, self.head + 1))
 
     def _grow(self, name: str) -> _Growth:
@@ -205,10 +226,17 @@ class Commit:
     def _insert(self, connection: WriterConnection) -> None:
         if self._fresh:
             connection.execute(_INSERT_TOPICS, (_json([(topic.id, topic.name) for topic in self._fresh]),))
-        rows = self._rows
+        rows, insert = self._rows, _INSERT_TRACED if self._is_traced else _INSERT
         step = len(rows) if (size := self._size()) <= INSERT_BYTES else max(1, len(rows) * INSERT_BYTES // size)
+        if self._is_first_traced:
+            connection.execute(_MARK_TRACED)
         for start in range(0, len(rows), step or 1):
-            connection.execute(_INSERT, (self.time, _json(rows[start : start + step])))
+            connection.execute(insert, (self.time, _json(rows[start : start + step])))
+
+    @property
+    def _is_first_traced(self) -> bool:
+        """Whether readers have to be told of traces from now on."""
+        return self._is_traced and not self._registry.is_traced
 
     def _size(self) -> int:
         """Bytes of the events' data."""
@@ -219,6 +247,7 @@ class Commit:
     def take_over(self) -> None:
         """The registry follows the disk, in one step."""
         self._registry.add_new(self._fresh)
+        self._registry.is_traced = self._registry.is_traced or self._is_traced
         grown = self._growth.values()
         for growth in grown:
             topic = growth.topic

@@ -130,11 +130,15 @@ class SQLiteEventLog:
         return TopicPage([topic.stats for topic in found], next)
 
     async def append(
-        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+        self,
+        drafts: Sequence[Draft],
+        also: Sequence[Statement] = (),
+        guards: Sequence[Guard] = (),
+        traceparent: str | None = None,
     ) -> Receipt:
         if not drafts and not also and not guards:
             return Receipt((), False)
-        return await self.writer.append(drafts, also, guards)
+        return await self.writer.append(drafts, also, guards, traceparent)
 
     async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
         with explained(self._path):

@@ -27,12 +27,13 @@ class Opened:
 
 def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
     """Read what there is, and mark the log as open. On the writer's thread, before it has jobs."""
-    log = connection.execute("SELECT epoch, boot, clean, counted FROM log").fetchone()
-    epoch, boot, clean, counted = log or ("", "", 1, 0)
+    log = connection.execute("SELECT epoch, boot, clean, counted, traced FROM log").fetchone()
+    epoch, boot, clean, counted, traced = log or ("", "", 1, 0, 0)
     current_boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
     if log is None or _may_have_lost(boot, clean, current_boot):
         epoch = "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(8))
     registry = _read_topics(connection, counted)
+    registry.is_traced = bool(traced)
     newest = connection.execute("SELECT time FROM events ORDER BY offset DESC LIMIT 1").fetchone()
     (time,) = newest or (0,)
     connection.execute(

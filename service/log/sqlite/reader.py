@@ -27,14 +27,15 @@ _COMPARISONS: Final = 100_000
 """Segments compared in one such step, some milliseconds: for filters that are hard to match it is a shorter one."""
 
 _ONE_TOPIC: Final = """
-SELECT offset, {name}, type, time, prev, data FROM events INDEXED BY events_topic
+SELECT offset, {name}, type, time, prev, data{trace} FROM events INDEXED BY events_topic
 WHERE topic = {topic} AND offset > :low AND offset < :high{type}
 """
 _ONE_TOPIC_OFFSETS: Final = (
     "SELECT offset FROM events INDEXED BY events_topic WHERE topic = {topic} AND offset > :low AND offset < :high"
 )
 _ALL_TOPICS: Final = """
-SELECT e.offset, t.name, e.type, e.time, e.prev, e.data FROM events e CROSS JOIN topics t ON t.id = e.topic
+SELECT e.offset, t.name, e.type, e.time, e.prev, e.data{trace}
+FROM events e CROSS JOIN topics t ON t.id = e.topic
 WHERE e.offset > :low AND e.offset < :high{more} ORDER BY e.offset {order} LIMIT :limit
 """
 _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
@@ -64,6 +65,13 @@ class Look(NamedTuple):
     max_bytes: int
     newest_first: bool
     type: str | None
+    is_traced: bool = False
+    """With what each event carries of a trace."""
+
+    @property
+    def trace(self) -> str:
+        """One column more, or none."""
+        return ", traceparent" if self.is_traced else ""
 
     @property
     def order(self) -> str:
@@ -78,7 +86,7 @@ class Look(NamedTuple):
         """The same without these topics, by their ids."""
         left_out = f" AND e.topic NOT IN ({','.join(map(str, own))})" if own else ""
         typed = "" if self.type is None else " AND e.type = :type"
-        return _ALL_TOPICS.format(order=self.order, more=typed + left_out)
+        return _ALL_TOPICS.format(order=self.order, more=typed + left_out, trace=self.trace)
 
     @property
     def end(self) -> int:
@@ -113,13 +121,17 @@ class Reader:
         max_bytes: int,
         newest_first: bool = False,
         type: str | None = None,
+        is_traced: bool | None = None,
     ) -> Page:
         """The first events of `low < offset < high` that match; with a `type`, of the first WINDOW in that range.
 
         `next` is the `low` of the next page, or its `high` if newest first. `floor` is looked up when the rows are
-        there: floors are raised before rows go, so it covers those that went meanwhile.
+        there: floors are raised before rows go, so it covers those that went meanwhile. `is_traced` is for who puts
+        pages together, whose rows have to be alike; without, it is as the log is now.
         """
-        look = Look(topics, low, high, limit, max_bytes, newest_first, type)
+        if is_traced is None:
+            is_traced = self._registry.is_traced
+        look = Look(topics, low, high, limit, max_bytes, newest_first, type, is_traced)
         rows, next = await self.readers.run(self.plan(look))
         return Page(rows, next, self._registry.floor(topics))
 
@@ -145,7 +157,7 @@ class Reader:
         names: dict[str, Any] = {"type": look.type}
         typed = "" if look.type is None else " AND type = :type"
         for n, (id, name) in enumerate(matching.items()):
-            parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}", type=typed))
+            parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}", type=typed, trace=look.trace))
             names[f"n{n}"] = name
             names[f"t{n}"] = id
         sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {look.order} LIMIT :limit"

@@ -25,6 +25,7 @@ class History:
 
     async def find(self, search: Search, head: int, turn: Turn | None = None) -> Page:
         """Gives way between the steps, until the page is full or the range is done. Raises StorageError."""
+        is_traced = self._registry.is_traced  # as of the head
         with explained(self._path):
             low, high = await self._range(search, head)
         rows: list[Row] = []
@@ -35,7 +36,9 @@ class History:
             await self._learn(search.topics, turn)
             room, room_bytes = search.limit - len(rows), min(_STEP_BYTES, search.max_bytes - size)
             with explained(self._path):
-                page = await self._reader.page(search.topics, low, high, room, room_bytes, newest_first, search.type)
+                page = await self._reader.page(
+                    search.topics, low, high, room, room_bytes, newest_first, search.type, is_traced
+                )
             rows += page.rows
             size += bytes_of(page.rows)
             low, high = (low, page.next) if newest_first else (page.next, high)

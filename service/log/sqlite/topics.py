@@ -80,6 +80,8 @@ class TopicRegistry:
         self._watchers: list[TrimListener] = []
         self.uncounted: set[Topic] = set()
         """Topics whose size on disk is out of date."""
+        self.is_traced = False
+        """Whether any event has carried a trace."""
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(self._by_id)

@@ -145,7 +145,11 @@ class Writer:
         return not (self._small or self._large or self._works)
 
     async def append(
-        self, drafts: Sequence[Draft], also: Sequence[Statement] = (), guards: Sequence[Guard] = ()
+        self,
+        drafts: Sequence[Draft],
+        also: Sequence[Statement] = (),
+        guards: Sequence[Guard] = (),
+        traceparent: str | None = None,
     ) -> Receipt:
         """As `EventLog.append`."""
         if isinstance(self.failure, StorageDownError):
@@ -155,7 +159,7 @@ class Writer:
         if self._queued_events + len(drafts) > room and self._queued_events:
             raise OverloadedError("too many publishes wait for the disk")
         done = asyncio.get_running_loop().create_future()
-        job = Append(drafts, also, guards, done, self._worked + len(self._works))
+        job = Append(drafts, also, guards, done, self._worked + len(self._works), traceparent)
         self._put(self._small if is_small else self._large, job)
         self._queued_events += len(drafts)
         return await job.done

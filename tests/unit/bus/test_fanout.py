@@ -182,7 +182,7 @@ class Text(OffsetText):
         return b"".join(frames)
 
     def page(self, rows: Sequence[Row]) -> Any:
-        return self.join([self.frame(Event._make(row)) for row in rows])
+        return self.join([self.frame(Event(*row)) for row in rows])
 
 
 async def test_a_page_is_written_and_one_byte_more_is_read_from_the_cursor() -> None:

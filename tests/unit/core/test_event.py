@@ -102,4 +102,5 @@ def test_integers_keep_their_digits() -> None:
 
 
 def test_the_columns_of_an_event() -> None:
-    assert Event._fields == ("offset", "topic", "type", "time", "prev", "data"), "readers build events from rows"
+    fields = ("offset", "topic", "type", "time", "prev", "data", "traceparent")
+    assert Event._fields == fields, "readers build events from rows"

@@ -9,9 +9,10 @@ import pytest
 from service.core.errors import GuardError, StorageError, UnavailableError
 from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
-from service.log.base import Bounds, Receipt
+from service.log.base import Bounds, Receipt, Search
 from tests.unit.log.rigs import ALL, Rig, drafts, list_topics, read_all
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NASTY_DATA = [
     "null",
     "12345678901234567890123456789012345678901234567890",
@@ -53,6 +54,25 @@ class AppendContract:
             for n, data in enumerate(NASTY_DATA, 1)
         ]
         assert await read_all(rig.log) == expected
+
+    async def test_the_events_of_an_append_carry_its_trace_and_no_others_do(self, rig: Rig) -> None:
+        heard: list[Event] = []
+        rig.log.follow(heard.extend, lambda topic, floor: None)
+        await asyncio.gather(
+            rig.log.append(drafts("a", 1)),
+            rig.log.append([*drafts("a", 2), Draft("b", "log", "1", "key")], traceparent=TRACE),
+            rig.log.append(drafts("b", 1)),
+        )
+        await rig.log.append([Draft("b", "log", "1", "key")], traceparent=TRACE[::-1])
+        await rig.log.append(drafts("a", 1))
+        expected = [None, TRACE, TRACE, TRACE, None, None]
+        assert [event.traceparent for event in heard] == expected
+        await rig.restart()
+        assert [event.traceparent for event in await read_all(rig.log)] == expected
+        topics = TopicFilter(("a",))
+        assert [event.traceparent for event in await read_all(rig.log, topics)] == [None, TRACE, TRACE, None]
+        page = await rig.log.search(Search(topics, newest_first=True, limit=2))
+        assert [event.traceparent for event in page.events] == [None, TRACE]
 
     async def test_an_empty_append_is_nothing(self, rig: Rig) -> None:
         heard: list[Sequence[Event]] = []

@@ -44,6 +44,20 @@ def test_the_first_event_of_a_topic_has_no_prev(frames: Frames) -> None:
     assert json.loads(frames.poll.frame(FIRST))["prev"] is None
 
 
+def test_a_trace_stands_before_the_data_and_nothing_else_changes(frames: Frames) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    traced = EVENT._replace(traceparent=trace)
+    text = TEXT.replace('"data":', f'"traceparent":"{trace}","data":').encode()
+    assert frames.poll.frame(traced) == text
+    assert frames.sse(True, False).frame(traced) == b"id: k7f3q2-1042\nevent: log\ndata: " + text + b"\n\n"
+    first = json.loads(frames.poll.frame(FIRST._replace(traceparent=trace)))
+    assert (first["prev"], first["traceparent"]) == (None, trace)
+    assert frames.poll.page([EVENT, traced, EVENT]) == b",".join([TEXT.encode(), text, TEXT.encode()])
+    for encoding in (frames.poll, frames.websocket, frames.sse(True, True)):
+        assert encoding.page([EVENT[:6], FIRST[:6]]) == encoding.page([EVENT, FIRST]), "with and without the column"
+    assert frames.poll.page([]) == b""
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_sse_frames_are_what_sse_starlette_frames(frames: Frames, named: bool) -> None:
     expected = ServerSentEvent(TEXT, event="log" if named else None, id="k7f3q2-1042", sep="\n").encode()

@@ -68,7 +68,7 @@ async def test_a_preflight_is_answered_for_allowed_origins_only(app: TwinwireApp
     allowed = await call(app, "OPTIONS", path, headers={"Origin": "https://app.example"})
     assert (allowed.status, allowed.body) == (204, b"")
     assert allowed.headers["access-control-allow-origin"] == "https://app.example"
-    for name in ("last-event-id", "authorization", "x-twinwire-fetch"):
+    for name in ("last-event-id", "authorization", "x-twinwire-fetch", "traceparent"):
         assert name in allowed.headers["access-control-allow-headers"]
     assert allowed.headers["access-control-allow-methods"] == allowed.headers["allow"]
     assert "POST" in allowed.headers["allow"]

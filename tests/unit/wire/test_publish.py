@@ -10,13 +10,14 @@ from service.bus.bus import EventBus
 from service.core.errors import OverloadedError, StorageError, StorageFullError
 from service.core.event import Draft, Rule
 from service.core.limits import REQUEST_MAX
+from service.core.topics import TopicFilter
 from service.log.base import Receipt
 from service.wire.drafts import NDJSON
 from service.wire.publish import PublishWire
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
-from tests.support.wires import Answer, call, http_scope, memory_bus
+from tests.support.wires import Answer, Exchange, call, http_scope, memory_bus
 
 ONE = b'{"topic":"t","type":"x","data":1}'
 
@@ -116,6 +117,29 @@ async def test_a_key_in_the_body_beats_the_header(wire: PublishWire, bus: EventB
 async def test_a_header_that_is_no_key_is_422(wire: PublishWire, bus: EventBus, header: str) -> None:
     (await post(wire, idempotency_key=header)).problem(422, "Idempotency-Key")
     assert bus.head == 0
+
+
+# Traces
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def traces(bus: EventBus) -> list[str | None]:
+    return [event.traceparent for event in (await bus._log.read(TopicFilter.all(), 0, 100, 1 << 20)).events]
+
+
+async def test_every_event_of_a_request_carries_its_trace(wire: PublishWire, bus: EventBus) -> None:
+    assert (await post(wire, b"[" + ONE + b"," + ONE + b"]", traceparent=TRACE)).status == 201
+    assert (await post(wire)).status == 201
+    assert await traces(bus) == [TRACE, TRACE, None]
+
+
+async def test_a_trace_that_is_not_valid_or_comes_twice_is_none(wire: PublishWire, bus: EventBus) -> None:
+    assert (await post(wire, traceparent=TRACE.upper())).status == 201
+    scope = http_scope("POST", "/api/events", "", {"Content-Type": "application/json"})
+    scope["headers"] += 2 * [(b"traceparent", TRACE.encode())]
+    assert (await Exchange(wire, scope, ONE).answer()).status == 201
+    assert await traces(bus) == [None, None]
 
 
 # Refusals

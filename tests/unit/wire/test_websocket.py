@@ -176,6 +176,16 @@ async def test_publish_is_answered_with_its_id_after_the_commit(connect: Connect
     assert '"data":1.0}' in event["text"], "as it was written"
 
 
+async def test_a_trace_comes_with_its_event(connect: Connect) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    socket = await connect()
+    socket.say({"op": "publish", "topic": "t", "type": "x", "data": 1, "traceparent": trace})
+    socket.say({"op": "publish", "topic": "t", "type": "x", "data": 2})
+    first, second = await socket.next("x", 2)
+    assert first["traceparent"] == trace
+    assert "traceparent" not in second
+
+
 async def test_a_key_returns_the_first_id(connect: Connect, bus: EventBus) -> None:
     socket = await connect()
     for _ in range(2):
@@ -193,6 +203,8 @@ async def test_a_key_returns_the_first_id(connect: Connect, bus: EventBus) -> No
         ({"topic": "a/*", "type": "x", "data": 1}, 422, "topic"),
         ({"topic": "t", "type": "pong", "data": 1}, 422, "type"),
         ({"topic": "t", "type": "x", "data": 1, "key": ""}, 422, "key"),
+        ({"topic": "t", "type": "x", "data": 1, "traceparent": "00-0-0-0"}, 422, "traceparent"),
+        ({"topic": "t", "type": "x", "data": 1, "traceparent": 1}, 422, "traceparent"),
         ({"topic": "t", "type": "x", "data": "a" * DATA_MAX}, 413, "data"),
     ],
 )

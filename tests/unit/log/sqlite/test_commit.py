@@ -183,3 +183,27 @@ async def test_keys_are_found_however_many_there_are(
     await publish(*batch)
     assert not any(text.startswith("SELECT offset FROM") for text in statements)
     assert sum("json_each" in text for text in statements) == 1
+
+
+async def test_the_first_trace_is_marked_with_its_event_and_no_other(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    connection.execute("INSERT INTO log (id, epoch) VALUES (1, 'e')")
+    seen: list[tuple[bool, int]] = []
+    for traceparent in (None, "t", "t", None):
+        append = await ask(drafts("a", 1))
+        append.traceparent = traceparent
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
+        commit = Commit(registry, len(seen), 1_000)
+        commit.write(connection, [append])
+        connection.set_trace_callback(None)
+        marked = any(text.startswith("UPDATE log") for text in statements)
+        assert not marked or (statements[0].split()[0], statements[-1].split()[0]) == ("BEGIN", "COMMIT")
+        assert not marked or not registry.is_traced, "memory follows when it is taken over"
+        commit.take_over()
+        seen.append((marked, len(statements)))
+    assert [marked for marked, _ in seen] == [False, True, False, False]
+    assert seen[2:] == [(False, 1), (False, 1)], "one statement, as ever"
+    assert registry.is_traced
+    assert connection.execute("SELECT traceparent FROM events").fetchall() == [(None,), ("t",), ("t",), (None,)]

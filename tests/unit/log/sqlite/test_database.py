@@ -97,7 +97,9 @@ def test_a_full_disk_is_told_apart(path: Path, connections: Callable[[Any], Any]
     writer.execute(f"PRAGMA max_page_count = {pages}")
     writer.execute("INSERT INTO topics (id, name) VALUES (1, 'a')")
     with pytest.raises(driver.OperationalError) as caught:
-        writer.execute("INSERT INTO events VALUES (1, 1, 0, 0, 'log', ?, NULL)", ("x" * 100_000,))
+        writer.execute(
+            "INSERT INTO events (offset, topic, prev, time, type, data) VALUES (1, 1, 0, 0, 'log', ?)", ("x" * 100_000,)
+        )
     explained = explain(caught.value, path)
     assert isinstance(explained, StorageFullError)
     assert explained.status == 503

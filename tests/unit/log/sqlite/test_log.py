@@ -28,7 +28,7 @@ async def test_a_commit_under_way_is_not_there_after_a_crash(sqlite_rig: SQLiteR
 
     def crash_before_commit(connection: Any) -> Path:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO events VALUES (3, 1, 2, 0, 'log', '1', NULL)")
+        connection.execute("INSERT INTO events (offset, topic, prev, time, type, data) VALUES (3, 1, 2, 0, 'log', '1')")
         copied = rig.copy()
         connection.execute("ROLLBACK")
         return copied

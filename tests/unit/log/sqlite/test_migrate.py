@@ -1,13 +1,18 @@
 """Migrations: each once, each whole, and a clear word when the record and the files disagree."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from service.core.errors import MigrationError, StorageError
+from service.core.event import Draft
+from service.core.topics import TopicFilter
 from service.log.sqlite.database import connect_reader, driver
 from service.log.sqlite.migrate import load, migrate, statements
 from service.resources import resource
+from tests.support.clock import ManualClock
+from tests.support.sqlitelog import open_sqlite_log
 
 ONE = "CREATE TABLE one (a INTEGER);\n"
 TWO = "-- the second\nCREATE TABLE two (a INTEGER);\nINSERT INTO two VALUES (1);\n"
@@ -162,3 +167,25 @@ def test_our_own_apply_to_a_new_file(tmp_path: Path) -> None:
     applied = migrate(tmp_path / "test.db", resource("migrations"))
     assert [one.number for one in applied] == list(range(1, len(applied) + 1))
     assert migrate(tmp_path / "test.db", resource("migrations")) == []
+
+
+async def test_events_of_before_0004_carry_no_trace_and_those_after_it_may(tmp_path: Path) -> None:
+    old, path = tmp_path / "migrations", tmp_path / "test.db"
+    old.mkdir()
+    for file in sorted(resource("migrations").glob("*.sql"))[:3]:
+        shutil.copy(file, old)
+    migrate(path, old)
+    connection = driver.connect(str(path))
+    with connection:
+        connection.execute("INSERT INTO topics (id, name) VALUES (1, 'a')")
+        connection.execute("INSERT INTO events VALUES (1, 1, 0, 5, 'log', '{}', NULL), (2, 1, 1, 5, 'log', '{}', 'k')")
+    connection.close()
+    log = await open_sqlite_log(path, ManualClock())
+    await log.append([Draft("a", "log", "1")], traceparent="t")
+    page = await log.read(TopicFilter.all(), 0, 10, 1_000)
+    await log.close()
+    assert [(event.offset, event.prev, event.traceparent) for event in page.events] == [
+        (1, 0, None),
+        (2, 1, None),
+        (3, 2, "t"),
+    ]

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from service.core.topics import TopicFilter
+from service.log.base import Search
 from service.log.sqlite.database import connect_reader
 from service.log.sqlite.jobs import COMMIT_EVENTS
 from service.log.sqlite.reader import MERGE_TOPICS, WINDOW
 from tests.support.clock import ManualClock
-from tests.unit.log.rigs import ALL, PLENTY, Parts, drafts
+from tests.unit.log.rigs import ALL, PLENTY, Parts, SQLiteRig, drafts
 
 ORDERS = pytest.mark.parametrize("newest_first", [False, True], ids=["asc", "desc"])
 
@@ -213,3 +214,36 @@ async def test_a_page_larger_than_a_commit(parts: Parts) -> None:
     await parts.writer.append(drafts("a", COMMIT_EVENTS + 500), ())
     page = await parts.reader.page(ALL, 0, parts.head + 1, PLENTY, PLENTY)
     assert len(page.events) == COMMIT_EVENTS + 500
+
+
+async def test_the_column_of_traces_is_read_once_there_is_one(parts: Parts) -> None:
+    """To read a column that is always null would be a twentieth of a replay."""
+
+    async def columns(*topics: str) -> set[int]:
+        page = await parts.reader.page(TopicFilter(topics) if topics else ALL, 0, parts.head + 1, 10, PLENTY)
+        return {len(row) for row in page.rows}
+
+    await parts.writer.append(drafts("a", 2))
+    assert (await columns(), await columns("a"), await parts.sql("SELECT traced FROM log")) == ({6}, {6}, [(0,)])
+    await parts.writer.append(drafts("b", 1), traceparent="t")
+    assert (await columns(), await columns("a"), await parts.sql("SELECT traced FROM log")) == ({7}, {7}, [(1,)])
+
+
+async def test_pages_that_are_put_together_are_alike(sqlite_rig: SQLiteRig) -> None:
+    """The first trace comes while a search goes on, which looks at what was there when it began."""
+    log = sqlite_rig.log
+    await log.append(drafts("a", 3_000, data=f'"{"x" * 200}"'))
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 2:
+            await log.append(drafts("a", 1), traceparent="t")
+
+    page = await log.search(Search(ALL, limit=5_000, max_bytes=PLENTY), turn)
+    assert turns > 2
+    assert (len(page.rows), {len(row) for row in page.rows}) == (3_000, {6})
+    await sqlite_rig.restart()
+    page = await sqlite_rig.log.search(Search(ALL, limit=5_000, max_bytes=PLENTY))
+    assert (len(page.rows), {len(row) for row in page.rows}) == (3_001, {7})
