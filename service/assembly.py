@@ -39,6 +39,7 @@ from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import check_current, migrate
 from service.log.sqlite.room import on_full_disk
 from service.log.sqlite.tables import open_tables
+from service.operations.delay import LoopDelay
 from service.operations.metrics import Metrics, ServiceMetrics
 from service.resources import resource
 from service.settings import AccessSettings, Settings, explain_values
@@ -154,7 +155,19 @@ class Assembly:
         self.revoker = Revoker(authority.revocations, self.gate, self.hub, bus, frames.poll, clock)
         self.doors = self._doors(frames, control)
         self.trims = TrimJobs(bus.trim)
-        self.metrics = Metrics(ServiceMetrics(bus, self.hub, self.gate, self.renewal, self.descriptors, log, clock))
+        self.delay = LoopDelay(clock)
+        told = ServiceMetrics(
+            bus,
+            self.hub,
+            self.gate,
+            self.renewal,
+            self.descriptors,
+            log,
+            clock,
+            delays=self.delay.delays,
+            sources=ring.sources,
+        )
+        self.metrics = Metrics(told)
 
     def _doors(self, frames: Frames, control: Control) -> Doors:
         """Every wire, and where it is asked for."""
@@ -228,6 +241,7 @@ class Assembly:
             await assembly.revoker.start()
             ring.start()
             assembly.hub.start(assembly.look_around)
+            assembly.delay.start()
             undo.pop_all()
         logger.info(
             "service_opened",
@@ -307,6 +321,7 @@ class Assembly:
         for app in reversed(self.apps):
             await app.close()
         await self.hub.close()
+        await self.delay.close()
         await self.trims.close()
         await self.revoker.close()
         self._ring.close()

@@ -13,6 +13,7 @@ from service.bus.encoding import Encoding, P
 from service.bus.fanout import FanOut
 from service.bus.group import Group, Groups
 from service.bus.reading import Reading
+from service.bus.refusals import reason_of
 from service.bus.start import Start
 from service.bus.steps import in_turns
 from service.bus.subscription import Subscription
@@ -20,7 +21,9 @@ from service.bus.tail import Tail
 from service.bus.turns import Turns
 from service.bus.values import Gap
 from service.core.cursor import Cursor
+from service.core.errors import TwinwireError
 from service.core.event import Draft, Event
+from service.core.histogram import Histogram
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Ability, EventLog, Guard, Pace, Progress, Receipt, Statement, TopicStats
@@ -49,6 +52,8 @@ class EventBus:
         self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.published = 0
+        self.refused: Counter[str] = Counter()
+        """Publishes that the log did not take, by reason."""
         log.follow(self._committed, self._trimmed, self._announced)
 
     @property
@@ -67,6 +72,11 @@ class EventBus:
     @property
     def deliveries(self) -> int:
         return self._fan_out.deliveries
+
+    @property
+    def fan_outs(self) -> Histogram:
+        """Seconds from a commit until all who are live had it, by round."""
+        return self._fan_out.durations
 
     @property
     def tail(self) -> Tail:
@@ -98,6 +108,9 @@ class EventBus:
         self._publishing += 1
         try:
             return await self._log.append(drafts, also, guards, traceparent)
+        except TwinwireError as error:
+            self.refused[reason_of(error)] += 1
+            raise
         finally:
             self._publishing -= 1
 

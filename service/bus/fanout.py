@@ -24,6 +24,7 @@ from service.bus.index import Looks
 from service.bus.reading import PAGE_BYTES
 from service.bus.tail import Entry
 from service.core.event import TOPIC
+from service.core.histogram import Histogram
 
 SLICE: Final = 256
 """Writes between two looks at the event loop, about a millisecond."""
@@ -70,10 +71,16 @@ class FanOut:
         groups.fed = head
         self.deliveries = 0
         """Events written so far, one for each subscriber that took it."""
+        self._since: float | None = None
+        """When the first commit came that is not in a round yet."""
+        self.durations = Histogram()
+        """Seconds from there to the end of its round: what an event waits here, for the last who is written to."""
 
     def feed(self, entries: list[Entry]) -> None:
         """Deliver `entries`, the next ones of the log, now or right after the round that is under way."""
         self._last = entries[-1].event.offset
+        if self._since is None:
+            self._since = self._now()
         if self._task is None:
             self._pending = entries
             rounds = self._rounds()
@@ -108,6 +115,7 @@ class FanOut:
         room = SLICE
         while self._groups.fed < self._last:
             entries, self._pending = self._pending, []
+            since, self._since = self._since, None
             is_overrun, self._pending_bytes = self._pending_bytes > PENDING_BYTES, 0
             before, last = self._groups.fed, self._last
             if is_overrun:
@@ -139,6 +147,8 @@ class FanOut:
                     start += len(part)
                     room -= cost * len(part)
             self._groups.fed = last
+            if since is not None:
+                self.durations.observe(self._now() - since)
 
     def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], list[Entry]]]:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""

@@ -19,6 +19,11 @@ TokenFault = Literal[
 ]
 """Why a token is not valid, as logs and metrics name it; whoever brought it is not told."""
 
+PublishRefusal = Literal[
+    "closed", "down", "full", "guard", "other", "queue", "reserve", "storage", "topics", "unsupported"
+]
+"""Why the log took a publish not, as metrics name it."""
+
 AuthState = Literal["expiring", "renewed", "reduced"]
 """What an `auth` frame tells of a stream's credential."""
 

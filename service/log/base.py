@@ -36,6 +36,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from service.core.errors import UnsupportedError
 from service.core.event import Draft, Event, Row
+from service.core.histogram import Histogram
 from service.core.limits import PAGE_DEFAULT
 from service.core.topics import TopicFilter
 
@@ -206,6 +207,13 @@ class Health:
     """Of it, that publishing leaves."""
     is_reserved: bool = False
     """Whether nothing more is taken for that."""
+    database_bytes: int = 0
+    """Of what stays, without what is written ahead."""
+    topics: int = 0
+    queued_events: int = 0
+    """Of publishes that wait for their commit."""
+    commit_durations: Histogram = field(default_factory=Histogram)
+    """Seconds of each, since it was opened. It is the engine's own, and goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import structlog
 from service.access.authority import Authority
 from service.access.drain import Drain
 from service.bus.encoding import P
+from service.bus.subscription import Subscription
 from service.core.errors import InvalidTokenError
 from service.core.time import Clock
 from service.stream.control import Control, StreamEncoding
@@ -97,6 +98,10 @@ class StreamHub:
     def peers(self) -> Iterator[Peer]:
         """Everyone who is connected, in the order in which they came."""
         return (stream.peer for stream in tuple(self._streams.values()))
+
+    def subscriptions(self) -> Iterator[Subscription[Any]]:
+        """Of those."""
+        return (stream.subscription for stream in tuple(self._streams.values()))
 
     def end(self, id: str, ending: Ending) -> bool:
         """End the stream of this peer, which is told why; False if there is no such peer."""

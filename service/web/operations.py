@@ -58,7 +58,7 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
     async def metrics() -> Response:
         visit().check_admin(metrics=True)
         text = "text/plain; version=0.0.4; charset=utf-8"
-        return fresh(Response(assembly.metrics.render(), content_type=text))
+        return fresh(Response(await assembly.metrics.scrape(), content_type=text))
 
     @blueprint.get("/api/topics")
     async def topics() -> Response:

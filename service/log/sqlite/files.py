@@ -120,10 +120,19 @@ class DatabaseFiles:
     @property
     def journal_bytes(self) -> int:
         """The size of the write-ahead log."""
-        try:
-            return os.stat(self._names[1]).st_size  # noqa: PTH116 - a path object costs as much again
-        except OSError:
-            return 0
+        return _size(self._names[1])
+
+    @property
+    def database_bytes(self) -> int:
+        """The size of the database without it."""
+        return _size(self._names[0])
+
+
+def _size(name: str) -> int:
+    try:
+        return os.stat(name).st_size  # noqa: PTH116 - a path object costs as much again
+    except OSError:
+        return 0
 
 
 def _stat(name: str) -> os.stat_result | None:

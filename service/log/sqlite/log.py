@@ -97,8 +97,8 @@ class SQLiteEventLog:
         failure = None if failed is None else failed.detail
         return Health(
             failure,
-            writer.commits,
-            writer.last_commit_seconds,
+            writer.durations.count,
+            writer.durations.last,
             self.upkeep.wal_bytes,
             writer.time,
             room.ballast,
@@ -106,6 +106,10 @@ class SQLiteEventLog:
             room.free,
             room.reserve,
             room.is_reserved,
+            self.upkeep.database_bytes,
+            len(self._registry),
+            writer.queued_events,
+            writer.durations,
         )
 
     def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:

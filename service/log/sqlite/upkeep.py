@@ -69,6 +69,10 @@ class Upkeep:
         return self._files.journal_bytes
 
     @property
+    def database_bytes(self) -> int:
+        return self._files.database_bytes
+
+    @property
     def failure(self) -> TwinwireError | None:
         """What is wrong with the log, if anything is."""
         return self._writer.failure or self.stuck

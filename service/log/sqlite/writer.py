@@ -56,6 +56,7 @@ from service.core.errors import (
     UnavailableError,
 )
 from service.core.event import Draft, Event
+from service.core.histogram import Histogram
 from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import Append, Commit
@@ -105,7 +106,7 @@ class Writer:
         """Work that waits, likewise."""
         self._worked = 0
         """How many works were done, or are."""
-        self._queued_events = 0
+        self.queued_events = 0
         """Drafts of the publishes that wait."""
         self._work = asyncio.Event()
         """Set while there may be something to do."""
@@ -114,9 +115,8 @@ class Writer:
         """Nothing is taken any more; what is in the queue is done."""
         self.failure: TwinwireError | None = None
         """Why it took the last one not; None once it has taken one, or a `probe` has found it well."""
-        self.commits = 0
-        self.last_commit_seconds = 0.0
-        """From the hop to the thread until it was back."""
+        self.durations = Histogram()
+        """Of commits, in seconds: from the hop to the thread until it was back."""
         self._version: int | None = None
         """SQLite's count of what others have committed, at the last look; the writer's thread's own."""
         self._task = asyncio.create_task(self._run(), name="log-writer")
@@ -156,12 +156,12 @@ class Writer:
             raise self.failure.again()
         is_small = len(drafts) <= SMALL
         room = QUEUE_EVENTS if is_small else int(QUEUE_EVENTS * (1 - SPARE))
-        if self._queued_events + len(drafts) > room and self._queued_events:
+        if self.queued_events + len(drafts) > room and self.queued_events:
             raise OverloadedError("too many publishes wait for the disk")
         done = asyncio.get_running_loop().create_future()
         job = Append(drafts, also, guards, done, self._worked + len(self._works), traceparent)
         self._put(self._small if is_small else self._large, job)
-        self._queued_events += len(drafts)
+        self.queued_events += len(drafts)
         return await job.done
 
     async def probe(self) -> None:
@@ -254,7 +254,7 @@ class Writer:
                 break
             jobs.append(queue.popleft())
             events += size
-        self._queued_events -= events
+        self.queued_events -= events
         return jobs
 
     async def _do(self, job: Work) -> None:
@@ -279,8 +279,7 @@ class Writer:
         except Exception as error:
             await self._after_failure(jobs, self._explain(error))
             return
-        self.commits += 1
-        self.last_commit_seconds = self.clock.monotonic() - started
+        self.durations.observe(self.clock.monotonic() - started)
         lost = self._lost()
         self._tell(commit)
         self.failure = lost

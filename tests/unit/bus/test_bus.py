@@ -10,8 +10,9 @@ from service.bus.reading import PAGE_EVENTS
 from service.bus.start import Start
 from service.bus.subscription import Subscription
 from service.bus.values import Batch
-from service.core.errors import UnavailableError
+from service.core.errors import GuardError, UnavailableError
 from service.core.topics import TopicFilter
+from service.log.base import Guard
 from tests.support.clock import ManualClock
 from tests.support.memorylog import Disk, MemoryEventLog
 from tests.support.wires import OffsetText, Sink, drafts, memory_bus, until
@@ -56,6 +57,18 @@ async def test_who_gives_up_waiting_is_forgotten_and_disturbs_nobody() -> None:
 
 
 # Counting
+
+
+async def test_publishes_that_the_log_refuses_are_counted_by_reason() -> None:
+    bus = memory_bus()
+    guard = Guard("get", {"key": "x"}, ("there",))
+    for _ in range(2):
+        with pytest.raises(GuardError):
+            await bus.publish(drafts(1), guards=[guard])
+    await bus._log.close()
+    with pytest.raises(UnavailableError):
+        await bus.publish(drafts(1))
+    assert bus.refused == {"guard": 2, "closed": 1}
 
 
 async def test_topics_count_their_subscribers_by_transport() -> None:

@@ -15,6 +15,7 @@ from service.bus.subscription import State, Subscription
 from service.clock import SystemClock
 from service.core.event import Event, Row
 from service.core.topics import TopicFilter
+from tests.support.clock import ManualClock
 from tests.support.wires import OffsetText, Sink, drafts, memory_bus
 
 T = TopicFilter(("t",))
@@ -78,6 +79,31 @@ async def test_commits_during_a_round_are_joined_into_the_next_one() -> None:
     await bus.settle()
     assert all(sink.offsets == [1, 2, 3, 4, 5, 6] for _, sink in members)
     assert {len(sink.taken) for _, sink in members} <= {2, 3}, "later commits came in joined writes"
+
+
+async def test_a_round_is_timed_until_its_last_write() -> None:
+    clock = ManualClock()
+    bus, encoding = memory_bus(clock=clock), OffsetText()
+    await bus.publish(drafts(1))
+    assert (bus.fan_outs.count, bus.fan_outs.sum) == (1, 0.0), "there was nobody to write to"
+    for _ in range(3):
+        one, _ = await bus.subscribe(T, Start.now(), encoding)
+        assert one.go_live(Tripwire(lambda: clock.advance(0.25)))
+    await bus.publish(drafts(5))
+    assert (bus.fan_outs.count, bus.fan_outs.last) == (2, 0.75)
+
+
+async def test_commits_that_wait_for_a_round_are_timed_from_the_first_of_them() -> None:
+    clock = ManualClock()
+    bus = memory_bus(clock=clock)
+    await crowd(bus, OffsetText(), 10 * SLICE)
+    for _ in range(3):  # the second and the third while the first one's round is under way
+        await bus.publish(drafts(1))
+        clock.advance(0.5)
+    assert bus.delivered == 0
+    await bus.settle()
+    assert bus.fan_outs.count == 2
+    assert bus.fan_outs.sum == 1.5 + 1.0
 
 
 async def test_who_leaves_during_a_round_gets_nothing_more() -> None:

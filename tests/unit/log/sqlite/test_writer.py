@@ -47,7 +47,7 @@ async def test_publishes_that_wait_share_one_commit(parts: Parts) -> None:
         waiting = publish(parts, *(drafts(f"t{n % 3}", 1) for n in range(50)))
         await asyncio.sleep(0)
     receipts = await asyncio.gather(*waiting)
-    assert parts.writer.commits == 1
+    assert parts.writer.durations.count == 1
     assert [receipt.offsets for receipt in receipts] == [(n,) for n in range(1, 51)]
     assert [len(events) for events in parts.heard] == [50], "listeners hear one commit in one piece"
 
@@ -63,13 +63,13 @@ class Ticking(ManualClock):
 async def test_a_commit_is_timed(tmp_path: Path) -> None:
     parts = await Parts.open(tmp_path / "test.db", Ticking())
     await parts.writer.append(drafts("a", 1), ())
-    assert parts.writer.last_commit_seconds == 0.25
+    assert parts.writer.durations.last == 0.25
     await parts.close()
 
 
 async def test_publishes_of_one_turn_of_the_loop_share_one_commit(parts: Parts) -> None:
     await asyncio.gather(*(parts.writer.append(drafts("a", 2), ()) for _ in range(20)))
-    assert parts.writer.commits == 1
+    assert parts.writer.durations.count == 1
 
 
 async def test_statements_keys_and_plain_publishes_share_it_too(parts: Parts) -> None:
@@ -81,7 +81,7 @@ async def test_statements_keys_and_plain_publishes_share_it_too(parts: Parts) ->
         parts.writer.append(drafts("a", 1), ()),
         parts.writer.append([], note),
     )
-    assert parts.writer.commits == 1
+    assert parts.writer.durations.count == 1
     assert await parts.sql("SELECT count(*) FROM notes") == [(2,)]
 
 
@@ -172,7 +172,7 @@ async def test_work_runs_between_the_commits_that_surround_it(parts: Parts) -> N
         parts.writer.append(drafts("a", 3), ()), parts.writer.run(count), parts.writer.append(drafts("a", 4), ())
     )
     assert seen == 3
-    assert parts.writer.commits == 2
+    assert parts.writer.durations.count == 2
 
 
 async def test_a_plain_publish_is_one_statement(parts: Parts) -> None:
@@ -292,7 +292,7 @@ async def test_a_full_disk_fails_all_that_wait(parts: Parts) -> None:
     large = [drafts("a", 1, data=f'"{"x" * 100_000}"') for _ in range(5)]
     answers = await asyncio.gather(*publish(parts, *large), return_exceptions=True)
     assert all(isinstance(answer, StorageFullError) for answer in answers)
-    assert parts.writer.commits == 1
+    assert parts.writer.durations.count == 1
 
 
 async def test_work_that_fails_tells_only_its_caller(parts: Parts) -> None:
