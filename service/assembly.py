@@ -30,6 +30,7 @@ from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
 from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.core.trace import Spans
 from service.core.trust import TrustedClock
 from service.log.base import EventLog
 from service.log.sqlite.database import driver, library_is_affected
@@ -41,6 +42,7 @@ from service.log.sqlite.room import on_full_disk
 from service.log.sqlite.tables import open_tables
 from service.operations.delay import LoopDelay
 from service.operations.metrics import Metrics, ServiceMetrics
+from service.operations.spans import open_spans
 from service.resources import resource
 from service.settings import AccessSettings, Settings, explain_values
 from service.stream.asgi import ASGI
@@ -127,8 +129,10 @@ class Assembly:
         log: EventLog,
         bus: EventBus,
         apps: Sequence[App],
+        spans: Spans | None,
     ) -> None:
         self.settings = settings
+        self._spans = spans
         self.clock = clock
         self.log = log
         self.bus = bus
@@ -155,19 +159,9 @@ class Assembly:
         self.revoker = Revoker(authority.revocations, self.gate, self.hub, bus, frames.poll, clock)
         self.doors = self._doors(frames, control)
         self.trims = TrimJobs(bus.trim)
-        self.delay = LoopDelay(clock)
-        told = ServiceMetrics(
-            bus,
-            self.hub,
-            self.gate,
-            self.renewal,
-            self.descriptors,
-            log,
-            clock,
-            delays=self.delay.delays,
-            sources=ring.sources,
-        )
-        self.metrics = Metrics(told)
+        self.delay = delay = LoopDelay(clock)
+        parts = bus, self.hub, self.gate, self.renewal, self.descriptors, log, clock
+        self.metrics = Metrics(ServiceMetrics(*parts, delays=delay.delays, sources=ring.sources))
 
     def _doors(self, frames: Frames, control: Control) -> Doors:
         """Every wire, and where it is asked for."""
@@ -231,11 +225,15 @@ class Assembly:
             )
             undo.push_async_callback(log.close)
             clock.not_before(log.health().newest)
-            bus = EventBus(log, clock, tail_events=settings.bus.tail_events, tail_bytes=settings.bus.tail_bytes)
+            spans = open_spans(settings.operations.traces)
+            if spans is not None:
+                undo.push_async_callback(spans.close)
+            tail = settings.bus
+            bus = EventBus(log, clock, tail_events=tail.tail_events, tail_bytes=tail.tail_bytes, spans=spans)
             for app in apps:
                 undo.push_async_callback(app.close)
                 await app.open(Ground(bus, bus.reading, clock, partial(open_tables, database)))
-            assembly = cls(settings, clock, ring, lock, log, bus, apps)
+            assembly = cls(settings, clock, ring, lock, log, bus, apps, spans)
             for app in apps:
                 await app.start()
             await assembly.revoker.start()
@@ -327,5 +325,7 @@ class Assembly:
         self._ring.close()
         await self.bus.settle()
         await self.log.close()
+        if self._spans is not None:
+            await self._spans.close()
         self._lock.release()
         logger.info("service_closed", head=self.bus.head)

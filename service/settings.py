@@ -265,6 +265,11 @@ class OperationsSettings(_Room):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="json for machines, console for people; auto looks whether standard error is a terminal."
     )
+    traces: bool = Field(
+        False,
+        description="Make an OpenTelemetry span of each publish: takes the extra otel, and OTEL_* variables say the"
+        " rest.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from service.core.event import Draft, Event
 from service.core.histogram import Histogram
 from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.core.trace import Spans
 from service.log.base import Ability, EventLog, Guard, Pace, Progress, Receipt, Statement, TopicStats
 
 TOPICS_PAGE: Final = 100
@@ -42,8 +43,12 @@ TOPICS_LOOK: Final = 0.0005
 class EventBus:
     """See the module. All methods belong to the event loop that the log was opened on."""
 
-    def __init__(self, log: EventLog, clock: Clock, *, tail_events: int, tail_bytes: int) -> None:
+    def __init__(
+        self, log: EventLog, clock: Clock, *, tail_events: int, tail_bytes: int, spans: Spans | None = None
+    ) -> None:
+        """`spans` are made of publishes, if there is somebody who makes them."""
         self._log = log
+        self._spans = spans
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
         self._now = clock.monotonic
@@ -105,14 +110,21 @@ class EventBus:
         Raises GuardError, StorageFullError, OverloadedError, UnavailableError, UnsupportedError or StorageError: then
         nothing was published.
         """
+        span = self._spans.begin(drafts, traceparent) if self._spans is not None and drafts else None
         self._publishing += 1
         try:
-            return await self._log.append(drafts, also, guards, traceparent)
-        except TwinwireError as error:
-            self.refused[reason_of(error)] += 1
+            receipt = await self._log.append(drafts, also, guards, traceparent)
+        except BaseException as error:
+            if isinstance(error, TwinwireError):
+                self.refused[reason_of(error)] += 1
+            if span is not None:
+                span.end(error=error)
             raise
         finally:
             self._publishing -= 1
+        if span is not None:
+            span.end(receipt.offsets)
+        return receipt
 
     def _is_busy(self) -> bool:
         return self._publishing > 0 or self._fan_out.is_busy

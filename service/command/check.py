@@ -13,6 +13,7 @@ from service.log.sqlite.database import driver, library_is_affected
 from service.log.sqlite.files import real_path
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.migrate import load, unapplied
+from service.operations.spans import open_spans
 from service.resources import resource
 from service.server.config import load_config
 from service.server.listen import check_open, is_free
@@ -25,6 +26,7 @@ def check(settings: Settings, config_file: Path) -> list[str]:
     load_config(config_file)
     loop = "asyncio" if loop_factory(settings.server.loop) is None else "uvloop"
     apps = named_apps(settings.apps.apps)
+    spans = open_spans(settings.operations.traces)
     migrations = load(resource("migrations"))
     keys = KeyRing.read(
         settings.access.token_keys.get_secret_value(), SystemClock(), audience=settings.access.token_audience
@@ -54,5 +56,6 @@ def check(settings: Settings, config_file: Path) -> list[str]:
         f"migrations: {len(migrations)}, up to {migrations[-1].number:04}_{migrations[-1].name}",
         f"SQLite {driver.sqlite_version}: {fixed}",
         f"event loop: {loop}",
+        f"traces: {'off' if spans is None else 'on'}",
         *(harmless(f"unknown: {one.told}") for one in unknown_variables(os.environ)),
     ]

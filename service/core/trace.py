@@ -5,7 +5,7 @@ whether or not this service makes spans itself (`operations/traces.py`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol
 
 from service.core.errors import InvalidError
@@ -57,4 +57,7 @@ class Spans(Protocol):
     """What makes spans: see `operations/traces.py`."""
 
     def begin(self, drafts: Sequence[Draft], traceparent: str | None) -> Span:
-        """Of a publish, below the span of `traceparent`. Never waits or raises."""
+        """Of a publish of at least one event, below the span of `traceparent`. Never waits or raises."""
+
+    def close(self) -> Awaitable[None]:
+        """Hand on what there is, and take no more; within seconds."""

@@ -101,6 +101,7 @@ HOMES = {
     "jwt": ("service.access",),
     "cryptography": ("service.access",),
     "prometheus_client": ("service.operations.metrics",),
+    "opentelemetry": ("service.operations.traces",),
 }
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ def test_it_names_the_loop_and_refuses_one_that_is_not_there(tmp_path: Path, mon
     assert "event loop: asyncio" in told(tmp_path, loop="auto")
     with pytest.raises(ConfigError, match="uvloop"):
         told(tmp_path, loop="uvloop")
+
+
+def test_it_tells_whether_there_are_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "traces: off" in told(tmp_path)
+    monkeypatch.setitem(sys.modules, "service.operations.traces", None)
+    with pytest.raises(ConfigError, match=r"twinwire\[otel\]"):
+        told(tmp_path, traces=True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
