@@ -298,7 +298,7 @@ class Assembly:
             "migrations": await asyncio.to_thread(self._check_migrations),
             "descriptors": "ok" if not self.descriptors.is_exhausted else "no descriptor is left for connections",
             "clock": self._clock(),
-            "draining": "ok" if not self.draining.has_begun else "the service is restarting",
+            "draining": "ok" if not self.draining.is_announced else "the service is restarting",
         }
 
     def _check_migrations(self) -> str:
@@ -308,6 +308,14 @@ class Assembly:
         except TwinwireError as error:
             return error.detail
         return "ok"
+
+    async def announce_drain(self, hurry: asyncio.Event) -> None:
+        """Be ready no more, and serve as before for the delay, or until `hurry`: see `Drain`."""
+        self.draining.announce()
+        if self.settings.server.drain_delay:
+            logger.info("drain_announced", delay=self.settings.server.drain_delay)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurry.wait(), self.settings.server.drain_delay)
 
     async def drain(self) -> None:
         """Stop taking in, and send everyone away politely; takes at most the grace period."""

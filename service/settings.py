@@ -126,7 +126,14 @@ class ServerSettings(_Room):
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     loop: Literal["auto", "uvloop", "asyncio"] = Field("auto", description="Event loop; auto takes uvloop if it can.")
     h2c: bool = Field(False, description="Speak HTTP/2 without TLS too, to clients that begin with it.")
-    grace: float = Field(10.0, ge=0, le=300, description="Seconds that a stop may take.")
+    drain_delay: float = Field(
+        0.0,
+        ge=0,
+        le=300,
+        description="Seconds for which a service that is to stop is not ready and serves as before, so that a balancer"
+        " notices; a second signal ends them.",
+    )
+    grace: float = Field(10.0, ge=0, le=300, description="Seconds that a stop may take after that.")
 
 
 class LogSettings(_Room):

@@ -1,4 +1,13 @@
-"""Whether everybody is being sent away, and when each may come back. One value, shared by all who need to know."""
+"""Whether everybody is being sent away, and when each may come back. One value, shared by all who need to know.
+
+    state       readiness   new streams, changes   open streams, waiting polls
+    serving     200         let in                 stay
+    announced   503         let in                 stay
+    begun       503         503                    told to go, answered
+
+Announced is for those in front: a balancer that looks every few seconds shall have stopped sending clients here before
+the first of them is refused. Nobody else can tell it from serving.
+"""
 
 import contextlib
 import random
@@ -13,21 +22,31 @@ RETURN_MS_MAX: Final = 30_000
 
 
 class Drain:
-    """Begun once, at the end; never taken back."""
+    """Announced, then begun, once, at the end; never taken back."""
 
     def __init__(self) -> None:
+        self._is_announced = False
         self._has_begun = False
         self._waiting: dict[Callable[[], None], None] = {}  # told when it begins, in the order they came
         self._crowd = 0  # how many were there when it began: they all come back, also those who left meanwhile
 
     @property
+    def is_announced(self) -> bool:
+        """Whether readiness says so. It goes on when the drain has begun."""
+        return self._is_announced
+
+    @property
     def has_begun(self) -> bool:
         return self._has_begun
+
+    def announce(self) -> None:
+        """It will begin soon. Idempotent."""
+        self._is_announced = True
 
     def begin(self, crowd: int = 0) -> None:
         """Idempotent: the first crowd counts, unless it was nobody."""
         self._crowd = self._crowd or crowd
-        self._has_begun = True
+        self._is_announced = self._has_begun = True
         waiting, self._waiting = self._waiting, {}
         for callback in waiting:
             callback()

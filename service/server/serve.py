@@ -1,7 +1,8 @@
 """Serving: our own listening socket, Hypercorn behind it, and a shutdown that sends streams away politely.
 
 Hypercorn's own shutdown closes the listeners, tells streams nothing for its grace period and then cuts them. So
-the trigger that it waits for is ours: it drains first, and returns when the streams are gone.
+the trigger that it waits for is ours: it says that it is not ready any more and gives a balancer the time to notice,
+drains, and returns when the streams are gone.
 """
 
 import asyncio
@@ -65,7 +66,7 @@ def run(settings: Settings, config_file: Path) -> None:
 
 async def _serve(settings: Settings, config: Config, listener: socket.socket) -> None:
     asyncio.get_running_loop().set_exception_handler(ignore_lost_connections)
-    stop = _stop_signal()
+    stop, hurry = _stop_signals()
     app = create_app(settings)
     # Opened here and not in the lifespan, where a framework would wrap and log what goes wrong.
     assembly = await Assembly.open(settings)
@@ -85,9 +86,11 @@ async def _serve(settings: Settings, config: Config, listener: socket.socket) ->
         )
         announce(f"Twinwire is at http://{f'[{host}]' if ':' in host else host}:{port}/")
         await stop.wait()
-        keeping.cancel()
         logger.info("stopping")
-        arm_watchdog(settings.server.grace + config.graceful_timeout, close)
+        server = settings.server
+        arm_watchdog(server.drain_delay + server.grace + config.graceful_timeout, close)
+        await assembly.announce_drain(hurry)
+        keeping.cancel()
         await assembly.drain()
 
     # The front door itself: Quart's own `__call__` would be one more frame for each stream.
@@ -110,9 +113,14 @@ def announce(line: str) -> None:
         threading.Thread(target=write, name="announce", daemon=True).start()
 
 
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
+def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first signal, and by the second: whoever presses Ctrl-C twice does not want to wait for balancers."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+        loop.add_signal_handler(number, signalled)
+    return stop, hurry

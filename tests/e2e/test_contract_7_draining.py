@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,47 @@ async def test_8_a_signal_drains_and_exits_0_in_time(serve: Serve, number: signa
         await asyncio.gather(*(stream.end() for stream in streams))
         assert await server.await_exit() == 0
         assert time.monotonic() - started < IN_TIME
+
+
+async def test_7_what_is_to_stop_is_not_ready_and_serves_as_before_for_the_delay(serve: Serve) -> None:
+    """7: `TWINWIRE_DRAIN_DELAY`: 503 of readiness alone; a second signal ends it."""
+    server = serve(drain_delay="300")
+    async with AsyncExitStack() as stack:
+        before = [await stack.enter_async_context(open_stream(server.url, kind, "a")) for kind in TRANSPORTS]
+        server.signal(signal.SIGTERM)
+        answer = await _unready(server.url)
+        assert set(answer["checks"].items()) > {("log", "ok"), ("draining", "the service is restarting")}
+        assert (await request(server.url, "GET", "/api/health")).status == 200
+        late = [await stack.enter_async_context(open_stream(server.url, kind, "a")) for kind in TRANSPORTS]
+        cursor = await api.publish(server.url, "a", "as before")
+        for stream in (*before, *late):
+            assert [event.id for event in await stream.events(1)] == [cursor]
+        server.signal(signal.SIGTERM)
+        for stream in (*before, *late):
+            if stream.transport != "poll":
+                await stream.end()
+                assert stream.frames[-1].type == "goodbye"
+    assert await server.await_exit() == 0
+
+
+async def test_7_the_delay_ends_by_itself(serve: Serve) -> None:
+    server = serve(drain_delay="0.5")
+    async with open_stream(server.url, "sse", "a") as stream:
+        await stream.control("caught_up")
+        server.signal(signal.SIGTERM)
+        await stream.end()
+        assert stream.frames[-1].type == "goodbye"
+    assert await server.await_exit() == 0
+
+
+async def _unready(url: str) -> dict[str, Any]:
+    """What readiness says once it is 503."""
+    async with asyncio.timeout(20):
+        while (answer := await request(url, "GET", "/api/ready")).status == 200:
+            pass
+    found: dict[str, Any] = answer.json()
+    assert (answer.status, found["ready"]) == (503, False)
+    return found
 
 
 async def test_5_a_publish_in_the_drain_is_503_or_done(serve: Serve) -> None:

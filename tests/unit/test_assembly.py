@@ -1,5 +1,6 @@
 """The composition root: bottom up, top down, and nothing left open when something fails on the way."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ class Told(App):
         return (lambda data: None) if topic == self.name else None
 
 
-def settings(folder: Path) -> Settings:
-    return Settings.read({"database": folder / "test.db"})
+def settings(folder: Path, **values: float) -> Settings:
+    return Settings.read({"database": folder / "test.db", **values})
 
 
 async def test_applications_open_in_order_and_close_the_other_way_round(tmp_path: Path) -> None:
@@ -114,3 +115,26 @@ def test_what_a_cookie_says_holds_by_the_settings_that_its_token_was_good_by() -
         {"token_audience": "us"},
     ):
         assert authority(**{**granted, **other}).tickets.unseal("tk_1", cookie) is None, other
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01])
+async def test_a_drain_is_announced_for_so_long_and_then_goes_on(tmp_path: Path, delay: float) -> None:
+    assembly = await Assembly.open(settings(tmp_path, drain_delay=delay), [])
+    await assembly.announce_drain(asyncio.Event())
+    assert (assembly.draining.is_announced, assembly.draining.has_begun) == (True, False)
+    await assembly.drain()
+    assert assembly.draining.has_begun
+    await assembly.close()
+
+
+async def test_whoever_is_in_a_hurry_ends_the_delay_of_a_drain(tmp_path: Path) -> None:
+    assembly = await Assembly.open(settings(tmp_path, drain_delay=300.0), [])
+    hurry = asyncio.Event()
+    announcing = asyncio.create_task(assembly.announce_drain(hurry))
+    await asyncio.sleep(0)
+    assert assembly.draining.is_announced
+    assert (await assembly.checks())["draining"] != "ok"
+    assert not announcing.done()
+    hurry.set()
+    await announcing
+    await assembly.close()

@@ -34,3 +34,24 @@ async def test_the_crowd_of_the_beginning_counts_also_when_most_have_left() -> N
     drain.begin(1_000)
     drain.begin(1)
     assert max(drain.return_delay(1) for _ in range(500)) > 2 * RETRY_MIN_MS + 10
+
+
+def test_it_is_announced_before_it_begins_or_with_it() -> None:
+    drain = Drain()
+    assert (drain.is_announced, drain.has_begun) == (False, False)
+    drain.announce()
+    assert (drain.is_announced, drain.has_begun) == (True, False)
+    drain.begin()
+    assert (drain.is_announced, drain.has_begun) == (True, True)
+    at_once = Drain()
+    at_once.begin()
+    assert at_once.is_announced
+
+
+def test_who_waits_is_not_told_by_the_announcement() -> None:
+    drain, told = Drain(), []
+    with drain.telling(lambda: told.append("waits")):
+        drain.announce()
+        assert told == []
+        drain.begin()
+        assert told == ["waits"]

@@ -73,6 +73,14 @@ async def test_whoever_only_reads_is_answered_to_the_end(act: Act) -> None:
     assert gate.refused == {(act, "draining"): 1}
 
 
+@pytest.mark.parametrize("act", Act)
+async def test_everybody_is_let_in_while_a_drain_is_only_announced(act: Act) -> None:
+    gate, drain = gate_of()
+    drain.announce()
+    gate.enter(Visitor(), act).release()
+    assert not gate.refused
+
+
 async def test_a_service_that_goes_away_tells_a_stranger_no_more_than_a_friend() -> None:
     gate, drain = gate_of()
     drain.begin()
