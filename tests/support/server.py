@@ -90,8 +90,12 @@ class ServerProcess:
         args: Sequence[str] = (),
         module: str = "service",
         descriptors: int | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
-        """`module` is what is run, with the command's arguments; `descriptors` is its limit of them, if it has one."""
+        """`module` is what is run, with the command's arguments; `descriptors` is its limit of them, if it has one.
+
+        `wrapper` is a program that becomes what its arguments name, as `env` does.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.database = directory / "twinwire.db"
@@ -101,7 +105,8 @@ class ServerProcess:
         self.env = dict(env or {})
         self.args = list(args)
         self._module = module
-        self._prefix = [] if descriptors is None else ["bash", "-c", f'ulimit -n {descriptors}; exec "$@"', "_"]
+        limited = [] if descriptors is None else ["bash", "-c", f'ulimit -n {descriptors}; exec "$@"', "_"]
+        self._prefix = [*limited, *wrapper]
         self.starts = 0
         self._process: subprocess.Popen[str] | None = None
         self._ready = threading.Event()

@@ -261,13 +261,6 @@ def test_nginx_takes_the_configuration(document: str, tmp_path: Path) -> None:
     assert "syntax is ok" in done.stderr, done.stderr
 
 
-def test_unit_starts_the_command_with_settings_that_exist() -> None:
-    (unit,) = blocks(read("docs/deployment.md"), "ini")
-    assert re.search(r"^ExecStart=\S+/twinwire serve$", unit, re.MULTILINE)
-    (seconds,) = map(int, re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE))
-    assert seconds > DEFAULTS.server.grace + 3 + 5  # our grace, the server's, the watchdog's
-
-
 def test_ring_of_keys_is_one() -> None:
     """The example, with keys in place of what stands for them."""
     (ring,) = blocks(read("docs/deployment.md"), r"json keys\.json")
