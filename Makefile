@@ -79,6 +79,10 @@ kills: $(DEV) ## Kill -9 a busy server a thousand times, and count what is lost:
 soak: $(DEV) ## Use a server for twenty minutes, and plot what it holds: no more than at first.
 	@$(BIN)/python -m tests.soak $(ARGS)
 
+.PHONY: restart
+restart: $(DEV) ## Restart a server behind HAProxy under a thousand clients, and plot how they come back.
+	@$(BIN)/python -m tests.restart $(ARGS)
+
 .PHONY: lint
 lint: $(DEV) $(NODE_DEV) ## Check style and formatting, of JavaScript too.
 	@$(BIN)/ruff check .
