@@ -216,7 +216,8 @@ class AccessSettings(_Room):
     )
     trusted_hops: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (),
-        description="Comma-separated addresses and networks of proxies whose X-Forwarded-Host is believed.",
+        description="Comma-separated addresses and networks of proxies that are believed: X-Forwarded-Host, -Proto"
+        " and -For, and Forwarded.",
     )
 
     open: bool = Field(

@@ -127,16 +127,16 @@ class Authority:
     def who(self, asker: Asker, *, is_socket: bool = False) -> Caller:
         """Raises InvalidTokenError, PresentationError, ForbiddenError, InvalidError or UnavailableError."""
         if self._verifier is None:
-            return self.stranger(asker.address)
+            return self.stranger(asker)
         found = find_credential(asker, self._origins, is_socket=is_socket)
         if found is None:
-            return self.stranger(asker.address)
+            return self.stranger(asker)
         caller = self._redeemed(found, asker) if found.carrier == "ticket" else self.bearer(found.text)
-        return caller._replace(address=asker.address)
+        return caller._replace(address=self._origins.hops.client(asker))
 
-    def stranger(self, address: str | None) -> Caller:
+    def stranger(self, asker: Asker) -> Caller:
         """Who brings no credential, or has not been asked for one."""
-        return Caller(address=address, rights=self.nobody.rights)
+        return Caller(address=self._origins.hops.client(asker), rights=self.nobody.rights)
 
     def bearer(self, token: str) -> Caller:
         """Who comes with a token, and what everyone has besides. Raises InvalidTokenError or UnavailableError."""

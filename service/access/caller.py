@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from service.access.hops import network_of
 from service.access.rights import NOTHING, Rights
 
 _HELD_BASE: Final = 1_500
@@ -31,8 +32,8 @@ class Caller(NamedTuple):
     """`subject` is the user's id, None for nobody in particular; `expires` is in Unix ms, None for never.
 
     `token` is None for the anonymous, who came without a credential. `streams` is how many this subject may have open,
-    None for as many as anybody. `info` is what others are told with its presence. `address` is the peer's as the
-    socket gives it, None where there is none (a Unix socket, a test).
+    None for as many as anybody. `info` is what others are told with its presence. `address` is the client's, as the
+    socket or a trusted hop gives it (`hops.py`), None where there is none (a Unix socket, a test).
     """
 
     subject: str | None = None
@@ -45,14 +46,24 @@ class Caller(NamedTuple):
 
     @property
     def known(self) -> dict[str, str]:
-        """What the log may say of a bearer: never the token."""
+        """What the log may say of a caller: never the token."""
         token = self.token or TokenId()
-        found = {"subject": self.subject, "jti": token.jti and token.jti[:8], "key": token.key}
+        found = {
+            "subject": self.subject,
+            "jti": token.jti and token.jti[:8],
+            "key": token.key,
+            "address": self.address,
+        }
         return {name: value for name, value in found.items() if value}
 
     @property
     def is_anonymous(self) -> bool:
         return self.token is None
+
+    @property
+    def who(self) -> str:
+        """By what he is counted: his subject, or for who has none the address, of IPv6 its network. Never empty."""
+        return f"@{network_of(self.address)}" if self.subject is None else f"={self.subject}"
 
     @property
     def held(self) -> int:

@@ -142,11 +142,11 @@ class Gate:
         if not (self.authority.has_keys or self._is_warned):
             self._warn_if_public(asker)
         if is_open or act is Act.PAGE:
-            return Lease(self.authority.stranger(asker.address), None)
+            return Lease(self.authority.stranger(asker), None)
         try:
             caller, is_pending = self._who(asker, act)
         except TwinwireError as error:
-            raise self.refuse_caller(act, error) from None
+            raise self.refuse_caller(act, error, self.authority.stranger(asker)) from None
         topics = None if wish is None or is_pending else self._wished(caller, act, wish)
         return self._place(act, caller, topics, is_pending) if act in _PLACED else Lease(caller, None, topics)
 
@@ -224,7 +224,7 @@ class Gate:
         try:
             caller = self.authority.bearer(token)._replace(address=lease.caller.address)
         except TwinwireError as error:
-            raise self.refuse_caller(Act.SOCKET, error) from None
+            raise self.refuse_caller(Act.SOCKET, error, lease.caller) from None
         topics = TopicFilter.all() if wish is None else self._wished(caller, Act.SOCKET, wish)
         self.become(lease, caller)
         if lease.is_pending:
@@ -309,7 +309,7 @@ class Gate:
     def refuse_caller(self, act: Act, error: TwinwireError, caller: Caller | None = None) -> TwinwireError:
         """The same of one that is about who asks or what he may: the log has why, which he is not told."""
         reason = self.authority.count(error)
-        known = {} if caller is None or caller.token is None else caller.known
+        known = {} if caller is None else caller.known
         why = {"why": error.why} if isinstance(error, InvalidTokenError) and error.why else {}
         logger.info("auth_refused", act=act.value, reason=reason, **why, **known)
         return self.refuse(act, "right" if isinstance(error, ScopeError) else "credential", error)

@@ -9,13 +9,12 @@ loses `Host`, it takes one of the settings. Under which names we are asked at al
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Protocol
 
+from service.access.hops import Hops, Network
 from service.access.hosts import split_host
 
 Header = tuple[bytes, bytes]
-Network = IPv4Network | IPv6Network
 
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, location, www-authenticate")
@@ -62,7 +61,7 @@ class Origins:
         self._all = "*" in allowed
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
         self._named = self._allowed - _ANYBODY
-        self._hops = tuple(hops)
+        self.hops: Final = Hops(hops)
 
     def permits(self, asker: Asker) -> bool:
         """Whether a request may change something. Programs send no Origin; a page's may be our own, or allowed."""
@@ -98,7 +97,7 @@ class Origins:
         """The same as far as it is certain, whatever its browser says."""
         if asker.scheme in ("https", "wss"):
             return True
-        return self._is_hop(asker.address) and _last(asker.fields(b"x-forwarded-proto")) == "https"
+        return self.hops.trusts(asker.address) and _last(asker.fields(b"x-forwarded-proto")) == "https"
 
     def may_read(self, asker: Asker) -> bool:
         """Whether a read is worth carrying out: not for a foreign page, which could never see the answer.
@@ -130,21 +129,11 @@ class Origins:
             return False
         name, port = parts[2].rstrip("."), int(parts[3] or _DEFAULT_PORTS[parts[1]])
         hosts, proto = [asker.header(b"host")], None
-        if self._is_hop(asker.address):
+        if self.hops.trusts(asker.address):
             hosts.append(_last(asker.fields(b"x-forwarded-host")))
             proto = _last(asker.fields(b"x-forwarded-proto"))
         ports = {_DEFAULT_PORTS[proto]} if proto in _DEFAULT_PORTS else set(_DEFAULT_PORTS.values())
         return any(_names(host, name, port, ports) for host in hosts if host)
-
-    def _is_hop(self, address: str | None) -> bool:
-        if not self._hops:
-            return False
-        try:
-            found = ip_address(address or "")
-        except ValueError:
-            return False
-        found = getattr(found, "ipv4_mapped", None) or found  # as a socket for both kinds gives it (RFC 4291, 2.5.5.2)
-        return any(found in network for network in self._hops)
 
 
 def _last(fields: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Who asks, in tests: a request as the gate looks at it, a gate, and tokens that are what they say."""
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from typing import Any, Final
 
 from service.access.authority import Authority, Template
@@ -81,9 +82,10 @@ def gate_with(
     clock: Clock | None = None,
     drain: Drain | None = None,
     life: float | None = 86_400.0,
+    hops: Sequence[str] = (),
     **templates: Template,
 ) -> Gate:
     """`templates`: `anonymous` and `everyone`."""
-    clock, known = clock or ManualClock(), Origins(origins)
+    clock, known = clock or ManualClock(), Origins(origins, [ip_network(hop) for hop in hops])
     authority = Authority(known, clock, Tickets(clock, SECRET), Revocations(life), verifier, **templates)
     return Gate(Hosts(hosts), known, drain or Drain(), authority, max_places=max_places)

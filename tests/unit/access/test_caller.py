@@ -23,3 +23,17 @@ def test_a_caller_and_its_rights_do_not_change() -> None:
 def test_who_came_without_a_token_is_anonymous() -> None:
     assert Caller().is_anonymous
     assert not Caller(token=TokenId()).is_anonymous  # also if it names nobody
+
+
+def test_a_caller_is_counted_by_subject_or_by_address() -> None:
+    assert Caller("ada", address="192.0.2.7").who == Caller("ada").who
+    assert Caller(address="2001:db8:1:2::1").who == Caller(address="2001:db8:1:2::2").who
+    assert (
+        len({caller.who for caller in (Caller(), Caller("192.0.2.7"), Caller(address="192.0.2.7"), Caller("@"))}) == 4
+    )
+
+
+def test_the_log_has_the_address_and_never_the_token() -> None:
+    caller = Caller("ada", address="192.0.2.7", token=TokenId("secret-enough", 1, "k"))
+    assert caller.known == {"subject": "ada", "jti": "secret-e", "key": "k", "address": "192.0.2.7"}
+    assert Caller(address="192.0.2.7").known == {"address": "192.0.2.7"}

@@ -199,7 +199,7 @@ def test_a_credential_that_is_no_good_is_refused_whatever_is_asked(act: Act) -> 
     for asker in (bearer("bad"), bearer("ada")):  # who is not looked at has no more than anybody
         assert gate.enter(asker, act, is_open=True).caller.rights == gate.authority.nobody.rights
     if act is Act.PAGE:
-        assert gate.enter(bearer("bad"), act).caller == gate.authority.stranger("192.0.2.7")
+        assert gate.enter(bearer("bad"), act).caller == gate.authority.stranger(Visitor())
         return
     with pytest.raises(InvalidTokenError):
         gate.enter(bearer("bad"), act, Wish(None))
@@ -264,6 +264,19 @@ def test_a_subject_has_as_many_streams_as_his_token_says(act: Act) -> None:
     leases.pop().release()
     assert (gate.places, dict(gate._of_one)) == (0, {})
     assert gate.refused == {(act, "share"): 1}
+
+
+def test_the_address_is_the_one_that_trusted_hops_give() -> None:
+    gate = gate_with(Known(ada=ADA), hops=["10.0.0.1"])
+    for fields, address in (
+        ({"x_forwarded_for": "evil, 192.0.2.1"}, "192.0.2.1"),
+        ({"forwarded": "for=192.0.2.2"}, "192.0.2.2"),
+    ):
+        asker = bearer("ada", address="10.0.0.1", **fields)
+        assert gate.enter(asker, Act.READ).caller.address == address
+        with structlog.testing.capture_logs() as logs, pytest.raises(InvalidTokenError):
+            gate.enter(Visitor(address="10.0.0.1", authorization="Bearer bad", **fields), Act.READ)
+        assert logs[0]["address"] == address
 
 
 def test_publishing_and_operating_take_their_rights() -> None:
