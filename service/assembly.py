@@ -153,6 +153,7 @@ class Assembly:
             h2c=settings.server.h2c,
             connections=self.descriptors.connections,
             patience=stream.send_timeout,
+            proxies=origins.hops.trusts if settings.access.proxy_protocol else None,
         )
         self.opening = Opening(bus, self.hub, clock)
         self.renewal = Renewal(self.gate, self.hub, bus, clock)

@@ -220,6 +220,10 @@ class AccessSettings(_Room):
         " and -For, and Forwarded.",
     )
 
+    proxy_protocol: bool = Field(
+        False, description="Trusted hops begin each connection with a PROXY header, version 1 or 2, and have to."
+    )
+
     open: bool = Field(
         False, description="Without keys, serve beyond loopback too: whoever reaches the port may do everything."
     )

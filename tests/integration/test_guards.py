@@ -702,6 +702,42 @@ async def test_large_fragments_and_many_messages_are_not_what_is_counted(server:
     connection.reset()
 
 
+# Balancers that work on TCP alone
+
+
+SECOND = b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes([192, 0, 2, 7, 127, 0, 0, 1, 0x12, 0x67, 0x1F, 0x40])
+
+
+@pytest.mark.parametrize("header", [b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 8000\r\n", SECOND])
+async def test_a_trusted_hops_proxy_header_names_the_client(tmp_path: Path, header: bytes) -> None:
+    with InProcess(tmp_path, proxy_protocol=True, trusted_hops="127.0.0.1") as server:
+        connection = await Connection.open(server.url)
+        for piece in (header[:20], header[20:]):
+            connection.writer.write(piece)
+            await connection.writer.drain()
+        await connection.send("GET", "/api/sse?topic=t")
+        assert (await connection.read_head()).status == 200
+        await connection.reader.readuntil(b"event: connection")
+        assert server.ask(lambda assembly: [peer.address for peer in assembly.hub.peers()]) == ["192.0.2.7"]
+        connection.reset()
+        await nothing_is_left(server)
+
+
+async def test_a_trusted_hop_has_to_send_one_and_nobody_else_may(tmp_path: Path) -> None:
+    with InProcess(tmp_path, proxy_protocol=True, trusted_hops="127.0.0.1") as server:
+        connection = await Connection.open(server.url)
+        await connection.send("GET", "/api/health")
+        assert await rest(connection) == b""
+        connection.reset()
+        await nothing_is_left(server)
+    for hops in ("192.0.2.1", ""):
+        with InProcess(tmp_path, proxy_protocol=True, trusted_hops=hops) as server:
+            assert (await request(server.url, "GET", "/api/health")).status == 200
+            status, connection = await one_request(server.url, "PROXY TCP4 192.0.2.7 127.0.0.1 4711 8000")
+            assert status == 400
+            connection.reset()
+
+
 # Readers that are slow
 
 

@@ -5,10 +5,11 @@ import math
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from service.stream.hypercorn.budget import Budget
 from service.stream.hypercorn.leaving import Leaving
+from service.stream.hypercorn.proxied import read_client
 
 STATE: Final = "twinwire.guards"
 """Where they are in the lifespan's state (ASGI, "Lifespan State"), which a server hands to each of its connections."""
@@ -205,14 +206,20 @@ class Crowd:
 
 class Guards:
     """Made by the composition root, one for each server. `h2c`: whether HTTP/2 is spoken without TLS; `connections`:
-    how many there may be at a time, 0 for no bound; `patience`: seconds for what a peer has begun; `now` is a clock in
-    seconds, as `Turns` has it.
+    how many there may be at a time, 0 for no bound; `patience`: seconds for what a peer has begun; `proxies` tells by a
+    peer's address whether it sends a PROXY header, None: nobody does; `now` is a clock in seconds, as `Turns` has it.
     """
 
-    __slots__ = ("_left", "_now", "crowd", "h2c", "leaving", "patience", "turns", "work")
+    __slots__ = ("_left", "_now", "_proxies", "crowd", "h2c", "leaving", "patience", "turns", "work")
 
     def __init__(
-        self, now: Callable[[], float], *, h2c: bool = False, connections: int = 0, patience: float = 30.0
+        self,
+        now: Callable[[], float],
+        *,
+        h2c: bool = False,
+        connections: int = 0,
+        patience: float = 30.0,
+        proxies: Callable[[str], bool] | None = None,
     ) -> None:
         self.crowd: Final = Crowd(connections, now)
         self.leaving: Final = Leaving()
@@ -221,6 +228,7 @@ class Guards:
         self.work: Final = Turns(now, WORKERS)
         """For what is a lot of work."""
         self._now = now
+        self._proxies = proxies
         self._left: Final = Budget(LEFT, LEFT_RATE, now())
         self.h2c: Final = h2c
         self.patience: Final = patience
@@ -230,3 +238,13 @@ class Guards:
         has_room = self._left.take(1, self._now())
         self._left.settle()
         return has_room
+
+    async def client(self, reader: asyncio.StreamReader, peer: Any) -> Any:
+        """Who asks on a connection of this peer, as ASGI names it: itself, or whom its PROXY header names.
+
+        Raises ConnectionAbortedError or TimeoutError, if there should be one.
+        """
+        if self._proxies is None or peer is None or not self._proxies(peer[0]):
+            return peer
+        async with asyncio.timeout(self.patience):
+            return await read_client(reader) or peer

@@ -97,7 +97,7 @@ class GuardedServer(TCPServer):
         guards: Guards = self.state[STATE]
         own = self.writer.get_extra_info("socket")
         try:
-            client = parse_socket_addr(own.family, own.getpeername())
+            peer = parse_socket_addr(own.family, own.getpeername())
             server = parse_socket_addr(own.family, own.getsockname())
             tls = self.writer.get_extra_info("ssl_object")
             guards.crowd.enter(self)
@@ -114,7 +114,7 @@ class GuardedServer(TCPServer):
                     task_group,
                     ConnectionState(self.state),
                     tls is not None,
-                    client,
+                    await guards.client(self.reader, peer),
                     server,
                     self.protocol_send,
                 )
