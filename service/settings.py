@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,21 +16,18 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode
 
 from service.core.errors import ConfigError, ForbiddenError, InvalidError
-from service.core.limits import DATA_MAX, REQUEST_MAX
 from service.core.topics import TopicFilter, check_readable
-
-PREFIX = "TWINWIRE_"
+from service.limits import LimitSettings
+from service.room import PREFIX, Room, is_blank
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
-"""A list that is written with commas; `_Room` splits it."""
+"""A list that is written with commas; `_split` does it."""
 
 
 Filters = Annotated[tuple[str, ...], NoDecode]
@@ -61,40 +58,6 @@ class RetentionPolicy(BaseModel):
         return TopicFilter((self.topics,))
 
 
-class _Room(BaseSettings):
-    """The settings of one room, from the environment."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_ignore_empty=True,
-        frozen=True,
-        extra="ignore",
-        str_strip_whitespace=True,
-        allow_inf_nan=False,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_blanks(cls, values: Any) -> Any:
-        """What is nothing but white space is empty, and an empty variable counts as unset."""
-        if not isinstance(values, dict):
-            return values
-        return {name: value for name, value in values.items() if not _is_blank(value)}
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _tidy(cls, value: object, field: ValidationInfo) -> object:
-        """What surrounds a value came with its line: a carriage return, mostly. Words may be in capitals."""
-        if not isinstance(value, str):
-            return value
-        info = cls.model_fields[field.field_name or ""]
-        return value.strip().lower() if get_origin(info.annotation) is Literal else value.strip()
-
-
-def _is_blank(value: object) -> bool:
-    return isinstance(value, str) and not value.strip()
-
-
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -119,7 +82,7 @@ def _granted(value: object) -> object:
     return tuple(filters)
 
 
-class ServerSettings(_Room):
+class ServerSettings(Room):
     """The process: where it listens, how it stops."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of them.")
@@ -136,7 +99,7 @@ class ServerSettings(_Room):
     grace: float = Field(10.0, ge=0, le=300, description="Seconds that a stop may take after that.")
 
 
-class LogSettings(_Room):
+class LogSettings(Room):
     """What is kept, and how safely."""
 
     database: Path = Field(Path("twinwire.db"), description="SQLite file; created and migrated at start.")
@@ -168,14 +131,14 @@ class LogSettings(_Room):
         return path
 
 
-class BusSettings(_Room):
+class BusSettings(Room):
     """What is held in memory for those who are just behind."""
 
     tail_events: int = Field(10_000, ge=1, description="Events kept in memory for those who are just behind.")
     tail_bytes: int = Field(32 << 20, ge=1 << 20, description="Bytes of memory for the same.")
 
 
-class StreamSettings(_Room):
+class StreamSettings(Room):
     """How open streams are looked after."""
 
     heartbeat: float = Field(20.0, ge=0.5, le=120, description="Seconds of silence after which a heartbeat is sent.")
@@ -183,26 +146,7 @@ class StreamSettings(_Room):
     direct: bool = Field(True, description="Write frames straight to the transport where the server allows it.")
 
 
-class LimitSettings(_Room):
-    """Bounds that an operator may move; the others stand in `service.core.limits`."""
-
-    data_max: int = Field(
-        DATA_MAX, ge=1024, le=REQUEST_MAX // 2, description="Bytes of one event's encoded data at most."
-    )
-    max_topics: int = Field(
-        1_000_000, ge=1, description="Topics at most, about 300 bytes of memory each; events on a new one are refused."
-    )
-    body_bytes: int = Field(
-        40 << 20, ge=2 * REQUEST_MAX, description="Bytes of all requests' bodies under way together, at most."
-    )
-    max_streams: int = Field(
-        0,
-        ge=0,
-        description="Open streams and waiting polls at most; 0 for what descriptors allow.",
-    )
-
-
-class AccessSettings(_Room):
+class AccessSettings(Room):
     """Who may come in."""
 
     allowed_origins: CommaSeparated = Field(
@@ -256,7 +200,7 @@ class AccessSettings(_Room):
     )(_granted)
 
 
-class AppsSettings(_Room):
+class AppsSettings(Room):
     """Which applications ride along."""
 
     apps: CommaSeparated = Field(
@@ -270,7 +214,7 @@ class AppsSettings(_Room):
         return () if names == ("none",) else names
 
 
-class OperationsSettings(_Room):
+class OperationsSettings(Room):
     """What an operator is told."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
@@ -300,7 +244,7 @@ class Settings:
     @classmethod
     def read(cls, values: Mapping[str, Any] | None = None) -> "Settings":
         """The environment, beaten by `values` of flat names. Raises ConfigError with everything that is wrong."""
-        left = {name: value for name, value in (values or {}).items() if not _is_blank(value)}  # as a variable: unset
+        left = {name: value for name, value in (values or {}).items() if not is_blank(value)}  # as a variable: unset
         rooms: dict[str, BaseSettings] = {}
         wrong: list[str] = []
         for room, kind in settings_rooms():

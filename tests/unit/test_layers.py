@@ -44,7 +44,9 @@ BELOW = {
     "service.resources": (),
     "service.version": (),
     "service.clock": ("service.core",),
-    "service.settings": ("service.core",),
+    "service.room": (),
+    "service.limits": ("service.core", "service.room"),
+    "service.settings": ("service.core", "service.limits", "service.room"),
     "service.operations": (
         "service.core",
         "service.log.base",

@@ -16,6 +16,7 @@ SERVICE: Final = TESTS.parent / "service"
 
 ELSEWHERE: Final = {
     "__main__.py": "one call of the command, which has its tests",
+    "room.py": "seen from test_settings.py, of every room",
     "version.py": "one constant",
     "core/words.py": "closed sets of words, held by test_docs.py",
     "bus/encoding.py": "a contract: its implementations are tested",
