@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from service.access.caller import Caller, TokenId
 from service.access.rights import EVERYTHING, Grants, Rights
-from service.core.errors import InvalidTokenError, RateLimitedError
+from service.core.errors import InvalidTokenError, OverloadedError, RateLimitedError
 from service.core.time import Clock
 
 PREFIX: Final = "tk_"
@@ -78,7 +78,9 @@ class Tickets:
         return len(self._waiting)
 
     def issue(self, caller: Caller, seconds: float, *, use: Use = "stream", token: str = "") -> str:
-        """A new ticket for what `caller` may. Raises RateLimitedError while too many wait."""
+        """A new ticket for what `caller` may. Raises RateLimitedError while too many of his wait, OverloadedError if it
+        is those of all.
+        """
         self._tidy()
         ticket = Ticket(caller, self._clock.monotonic() + seconds, use, token, caller.held + len(token))
         self._check_room(caller.subject, ticket.held)
@@ -88,9 +90,10 @@ class Tickets:
         return text
 
     def _check_room(self, subject: str | None, held: int) -> None:
-        is_full = len(self._waiting) >= WAITING_MAX or self.held + held > WAITING_BYTES
-        if is_full or self._of_one[subject] >= OF_ONE_MAX or self._bytes_of[subject] + held > OF_ONE_BYTES:
-            raise RateLimitedError("too many tickets wait for their use", retry_after=float(LIFE_MIN))
+        if self._of_one[subject] >= OF_ONE_MAX or self._bytes_of[subject] + held > OF_ONE_BYTES:
+            raise RateLimitedError("too many tickets of yours wait for their use", retry_after=float(LIFE_MIN))
+        if len(self._waiting) >= WAITING_MAX or self.held + held > WAITING_BYTES:
+            raise OverloadedError("too many tickets wait for their use", retry_after=float(LIFE_MIN))
 
     def _count(self, ticket: Ticket, by: int) -> None:
         subject, held = ticket.caller.subject, by * ticket.held
