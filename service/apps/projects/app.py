@@ -57,6 +57,8 @@ class ProjectsApp(App):
             pace=self._settings.generation_pace,
             concurrency=self._settings.generation_concurrency,
             agents=self._agents,
+            max_projects=self._settings.max_projects,
+            max_runs=self._settings.max_runs,
         )
 
     async def start(self) -> None:

@@ -47,9 +47,6 @@ FILES_MAX: Final = 1_000
 ARCHIVE_MAX: Final = 32 * 1024 * 1024
 """Bytes in all files of one run: an archive is built in memory."""
 
-QUEUE_MAX: Final = 1_000
-"""Runs that may wait or work at a time; one more is refused with 503."""
-
 CANCEL_GRACE: Final = 5.0
 """Seconds that an agent has to let go once it was cancelled; after that it works for nobody."""
 

@@ -12,7 +12,7 @@ import structlog
 
 from service.apps.base import Bus
 from service.apps.projects.changes import Change
-from service.apps.projects.limits import CANCEL_GRACE, QUEUE_MAX
+from service.apps.projects.limits import CANCEL_GRACE
 from service.apps.projects.models import Run, StatusUpdate
 from service.apps.projects.pipeline import Pipeline
 from service.apps.projects.runner import Runner
@@ -21,6 +21,9 @@ from service.core.errors import ConflictError, DrainingError, OverloadedError, T
 from service.core.time import Clock
 
 logger = structlog.get_logger(__name__)
+
+RUNS: Final = 1_000
+"""Runs that may wait or work at a time, unless it is said otherwise."""
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH: Final = 12
@@ -44,13 +47,24 @@ class Orchestrator:
     are; `start`, once, in the next process, goes on with each from its first unfinished stage.
     """
 
-    def __init__(self, bus: Bus, store: Store, pipeline: Pipeline, pace: float, concurrency: int, clock: Clock) -> None:
-        """`pace` is the seconds that each stage takes at least."""
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        pipeline: Pipeline,
+        pace: float,
+        concurrency: int,
+        clock: Clock,
+        *,
+        max_runs: int = RUNS,
+    ) -> None:
+        """`pace` is the seconds that each stage takes at least, `max_runs` how many runs may work or wait."""
         self._bus = bus
         self._store = store
         self._pipeline = pipeline
         self._pace = pace
         self._clock = clock
+        self._max_runs = max_runs
         self._slots = asyncio.Semaphore(concurrency)
         self._jobs: dict[str, _Job] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -68,8 +82,8 @@ class Orchestrator:
         """Queue a run. Raises NotFoundError, ConflictError (one is unfinished), UnavailableError."""
         async with self.exclusive(project):
             self._check_open()
-            if len(self._jobs) >= QUEUE_MAX:
-                raise OverloadedError(f"{QUEUE_MAX:,} runs are waiting already")
+            if len(self._jobs) >= self._max_runs:
+                raise OverloadedError(f"{self._max_runs:,} runs are waiting already")
             await self._await_ending(project)
             left = await self._left_behind(project)
             if project in self._jobs:

@@ -20,15 +20,18 @@ from service.apps.projects.models import (
     StatusUpdate,
     StoredFile,
 )
-from service.apps.projects.orchestrator import Orchestrator, new_id
+from service.apps.projects.orchestrator import RUNS, Orchestrator, new_id
 from service.apps.projects.pipeline import Pipeline, installed_pipeline
 from service.apps.projects.store import Store
-from service.core.errors import InvalidError, NotFoundError, TwinwireError
+from service.core.errors import InvalidError, NotFoundError, OverloadedError, TwinwireError
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Tables
 
 T = TypeVar("T")
+
+PROJECTS: Final = 100_000
+"""Projects at most, unless it is said otherwise."""
 
 _UNNAMEABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that a one-line name can't hold: control characters, surrogates, line separators."""
@@ -54,7 +57,18 @@ class ProjectService:
     leave a run that is queued and forgotten.
     """
 
-    def __init__(self, bus: Bus, store: Store, orchestrator: Orchestrator, pipeline: Pipeline, clock: Clock):
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        orchestrator: Orchestrator,
+        pipeline: Pipeline,
+        clock: Clock,
+        *,
+        max_projects: int = PROJECTS,
+    ):
+        """`max_projects` is how many there may be; if there are more already, they stay."""
+        self._max_projects = max_projects
         self._bus = bus
         self._store = store
         self._orchestrator = orchestrator
@@ -73,6 +87,8 @@ class ProjectService:
         pace: float,
         concurrency: int,
         agents: Sequence[Agent] | None = None,
+        max_projects: int = PROJECTS,
+        max_runs: int = RUNS,
     ) -> "ProjectService":
         """`pace` is the seconds that a stage takes at least, `concurrency` how many runs work at a time.
 
@@ -81,7 +97,8 @@ class ProjectService:
         """
         pipeline = installed_pipeline() if agents is None else Pipeline(agents)
         store = Store(await tables())
-        return cls(bus, store, Orchestrator(bus, store, pipeline, pace, concurrency, clock), pipeline, clock)
+        orchestrator = Orchestrator(bus, store, pipeline, pace, concurrency, clock, max_runs=max_runs)
+        return cls(bus, store, orchestrator, pipeline, clock, max_projects=max_projects)
 
     async def start(self) -> None:
         """Go on with the runs that an earlier process left unfinished."""
@@ -101,7 +118,7 @@ class ProjectService:
         return id in self._known
 
     async def create(self, name: str, brief: str) -> Project:
-        """Raises InvalidError that names the field."""
+        """Raises InvalidError that names the field, OverloadedError if there are as many as there may be."""
         checked = check_name(name)
         parse_brief(brief)
         return await self._to_the_end(self._create(checked, brief.strip()))
@@ -110,6 +127,8 @@ class ProjectService:
         id = new_id()
         change = Change(id).add_project(name, brief, self._clock.unix_ms()).tell_all("project_created", name)
         change.tell(StatusUpdate(status="idle", progress=0, run=None, message="Project created"))
+        if len(self._known) >= self._max_projects:
+            raise OverloadedError(f"there are {len(self._known):,} projects already: delete one first")
         self._known.add(id)  # whoever hears of it may ask for it before we are back
         try:
             await self._bus.publish(change.drafts, change.also)

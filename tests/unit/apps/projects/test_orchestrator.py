@@ -9,7 +9,7 @@ import pytest
 
 from service.apps.projects.agents.base import AgentError, Workspace
 from service.apps.projects.service import ProjectService
-from service.core.errors import ConflictError, DrainingError, NotFoundError, StorageFullError
+from service.core.errors import ConflictError, DrainingError, NotFoundError, OverloadedError, StorageFullError
 from service.core.event import Draft
 from tests.support.clock import ManualClock
 from tests.support.projects import BRIEF, DEADLINE, Failing, Gate, LimitedBus, Plain, World
@@ -73,6 +73,20 @@ async def test_unknown_projects(world: World) -> None:
     for call in (service.generate, service.cancel, service.delete):
         with pytest.raises(NotFoundError):
             await call("nobody")
+
+
+async def test_runs_that_work_and_wait_have_a_bound(world: World) -> None:
+    gate = Gate()
+    service = await world.service([gate], concurrency=1, max_runs=2)
+    first, second, third = [await _project(service) for _ in range(3)]
+    runs = [await service.generate(id) for id in (first, second)]
+    with pytest.raises(OverloadedError, match="2 runs") as refused:
+        await service.generate(third)
+    assert refused.value.retry_after
+    gate.open.set()
+    for run in runs:
+        await world.completion(run.id)
+    await world.completion((await service.generate(third)).id)
 
 
 async def test_more_runs_than_slots_are_queued_and_follow_in_order(world: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from service.apps.projects.limits import NAME_MAX
 from service.apps.projects.store import View
-from service.core.errors import InvalidError, NotFoundError
+from service.core.errors import InvalidError, NotFoundError, OverloadedError
 from service.core.topics import TopicFilter
 from service.log.base import Search
 from tests.support.projects import BRIEF, DEADLINE, Gate, LimitedBus, Plain, World
@@ -24,6 +24,16 @@ async def test_creating_a_project_is_announced_with_it(world: World) -> None:
     ]
     assert service.exists(project.id)
     assert not service.exists("nobody")
+
+
+async def test_projects_have_a_bound_however_many_come_at_once(world: World) -> None:
+    service = await world.service([Plain()], max_projects=3)
+    made = await asyncio.gather(*(service.create("P", BRIEF) for _ in range(5)), return_exceptions=True)
+    refused = [one for one in made if isinstance(one, OverloadedError)]
+    assert [(one.status, bool(one.retry_after)) for one in refused] == [(503, True)] * 2
+    assert len(world.of("project_created")) == 3
+    await service.delete(next(one.id for one in made if not isinstance(one, BaseException)))
+    await service.create("P", BRIEF)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\x00", "\ud800", "a\u2028b", "x" * (NAME_MAX + 1)])
