@@ -171,7 +171,7 @@ class Assembly:
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         work = self.guards.work.take  # what has begun comes first
         reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET), self.clock.monotonic)
-        bodies = Bodies(limits.body_bytes, stream.send_timeout)
+        bodies = Bodies(limits.body_bytes, stream.send_timeout, limits.body_max)
         turn = partial(work, Rank.BUSY)
         websocket = WebSocketWire(
             gate, opening, pipes, frames, bus, reader, self.renewal, turn, data_max=limits.data_max

@@ -6,9 +6,9 @@ beside it.
 
 from typing import Any, Final
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from service.core.limits import DATA_MAX, REQUEST_MAX
+from service.core.limits import DATA_MAX, ENVELOPE_MAX, REQUEST_MAX
 from service.room import Room
 
 SIZE: Final = "413"
@@ -27,6 +27,14 @@ class LimitSettings(Room):
     data_max: int = _limit(
         DATA_MAX, "bytes", SIZE, "Bytes of one event's encoded data at most.", ge=1024, le=REQUEST_MAX // 2
     )
+    body_max: int = _limit(
+        REQUEST_MAX,
+        "bytes",
+        SIZE,
+        "Bytes of one request's body at most, also in chunks; of one event with what is around it at least.",
+        ge=1024 + ENVELOPE_MAX,
+        le=REQUEST_MAX,
+    )
     max_topics: int = _limit(
         1_000_000,
         "topics",
@@ -40,3 +48,11 @@ class LimitSettings(Room):
     max_streams: int = _limit(
         0, "streams", FULL, "Open streams and waiting polls at most; 0 for what descriptors allow.", ge=0
     )
+
+    @field_validator("body_max")
+    @classmethod
+    def _holds_an_event(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("data_max", 0) + ENVELOPE_MAX
+        if value < least:
+            raise ValueError(f"is {least} at least: one event of TWINWIRE_DATA_MAX bytes, and what is around it")
+        return value

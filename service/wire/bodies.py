@@ -22,14 +22,16 @@ LOOKS: Final = 10
 
 
 class Bodies:
-    """`budget` is the bytes of all bodies together, `seconds` the time in which one has to get on.
+    """`budget` is the bytes of all bodies together, `seconds` the time in which one has to get on, `most` the bytes of
+    one.
 
     One timer looks after all of them, while there are any: one for each would be the dearest part of a small publish.
     """
 
-    def __init__(self, budget: int, seconds: float) -> None:
+    def __init__(self, budget: int, seconds: float, most: int = REQUEST_MAX) -> None:
         self.budget: Final = Budget(budget, "too much is being sent at the moment")
         self.seconds: Final = seconds
+        self.most: Final = most
         self._coming: dict[Body, asyncio.Task[Any]] = {}
         """Bodies that are being read, each by its task."""
         self._looks = False
@@ -71,7 +73,7 @@ class Bodies:
         request = Request(scope)
         with self.open() as body:
             try:
-                whole = await body.read(request, receive, REQUEST_MAX)
+                whole = await body.read(request, receive)
             except TwinwireError as error:
                 await respond_problem(send, error, head=request.method == "HEAD", cors=cors, is_last=True)
                 return
@@ -106,12 +108,13 @@ class Body(Share):
         """It did not, and its task was cancelled for it."""
         self.is_complete = False
 
-    async def read(self, request: Request, receive: Receive, limit: int) -> bytes:
+    async def read(self, request: Request, receive: Receive, limit: int = REQUEST_MAX) -> bytes:
         """The whole body.
 
-        Raises TooLargeError as soon as it exceeds `limit` bytes, OverloadedError beyond the budget, RequestTimeoutError
-        if it does not get on, DisconnectedError if it never ends.
+        Raises TooLargeError as soon as it exceeds `limit` bytes or those of any body, OverloadedError beyond the
+        budget, RequestTimeoutError if it does not get on, DisconnectedError if it never ends.
         """
+        limit = min(limit, self._bodies.most)
         declared = request.header(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise TooLargeError(f"a request has at most {limit} bytes")

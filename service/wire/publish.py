@@ -13,7 +13,6 @@ from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
 from service.core.errors import TwinwireError, unforeseen
 from service.core.event import Draft, check_key
-from service.core.limits import REQUEST_MAX
 from service.core.trace import read_traceparent
 from service.log.base import Receipt
 from service.stream.asgi import Receive, Scope, Send
@@ -60,7 +59,7 @@ class PublishWire:
         """Raises what its parts raise: nothing is published then."""
         caller = self._gate.enter(request, Act.CHANGE).caller
         content_type = request.header(b"content-type")
-        content = await body.read(request, receive, REQUEST_MAX)
+        content = await body.read(request, receive)
         drafts, single = await self._reader.read(content_type, content)
         if not caller.rights.may_publish_all:
             found = await self._forbidden(caller, drafts)

@@ -14,6 +14,7 @@ from service.access.origins import Origins
 from service.access.revocation import Revocations
 from service.access.tickets import Tickets
 from service.bus.bus import EventBus
+from service.core.limits import REQUEST_MAX
 from service.core.time import Clock
 from service.log.base import ONE_TURN
 from service.stream.control import Control
@@ -46,6 +47,7 @@ class House:
     control: Control
     frames: Frames
     send_timeout: float
+    body_max: int
 
     @classmethod
     def of(
@@ -58,6 +60,7 @@ class House:
         max_places: int = 0,
         origins: Sequence[str] = (),
         verifier: Verifying | None = None,
+        body_max: int = REQUEST_MAX,
     ) -> "House":
         drain, control, origins_of = Drain(), Control(bus.epoch, heartbeat), Origins(origins)
         tickets, revocations = Tickets(clock, b"s" * 32), Revocations(None)
@@ -75,6 +78,7 @@ class House:
             control=control,
             frames=Frames(bus.epoch),
             send_timeout=send_timeout,
+            body_max=body_max,
         )
 
     def websocket(self, data_max: int) -> WebSocketWire:
@@ -115,7 +119,7 @@ class House:
 
     @property
     def bodies(self) -> Bodies:
-        return Bodies(64 << 20, self.send_timeout)
+        return Bodies(64 << 20, self.send_timeout, self.body_max)
 
 
 @pytest.fixture

@@ -59,6 +59,21 @@ async def test_the_bound_of_one_body(bodies: Bodies) -> None:
     assert bodies.budget.held == 0
 
 
+async def test_the_operators_bound_holds_for_whatever_is_sent() -> None:
+    bodies = Bodies(64 * MIB, 20.0, 5)
+    assert await read(bodies, Inbox(b"ab", b"cde")) == b"abcde"
+    for inbox, headers in ((Inbox(b"ab", b"cdef"), {}), (Inbox(), {"content_length": "6"})):
+        with pytest.raises(TooLargeError, match="5 bytes"):
+            await read(bodies, inbox, **headers)
+    with pytest.raises(TooLargeError, match="3 bytes"):
+        await read(bodies, Inbox(b"abcd"), 3)
+
+    async def app(*call: Any) -> None:
+        await bodies.before(inner, [], *call)
+
+    (await Exchange(app, http_scope("POST", "/"), b"abcdef").answer()).problem(413)
+
+
 async def test_who_leaves_gives_back(bodies: Bodies) -> None:
     inbox = Inbox(b"ab", ends=False)
     inbox.messages.put_nowait({"type": "http.disconnect"})

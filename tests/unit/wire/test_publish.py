@@ -186,6 +186,19 @@ async def test_a_body_that_grows_beyond_the_bound_is_refused_at_once(wire: Publi
     assert (await feed(wire, [whole], {}))[0]["status"] == 413
 
 
+async def test_the_operators_bound_of_a_body_holds_declared_and_in_chunks(bus: EventBus) -> None:
+    wire = House.of(bus, ManualClock(), body_max=5_000).publish()
+    (await post(wire, ONE + b" " * (5_001 - len(ONE)))).problem(413)
+    sent = await feed(wire, [], {"Content-Length": "5001"})
+    assert sent[0]["status"] == 413
+    half = {"type": "http.request", "body": b" " * 2_500, "more_body": True}
+    assert (await feed(wire, [half, half, {"type": "http.request", "body": b" ", "more_body": True}], {}))[0][
+        "status"
+    ] == 413
+    assert bus.head == 0
+    assert (await post(wire, ONE + b" " * (5_000 - len(ONE)), content_type=NDJSON)).status == 201
+
+
 async def test_a_client_that_leaves_in_mid_body_publishes_nothing(wire: PublishWire, bus: EventBus) -> None:
     part = {"type": "http.request", "body": ONE, "more_body": True}
     assert await feed(wire, [part, {"type": "http.disconnect"}], {}) == []
