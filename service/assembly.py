@@ -19,6 +19,8 @@ from service.access.hosts import Hosts
 from service.access.keys import KeyRing
 from service.access.origins import Origins
 from service.access.revocation import Revocations
+from service.access.shares import Most
+from service.access.spending import Spending
 from service.access.tickets import Tickets
 from service.access.tokens import Verifier
 from service.apps.base import App, Ground
@@ -114,6 +116,21 @@ def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock:
     )
 
 
+def most_of(settings: Settings) -> Most:
+    """What one may have of the places, by the settings."""
+    limits = settings.limits
+    by_address = limits.is_on("address_streams", has_keys=True, has_hops=bool(settings.access.trusted_hops))
+    return Most(
+        limits.subject_streams, limits.address_streams if by_address else 0, limits.caller_polls, limits.max_polls
+    )
+
+
+def spending_of(settings: Settings, clock: Clock, *, has_keys: bool) -> Spending | None:
+    """What callers may spend, by the settings; None if nobody's doings are counted."""
+    bearers, anonymous = settings.limits.bearers(), settings.limits.anonymous(has_keys=has_keys)
+    return None if bearers.is_off and anonymous.is_off else Spending(clock, bearers, anonymous)
+
+
 class Assembly:
     """Everything that runs behind one database. Make it with `open`; `drain`, then `close` it."""
 
@@ -143,10 +160,19 @@ class Assembly:
         self.draining = drain = Drain()
         origins = Origins(settings.access.allowed_origins, settings.access.trusted_hops)
         self.descriptors = Descriptors()
-        places = settings.limits.max_streams or self.descriptors.places
         self._ring = ring
         authority = authority_of(settings.access, ring, origins, clock)
-        self.gate = Gate(Hosts(settings.access.hosts), origins, drain, authority, max_places=places)
+        limits, places = settings.limits, settings.limits.max_streams or self.descriptors.places
+        self.gate = Gate(
+            Hosts(settings.access.hosts),
+            origins,
+            drain,
+            authority,
+            max_places=places,
+            most=most_of(settings),
+            filters=limits.stream_filters,
+            spending=spending_of(settings, clock, has_keys=bool(ring)),
+        )
         self.hub = StreamHub(control, drain, authority, clock, send_timeout=stream.send_timeout)
         self.guards = Guards(
             clock.monotonic,

@@ -1,18 +1,34 @@
 """Every limit that an operator may move, with its unit, its default, and what whoever passes it is told.
 
-The bounds that do not move, because clients rely on them, stand in `service.core.limits`; those of one container stand
-beside it.
+The bounds that do not move, because
+clients rely on them, stand in `service.core.limits`; those of one container stand beside it.
+
+What protects the process is always on. What is counted of one caller or one address is 0, off, since a company behind
+one proxy is one address; but for those who come without a token where there are keys, of whom nobody knows anything.
+The limits that have another default than 0 there (`CALLERS`, `ADDRESSES`) are off where they make no sense, unless they
+are set.
 """
 
 from typing import Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from service.core.limits import DATA_MAX, ENVELOPE_MAX, REQUEST_MAX
+from service.core.limits import DATA_MAX, ENVELOPE_MAX, FILTER_TOPICS_MAX, REQUEST_MAX
+from service.core.rates import Rate, Rates
 from service.room import Room
 
 SIZE: Final = "413"
 FULL: Final = "503"
+SHARE: Final = "429; on a WebSocket and an EventSource `goodbye` `limit`, 1013"
+RATE: Final = "429; on a WebSocket `problem` 429; 413 for more at once than the burst"
+
+CALLERS: Final = frozenset(
+    {"anonymous_publish_rate", "anonymous_publish_burst", "anonymous_topic_rate", "anonymous_topic_burst"}
+)
+"""Off without keys, where everybody is anonymous, unless they are set."""
+
+ADDRESSES: Final = frozenset({"address_streams"})
+"""Off until trusted hops are named, unless it is set: everybody behind a proxy that is not named is one address."""
 
 
 def _limit(default: float, unit: str, answer: str, description: str, **bounds: Any) -> Any:
@@ -48,6 +64,48 @@ class LimitSettings(Room):
     max_streams: int = _limit(
         0, "streams", FULL, "Open streams and waiting polls at most; 0 for what descriptors allow.", ge=0
     )
+    max_polls: int = _limit(0, "polls", FULL, "Polls of these that wait at a time; 0 for as many as streams.", ge=0)
+    stream_filters: int = _limit(
+        FILTER_TOPICS_MAX,
+        "patterns",
+        "422",
+        "Patterns in the filter of one stream at most.",
+        ge=1,
+        le=FILTER_TOPICS_MAX,
+    )
+    subject_streams: int = _limit(
+        0, "streams", SHARE, "Streams and waiting polls of one subject, unless its token says another number.", ge=0
+    )
+    address_streams: int = _limit(
+        1_000,
+        "streams",
+        SHARE,
+        "Streams and waiting polls of one address; without trusted hops off unless it is set.",
+        ge=0,
+    )
+    caller_polls: int = _limit(0, "polls", "429", "Waiting polls of one caller.", ge=0)
+    publish_rate: float = _limit(0.0, "events a second", RATE, "Events a second that one bearer publishes.", ge=0)
+    publish_burst: int = _limit(0, "events", RATE, "Of these, at once; 0 for as many as in a second.", ge=0)
+    publish_bytes: float = _limit(
+        0.0, "bytes a second", RATE, "Bytes of data a second that one caller publishes.", ge=0
+    )
+    publish_bytes_burst: int = _limit(0, "bytes", RATE, "Of these, at once; 0 for as many as in a second.", ge=0)
+    topic_rate: float = _limit(0.0, "topics a minute", RATE, "New topics a minute that one bearer makes.", ge=0)
+    topic_burst: int = _limit(0, "topics", RATE, "Of these, at once; 0 for as many as in a minute.", ge=0)
+    anonymous_publish_rate: float = _limit(
+        20.0, "events a second", RATE, "The same of one who has no token; without keys off unless it is set.", ge=0
+    )
+    anonymous_publish_burst: int = _limit(20, "events", RATE, "Of these, at once; 0 for as many as in a second.", ge=0)
+    anonymous_topic_rate: float = _limit(
+        60.0, "topics a minute", RATE, "The same of one who has no token; without keys off unless it is set.", ge=0
+    )
+    anonymous_topic_burst: int = _limit(60, "topics", RATE, "Of these, at once; 0 for as many as in a minute.", ge=0)
+    message_rate: float = _limit(
+        0.0, "messages a second", "`problem` 429", "Messages a second that one caller says on WebSockets.", ge=0
+    )
+    message_burst: int = _limit(
+        0, "messages", "`problem` 429", "Of these, at once; 0 for as many as in a second.", ge=0
+    )
 
     @field_validator("body_max")
     @classmethod
@@ -56,3 +114,35 @@ class LimitSettings(Room):
         if value < least:
             raise ValueError(f"is {least} at least: one event of TWINWIRE_DATA_MAX bytes, and what is around it")
         return value
+
+    def is_on(self, name: str, *, has_keys: bool, has_hops: bool) -> bool:
+        """Whether a limit counts here, which is not 0: those that make no sense do if somebody has set them."""
+        if not getattr(self, name):
+            return False
+        is_meant = name in self.model_fields_set
+        return is_meant or not ((name in CALLERS and not has_keys) or (name in ADDRESSES and not has_hops))
+
+    def bearers(self) -> Rates:
+        """What one who comes with a token may do."""
+        return Rates(
+            _rate(self.publish_rate, self.publish_burst),
+            _rate(self.publish_bytes, self.publish_bytes_burst),
+            _rate(self.topic_rate / 60, self.topic_burst or self.topic_rate),
+            _rate(self.message_rate, self.message_burst),
+        )
+
+    def anonymous(self, *, has_keys: bool) -> Rates:
+        """What one may do who comes without."""
+        publishes, topics = (
+            getattr(self, name) if self.is_on(name, has_keys=has_keys, has_hops=False) else 0.0
+            for name in ("anonymous_publish_rate", "anonymous_topic_rate")
+        )
+        return self.bearers()._replace(
+            publishes=_rate(publishes, self.anonymous_publish_burst),
+            topics=_rate(topics / 60, self.anonymous_topic_burst or topics),
+        )
+
+
+def _rate(a_second: float, burst: float) -> Rate | None:
+    """None for 0. A burst of 0 is as much as in a second, one at least."""
+    return Rate(a_second, max(1.0, burst or a_second)) if a_second else None

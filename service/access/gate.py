@@ -16,19 +16,21 @@ service that is going away, or is full, tells a stranger no more than it tells a
     4. who asks    401 for a credential that is no good, and where one is needed; 400 for one that comes as it should
                    not; 503 while the keys can't be had (`authority.py`)
     5. rights      403 for topics that may not be read; 401 if somebody might; 404 for what is not there comes after it
-    6. his share   429 beyond the streams that a subject may have
+    6. his share   429 beyond the streams and polls that a subject, or an address, may have (`shares.py`)
 
 What comes in later steps than the request itself, such as the topics of a publish or of a client message, is a
 question of the caller's rights: the lease keeps the caller at hand for it, `readable` and `check_publish` answer it,
-and a refusal is counted by `refuse`.
+and a refusal is counted by `refuse`. How much he does is asked of `spending`, through `counted`: 429.
 
 A place is taken in the step in which it was looked for: nothing is awaited between the two, so that no storm passes
 the bound.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
-from typing import Final, Literal
+from functools import partial
+from typing import Final, Literal, TypeVar
 
 import structlog
 
@@ -39,6 +41,8 @@ from service.access.drain import Drain
 from service.access.hosts import Hosts
 from service.access.lease import Lease, Wish
 from service.access.origins import Asker, Header, Origins
+from service.access.shares import Most, Shares
+from service.access.spending import Spending
 from service.core.errors import (
     DrainingError,
     ForbiddenError,
@@ -46,16 +50,18 @@ from service.core.errors import (
     InvalidTokenError,
     MisdirectedError,
     OverloadedError,
-    RateLimitedError,
     ScopeError,
     TwinwireError,
     UnauthorizedError,
 )
+from service.core.limits import FILTER_TOPICS_MAX
 from service.core.topics import TopicFilter
+
+T = TypeVar("T")
 
 logger = structlog.get_logger(__name__)
 
-Reason = Literal["credential", "draining", "full", "host", "no_upgrade", "origin", "right", "share"]
+Reason = Literal["credential", "draining", "full", "host", "no_upgrade", "origin", "rate", "right", "share"]
 """Why somebody was not let in, as metrics name it."""
 
 
@@ -97,9 +103,22 @@ _UNSEEN: Final = "pages of this origin can't read the answer; TWINWIRE_ALLOWED_O
 
 
 class Gate:
-    """See the module. `max_places` 0 means no bound."""
+    """See the module. `max_places` 0 means no bound; `most` is what one may have of them, `filters` how many patterns
+    a stream's filter may have. `spending` None: nobody's doings are counted.
+    """
 
-    def __init__(self, hosts: Hosts, origins: Origins, drain: Drain, authority: Authority, *, max_places: int) -> None:
+    def __init__(
+        self,
+        hosts: Hosts,
+        origins: Origins,
+        drain: Drain,
+        authority: Authority,
+        *,
+        max_places: int,
+        most: Most | None = None,
+        filters: int = FILTER_TOPICS_MAX,
+        spending: Spending | None = None,
+    ) -> None:
         self._hosts = hosts
         self._origins = origins
         self._drain = drain
@@ -107,7 +126,9 @@ class Gate:
         self.max_places = max_places
         self.places = 0  # taken now; only `_place` and `give_back` write it
         self.refused: Counter[tuple[Act, Reason]] = Counter()
-        self._of_one: Counter[str] = Counter()  # places by subject
+        self.shares: Final = Shares(most or Most())
+        self.spending: Final = spending
+        self._filters = filters
         self._waiting: dict[Lease, None] = {}  # those that want to be told
         self._pending = 0
         self._is_warned = False
@@ -190,34 +211,19 @@ class Gate:
         if is_pending and self._pending >= PENDING_MAX:
             raise self.refuse(act, "full", OverloadedError("too many have yet to say who they are"))
         lease = Lease(caller, self, topics, is_pending=is_pending)
-        self._take_share(act, caller)
+        self.counted(act, "share", partial(self.shares.take, caller, waits=act is Act.WAIT))
         self.places += 1
         self._pending += is_pending
         if act is Act.WAIT:
             self._waiting[lease] = None
         return lease
 
-    def _take_share(self, act: Act, caller: Caller) -> None:
-        subject = caller.subject
-        if subject is None:
-            return
-        if caller.streams is not None and self._of_one[subject] >= caller.streams:
-            error = RateLimitedError(f"{subject!r} may have {caller.streams} streams", retry_after=5.0)
-            raise self.refuse(act, "share", error)
-        self._of_one[subject] += 1
-
     def give_back(self, lease: Lease) -> None:
         """The lease's own: see `Lease.release`."""
         self.places -= 1
         self._pending -= lease.is_pending
+        self.shares.give(lease.caller, waits=lease in self._waiting)
         self._waiting.pop(lease, None)
-        self._give_share(lease.caller)
-
-    def _give_share(self, caller: Caller) -> None:
-        if caller.subject is not None:
-            self._of_one[caller.subject] -= 1
-            if not self._of_one[caller.subject]:
-                del self._of_one[caller.subject]
 
     def admit(self, lease: Lease, token: str, wish: Wish | None) -> TopicFilter:
         """One who is pending says who he is; what he may read of what he wishes. Raises as `enter`."""
@@ -234,9 +240,7 @@ class Gate:
 
     def become(self, lease: Lease, caller: Caller) -> None:
         """The holder of a place is somebody now. Raises RateLimitedError if he has too many."""
-        if caller.subject != lease.caller.subject:
-            self._take_share(Act.SOCKET, caller)
-            self._give_share(lease.caller)
+        self.counted(Act.SOCKET, "share", partial(self.shares.become, lease.caller, caller))
         lease.caller = caller
 
     def recheck(self) -> None:
@@ -257,20 +261,30 @@ class Gate:
     def _wished(self, caller: Caller, act: Act, wish: Wish) -> TopicFilter:
         """As `readable`. Raises NotFoundError for what is not there, if he may know it."""
         topics = self.readable(caller, act, wish.topics)
+        self.check_filter(topics)
         if wish.missing is not None:
             raise wish.missing
         return topics
 
     def readable(self, caller: Caller, act: Act, topics: TopicFilter | None) -> TopicFilter:
-        """`topics` if he may read them all; without, all that he may. Raises ScopeError or UnauthorizedError."""
+        """`topics` if he may read them all; without, all that he may.
+
+        Raises ScopeError or UnauthorizedError, InvalidError for more patterns than a filter may have here.
+        """
         if topics is None:
             topics = caller.rights.readable
             if not topics.patterns:
                 raise self._lacking(caller, act, "nothing may be read", "topic")
             return topics
+        self.check_filter(topics)
         for pattern in topics.patterns:
             self.check_read(caller, act, pattern)
         return topics
+
+    def check_filter(self, topics: TopicFilter) -> None:
+        """Raises InvalidError for more patterns than a filter may have here."""
+        if len(topics.patterns) > self._filters:
+            raise InvalidError(f"at most {self._filters} topics in one filter here", field="topic")
 
     def check_read(self, caller: Caller, act: Act, topic: str) -> None:
         """Raises ScopeError or UnauthorizedError if it may not be read."""
@@ -305,6 +319,13 @@ class Gate:
         """Count a refusal, also one that is found out elsewhere; returns the error to be raised."""
         self.refused[act, reason] += 1
         return error
+
+    def counted(self, act: Act, reason: Reason, take: Callable[[], T]) -> T:
+        """What `take` returns. A refusal that it raises is counted, as `full` if it is not about this caller."""
+        try:
+            return take()
+        except TwinwireError as error:
+            raise self.refuse(act, "full" if isinstance(error, OverloadedError) else reason, error) from None
 
     def refuse_caller(self, act: Act, error: TwinwireError, caller: Caller | None = None) -> TwinwireError:
         """The same of one that is about who asks or what he may: the log has why, which he is not told."""

@@ -126,6 +126,10 @@ class EventBus:
             span.end(receipt.offsets)
         return receipt
 
+    def has_topic(self, topic: str) -> bool:
+        """Whether there was ever an event on this topic."""
+        return self._log.has_topic(topic)
+
     def _is_busy(self) -> bool:
         return self._publishing > 0 or self._fan_out.is_busy
 

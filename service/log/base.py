@@ -301,6 +301,9 @@ class EventLog(Protocol):
         May hold fewer than exist, even none, with `next` moved on.
         """
 
+    def has_topic(self, topic: str) -> bool:
+        """Whether there was ever an event on this topic, as far as listeners have heard. From memory."""
+
     def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
         """From now on, call `committed` after every commit and `trimmed` whenever a floor was raised.
 

@@ -5,7 +5,9 @@ without a credential, with a bad one, and with one that lacks the right.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from quart import g
 
@@ -44,6 +46,17 @@ class Visit:
     def check_publish(self, topic: str) -> None:
         """Raises ScopeError or UnauthorizedError if it may not be published to."""
         self.gate.check_publish(self.caller, self.act, topic)
+
+    def spending(self, events: int, topics: int = 0) -> AbstractContextManager[object]:
+        """Around what publishes so many events, on so many topics that are new, because he wishes it.
+
+        Raises RateLimitedError, after counting it, beyond what he may; what is refused inside costs him nothing.
+        """
+        spending = self.gate.spending
+        if spending is None:
+            return nullcontext()
+        spent = self.gate.counted(self.act, "rate", partial(spending.work, self.caller, events, topics))
+        return nullcontext() if spent is None else spent
 
     def check_admin(self, *, metrics: bool = False) -> None:
         """Raises ScopeError or UnauthorizedError for who may not what operators do; or, of those, read the metrics."""

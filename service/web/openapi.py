@@ -75,7 +75,7 @@ def _responses() -> dict[str, Any]:
     found = {}
     for status, text in _PROBLEMS.items():
         described = answer(text, ref("Problem"), MEDIA_TYPE)
-        if status == 503:
+        if status in (429, 503):
             described["headers"] = {"Retry-After": {"description": "Seconds.", "schema": COUNT}}
         found[f"Problem{status}"] = described
     return found

@@ -71,7 +71,7 @@ def _stream_paths(
         f"sseOf{of}" if of else "sse",
         f"Server-Sent Events{ending}",
         stream,
-        problems=(*missing, 422, 503),
+        problems=(*missing, 422, 429, 503),
         parameters=[*parameters, *use(*_START, "named")],
     )
     websocket = operation(
@@ -89,7 +89,7 @@ def _stream_paths(
             "sseOfMany",
             "Server-Sent Events of topics that would make the URL too long",
             stream,
-            problems=(400, 408, 413, 415, 422, 503),
+            problems=(400, 408, 413, 415, 422, 429, 503),
             body={JSON: {"schema": ref("Asked")}},
         )
     return found
@@ -134,7 +134,7 @@ def _event_paths() -> dict[str, Any]:
         "readEvents",
         "Long poll and history",
         {200: answer("A page, perhaps empty.", ref("EventPage"))},
-        problems=(422,),
+        problems=(422, 429, 503),
         parameters=[*use("topic", *_START), *search],
     )
     publishing = operation(
@@ -142,7 +142,7 @@ def _event_paths() -> dict[str, Any]:
         "publish",
         "Publish one event, an array or NDJSON: all of it or nothing",
         {201: answer("On disk.", published), 200: answer("Nothing of it was new: the first ids.", published)},
-        problems=(*WRITING, 403),
+        problems=(*WRITING, 403, 429),
         parameters=[
             header("Idempotency-Key", "The key of a single event.", ref("Key")),
             header("traceparent", "W3C Trace Context: the events carry it. One that is not valid is none.", STRING),
@@ -157,7 +157,7 @@ def _event_paths() -> dict[str, Any]:
         "readEventsOfMany",
         "Long poll and history of topics that would make the URL too long",
         {200: answer("A page, perhaps empty.", ref("EventPage"))},
-        problems=(400, 408, 413, 415, 422, 503),
+        problems=(400, 408, 413, 415, 422, 429, 503),
         body={JSON: {"schema": ref("Asked")}},
     )
     return {"/api/events": {"get": reading, "post": publishing}, "/api/events/read": {"post": reading_many}}

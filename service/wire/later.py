@@ -20,6 +20,7 @@ from service.wire.frames import control_json
 from service.wire.messages import (
     ClientMessage,
     Ref,
+    Referenced,
     decode_message,
     is_too_long,
     named_topics,
@@ -48,11 +49,20 @@ def has_filter_later(request: Request) -> bool:
 
 
 class Prelude:
-    """The part of a connection before its stream. What each step returns is None if the connection has ended."""
+    """The part of a connection before its stream. What each step returns is None if the connection has ended.
+
+    `spend` is called for each message; what it raises is the message's answer.
+    """
 
     def __init__(
-        self, receive: Receive, send: Send, message_max: int, goodbye: Callable[[Ending], Mapping[str, Any]]
+        self,
+        receive: Receive,
+        send: Send,
+        message_max: int,
+        goodbye: Callable[[Ending], Mapping[str, Any]],
+        spend: Callable[[], None] = lambda: None,
     ) -> None:
+        self._spend = spend
         self._receive = receive
         self._send = send
         self._message_max = message_max
@@ -97,7 +107,7 @@ class Prelude:
                         await self._close(TooLargeError.close_code)
                         return None
                     try:
-                        return _taken(text, take)
+                        return self._taken(text, take)
                     except _RefusedError as refused:
                         await self._problem(refused)
                         if isinstance(refused.error, UnauthorizedError):
@@ -106,6 +116,20 @@ class Prelude:
         except TimeoutError:
             await self.refuse(late)
         return None
+
+    def _taken(self, text: str, take: Callable[[ClientMessage], T]) -> tuple[T, Ref]:
+        message: ClientMessage | Referenced | None = None
+        try:
+            try:
+                message = decode_message(text)
+            except (msgspec.DecodeError, RecursionError) as error:
+                message = referenced(text)
+                self._spend()
+                raise explain_decoding(error) from error
+            self._spend()
+            return take(message), message.ref
+        except TwinwireError as error:
+            raise _RefusedError(error, None if message is None else message.ref) from error
 
     async def _problem(self, refused: "_RefusedError") -> None:
         text = control_json("problem", problem_fields(refused.error, refused.ref))
@@ -122,18 +146,6 @@ class _RefusedError(Exception):
         super().__init__(error.detail)
         self.error: Final = error
         self.ref: Final = ref
-
-
-def _taken(text: str, take: Callable[[ClientMessage], T]) -> tuple[T, Ref]:
-    try:
-        message = decode_message(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        known = referenced(text)
-        raise _RefusedError(explain_decoding(error), None if known is None else known.ref) from error
-    try:
-        return take(message), message.ref
-    except TwinwireError as error:
-        raise _RefusedError(error, message.ref) from error
 
 
 def _check_op(message: ClientMessage, op: str) -> None:

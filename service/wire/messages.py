@@ -1,9 +1,13 @@
 """What a client may send over a WebSocket (docs/protocol.md, section 4), before it is carried out."""
 
+import math
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
+from service.access.caller import Caller
+from service.access.gate import Act, Gate
 from service.core.errors import InvalidError, TwinwireError
 from service.core.topics import TopicFilter, check_readable
 from service.wire.problems import problem
@@ -57,15 +61,23 @@ def named_topics(message: ClientMessage) -> tuple[str, ...]:
     return tuple(message.topics)
 
 
+def spend_message(gate: Gate, caller: Caller) -> None:
+    """One of the messages that a caller may say in a time. Raises RateLimitedError: then it is not carried out."""
+    if gate.spending is not None:
+        gate.counted(Act.SOCKET, "rate", partial(gate.spending.message, caller))
+
+
 def short_ref(ref: str | int | float | None) -> str | int | float | None:
     """What is sent back of a `ref`."""
     return ref[:REF_MAX] if isinstance(ref, str) else ref
 
 
 def problem_fields(error: TwinwireError, ref: Ref) -> dict[str, Any]:
-    """Of a `problem` frame that answers a message."""
+    """Of a `problem` frame that answers a message: `retry` is in ms, as in `goodbye`, if the same may succeed then."""
     fields = problem(error)
     del fields["type"]  # RFC 9457's names the kind of problem, a frame's the kind of frame
+    if error.retry_after is not None:
+        fields["retry"] = math.ceil(error.retry_after * 1000)
     return {**fields, "ref": short_ref(ref)}
 
 

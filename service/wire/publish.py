@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from functools import partial
 from typing import Final
 
 import structlog
@@ -69,7 +70,11 @@ class PublishWire:
         if single:
             drafts = [_with_header_key(drafts[0], request.header(b"idempotency-key"))]
         self._gate.check_still(caller, Act.CHANGE)  # the body may have taken its time
-        receipt: Receipt = await self._bus.publish(drafts, traceparent=_traceparent(request))
+        traceparent = _traceparent(request)
+        if self._gate.spending is None:
+            receipt = await self._bus.publish(drafts, traceparent=traceparent)
+        else:
+            receipt = await spend_and_publish(self._gate, self._bus, caller, drafts, traceparent)
         epoch = self._bus.epoch
         if single:
             text = f'{{"id":"{epoch}-{receipt.offsets[0]}"}}'
@@ -97,6 +102,19 @@ def _traceparent(request: Request) -> str | None:
     """Of its trace. A header that is no good is as good as none, and of several none counts (W3C, 3.2)."""
     found = request.fields(b"traceparent")
     return read_traceparent(found[0]) if len(found) == 1 else None
+
+
+async def spend_and_publish(
+    gate: Gate, bus: EventBus, caller: Caller, drafts: list[Draft], traceparent: str | None
+) -> Receipt:
+    """As `EventBus.publish`. Raises RateLimitedError or TooLargeError too; nothing is spent for what is refused."""
+    if gate.spending is None:
+        return await bus.publish(drafts, traceparent=traceparent)
+    spent = gate.counted(Act.CHANGE, "rate", partial(gate.spending.publish, caller, drafts, bus.has_topic))
+    if spent is None:
+        return await bus.publish(drafts, traceparent=traceparent)
+    with spent:
+        return await bus.publish(drafts, traceparent=traceparent)
 
 
 def _with_header_key(draft: Draft, key: str | None) -> Draft:

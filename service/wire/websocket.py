@@ -14,6 +14,7 @@ from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.core.errors import (
     InvalidError,
+    OverloadedError,
     RateLimitedError,
     TooLargeError,
     TwinwireError,
@@ -44,7 +45,9 @@ from service.wire.messages import (
     problem_fields,
     referenced,
     short_ref,
+    spend_message,
 )
+from service.wire.publish import spend_and_publish
 from service.wire.request import CURSOR_PARAMETERS, Request, refuse_websocket
 
 logger = structlog.get_logger(__name__)
@@ -109,7 +112,11 @@ class WebSocketWire:
             topics, refs = asked
             self._pipes.lighten(scope, send)
             del request, scope, wish, asked  # a stream lives for hours: some KiB of its request would, too
-            opened = await self._open(send, topics, start, lease)
+            try:
+                opened = await self._open(send, topics, start, lease)
+            except (RateLimitedError, OverloadedError) as error:
+                await self._refuse(receive, send, ending_of(error))
+                return
             stream = opened.stream
             stream.lease = lease
             for ref in refs:  # the last of them
@@ -129,7 +136,13 @@ class WebSocketWire:
 
         Who is pending says first who he is.
         """
-        prelude = Prelude(receive, send, self.message_max, self._opening.goodbye)
+        prelude = Prelude(
+            receive,
+            send,
+            self.message_max,
+            self._opening.goodbye,
+            lambda: spend_message(self.gate, lease.caller),  # whoever it is by then
+        )
         topics = lease.topics
         if lease.is_pending:
             admitted = await prelude.token(lambda token: self.gate.admit(lease, token, wish))
@@ -146,6 +159,9 @@ class WebSocketWire:
     async def _send_away(self, receive: Receive, send: Send, accepting: Message, ending: Ending) -> None:
         """After the handshake, since a browser tells its page nothing of one that was refused."""
         await send(accepting)
+        await self._refuse(receive, send, ending)
+
+    async def _refuse(self, receive: Receive, send: Send, ending: Ending) -> None:
         await Prelude(receive, send, self.message_max, self._opening.goodbye).refuse(ending)
 
     async def _open(self, send: Send, topics: TopicFilter, start: Start, lease: Lease) -> Opened[Any]:
@@ -190,7 +206,9 @@ class _Session:
                 message = decode_message(text)
             except (msgspec.DecodeError, RecursionError) as error:
                 message = referenced(text)
+                spend_message(self._wire.gate, self._stream.peer.caller)
                 raise explain_decoding(error) from error
+            spend_message(self._wire.gate, self._stream.peer.caller)
             await self._carry_out(message)
         except TwinwireError as error:
             await self._problem(error, message.ref if message is not None else None)
@@ -236,7 +254,9 @@ class _Session:
         asked = TopicFilter(named_topics(message))
         named = self._wire.gate.readable(self._stream.peer.caller, Act.SOCKET, asked).patterns
         async with self._stream.between_pages():
-            await self._change(message, self._stream.subscription.topics.plus(named))
+            topics = self._stream.subscription.topics.plus(named)
+            self._wire.gate.check_filter(topics)
+            await self._change(message, topics)
 
     async def _unsubscribe(self, message: ClientMessage) -> None:
         await self._begin_change(message)
@@ -269,7 +289,8 @@ class _Session:
 
     async def _commit(self, draft: Any, ref: Any, traceparent: str | None) -> None:
         try:
-            receipt = await self._wire.bus.publish([draft], traceparent=traceparent)
+            caller = self._stream.peer.caller
+            receipt = await spend_and_publish(self._wire.gate, self._wire.bus, caller, [draft], traceparent)
             await self._stream.reply("reply", {"ref": ref, "id": self._wire.bus.cursor(receipt.offsets[0])})
         except TwinwireError as error:
             await self._problem(error, ref)

@@ -12,8 +12,11 @@ from service.access.hosts import Hosts
 from service.access.origins import Origins
 from service.access.revocation import Revocations
 from service.access.rights import Grants, Rights
+from service.access.shares import Most
+from service.access.spending import Spending
 from service.access.tickets import Tickets
 from service.core.errors import InvalidTokenError
+from service.core.limits import FILTER_TOPICS_MAX
 from service.core.time import Clock
 from tests.support.clock import ManualClock
 
@@ -83,9 +86,21 @@ def gate_with(
     drain: Drain | None = None,
     life: float | None = 86_400.0,
     hops: Sequence[str] = (),
+    most: Most | None = None,
+    filters: int = FILTER_TOPICS_MAX,
+    spending: Spending | None = None,
     **templates: Template,
 ) -> Gate:
     """`templates`: `anonymous` and `everyone`."""
     clock, known = clock or ManualClock(), Origins(origins, [ip_network(hop) for hop in hops])
     authority = Authority(known, clock, Tickets(clock, SECRET), Revocations(life), verifier, **templates)
-    return Gate(Hosts(hosts), known, drain or Drain(), authority, max_places=max_places)
+    return Gate(
+        Hosts(hosts),
+        known,
+        drain or Drain(),
+        authority,
+        max_places=max_places,
+        most=most,
+        filters=filters,
+        spending=spending,
+    )

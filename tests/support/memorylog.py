@@ -115,6 +115,9 @@ class MemoryEventLog:
     async def learn(self, topics: TopicFilter, turn: Turn) -> None:
         """There is nothing that would take long."""
 
+    def has_topic(self, topic: str) -> bool:
+        return topic in self.disk.heads
+
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
         disk = self.disk
         names = sorted(name for name in disk.heads if name > after and topics.matches(name))

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from service.access.authority import Authority, Verifying
+from service.access.authority import Authority, Template, Verifying
 from service.access.drain import Drain
 from service.access.gate import Gate
 from service.access.hosts import Hosts
 from service.access.origins import Origins
 from service.access.revocation import Revocations
+from service.access.shares import Most
+from service.access.spending import Spending
 from service.access.tickets import Tickets
 from service.bus.bus import EventBus
-from service.core.limits import REQUEST_MAX
+from service.core.limits import FILTER_TOPICS_MAX, REQUEST_MAX
 from service.core.time import Clock
 from service.log.base import ONE_TURN
 from service.stream.control import Control
@@ -60,12 +62,25 @@ class House:
         max_places: int = 0,
         origins: Sequence[str] = (),
         verifier: Verifying | None = None,
+        anonymous: Template | None = None,
+        most: Most | None = None,
+        filters: int = FILTER_TOPICS_MAX,
+        spending: Spending | None = None,
         body_max: int = REQUEST_MAX,
     ) -> "House":
         drain, control, origins_of = Drain(), Control(bus.epoch, heartbeat), Origins(origins)
         tickets, revocations = Tickets(clock, b"s" * 32), Revocations(None)
-        authority = Authority(origins_of, clock, tickets, revocations, verifier)
-        gate = Gate(Hosts([]), origins_of, drain, authority, max_places=max_places)
+        authority = Authority(origins_of, clock, tickets, revocations, verifier, anonymous=anonymous)
+        gate = Gate(
+            Hosts([]),
+            origins_of,
+            drain,
+            authority,
+            max_places=max_places,
+            most=most,
+            filters=filters,
+            spending=spending,
+        )
         hub = StreamHub(control, drain, authority, clock, send_timeout=send_timeout)
         return cls(
             bus=bus,

@@ -47,17 +47,17 @@ def _projects() -> dict[str, Any]:
     run = {202: answer("The run.", ref("Run"))}
     body = {JSON: {"schema": ref("NewProject")}}
     listing = {200: answer("Newest first.", ref("Listing"))}
-    ids, changing = use("project"), (404, 409, 503)
-    gone = {204: answer("Gone.")}
+    ids, changing = use("project"), (404, 409, 429, 503)
+    gone, writing = {204: answer("Gone.")}, (*WRITING, 429)
     return {
         "/api/projects": {
             "get": operation(_TAG, "listProjects", "All projects", listing, problems=(422,), parameters=listed),
-            "post": operation(_TAG, "createProject", "Create a project", {201: created}, problems=WRITING, body=body),
+            "post": operation(_TAG, "createProject", "Create a project", {201: created}, problems=writing, body=body),
         },
         "/api/projects/{id}": {
             "get": operation(_TAG, "showProject", "One project", snapshot, problems=(404,), parameters=ids),
             "delete": operation(
-                _TAG, "deleteProject", "Delete a project and its events", gone, problems=(404, 503), parameters=ids
+                _TAG, "deleteProject", "Delete a project and its events", gone, problems=(404, 429, 503), parameters=ids
             ),
         },
         "/api/projects/{id}/generate": {

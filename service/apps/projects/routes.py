@@ -17,6 +17,8 @@ from service.web.caller import visit
 from service.web.json import answer, answer_text, fresh, read_text
 
 _LIMIT_DIGITS: Final = 9
+CREATE_EVENTS: Final = 2
+"""Events with which a project begins: on `projects`, and on its own topic."""
 _LISTING: Final = Parameters("limit", "before")
 
 
@@ -28,7 +30,8 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
     async def create() -> Response:
         visit().check_publish(PROJECTS_TOPIC)
         new = await _read_new_project()
-        project = await service.create(new.name, new.brief)
+        with visit().spending(CREATE_EVENTS, topics=1):
+            project = await service.create(new.name, new.brief)
         response = _answer(project, 201)
         response.headers["Location"] = url_for("projects.show", id=project.id)
         return response
@@ -47,7 +50,8 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
     @blueprint.delete("/<id>")
     async def delete(id: str) -> Response:
         visit().check_publish(topic_of(id))
-        await service.delete(id)
+        with visit().spending(1):
+            await service.delete(id)
         response = Response(b"", 204)
         del response.headers["Content-Type"]
         return response
@@ -55,12 +59,14 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
     @blueprint.post("/<id>/generate")
     async def generate(id: str) -> Response:
         visit().check_publish(topic_of(id))
-        return _answer(await service.generate(id), 202)
+        with visit().spending(1):
+            return _answer(await service.generate(id), 202)
 
     @blueprint.post("/<id>/cancel")
     async def cancel(id: str) -> Response:
         visit().check_publish(topic_of(id))
-        return _answer(await service.cancel(id), 202)
+        with visit().spending(1):
+            return _answer(await service.cancel(id), 202)
 
     _add_files(blueprint, service)
     return blueprint

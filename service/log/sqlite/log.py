@@ -133,6 +133,9 @@ class SQLiteEventLog:
         found, next = self._registry.page(topics, after, limit)
         return TopicPage([topic.stats for topic in found], next)
 
+    def has_topic(self, topic: str) -> bool:
+        return self._registry.get(topic) is not None
+
     async def append(
         self,
         drafts: Sequence[Draft],

@@ -11,6 +11,7 @@ from service.access.gate import PENDING_MAX, Act, Gate
 from service.access.lease import Wish
 from service.access.revocation import Revocation
 from service.access.rights import Rights
+from service.access.shares import Most
 from service.core.errors import (
     DrainingError,
     ForbiddenError,
@@ -234,7 +235,7 @@ def test_one_who_says_later_who_he_is() -> None:
         assert not lease.is_pending
         assert (lease.caller.subject, lease.caller.address) == ("ada", "192.0.2.7")
     assert gate.places == 0
-    assert not gate._of_one
+    assert not gate.shares.of_subject
 
 
 def test_only_so_many_have_yet_to_say_it() -> None:
@@ -262,21 +263,44 @@ def test_a_subject_has_as_many_streams_as_his_token_says(act: Act) -> None:
     leases.pop().release()
     gate.enter(bearer("ada"), act).release()
     leases.pop().release()
-    assert (gate.places, dict(gate._of_one)) == (0, {})
+    assert (gate.places, dict(gate.shares.of_subject)) == (0, {})
     assert gate.refused == {(act, "share"): 1}
 
 
 def test_the_address_is_the_one_that_trusted_hops_give() -> None:
-    gate = gate_with(Known(ada=ADA), hops=["10.0.0.1"])
-    for fields, address in (
-        ({"x_forwarded_for": "evil, 192.0.2.1"}, "192.0.2.1"),
-        ({"forwarded": "for=192.0.2.2"}, "192.0.2.2"),
-    ):
-        asker = bearer("ada", address="10.0.0.1", **fields)
-        assert gate.enter(asker, Act.READ).caller.address == address
-        with structlog.testing.capture_logs() as logs, pytest.raises(InvalidTokenError):
-            gate.enter(Visitor(address="10.0.0.1", authorization="Bearer bad", **fields), Act.READ)
-        assert logs[0]["address"] == address
+    gate = gate_with(Known(ada=ADA), hops=["10.0.0.1"], most=Most(address_streams=1))
+    first = gate.enter(bearer("ada", address="10.0.0.1", x_forwarded_for="192.0.2.1"), Act.STREAM)
+    assert first.caller.address == "192.0.2.1"
+    with pytest.raises(RateLimitedError, match="of one address"):
+        gate.enter(bearer("ada", address="10.0.0.1", x_forwarded_for="evil, 192.0.2.1"), Act.STREAM)
+    assert gate.refused == {(Act.STREAM, "share"): 1}
+    with gate.enter(bearer("ada", address="10.0.0.1", forwarded="for=192.0.2.2"), Act.STREAM) as second:
+        assert second.caller.address == "192.0.2.2"
+    first.release()
+    assert (gate.places, dict(gate.shares.of_address)) == (0, {})
+
+
+def test_polls_that_wait_have_a_bound_of_their_own() -> None:
+    gate = guarded(most=Most(polls=1))
+    with gate.place(Act.WAIT, ROOT):
+        with pytest.raises(OverloadedError, match="1 polls"):
+            gate.place(Act.WAIT, ADA)
+        gate.place(Act.STREAM, ROOT).release()
+    gate.place(Act.WAIT, ADA).release()
+    assert (gate.places, gate.shares.polls) == (0, 0)
+    assert gate.refused == {(Act.WAIT, "full"): 1}
+
+
+@pytest.mark.parametrize("act", [Act.STREAM, Act.SOCKET])
+def test_a_filter_has_as_many_patterns_as_the_settings_say(act: Act) -> None:
+    gate = gate_with(filters=2)
+    gate.enter(Visitor(), act, Wish(TopicFilter(("a", "b")))).release()
+    with pytest.raises(InvalidError, match="at most 2 topics") as refusal:
+        gate.enter(Visitor(), act, Wish(TopicFilter(("a", "b", "c"))))
+    assert (refusal.value.status, refusal.value.field, gate.places) == (422, "topic", 0)
+    wide = gate_with(Known(wide=caller_of("wide", "a", "b", "c")), filters=2)
+    with pytest.raises(InvalidError, match="at most 2 topics"):
+        wide.enter(bearer("wide"), act, Wish(None))
 
 
 def test_publishing_and_operating_take_their_rights() -> None:

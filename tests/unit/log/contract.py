@@ -74,6 +74,16 @@ class AppendContract:
         page = await rig.log.search(Search(topics, newest_first=True, limit=2))
         assert [event.traceparent for event in page.events] == [None, TRACE]
 
+    async def test_topics_are_known_once_they_were_told(self, rig: Rig) -> None:
+        seen: list[bool] = []
+        rig.log.follow(lambda events: seen.append(rig.log.has_topic("a")), lambda topic, floor: None)
+        assert not rig.log.has_topic("a")
+        await rig.log.append(drafts("a", 1))
+        await rig.log.trim(ALL, 0)
+        assert (seen, rig.log.has_topic("a"), rig.log.has_topic("b")) == ([True], True, False)
+        await rig.restart()
+        assert rig.log.has_topic("a")
+
     async def test_an_empty_append_is_nothing(self, rig: Rig) -> None:
         heard: list[Sequence[Event]] = []
         rig.log.follow(heard.append, lambda topic, floor: None)

@@ -51,7 +51,7 @@ async def test_who_it_is_comes_first_and_then_what_it_wants(house: House) -> Non
     assert (await socket.next("reply"))[0]["ref"] == 7
     socket.leave()
     await socket.ended()
-    assert (house.gate.places, house.gate._pending, dict(house.gate._of_one)) == (0, 0, {})
+    assert (house.gate.places, house.gate._pending, dict(house.gate.shares.of_subject)) == (0, 0, {})
 
 
 async def test_without_a_topic_it_is_all_that_one_may_read(house: House) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.access.shares import Most
 from service.bus.bus import EventBus
 from service.core.limits import PAGE_DEFAULT, PAGE_MAX
 from service.core.topics import TopicFilter
@@ -362,6 +363,22 @@ async def test_a_poll_holds_a_place_while_it_waits_and_no_longer(bus: EventBus, 
     await bus.publish(drafts(1))
     assert (await exchange.answer()).status == 200
     assert house.gate.places == 0
+
+
+async def test_waiting_polls_have_a_bound_in_all_and_for_one_caller(bus: EventBus, clock: ManualClock) -> None:
+    for most, status in ((Most(polls=1), 503), (Most(caller_polls=1), 429), (Most(address_streams=1), 429)):
+        house = House.of(bus, clock, most=most)
+        wire = house.poll()
+        exchange = await parked(wire, bus, "topic=t&wait=60")
+        refused = await call(wire, "GET", "/api/events", "topic=t&wait=60")
+        refused.problem(status)
+        assert int(refused.headers["retry-after"]) > 0
+        exchange.disconnect()
+        await until(exchange.task.done)
+        again = await parked(wire, bus, "topic=t&wait=60")
+        again.disconnect()
+        await until(again.task.done)
+        assert (house.gate.places, house.gate.shares.polls) == (0, 0)
 
 
 # Searches that go on

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from service.access.gate import Act
+from service.access.spending import Spending
 from service.bus.bus import EventBus
 from service.core.errors import OverloadedError, StorageError, StorageFullError
 from service.core.event import Draft, Rule
-from service.core.limits import REQUEST_MAX
+from service.core.limits import BATCH_MAX, REQUEST_MAX
+from service.core.rates import Rate, Rates
 from service.core.topics import TopicFilter
 from service.log.base import Receipt
 from service.wire.drafts import NDJSON
@@ -197,6 +200,58 @@ async def test_the_operators_bound_of_a_body_holds_declared_and_in_chunks(bus: E
     ] == 413
     assert bus.head == 0
     assert (await post(wire, ONE + b" " * (5_000 - len(ONE)), content_type=NDJSON)).status == 201
+
+
+# How much one may publish
+
+
+def limited(bus: EventBus, clock: ManualClock) -> House:
+    rates = Rates(publishes=Rate(20, 20), topics=Rate(1, 3))
+    return House.of(bus, clock, spending=Spending(clock, Rates(), rates))
+
+
+async def test_a_burst_is_published_and_one_more_is_429_with_a_time(bus: EventBus, clock: ManualClock) -> None:
+    house = limited(bus, clock)
+    wire = house.publish()
+    for _ in range(20):
+        assert (await post(wire)).status == 201
+    refused = await post(wire)
+    refused.problem(429)
+    assert refused.headers["retry-after"] == "1"
+    assert (bus.head, house.gate.refused) == (20, {(Act.CHANGE, "rate"): 1})
+    clock.advance(0.05)
+    assert (await post(wire)).status == 201
+    (await post(wire)).problem(429)
+
+
+async def test_a_batch_is_all_or_nothing_and_nothing_is_spent_for_what_is_refused(
+    bus: EventBus, clock: ManualClock
+) -> None:
+    wire = limited(bus, clock).publish()
+    assert (await post(wire, b"[" + b",".join([ONE] * 15) + b"]")).status == 201
+    (await post(wire, b"[" + b",".join([ONE] * 6) + b"]")).problem(429)
+    new = b",".join(ONE.replace(b'"t"', b'"new/%d"' % n) for n in range(3))
+    (await post(wire, b"[" + new + b"]")).problem(429, "topic")
+    (await post(wire, b"[" + b",".join([ONE] * 21) + b"]")).problem(413)
+    (await post(wire, b"[" + ONE + b",1]")).problem(422, "1")
+    assert bus.head == 15
+    assert (await post(wire, b"[" + b",".join([ONE] * 5) + b"]")).status == 201
+    (await post(wire)).problem(429)
+
+
+async def test_what_the_log_refuses_is_given_back(clock: ManualClock) -> None:
+    log = FailingLog(StorageFullError("full"))
+    wire = limited(memory_bus(log=log), clock).publish()
+    for _ in range(30):
+        (await post(wire)).problem(503)
+
+
+async def test_where_nothing_is_counted_nothing_is_asked(house: House, bus: EventBus) -> None:
+    """Ten thousand new topics in one request from one address."""
+    assert house.gate.spending is None
+    body = b"\n".join(ONE.replace(b'"t"', b'"new/%d"' % n) for n in range(BATCH_MAX))
+    assert (await post(house.publish(), body, content_type=NDJSON)).status == 201
+    assert bus.head == BATCH_MAX
 
 
 async def test_a_client_that_leaves_in_mid_body_publishes_nothing(wire: PublishWire, bus: EventBus) -> None:

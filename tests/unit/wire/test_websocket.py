@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from service.access.gate import Act
+from service.access.spending import Spending
 from service.bus.bus import EventBus
-from service.core.errors import StorageFullError
+from service.core.errors import RateLimitedError, StorageFullError
 from service.core.event import Draft, Rule
 from service.core.limits import ENVELOPE_MAX, FILTER_TOPICS_MAX
-from service.log.base import ONE_TURN, Receipt
+from service.core.rates import Rate, Rates
+from service.core.topics import TopicFilter
+from service.log.base import ONE_TURN, Receipt, Turn
 from service.stream.hub import StreamHub
 from service.wire.drafts import DraftReader
 from service.wire.messages import REF_MAX
@@ -280,6 +284,99 @@ async def test_a_full_disk_is_a_problem_and_the_connection_lives_on(clock: Manua
         assert (answer["status"], answer["ref"]) == (503, 5)
         socket.say({"op": "ping"})
         assert await socket.next("pong")
+
+
+# How much one may say, and publish
+
+
+async def test_messages_beyond_the_rate_are_429_and_the_connection_lives_on(bus: EventBus, clock: ManualClock) -> None:
+    house = House.of(bus, clock, spending=Spending(clock, Rates(), Rates(messages=Rate(10, 3))))
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(house)))
+        await socket.next("caught_up")
+        for ref in range(3):
+            socket.say({"op": "ping", "ref": ref})
+        await socket.next("pong", 3)
+        refused = await problem(socket, {"op": "publish", "topic": "t", "type": "x", "data": 1, "ref": "r"})
+        assert (refused["status"], refused["retry"], refused["ref"], bus.head) == (429, 100, "r", 0)
+        assert (await problem(socket, '{"op":5,"ref":7}'))["ref"] == 7
+        assert house.gate.refused == {(Act.SOCKET, "rate"): 2}
+        clock.advance(0.1)
+        socket.say({"op": "ping"})
+        await socket.next("pong")
+
+
+async def test_messages_count_before_a_stream_begins(bus: EventBus, clock: ManualClock) -> None:
+    house = House.of(bus, clock, spending=Spending(clock, Rates(), Rates(messages=Rate(10, 2))))
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(house), "filter=later"))
+        statuses = [(await problem(socket, text))["status"] for text in ("{", {"op": "ping"}, "{", {"op": "ping"})]
+        assert statuses == [400, 409, 429, 429]
+        clock.advance(0.1)
+        socket.say({"op": "subscribe", "topics": ["t"]})
+        await socket.next("connection")
+
+
+async def test_publishes_beyond_the_rate_are_429_and_nothing_of_them_is_stored(
+    bus: EventBus, clock: ManualClock
+) -> None:
+    house = House.of(bus, clock, spending=Spending(clock, Rates(), Rates(publishes=Rate(20, 2), topics=Rate(1, 1))))
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(house)))
+        for ref, topic in enumerate(("t", "u", "t", "t")):
+            socket.say({"op": "publish", "topic": topic, "type": "x", "data": 1, "ref": ref})
+        replies = await socket.next("reply", 2)
+        assert [one["ref"] for one in replies] == [0, 2]
+        await until(lambda: len([one for one in socket.frames if one["type"] == "problem"]) == 2)
+        problems = [one for one in socket.frames if one["type"] == "problem"]
+        assert [(one["ref"], one["status"], one.get("field")) for one in problems] == [
+            (1, 429, "topic"),
+            (3, 429, None),
+        ]
+        assert all(one["retry"] > 0 for one in problems)
+        assert bus.head == 2
+
+
+async def test_a_filter_grows_to_its_bound_and_not_past_it(bus: EventBus, clock: ManualClock) -> None:
+    house = House.of(bus, clock, filters=2)
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(house), "topic=a"))
+        socket.say({"op": "subscribe", "topics": ["b"]})
+        assert (await socket.next("reply"))[0]["topics"] == ["a", "b"]
+        refused = await problem(socket, {"op": "subscribe", "topics": ["c"]})
+        assert (refused["status"], refused["field"]) == (422, "topic")
+        socket.say({"op": "unsubscribe", "topics": ["a"]})
+        await socket.next("reply")
+        socket.say({"op": "subscribe", "topics": ["c"]})
+        assert (await socket.next("reply"))[0]["topics"] == ["b", "c"]
+
+
+class Covered(MemoryEventLog):
+    """A filter takes longer than one request may."""
+
+    is_done = False
+
+    async def learn(self, topics: TopicFilter, turn: Turn) -> None:
+        if not self.is_done:
+            raise RateLimitedError("that was not all", field="topic")
+
+
+async def test_a_filter_that_takes_too_long_is_told_and_may_come_back(clock: ManualClock) -> None:
+    log = Covered(clock)
+    house = House.of(memory_bus(log=log), clock)
+    socket = Socket().open(wire_of(house), "topic=*")
+    assert (await socket.next("goodbye"))[0]["reason"] == "limit"
+    await socket.ended()
+    assert (socket.close_code, house.gate.places) == (1013, 0)
+    log.is_done = True
+    async with open_sockets() as sockets:
+        sockets.append(socket := Socket().open(wire_of(house), "topic=*"))
+        await socket.next("caught_up")
+        log.is_done = False
+        refused = await problem(socket, {"op": "subscribe", "topics": ["a/*"]})
+        assert (refused["status"], refused["field"]) == (429, "topic")
+        socket.say({"op": "ping"})
+        await socket.next("pong")
 
 
 # ping, auth, and what is none of it

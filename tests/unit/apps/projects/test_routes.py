@@ -11,12 +11,16 @@ from quart import Quart
 from quart.typing import TestClientProtocol as Client
 
 from service.access.gate import Act
+from service.access.gate import Gate as Door
+from service.access.spending import Spending
 from service.apps.projects.limits import BODY_MAX
 from service.apps.projects.routes import projects_blueprint
 from service.apps.projects.service import ProjectService
+from service.core.rates import Rate, Rates
 from service.web import problems
 from service.web.caller import meet
 from tests.support.access import Visitor, gate_with
+from tests.support.clock import ManualClock
 from tests.support.projects import BRIEF, Gate, Plain, World
 
 JSON = {"Content-Type": "application/json"}
@@ -26,6 +30,11 @@ JSON = {"Content-Type": "application/json"}
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with World.open(tmp_path / "test.db") as world:
         yield world
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -40,9 +49,12 @@ async def service(world: World, gate: Gate) -> ProjectService:
 
 @pytest.fixture
 def client(service: ProjectService) -> Client:
+    return client_of(service, gate_with())
+
+
+def client_of(service: ProjectService, door: Door) -> Client:
     app = Quart(__name__)
     problems.install(app)
-    door = gate_with()
 
     @app.before_request
     async def let_in() -> None:
@@ -50,6 +62,30 @@ def client(service: ProjectService) -> Client:
 
     app.register_blueprint(projects_blueprint(service))
     return app.test_client()
+
+
+async def test_what_is_done_at_a_callers_wish_is_counted_as_his(service: ProjectService, clock: ManualClock) -> None:
+    rates = Rates(publishes=Rate(1, 7), topics=Rate(1, 2))
+    client = client_of(service, gate_with(spending=Spending(clock, Rates(), rates), clock=clock))
+    bad = await client.post("/api/projects", json={"name": "", "brief": BRIEF})
+    assert bad.status_code == 422
+    first = await create(client)
+    await create(client)
+    refused = await client.post("/api/projects", json={"name": "P", "brief": BRIEF})
+    assert (refused.status_code, (await refused.get_json())["field"], refused.headers["Retry-After"]) == (
+        429,
+        "topic",
+        "1",
+    )
+    path = f"/api/projects/{first['id']}"
+    assert (await client.post(f"{path}/generate")).status_code == 202
+    assert (await client.post(f"{path}/generate")).status_code == 409, "which costs nothing"
+    assert (await client.post(f"{path}/cancel")).status_code == 202
+    assert (await client.delete(path)).status_code == 204
+    for method in ("generate", "cancel"):
+        assert (await client.post(f"{path}/{method}")).status_code == 429
+    clock.advance(1)
+    assert (await client.post(f"{path}/generate")).status_code == 404
 
 
 async def create(client: Client, name: str = "P") -> dict[str, Any]:
