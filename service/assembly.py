@@ -18,6 +18,7 @@ from service.access.gate import Gate
 from service.access.hosts import Hosts
 from service.access.keys import KeyRing
 from service.access.origins import Origins
+from service.access.reads import Reads
 from service.access.revocation import Revocations
 from service.access.shares import Most
 from service.access.spending import Spending
@@ -163,6 +164,7 @@ class Assembly:
         self._ring = ring
         authority = authority_of(settings.access, ring, origins, clock)
         limits, places = settings.limits, settings.limits.max_streams or self.descriptors.places
+        self.reads = Reads(replays=limits.max_replays, scans=limits.max_scans, of_caller=limits.caller_reads)
         self.gate = Gate(
             Hosts(settings.access.hosts),
             origins,
@@ -173,7 +175,7 @@ class Assembly:
             filters=limits.stream_filters,
             spending=spending_of(settings, clock, has_keys=bool(ring)),
         )
-        self.hub = StreamHub(control, drain, authority, clock, send_timeout=stream.send_timeout)
+        self.hub = StreamHub(control, drain, authority, clock, send_timeout=stream.send_timeout, reads=self.reads)
         self.guards = Guards(
             clock.monotonic,
             h2c=settings.server.h2c,
@@ -203,7 +205,9 @@ class Assembly:
             gate, opening, pipes, frames, bus, reader, self.renewal, turn, data_max=limits.data_max
         )
         sse = SSEWire(gate, opening, pipes, frames, bodies)
-        poll = PollWire(gate, self.draining, bus, pipes, control, frames, bodies, send_timeout=stream.send_timeout)
+        poll = PollWire(
+            gate, self.draining, bus, pipes, control, frames, bodies, self.reads, send_timeout=stream.send_timeout
+        )
         routes: dict[Route, ASGI] = {
             ("http", "GET", EVENTS): poll,
             ("http", "HEAD", EVENTS): poll,

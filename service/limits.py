@@ -65,6 +65,14 @@ class LimitSettings(Room):
         0, "streams", FULL, "Open streams and waiting polls at most; 0 for what descriptors allow.", ge=0
     )
     max_polls: int = _limit(0, "polls", FULL, "Polls of these that wait at a time; 0 for as many as streams.", ge=0)
+    max_replays: int = _limit(
+        2_000,
+        "replays",
+        "`goodbye` `limit`, 1013",
+        "Streams that have yet to catch up after their first two pages, about 256 KiB of memory each.",
+        ge=1,
+    )
+    max_scans: int = _limit(32, "searches", FULL, "Long searches of history at a time, which take turns.", ge=1)
     stream_filters: int = _limit(
         FILTER_TOPICS_MAX,
         "patterns",
@@ -84,6 +92,9 @@ class LimitSettings(Room):
         ge=0,
     )
     caller_polls: int = _limit(0, "polls", "429", "Waiting polls of one caller.", ge=0)
+    caller_reads: int = _limit(
+        0, "reads", "429; on an open stream `goodbye` `limit`, 1013", "Long replays and searches of one caller.", ge=0
+    )
     publish_rate: float = _limit(0.0, "events a second", RATE, "Events a second that one bearer publishes.", ge=0)
     publish_burst: int = _limit(0, "events", RATE, "Of these, at once; 0 for as many as in a second.", ge=0)
     publish_bytes: float = _limit(

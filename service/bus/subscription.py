@@ -87,6 +87,11 @@ class Subscription(Generic[P]):
         return self._told
 
     @property
+    def is_at_head(self) -> bool:
+        """Whether there is nothing to read."""
+        return self.offset >= self._reading.head
+
+    @property
     def position(self) -> int:
         """The offset up to which every event that matches was handled."""
         return max(self.offset, self._groups.fed) if self.state is State.LIVE else self.offset
@@ -97,7 +102,7 @@ class Subscription(Generic[P]):
         Raises StorageError if the log can't be read; the cursor stays where it was.
         """
         before = self.offset
-        if before >= self._reading.head:
+        if self.is_at_head:
             return None
         batch = await self._reading.page(self.group, before)
         moment, lost = self.group.floors.moment, self._lost(batch.floor)

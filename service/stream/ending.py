@@ -66,3 +66,8 @@ def ending_of(error: TwinwireError) -> Ending:
     if isinstance(error, DrainingError):
         return RESTART
     return FULL if isinstance(error, (RateLimitedError, OverloadedError)) else Ending.of(error, "restart")
+
+
+def fault_of(error: TwinwireError) -> Ending:
+    """What an error is to a stream that runs: a limit, or a fault of ours."""
+    return FULL if isinstance(error, (RateLimitedError, OverloadedError)) else FAULT

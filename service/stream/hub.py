@@ -9,6 +9,7 @@ import structlog
 
 from service.access.authority import Authority
 from service.access.drain import Drain
+from service.access.reads import Reads
 from service.bus.encoding import P
 from service.bus.subscription import Subscription
 from service.core.errors import InvalidTokenError
@@ -39,8 +40,16 @@ class StreamHub:
     """
 
     def __init__(
-        self, control: Control, drain: Drain, authority: Authority, clock: Clock, *, send_timeout: float
+        self,
+        control: Control,
+        drain: Drain,
+        authority: Authority,
+        clock: Clock,
+        *,
+        send_timeout: float,
+        reads: Reads | None = None,
     ) -> None:
+        """`reads` counts who replays; without, nobody does."""
         self.control = control
         self.send_timeout = send_timeout
         self.opened: Counter[str] = Counter()  # by transport, since the start
@@ -49,6 +58,8 @@ class StreamHub:
         self._drain = drain
         self._authority = authority
         self._clock = clock
+        self._reads = reads or Reads()
+        self._replaying: dict[Stream[Any], str] = {}  # those that are counted as that, and by whom
         self._streams: dict[str, Stream[Any]] = {}  # by their peers' ids
         self._empty = asyncio.Event()  # set while there is no stream
         self._empty.set()
@@ -88,6 +99,7 @@ class StreamHub:
 
     def remove(self, stream: Stream[Any]) -> None:
         self._streams.pop(stream.peer.id, None)
+        self.has_caught_up(stream)
         self.expired += stream.ending == EXPIRED
         self.ended[(stream.ending.reason or "lost") if stream.ending else "client"] += 1
         if not self._streams:
@@ -132,6 +144,16 @@ class StreamHub:
 
     def unix_ms(self) -> int:
         return self._clock.unix_ms()
+
+    def replays(self, stream: Stream[Any]) -> None:
+        """Raises OverloadedError or RateLimitedError if there is no place for one more who reads long."""
+        self._replaying[stream] = self._reads.begin_replay(stream.peer.caller)
+
+    def has_caught_up(self, stream: Stream[Any]) -> None:
+        """Or has ended. It gives its place back, if it has one."""
+        who = self._replaying.pop(stream, None)
+        if who is not None:
+            self._reads.end_replay(who)
 
     def return_delay(self) -> int:
         """Milliseconds after which a client that is sent away may come back."""

@@ -48,7 +48,7 @@ from service.bus.values import Gap
 from service.core.errors import TwinwireError
 from service.core.words import ControlType
 from service.stream.control import StreamEncoding
-from service.stream.ending import FAULT, LOST, STALLED, Ending
+from service.stream.ending import FAULT, LOST, STALLED, Ending, fault_of
 from service.stream.expiry import check_expiry
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
@@ -131,6 +131,8 @@ class Stream(Generic[P]):
                 await self._send(first.pop())
             # Before its first step it may have ended without being there to be cancelled.
             if self.ending is None and (not await self._catch_up(INLINE_PAGES) or not self.pipe.direct):
+                if not (self._caught_up or self.subscription.is_at_head):
+                    self._hub.replays(self)
                 self._start_pump()
             if self.ending is None:
                 await listener.listen()
@@ -244,11 +246,13 @@ class Stream(Generic[P]):
                             return True
                         continue
                     self._caught_up = True
+                    self._hub.has_caught_up(self)
                     # A proxy that holds the last message back would keep this one until the first real heartbeat.
                     self._trailing = self._encoding.may_be_held_back
-                    await self._send(self._caught_up_frame())
+                    caught_up = self._hub.control.caught_up(subscription.offset, self.replayed)
+                    await self._send(self.frame("caught_up", caught_up))
                 elif isinstance(item, Gap):
-                    await self.pipe.send(self._gap_frame(item))
+                    await self.pipe.send(self.frame("gap", self._hub.control.gap(item)))
                 else:
                     self.replayed += item.count
                     if item.payload is not None:
@@ -295,15 +299,11 @@ class Stream(Generic[P]):
             async with self.between_pages():
                 await self.pipe.send(frame)
 
-    def _caught_up_frame(self) -> P:
-        return self.frame("caught_up", self._hub.control.caught_up(self.subscription.offset, self.replayed))
-
-    def _gap_frame(self, gap: Gap) -> P:
-        return self.frame("gap", self._hub.control.gap(gap))
-
     def _fault(self, error: TwinwireError) -> None:
-        logger.error("stream_failed", transport=self.peer.transport, reason=error.detail)
-        self.end(FAULT)
+        ending = fault_of(error)
+        if ending is FAULT:
+            logger.error("stream_failed", transport=self.peer.transport, reason=error.detail)
+        self.end(ending)
 
     # The sweep: heartbeats and deadlines of all streams, from one place
 

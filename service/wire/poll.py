@@ -12,6 +12,7 @@ from service.access.drain import Drain
 from service.access.gate import Act, Gate
 from service.access.headers import EVERY_ANSWER
 from service.access.lease import Lease
+from service.access.reads import Reads
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
@@ -91,11 +92,12 @@ class PollWire:
         control: Control,
         frames: Frames,
         bodies: Bodies,
+        reads: Reads,
         *,
         send_timeout: float,
     ) -> None:
         """`send_timeout` is what a caller has to take a piece of its answer, in seconds."""
-        self._scans = Scans(bus.reading.turn)
+        self._scans = Scans(bus.reading.turn, reads, gate)
         self._answers = Budget(ANSWERS_BYTES, "too many answers are under way")
         self._gate = gate
         self._drain = drain
@@ -117,7 +119,7 @@ class PollWire:
                     with self._bodies.open() as asked:
                         await take_asked(request, receive, asked, PARAMETERS)
                     caller = self._gate.enter(request, Act.READ).caller  # as he is now, and as the body says
-                async with self._scans.of(receive) as scan:
+                async with self._scans.of(receive, caller) as scan:
                     body = await self._look(request, receive, scan, caller)
                     share.take(len(body))
             except TwinwireError as error:

@@ -11,6 +11,7 @@ from service.access.drain import Drain
 from service.access.gate import Gate
 from service.access.hosts import Hosts
 from service.access.origins import Origins
+from service.access.reads import Reads
 from service.access.revocation import Revocations
 from service.access.shares import Most
 from service.access.spending import Spending
@@ -49,6 +50,7 @@ class House:
     control: Control
     frames: Frames
     send_timeout: float
+    reads: Reads
     body_max: int
 
     @classmethod
@@ -66,6 +68,7 @@ class House:
         most: Most | None = None,
         filters: int = FILTER_TOPICS_MAX,
         spending: Spending | None = None,
+        reads: Reads | None = None,
         body_max: int = REQUEST_MAX,
     ) -> "House":
         drain, control, origins_of = Drain(), Control(bus.epoch, heartbeat), Origins(origins)
@@ -81,7 +84,8 @@ class House:
             filters=filters,
             spending=spending,
         )
-        hub = StreamHub(control, drain, authority, clock, send_timeout=send_timeout)
+        reads = reads or Reads()
+        hub = StreamHub(control, drain, authority, clock, send_timeout=send_timeout, reads=reads)
         return cls(
             bus=bus,
             clock=clock,
@@ -93,6 +97,7 @@ class House:
             control=control,
             frames=Frames(bus.epoch),
             send_timeout=send_timeout,
+            reads=reads,
             body_max=body_max,
         )
 
@@ -126,6 +131,7 @@ class House:
             self.control,
             self.frames,
             self.bodies,
+            self.reads,
             send_timeout=self.send_timeout,
         )
 

@@ -2,8 +2,16 @@
 
 import pytest
 
-from service.core.errors import DrainingError, ForbiddenError, TooLargeError, TwinwireError
-from service.stream.ending import FAULT, LOST, RESTART, STALLED, Ending
+from service.core.errors import (
+    DrainingError,
+    ForbiddenError,
+    OverloadedError,
+    RateLimitedError,
+    StorageError,
+    TooLargeError,
+    TwinwireError,
+)
+from service.stream.ending import FAULT, FULL, LOST, RESTART, STALLED, Ending, fault_of
 
 
 def test_codes_are_those_of_the_contract() -> None:
@@ -17,3 +25,11 @@ def test_codes_are_those_of_the_contract() -> None:
 )
 def test_an_errors_end_has_its_code(error: TwinwireError | type[TwinwireError], code: int) -> None:
     assert Ending.of(error) == Ending(None, code)
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"), [(RateLimitedError("x"), FULL), (OverloadedError("x"), FULL), (StorageError("x"), FAULT)]
+)
+def test_a_limit_is_no_fault(error: TwinwireError, ending: Ending) -> None:
+    assert fault_of(error) == ending
+    assert (FULL.reason, FULL.code, FULL.words) == ("limit", 1013, "limit")

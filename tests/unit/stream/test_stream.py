@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from service.access.reads import Reads
 from service.bus.bus import EventBus
+from service.bus.reading import PAGE_EVENTS
 from service.bus.subscription import State
 from service.bus.values import Batch
 from service.core.errors import StorageError
 from service.core.topics import TopicFilter
 from service.log.base import Page
-from service.stream.ending import FAULT, LOST, RESTART, STALLED
+from service.stream.ending import FAULT, FULL, LOST, RESTART, STALLED
+from service.stream.stream import INLINE_PAGES
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
@@ -83,6 +86,62 @@ async def test_a_long_replay_with_a_publisher_at_work_is_complete_and_caught_up_
         await until(lambda: len(running.pipe.events) == 3_200)
         assert running.pipe.events == list(range(1, 3_201))
         assert running.pipe.types.count("caught_up") == 1
+
+
+class Stopping(FakePipe):
+    """Is full once it has taken so many events, until somebody empties it."""
+
+    def __init__(self, direct: bool, at: int) -> None:
+        super().__init__(direct)
+        self._at: int | None = at
+
+    def _take(self, payload: tuple[bytes, ...]) -> None:
+        super()._take(payload)
+        if self._at is not None and len(self.events) >= self._at:
+            self._at = None
+            self.fill()
+
+
+INLINE = INLINE_PAGES * PAGE_EVENTS
+"""Events that a stream reads before it is one that replays."""
+
+
+@BOTH
+@pytest.mark.parametrize("most", [{"replays": 1}, {"of_caller": 1}], ids=["in all", "of one caller"])
+async def test_long_replays_have_a_bound_and_one_past_it_is_sent_away(
+    bus: EventBus, clock: ManualClock, direct: bool, most: dict[str, int]
+) -> None:
+    house = House.of(bus, clock, reads=Reads(**most))
+    await bus.publish(drafts(INLINE + 2 * PAGE_EVENTS))
+    slow = Stopping(direct, INLINE + PAGE_EVENTS)
+    async with stream_on(house, direct, "earliest", slow) as first:
+        await until(lambda: len(slow.events) == INLINE + PAGE_EVENTS)
+        assert house.reads.replays == 1
+        async with stream_on(house, direct, "earliest") as second:
+            assert (await second.over())[-1] == "goodbye"
+            assert second.stream.ending == FULL
+            assert second.pipe.events == list(range(1, INLINE + 1)), "it has got on all the same"
+        async with stream_on(house, direct, bus.cursor(bus.head - INLINE + 1)) as short:
+            await short.live()
+        slow.empty()
+        await first.live()
+        assert house.reads.replays == 0, "who has caught up gives its place back"
+        async with stream_on(house, direct, "earliest") as third:
+            await third.live()
+    assert (house.reads.replays, house.hub._replaying, dict(house.reads._of_caller)) == (0, {}, {})
+
+
+async def test_who_leaves_in_a_replay_gives_its_place_back(bus: EventBus, clock: ManualClock) -> None:
+    house = House.of(bus, clock, reads=Reads(replays=1))
+    await bus.publish(drafts(INLINE + 2 * PAGE_EVENTS))
+    slow = Stopping(True, INLINE + PAGE_EVENTS)
+    async with stream_on(house, True, "earliest", slow) as running:
+        await until(lambda: len(slow.events) == INLINE + PAGE_EVENTS)
+        assert house.reads.replays == 1
+        running.listener.leave()
+        slow.abort()
+        await running.over()
+    assert (house.reads.replays, house.hub._replaying) == (0, {})
 
 
 async def test_a_live_stream_on_a_direct_pipe_has_no_task_of_its_own(house: House, bus: EventBus) -> None:
