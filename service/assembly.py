@@ -253,6 +253,7 @@ class Assembly:
                 retention_interval=settings.log.retention_interval,
                 max_topics=settings.limits.max_topics,
                 disk_reserve=settings.log.disk_reserve,
+                max_scan=settings.limits.filter_scan,
             )
             undo.push_async_callback(log.close)
             clock.not_before(log.health().newest)

@@ -81,6 +81,14 @@ class LimitSettings(Room):
         ge=1,
         le=FILTER_TOPICS_MAX,
     )
+    filter_scan: int = _limit(
+        0,
+        "topics",
+        "429; on an open stream `goodbye` `limit`, 1013",
+        "Trimmed topics that a filter with wildcards is held against in one request; the next one goes on there."
+        " 0 for all of them.",
+        ge=0,
+    )
     subject_streams: int = _limit(
         0, "streams", SHARE, "Streams and waiting polls of one subject, unless its token says another number.", ge=0
     )

@@ -257,6 +257,8 @@ class EventLog(Protocol):
     async def learn(self, topics: TopicFilter, turn: Turn) -> None:
         """Return once `bounds` and `read` have little to do for the floor of a filter that is new, or was not asked for
         in long; with many topics that were trimmed it takes a while. `turn` is waited for before each step.
+
+        Raises RateLimitedError if an engine has a bound for that which was too low; the next time goes on from there.
         """
 
     def health(self) -> Health:

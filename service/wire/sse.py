@@ -97,7 +97,12 @@ class SSEWire:
             self._pipes.lighten(scope, send)
             topics = lease.topics
             del request, scope, headers, cors, wish  # a stream lives for hours: some KiB of its request would, too
-            opened = await self._open(pipe, topics, named, start, lease)
+            try:
+                opened = await self._open(pipe, topics, named, start, lease)
+            except (RateLimitedError, OverloadedError) as error:
+                last = {"type": "http.response.body", "body": self._goodbye(error, named), "more_body": False}
+                await self._pipes.end(send, last)
+                return
             opened.stream.lease = lease
             del topics, start
             await opened.stream.run(opened.first, _Listener(receive))
@@ -110,11 +115,14 @@ class SSEWire:
 
     async def _tell(self, send: Send, error: TwinwireError, named: bool, headers: list[Header]) -> None:
         """An EventSource is dead after anything but 200, and its page is not told why: so it is told in a stream."""
+        await respond(send, 200, headers, self._goodbye(error, named))
+
+    def _goodbye(self, error: TwinwireError, named: bool) -> bytes:
+        """A whole stream of one that was refused."""
         ending = ending_of(error)
         retry = UNHEARD_RETRY if ending.is_final else round((error.retry_after or 1.0) * 1_000)
         fields = self._opening.goodbye(ending, retry)
-        body = self._frames.sse(named, chunked=False).control("goodbye", fields, retry=retry)
-        await respond(send, 200, headers, body)
+        return self._frames.sse(named, chunked=False).control("goodbye", fields, retry=retry)
 
     def _cookie(self, request: Request, caller: Caller) -> list[Header]:
         """What lets an EventSource come back with the ticket that it has spent."""

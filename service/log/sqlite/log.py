@@ -1,6 +1,7 @@
 """The embedded event log: one SQLite file, one writing connection, reads from read-only ones."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -185,12 +186,14 @@ async def open_log(
     retention_interval: float,
     max_topics: int,
     disk_reserve: int,
+    max_scan: int = 0,
 ) -> SQLiteEventLog:
-    """Open a migrated database at its real path; `retention_interval` in seconds, `disk_reserve` in bytes.
+    """Open a migrated database at its real path; `retention_interval` in seconds, `disk_reserve` in bytes, `max_scan` 0
+    for no bound.
 
     Raises StorageError if it can't be used.
     """
-    open = partial(_open, path, clock, durability, policies, retention_interval, max_topics, disk_reserve)
+    open = partial(_open, path, clock, durability, policies, retention_interval, max_topics, disk_reserve, max_scan)
     try:
         return await open()
     except StorageFullError:
@@ -207,6 +210,7 @@ async def _open(
     retention_interval: float,
     max_topics: int,
     disk_reserve: int,
+    max_scan: int,
 ) -> SQLiteEventLog:
     with explained(path):
         files = DatabaseFiles(path)
@@ -215,6 +219,7 @@ async def _open(
             opened = await on_thread(connection, read_opened, durability)
             await on_thread(connection, wait_little)
             opened.registry.max_topics = max_topics
+            opened.registry.max_scan = max_scan or math.inf
             files.learn()
             room = Room(files, disk_reserve)
             await on_thread(connection, lambda _: room.open())

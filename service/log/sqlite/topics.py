@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from sortedcontainers import SortedList
 
+from service.core.errors import RateLimitedError
 from service.core.topics import TopicFilter, is_own
 from service.log.base import TopicStats, TrimListener
 
@@ -63,6 +64,8 @@ class TopicRegistry:
     def __init__(self) -> None:
         self.max_topics: float = math.inf
         """Set by whoever opens the log. If there are more already, they stay."""
+        self.max_scan: float = math.inf
+        """Likewise: floors that a filter is held against at a time, see `learning`."""
         self._by_name: dict[str, Topic] = {}
         self._by_id: list[Topic] = []
         self._names: SortedList[str] = SortedList()
@@ -150,17 +153,26 @@ class TopicRegistry:
         return self._remember(topics, self._held_against(topics, floor, seen, len(self._raised)))
 
     def learning(self, topics: TopicFilter) -> Iterator[None]:
-        """Steps of some milliseconds, after which `floor` has little left to do. None are needed mostly."""
+        """Steps of some milliseconds, after which `floor` has little left to do. None are needed mostly.
+
+        Raises RateLimitedError if `max_scan` floors were not all: the next time goes on from there.
+        """
         if topics.covers_all or topics.exact is not None:
             return
         most = max(1, _COMPARISONS // topics.weight)
         floor, seen = self._floor_memo.get(topics, (0, 0))
         if len(self._raised) - seen <= most:
             return
-        raised = self._raised
+        raised, left = self._raised, self.max_scan
         while len(raised) - seen > most:
-            floor = self._held_against(topics, floor, seen, seen + most)
-            seen += most
+            if left <= 0:
+                self._remember(topics, floor, seen)
+                detail = f"{self.max_scan:,} topics were looked at for this filter, and that was not all"
+                raise RateLimitedError(detail, field="topic", retry_after=1.0)
+            step = int(min(most, left))
+            floor = self._held_against(topics, floor, seen, seen + step)
+            seen += step
+            left -= step
             yield
             if self._raised is not raised:  # it was begun anew meanwhile
                 raised, floor, seen = self._raised, 0, 0

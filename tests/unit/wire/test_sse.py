@@ -4,8 +4,9 @@ import asyncio
 
 from service.access.gate import Act
 from service.bus.bus import EventBus
+from service.core.errors import RateLimitedError
 from service.core.topics import TopicFilter
-from service.log.base import Page
+from service.log.base import Page, Turn
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
@@ -91,6 +92,22 @@ async def test_a_storm_does_not_pass_the_bound_while_the_log_is_slow(clock: Manu
         exchange.disconnect()
     await until(lambda: all(exchange.task.done() for exchange in storm))
     assert house.gate.places == 0
+
+
+async def test_a_filter_that_takes_too_long_is_told_in_the_stream(clock: ManualClock) -> None:
+    class Covered(MemoryEventLog):
+        async def learn(self, topics: TopicFilter, turn: Turn) -> None:
+            raise RateLimitedError("that was not all", field="topic")
+
+    house = House.of(memory_bus(log=Covered(clock)), clock)
+    exchange = stream(house, "topic=*")
+    await until(lambda: exchange.task.done())
+    assert exchange.messages[0]["status"] == 200
+    assert b"event: goodbye" in exchange.body
+    assert b'"reason":"limit"' in exchange.body
+    assert b"retry: 1000" in exchange.body
+    assert house.gate.places == 0
+    (await call(house.poll(), "GET", "/api/events", "topic=*")).problem(429, "topic")
 
 
 async def test_an_allowed_page_may_read_it(house: House) -> None:

@@ -4,10 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.core.errors import RateLimitedError
 from service.core.topics import TopicFilter
 from service.log.base import TopicStats
 from service.log.sqlite import topics
 from service.log.sqlite.topics import Topic, TopicRegistry
+
+WEIGHED = topics._COMPARISONS // TopicFilter(("t/*",)).weight
+"""Topics that such a filter is held against in one step."""
 
 NAMES = st.lists(st.sampled_from("ab"), min_size=1, max_size=3).map("/".join)
 FILTERS = st.lists(st.sampled_from(["a", "b", "a/b", "*", "a/*", "*/b", "b/**", "**"]), max_size=3).map(
@@ -180,3 +184,37 @@ def test_new_names_are_put_in_order_in_steps(monkeypatch: pytest.MonkeyPatch) ->
     assert found == [f"t{n:02}" for n in range(25)]
     registry.add(Topic(registry.next_id, "t07a"))
     assert [topic.name for topic in registry.page(TopicFilter.all(), "t07", 2)[0]] == ["t07a", "t08"]
+
+
+def raised(count: int) -> TopicRegistry:
+    """A registry of so many topics, all of which have a floor."""
+    registry = registry_of(*(f"t/{n}" for n in range(count)))
+    for topic in registry:
+        registry.raise_floor(topic, topic.id)
+    return registry
+
+
+def test_a_filter_is_held_against_so_many_floors_at_a_time_and_goes_on_the_next_time() -> None:
+    filter, registry = TopicFilter(("t/*",)), raised(5_000)
+    registry.max_scan = 2_000
+    for _ in range(2):
+        with pytest.raises(RateLimitedError, match="2,000 topics") as refused:
+            list(registry.learning(filter))
+        assert (refused.value.field, bool(refused.value.retry_after)) == ("topic", True)
+    list(registry.learning(filter))
+    assert registry.floor(filter) == 5_000
+    list(registry.learning(TopicFilter(tuple(f"t/{n}" for n in range(100)))))
+    list(registry.learning(TopicFilter.all()))
+
+
+@pytest.mark.parametrize(("count", "fits"), [(2_000, True), (2_000 + WEIGHED + 1, False)])
+def test_the_bound_of_that_is_exact(count: int, fits: bool) -> None:
+    """What is left when it ends is as little as `floor` may do at once."""
+    filter, registry = TopicFilter(("t/*",)), raised(count)
+    registry.max_scan = 2_000
+    if fits:
+        list(registry.learning(filter))
+        assert registry.floor(filter) == count
+        return
+    with pytest.raises(RateLimitedError):
+        list(registry.learning(filter))
