@@ -31,6 +31,7 @@ from service.bus.trims import TrimJobs
 from service.clock import SystemClock
 from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
+from service.core.rates import Rate
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.core.trace import Spans
@@ -50,6 +51,7 @@ from service.resources import resource
 from service.settings import AccessSettings, Settings, explain_values
 from service.stream.asgi import ASGI
 from service.stream.control import Control
+from service.stream.ending import FULL
 from service.stream.hub import StreamHub
 from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.pipes import HypercornPipes
@@ -58,7 +60,7 @@ from service.stream.renewal import Renewal
 from service.stream.revoking import Revoker
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
-from service.wire.frames import Frames
+from service.wire.frames import Frames, control_json
 from service.wire.front import EVENTS, EVENTS_READ, HEALTH, SSE, WEBSOCKET, Doors, Route
 from service.wire.health import HealthWire
 from service.wire.poll import PollWire
@@ -181,6 +183,8 @@ class Assembly:
             h2c=settings.server.h2c,
             connections=self.descriptors.connections,
             patience=stream.send_timeout,
+            frames=Rate(limits.frame_rate, limits.frame_burst),
+            goodbye=lambda: control_json("goodbye", control.goodbye(FULL, self.hub.return_delay())),
             proxies=origins.hops.trusts if settings.access.proxy_protocol else None,
         )
         self.opening = Opening(bus, self.hub, clock)

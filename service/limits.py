@@ -125,6 +125,14 @@ class LimitSettings(Room):
     message_burst: int = _limit(
         0, "messages", "`problem` 429", "Of these, at once; 0 for as many as in a second.", ge=0
     )
+    frame_rate: float = _limit(
+        100.0,
+        "frames a second",
+        "`goodbye` `limit`, 1013",
+        "WebSocket frames a second of one connection that carry no message on.",
+        gt=0,
+    )
+    frame_burst: int = _limit(1_000, "frames", "`goodbye` `limit`, 1013", "Of these, at once.", ge=1)
 
     @field_validator("body_max")
     @classmethod

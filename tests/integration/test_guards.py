@@ -665,9 +665,25 @@ async def test_frames_that_say_nothing_are_counted(server: InProcess, kind: str)
     if "fragments" in kind:
         connection.writer.write(frame(1, b"a", fin=False))
     await pour(connection, EMPTY[kind] * 100_000)
-    assert close_code(await rest(connection)) == 1008
+    said = await rest(connection)
+    assert close_code(said) == 1013
+    goodbye = json.loads(said[said.index(b'{"type":"goodbye"') : said.rindex(b"}") + 1])
+    assert (goodbye["reason"], goodbye["code"], goodbye["retry"] > 0) == ("limit", 1013, True)
     connection.reset()
     await nothing_is_left(server)
+
+
+async def test_the_operators_bound_of_those_holds(tmp_path: Path) -> None:
+    """At it, and one past it."""
+    with InProcess(tmp_path, frame_rate=0.001, frame_burst=10) as server:
+        connection = await open_websocket(server.url)
+        connection.writer.write(frame(10) * 10 + frame(1, b'{"op":"ping","ref":"still here"}'))
+        async with asyncio.timeout(DEADLINE):
+            await connection.reader.readuntil(b"still here")
+        connection.writer.write(frame(10))
+        assert close_code(await rest(connection)) == 1013
+        connection.reset()
+        await nothing_is_left(server)
 
 
 async def test_pings_that_come_together_have_one_answer_to_the_last(server: InProcess) -> None:
@@ -710,7 +726,7 @@ SECOND = b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes([192, 0, 2, 7, 127, 0
 
 @pytest.mark.parametrize("header", [b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 8000\r\n", SECOND])
 async def test_a_trusted_hops_proxy_header_names_the_client(tmp_path: Path, header: bytes) -> None:
-    with InProcess(tmp_path, proxy_protocol=True, trusted_hops="127.0.0.1") as server:
+    with InProcess(tmp_path, proxy_protocol=True, trusted_hops="127.0.0.1", address_streams=1) as server:
         connection = await Connection.open(server.url)
         for piece in (header[:20], header[20:]):
             connection.writer.write(piece)
@@ -719,7 +735,11 @@ async def test_a_trusted_hops_proxy_header_names_the_client(tmp_path: Path, head
         assert (await connection.read_head()).status == 200
         await connection.reader.readuntil(b"event: connection")
         assert server.ask(lambda assembly: [peer.address for peer in assembly.hub.peers()]) == ["192.0.2.7"]
-        connection.reset()
+        other = await Connection.open(server.url)
+        other.writer.write(header)
+        assert (await other.request("GET", "/api/sse?topic=t")).status == 429
+        for one in (connection, other):
+            one.reset()
         await nothing_is_left(server)
 
 

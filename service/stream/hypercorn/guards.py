@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final, Protocol
 
+from service.core.rates import Rate
 from service.stream.hypercorn.budget import Budget
 from service.stream.hypercorn.leaving import Leaving
 from service.stream.hypercorn.proxied import read_client
@@ -37,6 +38,10 @@ LEFT: Final = 100
 LEFT_RATE: Final = 300
 """Connections, at once and a second, whose peer has ended its side before it was let in and which are answered all the
 same: half a connection may still read. Of a flood of them each would else cost a millisecond, for nobody."""
+
+FRAMES: Final = Rate(100, 1_000)
+"""WebSocket frames of one connection that carry no message on, unless it is said otherwise: pings, pongs, empty
+messages and small fragments."""
 
 FAIRNESS: Final = 4
 """Of so many who are let in, one is of a lower rank, if any waits: those above may come without end."""
@@ -206,11 +211,24 @@ class Crowd:
 
 class Guards:
     """Made by the composition root, one for each server. `h2c`: whether HTTP/2 is spoken without TLS; `connections`:
-    how many there may be at a time, 0 for no bound; `patience`: seconds for what a peer has begun; `proxies` tells by a
-    peer's address whether it sends a PROXY header, None: nobody does; `now` is a clock in seconds, as `Turns` has it.
+    how many there may be at a time, 0 for no bound; `patience`: seconds for what a peer has begun; `frames`: of a
+    WebSocket that say nothing, and `goodbye` what its client is told beyond them, as text; `proxies` tells by a peer's
+    address whether it sends a PROXY header, None: nobody does; `now` is a clock in seconds, as `Turns` has it.
     """
 
-    __slots__ = ("_left", "_now", "_proxies", "crowd", "h2c", "leaving", "patience", "turns", "work")
+    __slots__ = (
+        "_left",
+        "_now",
+        "_proxies",
+        "crowd",
+        "frames",
+        "goodbye",
+        "h2c",
+        "leaving",
+        "patience",
+        "turns",
+        "work",
+    )
 
     def __init__(
         self,
@@ -219,6 +237,8 @@ class Guards:
         h2c: bool = False,
         connections: int = 0,
         patience: float = 30.0,
+        frames: Rate = FRAMES,
+        goodbye: Callable[[], str] = lambda: '{"type":"goodbye","reason":"limit","code":1013,"retry":1000}',
         proxies: Callable[[str], bool] | None = None,
     ) -> None:
         self.crowd: Final = Crowd(connections, now)
@@ -231,6 +251,8 @@ class Guards:
         self._proxies = proxies
         self._left: Final = Budget(LEFT, LEFT_RATE, now())
         self.h2c: Final = h2c
+        self.frames: Final = frames
+        self.goodbye: Final = goodbye
         self.patience: Final = patience
 
     def has_room_for_left(self) -> bool:

@@ -12,17 +12,14 @@ from typing import Any, Final
 from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
 from wsproto.connection import ConnectionState
-from wsproto.events import CloseConnection, Message, Ping
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
+from service.stream.ending import FULL
 from service.stream.hypercorn.budget import Budget
 from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.inbox import message_size
-
-FRAMES: Final = 1_000
-FRAMES_RATE: Final = 100
-"""Frames that carry no message on, at once and a second: pings, pongs, empty messages and small fragments."""
 
 SLICE: Final = 20
 """Frames after which others may get their turn: half a millisecond."""
@@ -70,6 +67,7 @@ class GuardedWebSocket(WSStream):
 
     def __init__(self, guards: Guards, *args: Any) -> None:
         super().__init__(*args)
+        self._guards = guards
         self._turns = guards.turns
         self._work = guards.work
         self._budget: Budget | None = None
@@ -124,7 +122,7 @@ class GuardedWebSocket(WSStream):
                 await self._send_wsproto_event(ping.response())
                 ping = None
             if not self._affords(event):
-                await self.fail(CloseReason.POLICY_VIOLATION, "too many frames that say nothing")
+                await self._send_away()
             elif isinstance(event, Message):
                 await self._take(event, count == 1)
             elif isinstance(event, Ping):
@@ -140,7 +138,8 @@ class GuardedWebSocket(WSStream):
             return True
         now = self.context.time()
         if self._budget is None:
-            self._budget = Budget(FRAMES, FRAMES_RATE, now)
+            rate = self._guards.frames
+            self._budget = Budget(rate.burst, rate.a_second, now)
         return self._budget.take(cost, now)
 
     async def _take(self, message: Message[Any], is_first: bool) -> None:
@@ -170,6 +169,11 @@ class GuardedWebSocket(WSStream):
             await self.fail(event.code, event.reason or "")
         else:
             await self._end()
+
+    async def _send_away(self) -> None:
+        """Too many frames that carry no message on: say goodbye, and when to come back, as a stream does."""
+        await self._send_wsproto_event(TextMessage(data=self._guards.goodbye()))
+        await self.fail(FULL.code, FULL.words)
 
     async def fail(self, code: int, reason: str) -> None:
         """Say why, and end the connection."""
