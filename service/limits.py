@@ -1,6 +1,6 @@
 """Every limit that an operator may move, with its unit, its default, and what whoever passes it is told.
 
-The bounds that do not move, because
+docs/reliability.md has them as one table, made from this and held by a test. The bounds that do not move, because
 clients rely on them, stand in `service.core.limits`; those of one container stand beside it.
 
 What protects the process is always on. What is counted of one caller or one address is 0, off, since a company behind

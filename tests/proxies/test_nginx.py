@@ -132,3 +132,30 @@ async def test_credentials_pass_nginx(tmp_path: Path, prefix: str) -> None:
         forwarded = {**bearer(mine), "X-Forwarded-Proto": "https"}
         session = await request(front.url, "POST", f"{prefix}/api/session", headers=forwarded)
         assert (session.header("set-cookie") or "").startswith("twinwire="), "what the client says of https is gone"
+
+
+async def streaming(url: str, source: str, **headers: str) -> tuple[int, Connection]:
+    """Ask for a stream from an address of this machine; the answer's status."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = Connection(*await asyncio.open_connection(host, int(port), local_addr=(source, 0)))
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    await connection.send("GET", "/api/sse?topic=a", headers=named)
+    return (await connection.read_head()).status, connection
+
+
+async def test_the_clients_address_passes_nginx_and_nobody_elses_word(tmp_path: Path) -> None:
+    env = {"TWINWIRE_APPS": "none", "TWINWIRE_TRUSTED_HOPS": HOST, "TWINWIRE_ADDRESS_STREAMS": "1"}
+    with ServerProcess(tmp_path / "counted", env=env) as counted, Nginx(documented(), counted, tmp_path) as front:
+        opened: list[Connection] = []
+        for source, headers, status in (
+            ("127.0.0.2", {}, 200),
+            ("127.0.0.2", {}, 429),
+            ("127.0.0.2", {"X_Forwarded_For": "192.0.2.1"}, 429),
+            ("127.0.0.2", {"Forwarded": "for=192.0.2.1"}, 429),
+            ("127.0.0.3", {}, 200),
+        ):
+            found, connection = await streaming(front.url, source, **headers)
+            opened.append(connection)
+            assert found == status, (source, headers)
+        for connection in opened:
+            connection.reset()

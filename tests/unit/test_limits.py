@@ -1,16 +1,57 @@
-"""Limits are settings, each with its unit, its default and its answer."""
+"""Limits are settings: one table of them, made from these, each row with its test; none in the code that is not there.
+
+docs/reliability.md, "Limits". Settings stand in the first table, bounds that do not move in the second.
+"""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from service.access.gate import Act
+from service.apps.projects.settings import ProjectsSettings
 from service.assembly import most_of, spending_of
 from service.core.errors import ConfigError
 from service.core.limits import DATA_MAX, ENVELOPE_MAX, REQUEST_MAX
 from service.core.rates import Rate, Rates
 from service.limits import ADDRESSES, CALLERS, LimitSettings
-from service.settings import Settings
+from service.settings import Settings, every_setting
 from tests.support.access import Known, Visitor, gate_with
 from tests.support.clock import ManualClock
+
+UNIT: Final = Path(__file__).parent
+ROOT: Final = UNIT.parents[1]
+SERVICE: Final = ROOT / "service"
+SECTION: Final = (
+    (ROOT / "docs" / "reliability.md")
+    .read_text("utf-8")
+    .partition("\n## Limits\n")[2]
+    .partition("\n## What can grow\n")[0]
+)
+SETTINGS, _, CONSTANTS = SECTION.partition("<!-- /limits -->")
+
+REFUSALS: Final = frozenset({"OverloadedError", "RateLimitedError", "TooLargeError"})
+"""What whoever passes a limit is answered."""
+
+LIMITS: Final[list[tuple[str, FieldInfo]]] = [
+    (name, info) for name, info in every_setting(ProjectsSettings) if info.json_schema_extra
+]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of each row of the tables in it, without their heads."""
+    found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
+    return [row for row in found if row[0].startswith("`")]
+
+
+def cells(name: str, info: FieldInfo) -> list[str]:
+    """What the table has to say of a setting."""
+    more: Any = info.json_schema_extra
+    default: float = info.get_default()
+    return [f"`{name}`", more["unit"], f"{int(default):,}", more["answer"]]
 
 
 @pytest.fixture(autouse=True)
@@ -22,9 +63,72 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+# The tables
+
+
+def test_the_table_is_the_one_of_the_settings() -> None:
+    assert [row[:4] for row in rows(SETTINGS)] == [cells(name, info) for name, info in LIMITS]
+
+
 def test_every_limit_of_the_settings_has_a_unit_and_an_answer() -> None:
-    for name, info in LimitSettings.model_fields.items():
+    assert {name for name, _ in LIMITS} >= {f"TWINWIRE_{name.upper()}" for name in LimitSettings.model_fields}
+    for name, info in LIMITS:
         assert set(info.json_schema_extra or ()) == {"unit", "answer"}, name
+
+
+@pytest.mark.parametrize("row", rows(SECTION), ids=lambda row: row[0])
+def test_each_row_has_its_test(row: list[str]) -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", row[-1])
+    assert named, f"{row[0]} has no test"
+    for file, name in named:
+        places = [path for path in (UNIT / file, UNIT.parent / file) if path.exists()]
+        assert places, f"there is no {file}"
+        assert re.search(rf"def {name}\(", places[0].read_text("utf-8")), f"{file} has no {name}"
+
+
+def refusals() -> set[tuple[str, str]]:
+    """Each function of the service that refuses because there is too much of something: its module, and its name."""
+    found: set[tuple[str, str]] = set()
+    for path in sorted(SERVICE.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _refuses(node):
+                found.add((path.relative_to(SERVICE).as_posix(), node.name))
+    return found
+
+
+def _refuses(node: ast.AST) -> bool:
+    """Whether it makes such an error, or an ending of one; not what functions inside of it do."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(child, ast.Call):
+            names = [one.id for one in (child.func, *child.args) if isinstance(one, ast.Name)]
+            if REFUSALS.intersection(names) and names[0] != "isinstance":
+                return True
+        if _refuses(child):
+            return True
+    return False
+
+
+def test_they_are_found() -> None:
+    assert {("log/sqlite/commit.py", "_too_many_topics"), ("wire/websocket.py", "listen")} <= refusals()
+    assert all(not module.startswith("core/errors") for module, _ in refusals())
+
+
+@pytest.mark.parametrize(("module", "function"), sorted(refusals()))
+def test_a_limit_in_the_code_is_in_a_table(module: str, function: str) -> None:
+    named = [row for row in rows(SECTION) if f"`{module}`" in row[-2] and f"`{function}`" in row[-2]]
+    assert named, f"{function} of {module} refuses: which limit is it, and which test holds it?"
+
+
+@pytest.mark.parametrize("row", rows(SECTION), ids=lambda row: row[0])
+def test_where_a_row_says_it_is_held_it_is(row: list[str]) -> None:
+    module, *names = re.findall(r"`([\w/.]+)`", row[-2])
+    text = (SERVICE / module).read_text("utf-8")
+    assert names, row
+    for name in names:
+        assert re.search(rf"\b{name}\b", text), f"{module} has no {name}"
 
 
 # What they are by default, and when they count
