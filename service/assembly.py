@@ -52,6 +52,7 @@ from service.settings import AccessSettings, Settings, explain_values
 from service.stream.asgi import ASGI
 from service.stream.control import Control
 from service.stream.ending import FULL
+from service.stream.gone import GONE_MAX, Departed
 from service.stream.hub import StreamHub
 from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.pipes import HypercornPipes
@@ -177,7 +178,11 @@ class Assembly:
             filters=limits.stream_filters,
             spending=spending_of(settings, clock, has_keys=bool(ring)),
         )
-        self.hub = StreamHub(control, drain, authority, clock, send_timeout=stream.send_timeout, reads=self.reads)
+        traced = settings.operations.timeline > 0
+        departed = Departed(GONE_MAX if traced else 0)
+        self.hub = StreamHub(
+            control, drain, authority, clock, send_timeout=stream.send_timeout, reads=self.reads, departed=departed
+        )
         self.guards = Guards(
             clock.monotonic,
             h2c=settings.server.h2c,
@@ -187,7 +192,7 @@ class Assembly:
             goodbye=lambda: control_json("goodbye", control.goodbye(FULL, self.hub.return_delay())),
             proxies=origins.hops.trusts if settings.access.proxy_protocol else None,
         )
-        self.opening = Opening(bus, self.hub, clock)
+        self.opening = Opening(bus, self.hub, clock, traced=traced)
         self.renewal = Renewal(self.gate, self.hub, bus, clock)
         self.revoker = Revoker(authority.revocations, self.gate, self.hub, bus, frames.poll, clock)
         self.doors = self._doors(frames, control)
@@ -264,8 +269,14 @@ class Assembly:
             spans = open_spans(settings.operations.traces)
             if spans is not None:
                 undo.push_async_callback(spans.close)
-            tail = settings.bus
-            bus = EventBus(log, clock, tail_events=tail.tail_events, tail_bytes=tail.tail_bytes, spans=spans)
+            bus = EventBus(
+                log,
+                clock,
+                tail_events=settings.bus.tail_events,
+                tail_bytes=settings.bus.tail_bytes,
+                spans=spans,
+                remembered=settings.operations.timeline,
+            )
             for app in apps:
                 undo.push_async_callback(app.close)
                 await app.open(Ground(bus, bus.reading, clock, partial(open_tables, database)))

@@ -226,6 +226,13 @@ class OperationsSettings(Room):
         description="Make an OpenTelemetry span of each publish: takes the extra otel, and OTEL_* variables say the"
         " rest.",
     )
+    timeline: int = Field(
+        20_000,
+        ge=0,
+        le=100_000,
+        description="Rounds of the fan-out, and groups that got something in them, that are remembered to tell what"
+        " became of an event, about 400 bytes each; 0 for none, and no turns of connections.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

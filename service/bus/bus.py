@@ -14,6 +14,7 @@ from service.bus.fanout import FanOut
 from service.bus.group import Group, Groups
 from service.bus.reading import Reading
 from service.bus.refusals import reason_of
+from service.bus.rounds import Rounds
 from service.bus.start import Start
 from service.bus.steps import in_turns
 from service.bus.subscription import Subscription
@@ -44,15 +45,25 @@ class EventBus:
     """See the module. All methods belong to the event loop that the log was opened on."""
 
     def __init__(
-        self, log: EventLog, clock: Clock, *, tail_events: int, tail_bytes: int, spans: Spans | None = None
+        self,
+        log: EventLog,
+        clock: Clock,
+        *,
+        tail_events: int,
+        tail_bytes: int,
+        spans: Spans | None = None,
+        remembered: int = 0,
     ) -> None:
-        """`spans` are made of publishes, if there is somebody who makes them."""
+        """`spans` are made of publishes, if there is somebody who makes them. `remembered` is how much of what became
+        of the latest events is (`Rounds`); 0 for nothing.
+        """
         self._log = log
         self._spans = spans
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
         self._now = clock.monotonic
-        self._fan_out = FanOut(self.groups, log.head, clock.monotonic)
+        self.rounds = Rounds(remembered, clock.monotonic) if remembered else None
+        self._fan_out = FanOut(self.groups, log.head, clock.monotonic, self.rounds)
         self.reading = Reading(log, self._tail, Turns(self._is_busy, clock))
         self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -112,6 +123,7 @@ class EventBus:
         """
         span = self._spans.begin(drafts, traceparent) if self._spans is not None and drafts else None
         self._publishing += 1
+        at, head = self._now(), self._log.head
         try:
             receipt = await self._log.append(drafts, also, guards, traceparent)
         except BaseException as error:
@@ -124,6 +136,8 @@ class EventBus:
             self._publishing -= 1
         if span is not None:
             span.end(receipt.offsets)
+        if self.rounds is not None and receipt.offsets:
+            self.rounds.taken(receipt.offsets, head, at)
         return receipt
 
     def has_topic(self, topic: str) -> bool:
@@ -135,6 +149,8 @@ class EventBus:
 
     def _committed(self, events: Sequence[Event]) -> None:
         self.published += len(events)
+        if self.rounds is not None:
+            self.rounds.committed(events[0].offset, events[-1].offset)
         self._fan_out.feed(self._tail.append(events))
         if self._waiting:
             head = events[-1].offset

@@ -22,6 +22,7 @@ from typing import Any, Final
 from service.bus.group import Group, Groups
 from service.bus.index import Looks
 from service.bus.reading import PAGE_BYTES
+from service.bus.rounds import Notes, Rounds
 from service.bus.tail import Entry
 from service.core.event import TOPIC
 from service.core.histogram import Histogram
@@ -56,10 +57,12 @@ ENTRIES: Final = 2_000
 class FanOut:
     """Moves `groups.fed` on, which trails the head only within a round."""
 
-    def __init__(self, groups: Groups, head: int, now: Callable[[], float]) -> None:
+    def __init__(self, groups: Groups, head: int, now: Callable[[], float], remembered: Rounds | None = None) -> None:
         self._groups = groups
         self._now = now
         """In seconds. Not the loop's clock, which stands within a turn."""
+        self._remembered = remembered
+        """Where a round is told of, once for each group; None: nowhere."""
         self._pending: list[Entry] = []
         """Committed and not in a round yet, in log order."""
         self._pending_bytes = 0
@@ -112,8 +115,10 @@ class FanOut:
 
     def _rounds(self) -> Iterator[bool]:
         """Writes until nothing is pending; yields True whenever the loop should be given a turn before it goes on."""
-        room = SLICE
+        room, remembered = SLICE, self._remembered
         while self._groups.fed < self._last:
+            notes: Notes = []
+            cost_of_notes = 0
             entries, self._pending = self._pending, []
             since, self._since = self._since, None
             is_overrun, self._pending_bytes = self._pending_bytes > PENDING_BYTES, 0
@@ -132,7 +137,7 @@ class FanOut:
                         cost += sum(map(len, frames)) // WRITE_BYTES
                         room -= len(frames) // FRAMES
                 live = tuple(group.live)
-                start = 0
+                start = written = 0
                 while start < len(live):
                     if room <= 0:
                         yield True
@@ -142,13 +147,20 @@ class FanOut:
                         for subscription in part:
                             subscription.overtake(before, last)
                     else:
-                        taken = [subscription.deliver(payload, before, last) for subscription in part]
-                        self.deliveries += len(frames) * sum(taken)
+                        taken = sum([subscription.deliver(payload, before, last) for subscription in part])
+                        self.deliveries += len(frames) * taken
+                        written += taken
                     start += len(part)
                     room -= cost * len(part)
+                if remembered is not None:
+                    label = group.label
+                    notes += (label, len(live), written)
+                    cost_of_notes += label.cost
             self._groups.fed = last
             if since is not None:
                 self.durations.observe(self._now() - since)
+            if remembered is not None:
+                remembered.add(before, last, notes, cost_of_notes)
 
     def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], list[Entry]]]:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""

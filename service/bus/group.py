@@ -7,6 +7,7 @@ from service.bus.encoding import Encoding, P, P_contra
 from service.bus.floors import Floors
 from service.bus.index import Looks, PatternIndex
 from service.bus.memo import Memo
+from service.bus.rounds import Label
 from service.bus.steps import at_once
 from service.bus.values import Batch
 from service.core.topics import ANY_SEGMENT, TopicFilter
@@ -25,11 +26,13 @@ class Live(Protocol[P_contra]):
 class Group(Generic[P]):
     """One filter on one wire. All methods are called on the event loop, and none waits."""
 
-    __slots__ = ("encoding", "floors", "live", "members", "topics")
+    __slots__ = ("encoding", "floors", "label", "live", "members", "topics")
 
     def __init__(self, topics: TopicFilter, encoding: Encoding[P]) -> None:
         self.topics = topics
         self.encoding = encoding
+        self.label = Label.of(topics, encoding)
+        """What is remembered of it."""
         self.floors = Floors()
         """What retention took under this filter since the group is there."""
         self.members = 0

@@ -17,6 +17,7 @@ from service.core.time import Clock
 from service.stream.control import Control, StreamEncoding
 from service.stream.ending import EXPIRED, FAULT, RESTART, Ending, ending_of
 from service.stream.expiry import set_end
+from service.stream.gone import Departed, Gone
 from service.stream.peer import Peer
 from service.stream.stream import Stream
 
@@ -48,8 +49,10 @@ class StreamHub:
         *,
         send_timeout: float,
         reads: Reads | None = None,
+        departed: Departed | None = None,
     ) -> None:
         """`reads` counts who replays; without, nobody does."""
+        self.departed = departed if departed is not None else Departed()
         self.control = control
         self.send_timeout = send_timeout
         self.opened: Counter[str] = Counter()  # by transport, since the start
@@ -80,6 +83,7 @@ class StreamHub:
 
     def add(self, stream: Stream[Any]) -> None:
         self._streams[stream.peer.id] = stream
+        stream.peer.trail.number = self.opened.total() + 1
         self._empty.clear()
         self.opened[stream.peer.transport] += 1
         self.watch(stream)
@@ -101,11 +105,17 @@ class StreamHub:
         self._streams.pop(stream.peer.id, None)
         self.has_caught_up(stream)
         self.expired += stream.ending == EXPIRED
-        self.ended[(stream.ending.reason or "lost") if stream.ending else "client"] += 1
+        reason = (stream.ending.reason or "lost") if stream.ending else "client"
+        self.ended[reason] += 1
+        self.departed.add(_gone(stream, self._clock.unix_ms(), reason))
         if not self._streams:
             self._empty.set()
 
     # Who is there
+
+    def streams(self) -> tuple[Stream[Any], ...]:
+        """All that are open, in the order in which they came."""
+        return tuple(self._streams.values())
 
     def peers(self) -> Iterator[Peer]:
         """Everyone who is connected, in the order in which they came."""
@@ -195,6 +205,7 @@ class StreamHub:
             if number % FAREWELL_BATCH == 0:
                 await asyncio.sleep(0)
         self._beats.clear()
+        self.departed.forget(self._clock.unix_ms())
 
     async def drain(self, grace: float, ending: Ending = RESTART) -> None:
         """Refuse new streams, say goodbye to the open ones, and wait up to `grace` seconds until they are gone."""
@@ -216,3 +227,23 @@ class StreamHub:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
+
+
+def _gone(stream: Stream[Any], at: int, reason: str) -> Gone:
+    peer, subscription = stream.peer, stream.subscription
+    caller = peer.caller
+    return Gone(
+        0,
+        peer.id,
+        caller.subject,
+        peer.address,
+        peer.transport,
+        peer.since,
+        peer.trail,
+        subscription.topics,
+        subscription.offset,
+        caller.rights.subscribe.patterns,
+        caller.rights.admin,
+        at,
+        reason,
+    )

@@ -21,6 +21,7 @@ from service.stream.hub import StreamHub
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
 from service.stream.stream import Stream
+from service.stream.trail import Trail
 
 RETRY_MS: Final = (1_000, 4_000)
 """Milliseconds, drawn for each stream: the only jitter that an EventSource will ever have."""
@@ -35,12 +36,13 @@ class Opened(Generic[P]):
 
 
 class Opening:
-    """Makes streams on one bus, to be looked after by one hub."""
+    """Makes streams on one bus, to be looked after by one hub. `traced`: they remember what they go through."""
 
-    def __init__(self, bus: EventBus, hub: StreamHub, clock: Clock) -> None:
+    def __init__(self, bus: EventBus, hub: StreamHub, clock: Clock, *, traced: bool = True) -> None:
         self._bus = bus
         self._hub = hub
         self._clock = clock
+        self._now = clock.unix_ms if traced else None
 
     def goodbye(self, ending: Ending, retry: int | None = None) -> Fields:
         """Of a connection that ends before it is a stream; `retry` is in ms."""
@@ -54,7 +56,8 @@ class Opening:
         From here on the subscription is the stream's: run it.
         """
         subscription, gap = await self._bus.subscribe(topics, start, encoding)
-        peer = Peer(str(uuid.uuid4()), caller, encoding.transport, self._clock.unix_ms())
+        trail = Trail(subscription.offset, self._now)
+        peer = Peer(str(uuid.uuid4()), caller, encoding.transport, self._clock.unix_ms(), trail)
         stream = Stream(self._hub, subscription, pipe, encoding, peer)
         fields = self._hub.control.connection(
             peer.id,
@@ -70,5 +73,6 @@ class Opening:
         )
         first = [encoding.opening(fields)]
         if gap is not None:
+            trail.gap(gap)
             first.insert(0, encoding.control("gap", self._hub.control.gap(gap)))
         return Opened(stream, first)

@@ -20,6 +20,14 @@ class Pipe(Outlet[P_contra], Protocol[P_contra]):
     def direct(self) -> bool: ...
     @property
     def is_closed(self) -> bool: ...
+    @property
+    def is_full(self) -> bool:
+        """Whether its peer has to take something before it is sent more."""
+
+    @property
+    def waiting(self) -> int | None:
+        """Bytes that its peer has yet to take, as far as they are here; None if this pipe can't tell."""
+
     def on_behind(self, callback: Callable[[], None] | None) -> None: ...
     def push(self, payload: P_contra) -> bool:
         """Write a control frame now, without waiting; False if this pipe can't, or is closed."""
@@ -73,6 +81,14 @@ class _ASGIPipe:
         self._behind: Callable[[], None] | None = None
         self._limit: asyncio.Timeout | None = None
         self.is_closed = False
+
+    @property
+    def is_full(self) -> bool:
+        return self._limit is not None
+
+    @property
+    def waiting(self) -> int | None:
+        return None
 
     def on_behind(self, callback: Callable[[], None] | None) -> None:
         self._behind = callback

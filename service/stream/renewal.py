@@ -10,6 +10,8 @@ somebody, once.
 """
 
 import asyncio
+import math
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -61,7 +63,9 @@ class Renewal:
         caller = caller._replace(address=stream.peer.address)
         if stream.lease is not None:
             self._gate.become(stream.lease, caller)
-        stream.become(caller)
+        stream.peer = replace(stream.peer, caller=caller)
+        stream.peer.trail.renewed(stream.subscription.position)
+        stream.warned = math.inf
         self._hub.watch(stream)
         # Whoever asks may hang up, and a reader who takes nothing keeps this waiting.
         await asyncio.shield(self._hub.do(self._reduce(stream, caller)))
@@ -89,7 +93,7 @@ class Renewal:
             except TwinwireError:
                 stream.end(FAULT)  # or it would go on with what it may not read any more
                 raise
-            stream.subscription.change(left)
+            stream.change(left, is_reduced=True)
             now = self._clock.unix_ms()
             stream.tell("auth", self._hub.control.auth("reduced", caller.subject, caller.expires, now, lost=list(lost)))
 

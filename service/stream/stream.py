@@ -35,17 +35,16 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, Generic
 
 import structlog
 
-from service.access.caller import Caller
 from service.access.lease import Lease
 from service.bus.encoding import P
 from service.bus.subscription import State, Subscription
 from service.bus.values import Gap
 from service.core.errors import TwinwireError
+from service.core.topics import TopicFilter
 from service.core.words import ControlType
 from service.stream.control import StreamEncoding
 from service.stream.ending import FAULT, LOST, STALLED, Ending, fault_of
@@ -197,6 +196,7 @@ class Stream(Generic[P]):
         if self._wake is not None:
             self._wake.set()
         elif self._listening is not None:
+            self.peer.trail.behind(self.subscription.offset, is_full=self.pipe.is_full)
             self._start_pump()
 
     def _start_pump(self) -> None:
@@ -242,16 +242,20 @@ class Stream(Generic[P]):
                 item = await subscription.read()
                 if item is None:
                     if self._caught_up:
-                        if subscription.go_live(self.pipe) or subscription.state is not State.REPLAYING:
-                            return True
-                        continue
+                        if subscription.go_live(self.pipe):
+                            self.peer.trail.caught_up(subscription.offset)
+                        elif subscription.state is State.REPLAYING:
+                            continue
+                        return True
                     self._caught_up = True
                     self._hub.has_caught_up(self)
                     # A proxy that holds the last message back would keep this one until the first real heartbeat.
                     self._trailing = self._encoding.may_be_held_back
-                    caught_up = self._hub.control.caught_up(subscription.offset, self.replayed)
-                    await self._send(self.frame("caught_up", caught_up))
+                    told = self._hub.control.caught_up(subscription.offset, self.replayed)
+                    await self._send(self.frame("caught_up", told))
+                    del told
                 elif isinstance(item, Gap):
+                    self.peer.trail.gap(item)
                     await self.pipe.send(self.frame("gap", self._hub.control.gap(item)))
                 else:
                     self.replayed += item.count
@@ -287,6 +291,12 @@ class Stream(Generic[P]):
             self._users -= 1
             if not self._users:
                 self._lock = None
+
+    def change(self, topics: TopicFilter, *, is_reduced: bool = False) -> int:
+        """Go on with another filter from the position reached, which is returned. Between two pages."""
+        subscription = self.subscription
+        self.peer.trail.changed(subscription.position, subscription.topics, is_reduced=is_reduced)
+        return subscription.change(topics)
 
     def tell(self, type: ControlType, fields: Mapping[str, Any]) -> None:
         """A control frame without a position, from outside and without waiting: anywhere before `goodbye`."""
@@ -327,11 +337,6 @@ class Stream(Generic[P]):
                 self._trailing = False
                 self._heard_at = now
                 self._beat()
-
-    def become(self, caller: Caller) -> None:
-        """Go on as the same somebody with another credential, or as somebody after nobody."""
-        self.peer = replace(self.peer, caller=caller)
-        self.warned = math.inf
 
     @property
     def _is_live(self) -> bool:

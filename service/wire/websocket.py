@@ -267,7 +267,7 @@ class _Session:
     async def _change(self, message: ClientMessage, topics: TopicFilter) -> None:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
         await self._wire.bus.reading.learn(topics)
-        offset = self._stream.subscription.change(topics)
+        offset = self._stream.change(topics)
         fields = filter_fields(message.ref, self._wire.bus.cursor(offset), topics)
         await self._stream.pipe.send(self._stream.frame("reply", fields))
 

@@ -125,6 +125,14 @@ class DirectPipe:
     async def flush(self, seconds: float) -> None:
         return
 
+    @property
+    def is_full(self) -> bool:
+        return False
+
+    @property
+    def waiting(self) -> int | None:
+        return None
+
     def stalled_for(self, now: float) -> float:
         return 0.0
 

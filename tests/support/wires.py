@@ -286,6 +286,14 @@ class FakePipe:
         """Offsets of the events written, in order."""
         return [int(frame["id"].rpartition("-")[2]) for frame in self.frames if "topic" in frame]
 
+    @property
+    def is_full(self) -> bool:
+        return not self._open.is_set()
+
+    @property
+    def waiting(self) -> int | None:
+        return 20_000 * self.is_full if self.direct else None
+
     def fill(self) -> None:
         self._open.clear()
 

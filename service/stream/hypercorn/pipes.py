@@ -160,6 +160,14 @@ class TransportPipe:
     def is_closed(self) -> bool:
         return self._transport.is_closing()
 
+    @property
+    def is_full(self) -> bool:
+        return self._transport.get_write_buffer_size() > LOW_WATER
+
+    @property
+    def waiting(self) -> int | None:
+        return self._transport.get_write_buffer_size()
+
     def stalled_for(self, now: float) -> float:
         """Seconds for which the peer has taken nothing although there is something to take.
 

@@ -45,6 +45,19 @@ async def test_a_peer_that_takes_nothing_is_a_timeout_and_hears_no_more(kind: An
         await pipe.send(payload)
 
 
+async def test_a_portable_pipe_is_full_while_it_waits_for_its_peer() -> None:
+    peer = Peer()
+    peer.open.clear()
+    pipe = BodyPipe(peer.send, 3_600)
+    assert (pipe.is_full, pipe.waiting) == (False, None)
+    sending = asyncio.create_task(pipe.send(b"a"))
+    await asyncio.sleep(0)
+    assert pipe.is_full
+    peer.open.set()
+    await sending
+    assert not pipe.is_full
+
+
 async def test_aborting_brings_the_sender_back_at_once() -> None:
     peer = Peer()
     peer.open.clear()

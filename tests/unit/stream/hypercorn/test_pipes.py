@@ -3,7 +3,7 @@
 import pytest
 
 from service.stream.hypercorn.inside import find_response_writer, find_websocket_writer
-from service.stream.hypercorn.pipes import HIGH_WATER, TransportPipe, send_last
+from service.stream.hypercorn.pipes import HIGH_WATER, LOW_WATER, TransportPipe, send_last
 from tests.support.peer import Peer
 
 # The direct one
@@ -111,6 +111,14 @@ async def test_a_replay_that_refills_the_buffer_is_not_a_stall(pipe: TransportPi
         await pipe.send(b"a" * 10_010)
         assert pipe.stalled_for(second) == 0
         transport.buffered -= 10
+
+
+async def test_what_waits_for_a_peer_is_told(pipe: TransportPipe, transport: Transport) -> None:
+    assert (pipe.waiting, pipe.is_full) == (0, False)
+    pipe.write(b"a" * LOW_WATER)
+    assert (pipe.waiting, pipe.is_full) == (LOW_WATER, False)
+    pipe.write(b"a")
+    assert (pipe.waiting, pipe.is_full) == (LOW_WATER + 1, True)
 
 
 # What is not Hypercorn
