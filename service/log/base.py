@@ -168,12 +168,16 @@ class Receipt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TopicStats:
-    """One topic as it stands: how many events are kept, its newest offset, and its floor."""
+    """One topic as it stands: how many events are kept, its newest offset, and its floor.
+
+    `bytes` of data are kept with them, about; an engine that does not count them says 0.
+    """
 
     topic: str
     count: int
     head: int
     floor: int
+    bytes: int = field(default=0, compare=False)
 
 
 class TopicPage(NamedTuple):

@@ -128,6 +128,7 @@ def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]
     return {
         "topic": stats.topic,
         "count": stats.count,
+        "bytes": stats.bytes,
         "head": assembly.bus.cursor(stats.head),
         "floor": assembly.bus.cursor(stats.floor) if stats.floor else None,
         "subscribers": {**dict.fromkeys(TRANSPORTS, 0), **subscribers},
@@ -201,6 +202,7 @@ def _schemas() -> dict[str, Schema]:
         {
             "topic": ref("Topic"),
             "count": COUNT,
+            "bytes": {**COUNT, "description": "Of the data that is kept."},
             "head": ref("Cursor"),
             "floor": nullable(ref("Cursor")),
             "subscribers": record(dict.fromkeys(TRANSPORTS, COUNT), additionalProperties=COUNT),

@@ -49,7 +49,7 @@ class Topic(msgspec.Struct, eq=False, gc=False):
 
     @property
     def stats(self) -> TopicStats:
-        return TopicStats(self.name, self.count, self.head, self.floor)
+        return TopicStats(self.name, self.count, self.head, self.floor, self.bytes)
 
 
 class TopicRegistry:

@@ -100,6 +100,7 @@ async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, assemb
         {
             "topic": "a",
             "count": 1,
+            "bytes": 1,
             "head": cursor(2),
             "floor": cursor(1),
             "subscribers": {"websocket": 0, "sse": 1, "poll": 0},
@@ -107,6 +108,7 @@ async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, assemb
         {
             "topic": "b",
             "count": 1,
+            "bytes": 1,
             "head": cursor(3),
             "floor": None,
             "subscribers": {"websocket": 0, "sse": 0, "poll": 0},
