@@ -44,9 +44,12 @@ from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import check_current, migrate
 from service.log.sqlite.room import on_full_disk
 from service.log.sqlite.tables import open_tables
+from service.operations.connections import Connections
 from service.operations.delay import LoopDelay
+from service.operations.figures import Figures
 from service.operations.metrics import Metrics, ServiceMetrics
 from service.operations.spans import open_spans
+from service.operations.timeline import Timeline
 from service.resources import resource
 from service.settings import AccessSettings, Settings, explain_values
 from service.stream.asgi import ASGI
@@ -198,6 +201,9 @@ class Assembly:
         self.doors = self._doors(frames, control)
         self.trims = TrimJobs(bus.trim)
         self.delay = delay = LoopDelay(clock)
+        self.connections = Connections(self.hub, bus, clock)
+        self.timeline = Timeline(bus, self.connections, clock)
+        self.figures = Figures(bus, log, self.hub, self.gate, self.connections, clock)
         parts = bus, self.hub, self.gate, self.renewal, self.descriptors, log, clock
         self.metrics = Metrics(ServiceMetrics(*parts, delays=delay.delays, sources=ring.sources))
 
@@ -287,6 +293,7 @@ class Assembly:
             ring.start()
             assembly.hub.start(assembly.look_around)
             assembly.delay.start()
+            assembly.figures.delay.start()
             undo.pop_all()
         logger.info(
             "service_opened",
@@ -375,6 +382,7 @@ class Assembly:
             await app.close()
         await self.hub.close()
         await self.delay.close()
+        self.figures.delay.close()
         await self.trims.close()
         await self.revoker.close()
         self._ring.close()

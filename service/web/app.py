@@ -19,6 +19,7 @@ from service.stream.hypercorn.upstream import install
 from service.web import problems
 from service.web.access import access_blueprint
 from service.web.caller import meet
+from service.web.connections import connections_blueprint
 from service.web.json import answer_text, as_text
 from service.web.openapi import describe
 from service.web.operations import operations_blueprint
@@ -46,6 +47,7 @@ class TwinwireApp(Quart):
     def attach(self, assembly: Assembly) -> None:
         """Serve `assembly`, and close it with the lifespan. Call once, before the first request."""
         self.register_blueprint(operations_blueprint(assembly))
+        self.register_blueprint(connections_blueprint(assembly))
         self.register_blueprint(access_blueprint(assembly))
         self.register_blueprint(_document(assembly))
         for app in assembly.apps:

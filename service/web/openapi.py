@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from service.openapi import COUNT, STRING, Description, answer, record, ref
 from service.version import __version__
-from service.web import operations, pages
+from service.web import connections, operations, pages
 from service.web.described import describe_access
 from service.wire.described import describe_events, describe_streams
 from service.wire.problems import MEDIA_TYPE
@@ -34,7 +34,8 @@ _PROBLEMS: Final = {
 def describe(apps: Sequence[Description] = ()) -> dict[str, Any]:
     """The document, made anew at each call; `apps` are the applications' parts."""
     streams = describe_streams({app.tag: app.aliases for app in apps if app.aliases})
-    parts = [describe_events(), streams, *apps, describe_access(), operations.describe(), pages.describe()]
+    ours = [describe_access(), operations.describe(), connections.describe(), pages.describe()]
+    parts = [describe_events(), streams, *apps, *ours]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,7 +46,7 @@ def describe(apps: Sequence[Description] = ()) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "..", "description": "Where this document comes from, path prefix included."}],
-        "tags": [{"name": part.tag} for part in parts],
+        "tags": [{"name": tag} for tag in dict.fromkeys(part.tag for part in parts)],
         "paths": {path: item for part in parts for path, item in part.paths.items()},
         "components": {
             "schemas": {"Problem": _problem()} | {name: one for part in parts for name, one in part.schemas.items()},

@@ -100,6 +100,11 @@ TABLE: Final = [
     operates("POST /api/clock/confirm"),
     operates("POST /api/topics/trim", TRIM),
     operates("GET /api/topics/trim/{id}", status=404),
+    operates("GET /api/connections"),
+    operates("DELETE /api/connections/{id}", status=404),
+    operates("GET /api/connections/{id}/timeline", status=404),
+    operates("GET /api/events/{id}/trace", status=422),
+    Row("GET /api/figures", (401, 401, 403, 200), {"metrics": True}),
     Row("GET /metrics", (401, 401, 403, 200), {"metrics": True}),
     Row("GET /api/topics", (401, 401, 200, 200), {"subscribe": ["walk/a"]}, "?topic=walk/a"),  # as that of projects
     # What anybody may have

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Serve
 from tests.support import api
-from tests.support.clients import open_stream
+from tests.support.clients import Transport, open_stream
 from tests.support.http import request
 from tests.support.server import ServerProcess
 
@@ -211,3 +211,56 @@ async def test_7_retention_from_the_settings_does_the_same_by_itself(serve: Serv
         gap = await stream.gap()
     assert gap is not None
     assert (gap["reason"], gap["floor"]) == ("trimmed", cut[19])
+
+
+async def test_7_connections(url: str) -> None:
+    """7, `GET /api/connections`: who is connected, in pages; a timeline of each."""
+    topic = api.unique("connected")
+    cursor = await api.publish(url, topic)
+    async with open_stream(url, "websocket", topic) as one, open_stream(url, "sse", topic) as other:
+        await one.control("caught_up")
+        await other.control("caught_up")
+        listed = (await request(url, "GET", f"/api/connections?topic={topic}&limit=1")).json()
+        (entry,) = listed["connections"]
+        assert listed["more"] is True
+        assert (entry["transport"], entry["topics"], entry["cursor"], entry["lag"]) == ("websocket", [topic], cursor, 0)
+        rest = await request(url, "GET", f"/api/connections?topic={topic}&after={listed['cursor']}")
+        assert [found["transport"] for found in rest.json()["connections"]] == ["sse"]
+        timeline = (await request(url, "GET", f"/api/connections/{entry['connection']}/timeline")).json()
+        assert [(turn["turn"], turn["cursor"]) for turn in timeline["turns"]] == [("opened", cursor)]
+    (await request(url, "GET", "/api/connections/nobody/timeline")).problem(404)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+async def test_7_a_connection_is_ended_and_may_come_back(url: str, transport: Transport) -> None:
+    """7, `DELETE /api/connections/{id}`: 204, then `goodbye` `restart`, and 1012 on a WebSocket."""
+    topic = api.unique("ended")
+    async with open_stream(url, transport, topic) as stream:
+        await stream.control("caught_up")
+        path = f"/api/connections/{stream.connection['connection']}"
+        assert (await request(url, "DELETE", path)).status == 204
+        goodbye = (await stream.control("goodbye")).value
+        assert (goodbye["reason"], goodbye["code"]) == ("restart", 1012)
+        assert goodbye["retry"] > 0
+        assert await stream.end() == (1012 if transport == "websocket" else None)
+    (await request(url, "DELETE", path)).problem(404)
+    turns = (await request(url, "GET", f"{path}/timeline")).json()["turns"]
+    assert (turns[-1]["turn"], turns[-1]["reason"]) == ("ended", "restart")
+
+
+async def test_7_trace(url: str) -> None:
+    """7, `GET /api/events/{id}/trace`: when it was accepted, committed and fanned out, and why one did not get it."""
+    topic = api.unique("traced")
+    async with open_stream(url, "websocket", topic) as stream, open_stream(url, "sse", f"{topic}/*") as other:
+        for one in (stream, other):
+            await one.control("caught_up")
+        cursor = await api.publish(url, topic)
+        await stream.events(1)
+        path = f"/api/events/{cursor}/trace"
+        found = (await request(url, "GET", f"{path}?connection={stream.connection['connection']}")).json()
+        assert (found["topic"], found["connection"]["got"], found["connection"]["why"]) == (topic, True, "live")
+        assert found["accepted"]["time"] <= found["committed"]["time"] <= found["fanned_out"]["time"]
+        assert found["fanned_out"]["groups"] >= 1
+        assert found["fanned_out"]["written"] >= 1
+        found = (await request(url, "GET", f"{path}?connection={other.connection['connection']}")).json()
+        assert (found["connection"]["got"], found["connection"]["why"]) == (False, "filter")
