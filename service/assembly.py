@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -11,19 +10,12 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from service.access.authority import Authority, Template
 from service.access.descriptors import Descriptors
 from service.access.drain import Drain
-from service.access.gate import Gate
-from service.access.hosts import Hosts
 from service.access.keys import KeyRing
 from service.access.origins import Origins
 from service.access.reads import Reads
-from service.access.revocation import Revocations
-from service.access.shares import Most
-from service.access.spending import Spending
-from service.access.tickets import Tickets
-from service.access.tokens import Verifier
+from service.admission import gate_of, ring_of
 from service.apps.base import App, Ground
 from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
@@ -32,7 +24,6 @@ from service.clock import SystemClock
 from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
 from service.core.rates import Rate
-from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.core.trace import Spans
 from service.core.trust import TrustedClock
@@ -51,7 +42,7 @@ from service.operations.metrics import Metrics, ServiceMetrics
 from service.operations.spans import open_spans
 from service.operations.timeline import Timeline
 from service.resources import resource
-from service.settings import AccessSettings, Settings, explain_values
+from service.settings import Settings, explain_values
 from service.stream.asgi import ASGI
 from service.stream.control import Control
 from service.stream.ending import FULL
@@ -90,54 +81,6 @@ def named_apps(names: Sequence[str]) -> list[App]:
         raise ConfigError("; ".join(explain_values(error))) from error
 
 
-def _purpose(access: AccessSettings) -> bytes:
-    """What the cookies of tickets are sealed for. Each says what a token granted that was good by these settings, and
-    what they granted besides: by others it may be no good, or grant less.
-    """
-    terms = (
-        access.token_audience,
-        access.token_max_ttl,
-        access.token_without_exp,
-        access.everyone_subscribe,
-    )
-    return b"twinwire cookies of tickets, " + repr(terms).encode()
-
-
-def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock: Clock) -> Authority:
-    """Who may be somebody, by the settings."""
-    verifier = Verifier(
-        ring,
-        clock,
-        audience=access.token_audience,
-        max_ttl=access.token_max_ttl,
-        without_exp=access.token_without_exp,
-    )
-    return Authority(
-        origins,
-        clock,
-        Tickets(clock, ring.seal(_purpose(access)) or secrets.token_bytes()),
-        Revocations(None if access.token_without_exp else access.token_max_ttl),
-        verifier if ring else None,
-        anonymous=Template(access.anonymous_subscribe, access.anonymous_publish),
-        everyone=Template(access.everyone_subscribe, access.everyone_publish),
-    )
-
-
-def most_of(settings: Settings) -> Most:
-    """What one may have of the places, by the settings."""
-    limits = settings.limits
-    by_address = limits.is_on("address_streams", has_keys=True, has_hops=bool(settings.access.trusted_hops))
-    return Most(
-        limits.subject_streams, limits.address_streams if by_address else 0, limits.caller_polls, limits.max_polls
-    )
-
-
-def spending_of(settings: Settings, clock: Clock, *, has_keys: bool) -> Spending | None:
-    """What callers may spend, by the settings; None if nobody's doings are counted."""
-    bearers, anonymous = settings.limits.bearers(), settings.limits.anonymous(has_keys=has_keys)
-    return None if bearers.is_off and anonymous.is_off else Spending(clock, bearers, anonymous)
-
-
 class Assembly:
     """Everything that runs behind one database. Make it with `open`; `drain`, then `close` it."""
 
@@ -168,19 +111,9 @@ class Assembly:
         origins = Origins(settings.access.allowed_origins, settings.access.trusted_hops)
         self.descriptors = Descriptors()
         self._ring = ring
-        authority = authority_of(settings.access, ring, origins, clock)
-        limits, places = settings.limits, settings.limits.max_streams or self.descriptors.places
+        self.gate = gate_of(settings, ring, origins, drain, clock, self.descriptors.places)
+        authority, limits = self.gate.authority, settings.limits
         self.reads = Reads(replays=limits.max_replays, scans=limits.max_scans, of_caller=limits.caller_reads)
-        self.gate = Gate(
-            Hosts(settings.access.hosts),
-            origins,
-            drain,
-            authority,
-            max_places=places,
-            most=most_of(settings),
-            filters=limits.stream_filters,
-            spending=spending_of(settings, clock, has_keys=bool(ring)),
-        )
         traced = settings.operations.timeline > 0
         departed = Departed(GONE_MAX if traced else 0)
         self.hub = StreamHub(
@@ -250,9 +183,7 @@ class Assembly:
             logger.warning("sqlite_has_wal_reset_bug", version=driver.sqlite_version, fixed_in="3.51.3")
         apps = named_apps(settings.apps.apps) if apps is None else apps
         clock = TrustedClock(SystemClock())
-        ring = KeyRing.read(
-            settings.access.token_keys.get_secret_value(), clock, audience=settings.access.token_audience
-        )
+        ring = ring_of(settings.access, clock)
         async with contextlib.AsyncExitStack() as undo:
             database = real_path(settings.log.database)
             undo.enter_context(lock := FileLock(database))

@@ -140,7 +140,13 @@ def _revoke_all(copy: Path) -> None:
 
     async def append() -> None:
         log = await open_log(
-            copy, clock=clock, durability="full", policies=(), retention_interval=3600.0, max_topics=1_000_000
+            copy,
+            clock=clock,
+            durability="full",
+            policies=(),
+            retention_interval=3600.0,
+            max_topics=1_000_000,
+            disk_reserve=0,
         )
         try:
             await log.append([revocation_of_all(clock.unix_ms())])

@@ -8,7 +8,8 @@ import structlog
 
 from service.assembly import APPS
 from service.command.bearer import FILE_VARIABLE, VARIABLE
-from service.settings import PREFIX, every_setting
+from service.room import PREFIX
+from service.settings import every_setting
 
 BESIDE: Final = frozenset({VARIABLE, FILE_VARIABLE, "TWINWIRE_URL", "TWINWIRE_CHROMIUM", "TWINWIRE_FAULTS"})
 """Known, and no settings: of the command's client, and of the tests."""

@@ -230,9 +230,8 @@ class Stream(Generic[P]):
 
     async def _send_heartbeat(self) -> None:
         self._heartbeat_due = False
-        await self._send(
-            self.frame("heartbeat", self._hub.control.beat(self.subscription.position, self._hub.unix_ms()))
-        )
+        beat = self._hub.control.beat(self.subscription.position, self._hub.unix_ms())
+        await self._send(self.frame("heartbeat", beat))
 
     async def _catch_up(self, pages: int | None = None) -> bool:
         """Read and send until live, or for so many pages; True once live."""
@@ -253,7 +252,6 @@ class Stream(Generic[P]):
                     self._trailing = self._encoding.may_be_held_back
                     told = self._hub.control.caught_up(subscription.offset, self.replayed)
                     await self._send(self.frame("caught_up", told))
-                    del told
                 elif isinstance(item, Gap):
                     self.peer.trail.gap(item)
                     await self.pipe.send(self.frame("gap", self._hub.control.gap(item)))
@@ -294,9 +292,8 @@ class Stream(Generic[P]):
 
     def change(self, topics: TopicFilter, *, is_reduced: bool = False) -> int:
         """Go on with another filter from the position reached, which is returned. Between two pages."""
-        subscription = self.subscription
-        self.peer.trail.changed(subscription.position, subscription.topics, is_reduced=is_reduced)
-        return subscription.change(topics)
+        self.peer.trail.changed(self.subscription.position, self.subscription.topics, is_reduced=is_reduced)
+        return self.subscription.change(topics)
 
     def tell(self, type: ControlType, fields: Mapping[str, Any]) -> None:
         """A control frame without a position, from outside and without waiting: anywhere before `goodbye`."""
@@ -310,8 +307,7 @@ class Stream(Generic[P]):
                 await self.pipe.send(frame)
 
     def _fault(self, error: TwinwireError) -> None:
-        ending = fault_of(error)
-        if ending is FAULT:
+        if (ending := fault_of(error)) is FAULT:
             logger.error("stream_failed", transport=self.peer.transport, reason=error.detail)
         self.end(ending)
 
@@ -331,9 +327,8 @@ class Stream(Generic[P]):
             self._heard_at = now
             self._trailing = True
         else:
-            silence = now - self._heard_at
             quiet = TRAILING_QUIET if self._trailing and self._is_live else self._hub.control.heartbeat
-            if silence >= quiet:
+            if now - self._heard_at >= quiet:
                 self._trailing = False
                 self._heard_at = now
                 self._beat()

@@ -200,6 +200,19 @@ def _texts() -> dict[str, Schema]:
     }
 
 
+def _page() -> Schema:
+    return record(
+        {
+            "events": array(ref("Event")),
+            "cursor": {**ref("Cursor"), "description": "What to send as the next `after`, or `before` in `desc`."},
+            "head": ref("Cursor"),
+            "floor": {**nullable(ref("Cursor")), "description": "Up to here, events of the filter may be missing."},
+            "more": BOOLEAN,
+            "gap": nullable(ref("Gap")),
+        }
+    )
+
+
 def _values() -> dict[str, Schema]:
     event = record(
         {
@@ -233,22 +246,12 @@ def _values() -> dict[str, Schema]:
         },
         description="What could not be delivered: `id` is where reading goes on, `floor` up to where events may miss.",
     )
-    page = record(
-        {
-            "events": array(ref("Event")),
-            "cursor": {**ref("Cursor"), "description": "What to send as the next `after`, or `before` in `desc`."},
-            "head": ref("Cursor"),
-            "floor": {**nullable(ref("Cursor")), "description": "Up to here, events of the filter may be missing."},
-            "more": BOOLEAN,
-            "gap": nullable(ref("Gap")),
-        }
-    )
     return {
         "Event": event,
         "Draft": draft,
         "Drafts": array(ref("Draft"), minItems=1, maxItems=BATCH_MAX),
         "Gap": gap,
-        "EventPage": page,
+        "EventPage": _page(),
         "Asked": {
             "type": "object",
             "description": "The parameters of the query by their names, and `topics` for all of its `topic`.",

@@ -20,6 +20,9 @@ NEWEST: Final = len(load(MIGRATIONS))
 FROM_LATER: Final = f"INSERT INTO migrations (number, name, checksum) VALUES ({NEWEST + 1}, 'later', 'x')"
 """Makes a database one of a newer program."""
 
+EVENT: Final = "events (offset, topic, prev, time, type, data, key)"
+"""What most rows have; a later migration may have added columns."""
+
 
 def quiet(what: str, done: int, total: int) -> None:
     """Whoever is told nothing."""
@@ -69,7 +72,7 @@ def make_older(path: Path, applied: int, events: int = 10) -> None:
                 f'{{"n": {offset}, "é": "ü"}}',
                 None,
             )
-            connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute(f"INSERT INTO {EVENT} VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     finally:
         connection.close()
 

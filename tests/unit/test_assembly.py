@@ -2,22 +2,15 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from service.access.authority import Authority
-from service.access.keys import KeyRing
-from service.access.origins import Origins
 from service.apps.base import App, Ground
-from service.assembly import Assembly, authority_of, named_apps
+from service.assembly import Assembly, named_apps
 from service.core.errors import ConfigError, InvalidError, StorageError
 from service.core.event import Draft, Rule
 from service.core.topics import TopicFilter
 from service.settings import Settings
-from tests.support.access import caller_of
-from tests.support.bearers import KEYS
-from tests.support.clock import ManualClock
 
 
 class Told(App):
@@ -93,28 +86,6 @@ def test_an_applications_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TWINWIRE_GENERATION_PACE", "-1")
     with pytest.raises(ConfigError, match="TWINWIRE_GENERATION_PACE"):
         named_apps(["projects"])
-
-
-def authority(**values: Any) -> Authority:
-    """As after a start with these settings, and the same keys."""
-    clock, access = ManualClock(), Settings.read({"token_keys": KEYS, **values}).access
-    ring = KeyRing.read(access.token_keys.get_secret_value(), clock, audience=access.token_audience)
-    return authority_of(access, ring, Origins([]), clock)
-
-
-def test_what_a_cookie_says_holds_by_the_settings_that_its_token_was_good_by() -> None:
-    """A setting that is taken back would else go on for who has spent a ticket; tokens without an end, for ever."""
-    granted: dict[str, Any] = {"everyone_subscribe": "news/**", "token_without_exp": True}
-    cookie = authority(**granted).tickets.seal("tk_1", caller_of("ada", "news/**"))
-    assert authority(**granted, heartbeat=5).tickets.unseal("tk_1", cookie) is not None
-    for other in (
-        {"everyone_subscribe": ""},
-        {"everyone_subscribe": "news/*"},
-        {"token_without_exp": False},
-        {"token_max_ttl": 60},
-        {"token_audience": "us"},
-    ):
-        assert authority(**{**granted, **other}).tickets.unseal("tk_1", cookie) is None, other
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.01])

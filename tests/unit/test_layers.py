@@ -57,9 +57,11 @@ BELOW = {
     ),
     "service.command.bearer": ("service.core",),
     "service.command.client": ("service.core", "service.command.bearer"),
+    "service.admission": ("service.core", "service.access", "service.settings"),
     "service.assembly": (
         "service.core",
         "service.access",
+        "service.admission",
         "service.log",
         "service.bus",
         "service.stream",
@@ -88,7 +90,7 @@ BELOW = {
 }
 """What each layer may import beside itself. The rest of the package composes, and may import everything."""
 
-COMPOSITION = ("service.assembly", "service.web.app", "service.server", "service.command")
+COMPOSITION = ("service.assembly", "service.admission", "service.web.app", "service.server", "service.command")
 COMPOSED_ONLY = ("service.log.sqlite", "service.settings", "service.operations")
 
 HOMES = {

@@ -12,8 +12,8 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from service.access.gate import Act
+from service.admission import most_of, spending_of
 from service.apps.projects.settings import ProjectsSettings
-from service.assembly import most_of, spending_of
 from service.core.errors import ConfigError
 from service.core.limits import DATA_MAX, ENVELOPE_MAX, REQUEST_MAX
 from service.core.rates import Rate, Rates
@@ -129,6 +129,20 @@ def test_where_a_row_says_it_is_held_it_is(row: list[str]) -> None:
     assert names, row
     for name in names:
         assert re.search(rf"\b{name}\b", text), f"{module} has no {name}"
+
+
+@pytest.mark.parametrize("row", [row for row in rows(CONSTANTS) if row[0].strip("`").isupper()], ids=lambda row: row[0])
+def test_a_bound_that_does_not_move_is_the_one_of_the_code(row: list[str]) -> None:
+    """Where the table has a plain number: several bounds may have one name, and one of them is this."""
+    name = row[0].strip("`")
+    texts = [path.read_text("utf-8") for path in SERVICE.rglob("*.py")]
+    values = [
+        found[1] for text in texts for found in re.finditer(rf"^{name}: Final = ([\d_.* <]+)$", text, re.MULTILINE)
+    ]
+    assert values, f"there is no {name}"
+    number = row[2].replace(",", "")
+    if number.replace(".", "").isdigit():
+        assert float(number) in [float(eval(value)) for value in values]
 
 
 # What they are by default, and when they count

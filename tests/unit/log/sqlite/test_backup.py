@@ -19,6 +19,7 @@ from service.log.sqlite.part import SUFFIX
 from service.log.sqlite.verify import verify
 from tests.support.clock import ManualClock, StillClock
 from tests.support.databases import (
+    EVENT,
     FROM_LATER,
     MIGRATIONS,
     NEWEST,
@@ -111,16 +112,16 @@ async def test_what_goes_on_meanwhile_leaves_no_half(
         other.execute("BEGIN IMMEDIATE")
         (topics,) = other.execute("SELECT max(id) FROM topics").fetchone()
         other.execute("INSERT INTO topics (id, name) VALUES (?, ?)", (topics + 1, f"new/{pauses}"))
-        other.execute("INSERT INTO events VALUES (?, ?, 0, 1, 'log', '1', NULL)", (head + 1, topics + 1))
+        other.execute(f"INSERT INTO {EVENT} VALUES (?, ?, 0, 1, 'log', '1', NULL)", (head + 1, topics + 1))
         (prev,) = other.execute("SELECT max(offset) FROM events WHERE topic = 1").fetchone()
-        other.execute("INSERT INTO events VALUES (?, 1, ?, 1, 'log', '2', NULL)", (head + 2, prev))
+        other.execute(f"INSERT INTO {EVENT} VALUES (?, 1, ?, 1, 'log', '2', NULL)", (head + 2, prev))
         gone = other.execute("SELECT offset, key FROM events WHERE topic = 2 ORDER BY offset LIMIT 3").fetchall()
         for n, (offset, key) in enumerate(gone, head + 3):
             other.execute("DELETE FROM events WHERE offset = ?", (offset,))
             other.execute("UPDATE topics SET floor = ?, count = count - 1 WHERE id = 2", (offset,))
             if key is not None:  # which may be used again, then
                 again.append(n)
-                other.execute("INSERT INTO events VALUES (?, 2, 1, 1, 'log', '3', ?)", (n, key))
+                other.execute(f"INSERT INTO {EVENT} VALUES (?, 2, 1, 1, 'log', '3', ?)", (n, key))
         other.execute("COMMIT")
         seen.append(contents(source))
 
@@ -221,7 +222,7 @@ async def test_it_ends_however_fast_others_publish(
             Outrun.looks += 1
             (head, prev) = other.execute(newest).fetchone()
             for n in range(1, 11):
-                other.execute("INSERT INTO events VALUES (?, 1, ?, 1, 'log', '2', NULL)", (head + n, prev))
+                other.execute(f"INSERT INTO {EVENT} VALUES (?, 1, ?, 1, 'log', '2', NULL)", (head + n, prev))
                 prev = head + n
             return super()._look(connection, rows)
 
