@@ -136,7 +136,7 @@ class Assembly:
         self.delay = delay = LoopDelay(clock)
         self.connections = Connections(self.hub, bus, clock)
         self.timeline = Timeline(bus, self.connections, clock)
-        self.figures = Figures(bus, log, self.hub, self.gate, self.connections, clock)
+        self.figures = Figures(bus, log, self.hub, self.gate, self.connections, delay, clock)
         parts = bus, self.hub, self.gate, self.renewal, self.descriptors, log, clock
         self.metrics = Metrics(ServiceMetrics(*parts, delays=delay.delays, sources=ring.sources))
 
@@ -224,7 +224,6 @@ class Assembly:
             ring.start()
             assembly.hub.start(assembly.look_around)
             assembly.delay.start()
-            assembly.figures.delay.start()
             undo.pop_all()
         logger.info(
             "service_opened",
@@ -313,7 +312,6 @@ class Assembly:
             await app.close()
         await self.hub.close()
         await self.delay.close()
-        self.figures.delay.close()
         await self.trims.close()
         await self.revoker.close()
         self._ring.close()

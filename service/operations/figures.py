@@ -3,8 +3,6 @@
 Sums count since the start, so that whoever asks twice has a rate.
 """
 
-import asyncio
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,52 +13,26 @@ from service.core.time import Clock, rfc3339
 from service.core.words import TRANSPORTS
 from service.log.base import EventLog
 from service.operations.connections import Connections
+from service.operations.delay import WINDOW, LoopDelay
 from service.stream.hub import StreamHub
-
-TICK: Final = 0.1
-"""Seconds between two looks at how late the event loop is."""
-
-WINDOW: Final = 5.0
-"""Seconds that delays and latencies are about: the page asks more often."""
 
 _STATM: Final = Path("/proc/self/statm")
 _PAGE: Final = 4096
 """Where Linux tells what memory a process has, and in bytes of how many."""
 
 
-class LoopDelay:
-    """How late the event loop is with what is due, every TICK. `start` it on the loop."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._delays: deque[float] = deque(maxlen=round(WINDOW / TICK))
-        self._due = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        self._due = self._clock.monotonic() + TICK
-        self._timer = asyncio.get_running_loop().call_later(TICK, self.tick)
-
-    def tick(self) -> None:
-        """It is due now, or was before."""
-        self._delays.append(max(0.0, self._clock.monotonic() - self._due))
-        self.start()
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    @property
-    def worst(self) -> float:
-        """Seconds, within WINDOW."""
-        return max(self._delays, default=0.0)
-
-
 class Figures:
-    """`delay` is started and closed by whoever made it."""
+    """`delay` is the event loop's, which somebody else looks at."""
 
     def __init__(
-        self, bus: EventBus, log: EventLog, hub: StreamHub, gate: Gate, connections: Connections, clock: Clock
+        self,
+        bus: EventBus,
+        log: EventLog,
+        hub: StreamHub,
+        gate: Gate,
+        connections: Connections,
+        delay: LoopDelay,
+        clock: Clock,
     ) -> None:
         self._bus = bus
         self._log = log
@@ -68,7 +40,7 @@ class Figures:
         self._gate = gate
         self._connections = connections
         self._clock = clock
-        self.delay = LoopDelay(clock)
+        self._delay = delay
 
     async def now(self) -> dict[str, Any]:
         """As they are described in docs/protocol.md, section 7."""
@@ -86,7 +58,7 @@ class Figures:
             "commit_ms": round(health.commit_seconds * 1000, 3),
             "latency_ms": _spread([one * 1000 for one in latencies]),
             "lag": _spread(lags),
-            "loop_delay_ms": round(self.delay.worst * 1000, 3),
+            "loop_delay_ms": round(self._delay.worst * 1000, 3),
             "memory_bytes": _memory(),
             "wal_bytes": health.journal_bytes,
             "tail": {"events": len(bus.tail), "bytes": bus.tail.bytes},

@@ -2,8 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from service.core.histogram import Histogram
-from service.operations.delay import INTERVAL, LoopDelay
+from service.operations.delay import INTERVAL, WINDOW, LoopDelay
 from tests.support.clock import ManualClock
 from tests.support.wires import until
 
@@ -21,14 +23,18 @@ class LateClock(ManualClock):
         await super().sleep(seconds + self._late.pop(0))
 
 
-async def measured(*late: float) -> Histogram:
+async def looked(*late: float) -> LoopDelay:
     clock = LateClock(*late)
     delay = LoopDelay(clock)
     delay.start()
     await until(lambda: delay.delays.count == len(late))
     await delay.close()
     assert len(clock.slept) == len(late)
-    return delay.delays
+    return delay
+
+
+async def measured(*late: float) -> Histogram:
+    return (await looked(*late)).delays
 
 
 async def test_what_is_late_is_observed() -> None:
@@ -53,3 +59,10 @@ async def test_it_looks_a_few_times_a_second() -> None:
 
 async def test_one_that_was_never_started_is_closed() -> None:
     await LoopDelay(ManualClock()).close()
+
+
+async def test_the_worst_is_of_the_last_seconds() -> None:
+    seconds = round(WINDOW / INTERVAL)
+    assert LoopDelay(ManualClock()).worst == 0.0
+    assert (await looked(0.25, *[0.0] * (seconds - 1))).worst == pytest.approx(0.25)
+    assert (await looked(0.25, *[0.0] * seconds)).worst == pytest.approx(0.0)

@@ -4,7 +4,8 @@ import pytest
 
 from service.bus.bus import EventBus
 from service.operations.connections import Connections
-from service.operations.figures import TICK, WINDOW, Figures, LoopDelay
+from service.operations.delay import WINDOW, LoopDelay
+from service.operations.figures import Figures
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.support.stream_fixtures import House
@@ -20,7 +21,7 @@ async def bus(clock: ManualClock) -> EventBus:
 
 
 def figures_of(house: House, bus: EventBus, clock: ManualClock) -> Figures:
-    return Figures(bus, bus._log, house.hub, house.gate, Connections(house.hub, bus, clock), clock)
+    return Figures(bus, bus._log, house.hub, house.gate, Connections(house.hub, bus, clock), LoopDelay(clock), clock)
 
 
 async def test_they_are_what_happened(house: House, bus: EventBus, clock: ManualClock) -> None:
@@ -42,18 +43,3 @@ async def test_they_are_what_happened(house: House, bus: EventBus, clock: Manual
         clock.advance(WINDOW + 1)
         assert (await figures.now())["latency_ms"] is None
         other.pipe.empty()
-
-
-async def test_the_worst_delay_is_of_the_last_seconds(clock: ManualClock) -> None:
-    delay = LoopDelay(clock)
-    assert delay.worst == 0
-    delay.start()
-    clock.advance(TICK + 0.25)
-    delay.tick()
-    assert delay.worst == pytest.approx(0.25)
-    for _ in range(round(WINDOW / TICK)):
-        assert delay.worst == pytest.approx(0.25)
-        clock.advance(TICK)
-        delay.tick()
-    assert delay.worst == pytest.approx(0)
-    delay.close()
