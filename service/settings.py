@@ -114,8 +114,8 @@ class LogSettings(Room):
     disk_reserve: int = Field(
         256 << 20,
         ge=0,
-        description="Bytes of the disk that publishing leaves free: below, it is 503, and reads and trims go on. 0 for"
-        " none.",
+        description="Bytes of the disk that publishing leaves free, a twentieth of its size at most: below, it is 503,"
+        " and reads and trims go on. 0 for none.",
     )
 
     _decoded = field_validator("retention", mode="before")(_decode)

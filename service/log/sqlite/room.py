@@ -51,6 +51,9 @@ BALLAST_BYTES: Final = 2 << 20
 SPARE: Final = 1 << 20
 """Bytes that stay free beside it, for the journal: a small disk is not filled with ballast."""
 
+SHARE: Final = 20
+"""Of a disk's size, one part of so many is the reserve at most: a small disk would be nothing else."""
+
 LOW_BYTES: Final = 64 << 20
 """Free beyond the reserve, below which the disk is nearly full: twice the journal of a busy writer."""
 
@@ -73,11 +76,15 @@ logger = structlog.get_logger(__name__)
 
 
 class Room:
-    """Of one database. `open` it before anything is served. `reserve` is in bytes; 0 for none."""
+    """Of one database. `open` it before anything is served. `reserve` is in bytes, and less on a small disk; 0 for
+    none.
+    """
 
     def __init__(self, files: DatabaseFiles, reserve: int = 0) -> None:
         self._files = files
-        self.reserve: Final = reserve
+        self._wanted: Final = reserve
+        self.reserve = reserve
+        """Bytes that publishing leaves, as of the last look."""
         self.free = 0
         """Bytes of the disk, at the last look that could tell."""
         self.is_reserved = False
@@ -121,6 +128,7 @@ class Room:
             found = os.statvfs(self._files.path.parent)
         except OSError:
             return None
+        self.reserve = min(self._wanted, found.f_blocks * found.f_frsize // SHARE)
         return found.f_bavail * found.f_frsize
 
     # On the writer's thread

@@ -346,7 +346,7 @@ async def test_a_disk_that_has_no_room_for_it_is_not_filled(
     for free, fits in ((4096, False), (size, True)):
 
         class Disk:
-            f_frsize, f_bavail = real.f_frsize, free // real.f_frsize
+            f_frsize, f_blocks, f_bavail = real.f_frsize, real.f_blocks, free // real.f_frsize
 
         monkeypatch.setattr(module.os, "statvfs", lambda folder, disk=Disk: disk)
         if fits:

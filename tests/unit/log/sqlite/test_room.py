@@ -14,7 +14,7 @@ from service.core.errors import ReserveError, StorageError, StorageFullError
 from service.core.event import Draft
 from service.log.sqlite import room
 from service.log.sqlite.files import DatabaseFiles
-from service.log.sqlite.room import BALLAST_BYTES, LARGE, LOW_BYTES, SPARE, Room, on_full_disk, spend
+from service.log.sqlite.room import BALLAST_BYTES, LARGE, LOW_BYTES, SHARE, SPARE, Room, on_full_disk, spend
 from service.log.sqlite.trim import SCARCE_ROWS, TRIM_ROWS
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import Parts, drafts
@@ -23,7 +23,7 @@ from tests.unit.log.rigs import Parts, drafts
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The disk as the kernel tells it; plenty, unless a test says otherwise."""
-    found = SimpleNamespace(f_bavail=1 << 40, f_frsize=1)
+    found = SimpleNamespace(f_bavail=1 << 40, f_blocks=1 << 41, f_frsize=1)
     monkeypatch.setattr(os, "statvfs", lambda path: found)
     return found
 
@@ -343,3 +343,16 @@ async def test_a_large_publish_does_not_break_into_the_reserve(reserving: Parts,
     assert reserving.writer.failure is None
     free.f_bavail = RESERVE + 6 * LARGE
     assert (await reserving.writer.append(large)).fresh
+
+
+def test_of_a_small_disk_a_twentieth_is_kept(tmp_path: Path, free: SimpleNamespace) -> None:
+    """One of 64 MiB had nothing but reserve: nobody could publish on it."""
+    room = Room(DatabaseFiles(tmp_path / "test.db"), 256 << 20)
+    room.look()
+    assert room.reserve == 256 << 20
+    free.f_blocks = free.f_bavail = 64 << 20
+    room.look()
+    assert (room.reserve, room.is_reserved) == ((64 << 20) // SHARE, False)
+    free.f_bavail = room.reserve - 1
+    room.look()
+    assert room.is_reserved
