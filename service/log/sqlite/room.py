@@ -206,6 +206,7 @@ class Room:
         if self.is_spent or not self.reserve:
             raise StorageFullError(f"no space left for the database {self._files.path}")
         if not all(is_own(draft.topic) for draft in drafts):
+            self.free = self._free() or 0  # what the last look saw may be gone
             reserve = f"of the disk {self.reserve:,} bytes are kept (TWINWIRE_DISK_RESERVE)"
             raise ReserveError(f"{reserve}, and {self.free:,} are left: trim, or make room")
 
