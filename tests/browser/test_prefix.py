@@ -101,6 +101,7 @@ async def test_one_signs_in_under_the_prefix_and_stays_there(page: Page, guarded
         await expect(page.locator(".who__name")).to_have_text("ada")
         for outside in ("/", "/other/app", "../other"):
             login = await ticket(guarded.url, token("bob", subscribe=["lab/*"]), login=True)
+            await page.context.clear_cookies()  # of whoever is signed in it would ask first
             await page.goto(f"{url}/login?next={outside}#ticket={login}")
             await expect(page.locator(".who__name")).to_have_text("bob")
             assert page.url == f"{url}/"
