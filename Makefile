@@ -42,7 +42,7 @@ test: $(DEV) $(NODE_DEV) ## Run all tests, in groups side by side; with ARGS, py
 
 .PHONY: coverage
 coverage: $(DEV) ## Measure branch coverage of the inside tests, by room.
-	@.ci/test $(BIN)/python inside
+	@COVERAGE=1 .ci/test $(BIN)/python inside
 	@.ci/coverage $(BIN)/python
 
 .PHONY: bench
