@@ -5,7 +5,9 @@ against each other. That sees all rows there are, and its spread is that of four
 where a machine's speed moves by a third. Here a *pair* is two bursts of a second or two, one right after the other, and
 what counts is their ratio: whatever moves slower than that moves both. What is left is told as an interval.
 
-Pairs go A B, B A, A B and so on, in sessions with servers of their own. `verdict` says what the ratios of a row mean.
+Pairs go A B, B A, A B and so on, in sessions with servers of their own: the luck of a process, a tenth and more, is the
+same for all of a session's pairs. So a session gives one ratio, the median of its pairs, and the interval is over
+sessions. `verdict` says what the ratios of a row mean.
 """
 
 import argparse
@@ -36,7 +38,8 @@ Figures = Mapping[str, float]
 
 PAIRS: Final = 24
 QUICK_PAIRS: Final = 6
-SESSIONS: Final = 3
+SESSIONS: Final = 12
+"""Of each row; each has its share of the pairs."""
 BOUND: Final = 3.0
 """Per cent."""
 CONFIDENCE: Final = 0.95
@@ -126,7 +129,7 @@ GROUPS: Final[Mapping[str, Sequence[Burst]]] = {
 
 @dataclass(slots=True)
 class Ratios:
-    """Of one row: after divided by before, of each pair."""
+    """Of one row: after divided by before, of each session."""
 
     key: str
     sense: Sense
@@ -140,7 +143,7 @@ class Ratios:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Per cent: where the median of ever more pairs lies, with CONFIDENCE; infinite of too few."""
+        """Per cent: where the median of ever more sessions lies, with CONFIDENCE; infinite of too few."""
         low, high = sorted(map(self._goodness, interval(self.values)))
         return low, high
 
@@ -167,7 +170,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def table(rows: Sequence[Ratios]) -> str:
-    lines = ["| row | pairs | change | 95 % of it | bound | verdict |", "|---|---:|---:|---:|---:|---|"]
+    lines = ["| row | sessions | change | 95 % of it | bound | verdict |", "|---|---:|---:|---:|---:|---|"]
     for row in rows:
         low, high = row.interval
         cells = (f"{row.change:+.1f} %", f"{low:+.1f} to {high:+.1f} %", f"{row.bound:g} %", row.verdict)
@@ -195,13 +198,13 @@ def measure(contexts: Sequence[Context], burst: Burst, pairs: int) -> Iterator[t
 
 
 def compare(contexts: Sequence[Context], burst: Burst, pairs: int, bound: float) -> list[Ratios]:
-    """A session that fails is told, and what it had measured counts."""
+    """A session that fails is told, and does not count."""
     rows = {key: Ratios(key, sense, bound) for key, sense in burst.senses.items()}
-    for number in range(SESSIONS):
+    for number in range(min(SESSIONS, pairs)):
         try:
-            for before, after in measure(contexts, burst, -(-pairs // SESSIONS)):
-                for key, row in rows.items():
-                    row.values.append(after[key] / before[key])
+            found = list(measure(contexts, burst, -(-pairs // SESSIONS)))
+            for key, row in rows.items():
+                row.values.append(statistics.median(after[key] / before[key] for before, after in found))
         except (IncompleteError, ServerError, ToolError, subprocess.SubprocessError, OSError) as error:
             _note(f"FAILED: {', '.join(rows)}, session {number + 1}: {str(error).strip().splitlines()[-1]}")
     return [row for row in rows.values() if row.values]
