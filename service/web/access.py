@@ -28,7 +28,8 @@ from service.openapi import JSON
 from service.stream.ending import REVOKED
 from service.stream.renewal import rights_of
 from service.web.caller import visit
-from service.web.json import answer, read
+from service.web.json import answer, nothing, read
+from service.web.query import number
 from service.wire.sse import SSE_PATH
 
 _BODY_MAX: Final = 64 * 1024
@@ -166,8 +167,7 @@ def _add_sessions(blueprint: Blueprint, assembly: Assembly) -> None:
 
     @blueprint.delete("/api/session")
     async def end() -> Response:
-        response = Response(b"", 204)
-        del response.headers["Content-Type"]
+        response = nothing()
         _add_cookie(response, set_cookie(PLAIN_COOKIE, "", path="/", max_age=0, is_secure=False))
         _add_cookie(response, set_cookie(SECURE_COOKIE, "", path="/", max_age=0, is_secure=True))
         _add_cookie(response, set_cookie(STREAM_COOKIE, "", path=SSE_PATH, max_age=0, is_secure=False))
@@ -231,7 +231,7 @@ def _add_revocations(blueprint: Blueprint, assembly: Assembly) -> None:
     async def listed() -> Response:
         visit().check_admin()
         _LISTING.check(request.args)
-        after, limit = _number("after", "0", 0), min(_number("limit", str(LISTED_MAX), 1), LISTED_MAX)
+        after, limit = number("after", 0, 0), min(number("limit", LISTED_MAX, 1), LISTED_MAX)
         found = revocations.listed(after, limit + 1)
         shown = found[:limit]
         last = shown[-1].offset if shown else after
@@ -243,9 +243,7 @@ def _add_revocations(blueprint: Blueprint, assembly: Assembly) -> None:
         kind, name = (await read(Revoke, _BODY_MAX)).target
         if not await assembly.revoker.lift(kind, name):
             raise NotFoundError("that is not revoked")
-        response = Response(b"", 204)
-        del response.headers["Content-Type"]
-        return response
+        return nothing()
 
 
 def _shown(one: Revocation) -> dict[str, Any]:
@@ -254,14 +252,6 @@ def _shown(one: Revocation) -> dict[str, Any]:
         "issued_before": None if one.kind == "jti" else rfc3339(one.before),
         "time": rfc3339(one.time),
     }
-
-
-def _number(name: str, default: str, least: int) -> int:
-    """Of the query. Raises InvalidError."""
-    text = request.args.get(name, default)
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) >= least):
-        raise InvalidError(f"{name} is a number from {least}", field=name)
-    return int(text)
 
 
 def _moment(text: str | None, now: int) -> int:

@@ -7,14 +7,15 @@ from quart import Blueprint, Response, request
 
 from service import openapi as words
 from service.assembly import Assembly
-from service.core.errors import InvalidError, NotFoundError
+from service.core.errors import NotFoundError
 from service.core.parameters import Parameters
 from service.core.topics import check_pattern, check_readable
 from service.core.words import TRANSPORTS
 from service.openapi import BOOLEAN, COUNT, STRING, Description, Schema, array, nullable, operation, record, ref
 from service.stream.ending import RESTART
 from service.web.caller import visit
-from service.web.json import answer
+from service.web.json import answer, nothing
+from service.web.query import flag, number
 
 CONNECTIONS_MAX: Final = 1_000
 """Connections in one answer, also without a `limit`: about 400 KiB, with long filters 2 MiB."""
@@ -36,7 +37,7 @@ def connections_blueprint(assembly: Assembly) -> Blueprint:
     async def listed() -> Response:
         visit().check_admin()
         _LISTING.check(request.args)
-        topic, after, limit = request.args.get("topic"), _number("after", 0, 0), _number("limit", CONNECTIONS_MAX, 1)
+        topic, after, limit = request.args.get("topic"), number("after", 0, 0), number("limit", CONNECTIONS_MAX, 1)
         if topic is not None:
             check_readable([check_pattern(topic)])
         subject, transport = request.args.get("subject"), request.args.get("transport")
@@ -45,7 +46,7 @@ def connections_blueprint(assembly: Assembly) -> Blueprint:
                 subject=subject,
                 transport=transport,
                 topic=topic,
-                gone=_flag("gone"),
+                gone=flag("gone"),
                 after=after,
                 limit=min(limit, CONNECTIONS_MAX),
             )
@@ -57,9 +58,7 @@ def connections_blueprint(assembly: Assembly) -> Blueprint:
         visit().check_admin()
         if not assembly.hub.end(id, RESTART):
             raise NotFoundError("there is no such connection")
-        response = Response(b"", 204)
-        del response.headers["Content-Type"]
-        return response
+        return nothing()
 
     @blueprint.get("/api/connections/<id>/timeline")
     async def timeline(id: str) -> Response:
@@ -90,21 +89,6 @@ def _policies(assembly: Assembly) -> list[dict[str, Any]]:
         {"topics": one.topics, "max_age": one.max_age, "max_count": one.max_count, "max_bytes": one.max_bytes}
         for one in assembly.settings.log.retention
     ]
-
-
-def _number(name: str, default: int, least: int) -> int:
-    """Of the query. Raises InvalidError."""
-    text = request.args.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) >= least):
-        raise InvalidError(f"{name} is a number from {least}", field=name)
-    return int(text)
-
-
-def _flag(name: str) -> bool:
-    text = request.args.get(name, "0")
-    if text not in ("0", "1"):
-        raise InvalidError(f"{name} is 0 or 1", field=name)
-    return text == "1"
 
 
 def describe() -> Description:

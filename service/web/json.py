@@ -28,6 +28,13 @@ def answer_text(text: str, status: int = 200) -> Response:
     return fresh(Response(text.encode(), status, content_type=JSON))
 
 
+def nothing() -> Response:
+    """204, of no media type."""
+    response = Response(b"", 204)
+    del response.headers["Content-Type"]
+    return response
+
+
 def fresh(response: Response) -> Response:
     """`response`, not to be kept by anybody."""
     response.headers["Cache-Control"] = "no-store"

@@ -19,6 +19,7 @@ from service.log.base import TopicStats
 from service.openapi import BOOLEAN, COUNT, JSON, STRING, Description, Schema, array, nullable, operation, record, ref
 from service.web.caller import visit
 from service.web.json import answer, fresh, read
+from service.web.query import number
 
 _TAG: Final = "operations"
 _LISTING: Final = Parameters("topic", "after", "limit")
@@ -63,7 +64,8 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
     @blueprint.get("/api/topics")
     async def topics() -> Response:
         _LISTING.check(request.args)
-        patterns, after, limit = request.args.getlist("topic"), request.args.get("after", ""), _limit()
+        patterns, after = request.args.getlist("topic"), request.args.get("after", "")
+        limit = min(number("limit", TOPICS_MAX, 1), TOPICS_MAX)
         check_readable(patterns)
         wanted = TopicFilter(tuple(patterns)) if patterns else visit().readable()
         listing = assembly.bus.topics(wanted, after, visit().reader())
@@ -114,14 +116,6 @@ def _add_trims(blueprint: Blueprint, assembly: Assembly) -> None:
 def _trim(job: TrimJob) -> dict[str, Any]:
     found = {"state": job.state, "removed": job.removed, "left": job.left}
     return found if job.error is None else {**found, "reason": job.error.detail}
-
-
-def _limit() -> int:
-    """Raises InvalidError for what is no number, or 0."""
-    text = request.args.get("limit", str(TOPICS_MAX))
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 19 and int(text)):
-        raise InvalidError("limit is a number from 1", field="limit")
-    return min(int(text), TOPICS_MAX)
 
 
 def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from service.apps.projects.service import ProjectService
 from service.core.errors import InvalidError, MalformedError
 from service.core.parameters import Parameters
 from service.web.caller import visit
-from service.web.json import answer, answer_text, fresh, read_text
+from service.web.json import answer, answer_text, fresh, nothing, read_text
 
 _LIMIT_DIGITS: Final = 9
 CREATE_EVENTS: Final = 2
@@ -52,9 +52,7 @@ def projects_blueprint(service: ProjectService) -> Blueprint:
         visit().check_publish(topic_of(id))
         with visit().spending(1):
             await service.delete(id)
-        response = Response(b"", 204)
-        del response.headers["Content-Type"]
-        return response
+        return nothing()
 
     @blueprint.post("/<id>/generate")
     async def generate(id: str) -> Response:
