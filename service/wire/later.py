@@ -9,23 +9,19 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from service.core.errors import ConflictError, InvalidError, TooLargeError, TwinwireError, UnauthorizedError
 from service.core.topics import TopicFilter
 from service.stream.asgi import Receive, Send
 from service.stream.ending import INVALID, Ending, ending_of
-from service.wire.drafts import explain_decoding
 from service.wire.frames import control_json
 from service.wire.messages import (
     ClientMessage,
     Ref,
-    Referenced,
-    decode_message,
+    Unread,
     is_too_long,
     named_topics,
     problem_fields,
-    referenced,
+    read_message,
 )
 from service.wire.request import Request
 
@@ -118,18 +114,14 @@ class Prelude:
         return None
 
     def _taken(self, text: str, take: Callable[[ClientMessage], T]) -> tuple[T, Ref]:
-        message: ClientMessage | Referenced | None = None
+        message = read_message(text)
         try:
-            try:
-                message = decode_message(text)
-            except (msgspec.DecodeError, RecursionError) as error:
-                message = referenced(text)
-                self._spend()
-                raise explain_decoding(error) from error
             self._spend()
+            if isinstance(message, Unread):
+                raise message.error
             return take(message), message.ref
         except TwinwireError as error:
-            raise _RefusedError(error, None if message is None else message.ref) from error
+            raise _RefusedError(error, message.ref) from error
 
     async def _problem(self, refused: "_RefusedError") -> None:
         text = control_json("problem", problem_fields(refused.error, refused.ref))

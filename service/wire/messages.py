@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -10,6 +10,7 @@ from service.access.caller import Caller
 from service.access.gate import Act, Gate
 from service.core.errors import InvalidError, TwinwireError
 from service.core.topics import TopicFilter, check_readable
+from service.wire.drafts import explain_decoding
 from service.wire.problems import problem
 
 Ref = str | int | float | None
@@ -32,25 +33,40 @@ class ClientMessage(msgspec.Struct, gc=False):
     token: str | None = None
 
 
-class Referenced(msgspec.Struct, gc=False):
+class _Referenced(msgspec.Struct, gc=False):
     """All that is wanted of a message whose other fields are wrong: what its problem refers to."""
 
     ref: str | int | float | None = None
 
 
-decode_message: Final = msgspec.json.Decoder(ClientMessage).decode
+class Unread(NamedTuple):
+    """What is no message: why, and what its problem refers to, as far as that can be told."""
+
+    error: TwinwireError
+    ref: Ref
+
+
+_decode: Final = msgspec.json.Decoder(ClientMessage).decode
+
+
+def read_message(text: str) -> ClientMessage | Unread:
+    """What a client says, or why it is nothing. Raises nothing: either counts as a message first."""
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Unread(explain_decoding(error), _ref_of(text))
+
+
+def _ref_of(text: str) -> Ref:
+    try:
+        return msgspec.json.decode(text, type=_Referenced).ref
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def is_too_long(text: str, most: int) -> bool:
     """Whether a message has more than so many bytes: as UTF-8, which is what came."""
     return len(text) > most or (not text.isascii() and len(text.encode("utf-8", "replace")) > most)
-
-
-def referenced(text: str) -> Referenced | None:
-    try:
-        return msgspec.json.decode(text, type=Referenced)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def named_topics(message: ClientMessage) -> tuple[str, ...]:

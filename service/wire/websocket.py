@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from service.access.carriers import AUTH, PROTOCOL, TICKET, protocols
@@ -31,19 +30,18 @@ from service.stream.opening import Opened, Opening
 from service.stream.pipe import Pipes
 from service.stream.renewal import Renewal
 from service.stream.stream import Stream
-from service.wire.drafts import DraftReader, explain_decoding
+from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
 from service.wire.later import Prelude, has_filter_later
 from service.wire.messages import (
     ClientMessage,
     Ref,
-    Referenced,
-    decode_message,
+    Unread,
     filter_fields,
     is_too_long,
     named_topics,
     problem_fields,
-    referenced,
+    read_message,
     short_ref,
     spend_message,
 )
@@ -200,15 +198,12 @@ class _Session:
         return None
 
     async def _handle(self, text: str) -> None:
-        message: ClientMessage | Referenced | None = None
+        message: ClientMessage | Unread | None = None
         try:
-            try:
-                message = decode_message(text)
-            except (msgspec.DecodeError, RecursionError) as error:
-                message = referenced(text)
-                spend_message(self._wire.gate, self._stream.peer.caller)
-                raise explain_decoding(error) from error
+            message = read_message(text)
             spend_message(self._wire.gate, self._stream.peer.caller)
+            if isinstance(message, Unread):
+                raise message.error
             await self._carry_out(message)
         except TwinwireError as error:
             await self._problem(error, message.ref if message is not None else None)
