@@ -70,11 +70,7 @@ class PublishWire:
         if single:
             drafts = [_with_header_key(drafts[0], request.header(b"idempotency-key"))]
         self._gate.check_still(caller, Act.CHANGE)  # the body may have taken its time
-        traceparent = _traceparent(request)
-        if self._gate.spending is None:
-            receipt = await self._bus.publish(drafts, traceparent=traceparent)
-        else:
-            receipt = await spend_and_publish(self._gate, self._bus, caller, drafts, traceparent)
+        receipt = await spend_and_publish(self._gate, self._bus, caller, drafts, _traceparent(request))
         epoch = self._bus.epoch
         if single:
             text = f'{{"id":"{epoch}-{receipt.offsets[0]}"}}'
@@ -108,10 +104,10 @@ async def spend_and_publish(
     gate: Gate, bus: EventBus, caller: Caller, drafts: list[Draft], traceparent: str | None
 ) -> Receipt:
     """As `EventBus.publish`. Raises RateLimitedError or TooLargeError too; nothing is spent for what is refused."""
-    if gate.spending is None:
-        return await bus.publish(drafts, traceparent=traceparent)
-    spent = gate.counted(Act.CHANGE, "rate", partial(gate.spending.publish, caller, drafts, bus.has_topic))
-    if spent is None:
+    spent = None
+    if gate.spending is not None:
+        spent = gate.counted(Act.CHANGE, "rate", partial(gate.spending.publish, caller, drafts, bus.has_topic))
+    if spent is None:  # nearly always
         return await bus.publish(drafts, traceparent=traceparent)
     with spent:
         return await bus.publish(drafts, traceparent=traceparent)
