@@ -119,11 +119,11 @@ class StreamHub:
 
     def peers(self) -> Iterator[Peer]:
         """Everyone who is connected, in the order in which they came."""
-        return (stream.peer for stream in tuple(self._streams.values()))
+        return (stream.peer for stream in self.streams())
 
     def subscriptions(self) -> Iterator[Subscription[Any]]:
         """Of those."""
-        return (stream.subscription for stream in tuple(self._streams.values()))
+        return (stream.subscription for stream in self.streams())
 
     def end(self, id: str, ending: Ending) -> bool:
         """End the stream of this peer, which is told why; False if there is no such peer."""
@@ -138,7 +138,7 @@ class StreamHub:
     async def end_those(self, are_meant: Callable[[Stream[Any]], bool], ending: Ending) -> int:
         """End all streams of whom that is so; how many there were."""
         ended = 0
-        for number, stream in enumerate(tuple(self._streams.values()), 1):
+        for number, stream in enumerate(self.streams(), 1):
             if stream.ending is None and are_meant(stream):
                 stream.end(ending)
                 ended += 1
@@ -196,7 +196,7 @@ class StreamHub:
     async def sweep(self) -> None:
         """Look after every stream once."""
         now = self.now()
-        for number, stream in enumerate(tuple(self._streams.values()), 1):
+        for number, stream in enumerate(self.streams(), 1):
             try:
                 stream.sweep(now)
             except Exception:  # one stream's fault must not end the heartbeats of all others
@@ -209,7 +209,7 @@ class StreamHub:
 
     async def drain(self, grace: float, ending: Ending = RESTART) -> None:
         """Refuse new streams, say goodbye to the open ones, and wait up to `grace` seconds until they are gone."""
-        streams = tuple(self._streams.values())
+        streams = self.streams()
         self._drain.begin(len(streams))
         for number, stream in enumerate(streams, 1):
             stream.end(ending)
@@ -220,7 +220,7 @@ class StreamHub:
                 await self._empty.wait()
         except TimeoutError:
             logger.warning("streams_cut", remaining=len(self._streams))
-            for stream in tuple(self._streams.values()):
+            for stream in self.streams():
                 stream.pipe.abort()
 
     async def close(self) -> None:
