@@ -30,11 +30,6 @@ class _Wanted:
     transport: str | None = None
     topic: str | None = None
 
-    def wants(self, topics: TopicFilter) -> bool:
-        if self.topic is None:
-            return True
-        return topics.matches(self.topic) if is_topic(self.topic) else self.topic in topics.patterns
-
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -190,5 +185,6 @@ def _is_meant(one: "Stream[Any] | Gone", wanted: _Wanted, known: dict[TopicFilte
         return True
     is_wanted = known.get(topics)
     if is_wanted is None:
-        is_wanted = known[topics] = wanted.wants(topics)
+        topic = wanted.topic
+        is_wanted = known[topics] = topics.matches(topic) if is_topic(topic) else topic in topics.patterns
     return is_wanted

@@ -123,7 +123,7 @@ class Room:
         return not self.ballast and not self._is_given_up and free >= BALLAST_BYTES + SPARE
 
     def _free(self) -> int | None:
-        """None if nobody can tell."""
+        """None if nobody can tell. With it comes how large the disk is, which the reserve follows."""
         try:
             found = os.statvfs(self._files.path.parent)
         except OSError:
