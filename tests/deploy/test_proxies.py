@@ -20,7 +20,8 @@ from tests.deploy.echo import echo, received
 from tests.deploy.fronts import DEPLOY, FRONTS, Front, HAProxy, caddy, haproxy, text
 from tests.proxies.nginx import nginx
 from tests.support import api
-from tests.support.bearers import KEYS, bearer, ticket, token
+from tests.support.bearers import KEYS, bearer, token
+from tests.support.carriers import check_carriers
 from tests.support.clients import (
     STREAMING,
     TRANSPORTS,
@@ -31,7 +32,7 @@ from tests.support.clients import (
     open_sse,
     open_stream,
 )
-from tests.support.http import Connection, request, target
+from tests.support.http import request, target
 from tests.support.server import HOST, ROOT, ServerProcess
 from tests.support.websocket import WebSocketClient
 
@@ -177,23 +178,7 @@ async def test_the_largest_request_passes(front: Front) -> None:
 async def test_credentials_pass_and_a_tickets_cookie_is_sent_back_there(
     front: Front, guarded: ServerProcess, prefix: str
 ) -> None:
-    mine = token("ada", subscribe=["a"])
-    for headers, status in ((bearer(mine), 200), ({}, 401)):
-        answer = await request(front.url, "GET", f"{prefix}/api/events", query={"topic": "a"}, headers=headers)
-        assert answer.status == status
-    socket = await WebSocketClient.open(
-        front.url,
-        f"{prefix}/api/ws",
-        query={"topic": "a"},
-        subprotocols=["twinwire.v1", f"twinwire.bearer.{mine}"],
-    )
-    assert '"subject":"ada"' in (await socket.receive())[0]
-    socket.reset()
-    connection = await Connection.open(front.url)
-    await connection.send("GET", f"{prefix}/api/sse?topic=a&ticket={await ticket(guarded.url, mine)}")
-    cookie = (await connection.read_head()).header("set-cookie") or ""
-    connection.reset()
-    assert f"; Path={prefix}/api/sse; " in cookie
+    await check_carriers(front.url, guarded.url, prefix)
 
 
 @every_prefix

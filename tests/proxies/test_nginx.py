@@ -12,10 +12,10 @@ from playwright.async_api import Browser
 from tests.browser.desk import new_project
 from tests.browser.witness import Outcome, Witness, assert_exact, tap
 from tests.proxies.nginx import DEFAULT, Nginx
-from tests.support.bearers import KEYS, bearer, ticket, token
+from tests.support.bearers import KEYS, bearer, token
+from tests.support.carriers import check_carriers
 from tests.support.http import Connection, request
 from tests.support.server import HOST, ROOT, ServerProcess
-from tests.support.websocket import WebSocketClient
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -113,22 +113,7 @@ async def test_credentials_pass_nginx(tmp_path: Path, prefix: str) -> None:
     mine = token("ada", subscribe=["a"])
     env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_APPS": "none", "TWINWIRE_TRUSTED_HOPS": HOST}
     with ServerProcess(tmp_path / "guarded", env=env) as guarded, Nginx(documented(), guarded, tmp_path) as front:
-        path = f"{prefix}/api/events?topic=a"
-        for headers, status in ((bearer(mine), 200), ({}, 401), ({"Authorization": "Basic YTpi"}, 400)):
-            assert (await request(front.url, "GET", path, headers=headers)).status == status
-        socket = await WebSocketClient.open(
-            front.url,
-            f"{prefix}/api/ws",
-            query={"topic": "a"},
-            subprotocols=["twinwire.v1", f"twinwire.bearer.{mine}"],
-        )
-        assert '"subject":"ada"' in (await socket.receive())[0]
-        socket.reset()
-        connection = await Connection.open(front.url)
-        await connection.send("GET", f"{prefix}/api/sse?topic=a&ticket={await ticket(guarded.url, mine)}")
-        cookie = (await connection.read_head()).header("set-cookie") or ""
-        connection.reset()
-        assert f"; Path={prefix}/api/sse; " in cookie
+        await check_carriers(front.url, guarded.url, prefix)
         forwarded = {**bearer(mine), "X-Forwarded-Proto": "https"}
         session = await request(front.url, "POST", f"{prefix}/api/session", headers=forwarded)
         assert (session.header("set-cookie") or "").startswith("twinwire="), "what the client says of https is gone"
