@@ -3,13 +3,14 @@
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from tests.browser.desk import Desk
+from tests.support.bearers import KEYS
 from tests.support.needs import need
 from tests.support.server import ServerProcess
 
@@ -78,6 +79,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("pages")
     with ServerProcess(directory, env={"TWINWIRE_GENERATION_PACE": PACE}) as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One where there are keys, of a module's own: what is revoked there concerns nobody else."""
+    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_GENERATION_PACE": PACE}
+    with ServerProcess(tmp_path_factory.mktemp("guarded"), env=env) as process:
+        yield process
+        assert process.faults() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def signed_in(context: BrowserContext, guarded: ServerProcess) -> AsyncIterator[Any]:
+    """`await signed_in(token)`: a cookie, as if by the login page."""
+
+    async def sign_in(text: str) -> None:
+        await context.add_cookies([{"name": "twinwire", "value": text, "url": guarded.url, "httpOnly": True}])
+
+    yield sign_in
 
 
 @pytest.fixture(scope="session")

@@ -1,39 +1,18 @@
 """Who one is on the pages: signing in, what one may not do, and a session that ends (docs/protocol.md, section 9)."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
-from tests.browser.conftest import PACE
 from tests.browser.desk import BRIEF, Desk
-from tests.support.bearers import KEYS, ask, revoke, ticket, token
+from tests.support.bearers import ask, revoke, ticket, token
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 EVERYTHING: Final[dict[str, Any]] = {"subscribe": ["projects", "projects/**"], "publish": ["projects", "projects/**"]}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_GENERATION_PACE": PACE}
-    with ServerProcess(tmp_path_factory.mktemp("guarded"), env=env) as process:
-        yield process
-        assert process.faults() == []
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def signed_in(context: BrowserContext, guarded: ServerProcess) -> AsyncIterator[Any]:
-    """`await signed_in(token)`: a cookie, as if by the login page."""
-
-    async def sign_in(text: str) -> None:
-        await context.add_cookies([{"name": "twinwire", "value": text, "url": guarded.url, "httpOnly": True}])
-
-    yield sign_in
 
 
 async def create(url: str, name: str) -> str:

@@ -1,13 +1,10 @@
 """Who one is and what one may, when it changes while a page is open (docs/protocol.md, section 9)."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import PACE
 from tests.browser.desk import BRIEF, Desk
 from tests.support.bearers import KEYS, ask, ticket, token
 from tests.support.server import ServerProcess
@@ -17,22 +14,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 ALL: Final[dict[str, Any]] = {"subscribe": ["projects", "projects/**"], "publish": ["projects", "projects/**"]}
 LAB: Final[dict[str, Any]] = {"subscribe": ["lab/*"], "publish": ["lab/*"]}
 READER: Final[dict[str, Any]] = {"subscribe": ["projects", "projects/**"]}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_GENERATION_PACE": PACE}
-    with ServerProcess(tmp_path_factory.mktemp("rights"), env=env) as process:
-        yield process
-        assert process.faults() == []
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def signed_in(context: BrowserContext, guarded: ServerProcess) -> AsyncIterator[Any]:
-    async def sign_in(text: str) -> None:
-        await context.add_cookies([{"name": "twinwire", "value": text, "url": guarded.url, "httpOnly": True}])
-
-    yield sign_in
 
 
 @pytest.mark.parametrize("stale", [token("eve", ttl=-50), "no.token.atall"])

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.desk import Desk
-from tests.support.bearers import KEYS, ask, token
+from tests.support.bearers import ask, token
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -70,12 +70,6 @@ async def test_pictures(
     await expect(page.locator("#received")).to_have_text("200", timeout=30_000)
     await picture(page, f"lab-{scheme}-{width}")
     await context.close()
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("guarded"), env={"TWINWIRE_TOKEN_KEYS": KEYS}) as process:
-        yield process
 
 
 @pytest.mark.parametrize("width", WIDTHS)
