@@ -34,7 +34,7 @@ What holds at each `await`:
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Generic
 
 import structlog
@@ -46,6 +46,7 @@ from service.bus.values import Gap
 from service.core.errors import TwinwireError
 from service.core.topics import TopicFilter
 from service.core.words import ControlType
+from service.stream.between import BetweenPages
 from service.stream.control import StreamEncoding
 from service.stream.ending import FAULT, LOST, STALLED, Ending, fault_of
 from service.stream.expiry import check_expiry
@@ -75,18 +76,18 @@ class Stream(Generic[P]):
         "_heartbeat_due",
         "_hub",
         "_listening",
-        "_lock",
         "_pump_task",
         "_swept",
         "_trailing",
-        "_users",
         "_wake",
         "ending",
         "lease",
+        "lock",
         "peer",
         "pipe",
         "replayed",
         "subscription",
+        "users",
         "warned",
     )
 
@@ -95,8 +96,8 @@ class Stream(Generic[P]):
     ) -> None:
         self._hub = hub
         self._encoding = encoding
-        self._lock: asyncio.Lock | None = None  # while it has `_users`, who are between two pages or wait to be
-        self._users = 0
+        self.lock: asyncio.Lock | None = None  # while it has `users`, who are between two pages or wait to be
+        self.users = 0
         self._wake = asyncio.Event() if not pipe.direct else None  # portable: there is something to read, or to beat
         self._pump_task: asyncio.Task[None] | None = None  # while it runs
         self._listening: asyncio.Task[Any] | None = None  # `run`'s task, from its first step until it stops
@@ -277,18 +278,9 @@ class Stream(Generic[P]):
         async with self.between_pages():
             await self.pipe.send(self.frame(type, fields))
 
-    @contextlib.asynccontextmanager
-    async def between_pages(self) -> AsyncIterator[None]:
+    def between_pages(self) -> BetweenPages:
         """Hold still who reads and who changes the filter, so that position, filter and what was sent agree."""
-        lock = self._lock = self._lock or asyncio.Lock()
-        self._users += 1
-        try:
-            async with lock:  # in the order in which they came
-                yield
-        finally:
-            self._users -= 1
-            if not self._users:
-                self._lock = None
+        return BetweenPages(self)
 
     def change(self, topics: TopicFilter, *, is_reduced: bool = False) -> int:
         """Go on with another filter from the position reached, which is returned. Between two pages."""
