@@ -22,6 +22,9 @@ from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protoco
 from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.websocket import GuardedWebSocket, stream_parts
 
+Fields = list[tuple[bytes, bytes]]
+"""Of a request's head, by lower-case name."""
+
 PIECE: Final = 64 * 1024
 """Bytes that are read and handed on in one step."""
 
@@ -211,7 +214,8 @@ class GuardedHTTP1(H11Protocol):
                 raise H2ProtocolAssumedError(PREFACE + self.connection.trailing_data[0])
             await self._refuse(VERSION_NOT_SUPPORTED)
             return
-        names = {name for name, _ in request.headers}
+        fields = list(request.headers)  # h11 makes each anew whenever it is asked for it
+        names = {name for name, _ in fields}
         if b"content-length" in names and b"transfer-encoding" in names:
             await self._refuse(BAD_REQUEST)
             return
@@ -219,19 +223,19 @@ class GuardedHTTP1(H11Protocol):
         self._is_chunked = b"transfer-encoding" in names
         self._is_read = request.method not in (b"GET", b"HEAD")
         await self.send(Updated(idle=False))
-        if b"upgrade" in names and _wants_websocket(request):
-            await self._create_websocket(request)
+        if b"upgrade" in names and _wants_websocket(request.method, fields):
+            await self._create_websocket(request, fields)
         else:
             await self._create_stream(request)
 
-    async def _create_websocket(self, request: h11.Request) -> None:
+    async def _create_websocket(self, request: h11.Request, fields: Fields) -> None:
         assert isinstance(self.connection, h11.Connection)
         self.stream = GuardedWebSocket(self.guards, *stream_parts(self, STREAM_ID))
         self.connection = H11WSConnection(self.connection)
         await self.stream.handle(
             Request(
                 stream_id=STREAM_ID,
-                headers=_with_one_connection(request),
+                headers=_with_one_connection(fields),
                 http_version=request.http_version.decode(),
                 method="GET",
                 raw_path=request.target,
@@ -264,19 +268,19 @@ def _has_length(response: h11.Response) -> bool:
     return any(name == b"content-length" for name, _ in response.headers)
 
 
-def _connection(request: h11.Request) -> bytes:
+def _connection(fields: Fields) -> bytes:
     """The field may be in several lines, which are one list (RFC 9110, 5.3)."""
-    return b", ".join([value for name, value in request.headers if name == b"connection"])
+    return b", ".join([value for name, value in fields if name == b"connection"])
 
 
-def _with_one_connection(request: h11.Request) -> list[tuple[bytes, bytes]]:
+def _with_one_connection(fields: Fields) -> Fields:
     """The fields with that list as one, since Hypercorn's handshake takes the last line for it."""
-    return [field for field in request.headers if field[0] != b"connection"] + [(b"connection", _connection(request))]
+    return [field for field in fields if field[0] != b"connection"] + [(b"connection", _connection(fields))]
 
 
-def _wants_websocket(request: h11.Request) -> bool:
+def _wants_websocket(method: bytes, fields: Fields) -> bool:
     """RFC 6455, 4.2.1: a GET whose Connection names Upgrade, and whose Upgrade is websocket."""
-    if request.method != b"GET":
+    if method != b"GET":
         return False
-    tokens = [token.strip() for token in _connection(request).lower().split(b",")]
-    return b"upgrade" in tokens and dict(request.headers)[b"upgrade"].strip().lower() == b"websocket"
+    tokens = [token.strip() for token in _connection(fields).lower().split(b",")]
+    return b"upgrade" in tokens and dict(fields)[b"upgrade"].strip().lower() == b"websocket"

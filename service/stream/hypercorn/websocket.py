@@ -104,7 +104,8 @@ class GuardedWebSocket(WSStream):
         if len(fields) < len(request.headers) or not has_key:
             # Without these, the handshake is invalid: 400. What was left out may have been a token.
             fields = [field for field in fields if field[0] not in (_KEY, _VERSION)]
-        request = replace(request, headers=fields)
+        if len(fields) < len(request.headers):
+            request = replace(request, headers=fields)
         await super().handle(request)
         self.handshake.extensions = None
         if self.closed:  # refused
