@@ -20,6 +20,7 @@ from service.resources import resource
 from service.server.config import load_config
 from service.server.listen import listen
 from service.settings import Settings
+from service.stream.hypercorn.guards import WATCH
 from service.web.app import create_app
 
 T = TypeVar("T")
@@ -75,12 +76,16 @@ class InProcess:
 
     def connections(self) -> int:
         """The server's tasks beyond those that it has without anybody connected: some for each connection."""
-        return self.ask(lambda assembly: len(asyncio.all_tasks())) - self._own
+        return self._tasks() - self._own
+
+    def _tasks(self) -> int:
+        """Without the one that waits for the end of all connections, and begins with the first."""
+        return self.ask(lambda assembly: sum(task.get_name() != WATCH for task in asyncio.all_tasks()))
 
     def __enter__(self) -> "InProcess":
         self._thread.start()
         self._ready.result(_DEADLINE)
-        self._own = self.ask(lambda assembly: len(asyncio.all_tasks()))
+        self._own = self._tasks()
         return self
 
     def __exit__(

@@ -5,6 +5,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from service.core.rates import Rate
@@ -140,6 +141,18 @@ class Resting(Protocol):
     def give_way(self) -> None:
         """End at once. Never waits or raises."""
 
+    def has_rested(self) -> None:
+        """For too long, or the service stops: begin the end, if nothing is under way. Never waits or raises."""
+
+
+class Stopping(Protocol):
+    """Hypercorn's event for it."""
+
+    async def wait(self) -> None: ...
+
+
+AT_ONCE: Final = 100
+"""Connections that are told in one turn of the loop that they have rested."""
 
 PATIENCE: Final = 1.0
 """Seconds that a connection has to ask for something, or for more, before it gives way to others that come."""
@@ -153,15 +166,22 @@ class Idle(IntEnum):
     RESTING = 2
 
 
+WATCH: Final = "resting-connections"
+"""The name of the task that waits for the service's end, for all of them."""
+
+
 class Crowd:
     """All connections of one server, `most` at a time (0: no bound), so that new ones find a descriptor.
 
     If there are too many, one goes that has nothing under way, the oldest of the first of these that are there: those
     that have had their answer and only throw away what comes; those that have not asked for anything in PATIENCE; those
     that were answered and have rested for as long; those that have just come; those that have just been answered.
+
+    Once it is watched (`watch`), those that rest too long are told, and all that rest when the service stops: one timer
+    for all of them, since in a storm a task or a timer for each is a tenth of its handshake.
     """
 
-    __slots__ = ("_idle", "_now", "_open", "most")
+    __slots__ = ("_idle", "_now", "_open", "_rest", "_timer", "_watch", "is_stopping", "most")
 
     def __init__(self, most: int, now: Callable[[], float]) -> None:
         self.most: Final = most
@@ -170,12 +190,34 @@ class Crowd:
         """Those that were not told to give way: an ended one is on its way out, and no reason to end another."""
         self._idle: tuple[dict[Resting, float], ...] = tuple({} for _ in Idle)
         """By kind, in the order in which they became it, and when."""
+        self._rest = math.inf
+        """Seconds that one may rest."""
+        self._timer: asyncio.TimerHandle | None = None
+        """While it is watched and somebody rests."""
+        self._watch: asyncio.Task[None] | None = None
+        self.is_stopping = False
+
+    def watch(self, rest: float, stopping: Stopping) -> None:
+        """From now, on the running loop; more than once is as good as once. `rest` is in seconds."""
+        if self._watch is None:
+            self._rest = rest
+            self._watch = asyncio.get_running_loop().create_task(self._end_with(stopping), name=WATCH)
+
+    async def _end_with(self, stopping: Stopping) -> None:
+        await stopping.wait()
+        self.is_stopping = True
+        resting = [one for kind in (Idle.NEW, Idle.RESTING) for one in self._idle[kind]]
+        for count, one in enumerate(resting, 1):
+            one.has_rested()
+            if count % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def enter(self, one: Resting) -> None:
         """A new connection."""
         self._open.add(one)
         self._make_room()
         self._idle[Idle.NEW][one] = self._now()
+        self._set_timer()
 
     def leave(self, one: Resting) -> None:
         self._open.discard(one)
@@ -187,6 +229,26 @@ class Crowd:
         if idle is not None and one in self._open:
             self._idle[idle][one] = self._now()
             self._make_room()
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is None and self._watch is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._rest, self._tell)
+
+    def _tell(self) -> None:
+        """Those whose time is over; one that does not end has it anew."""
+        now, left, room = self._now(), math.inf, AT_ONCE
+        for resting in (self._idle[Idle.NEW], self._idle[Idle.RESTING]):
+            for one, since in tuple(islice(resting.items(), room + 1)):
+                if now - since < self._rest or not room:
+                    left = min(left, max(since + self._rest - now, 0.0))
+                    break
+                room -= 1
+                del resting[one]
+                resting[one] = now
+                left = min(left, self._rest)
+                one.has_rested()
+        self._timer = None if left == math.inf else asyncio.get_running_loop().call_later(left, self._tell)
 
     def _make_room(self) -> None:
         while self.most and len(self._open) > self.most and (other := self._next()) is not None:

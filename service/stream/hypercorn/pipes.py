@@ -15,11 +15,9 @@ from service.stream.hypercorn.inside import (
     find_websocket_writer,
     find_writer,
     http2_of,
-    protocol_of,
     server_of,
     stream_of,
 )
-from service.stream.hypercorn.server import GuardedServer
 from service.stream.hypercorn.unguarded import harden_websocket
 from service.stream.pipe import BodyPipe, MessagePipe, Pipe
 
@@ -72,10 +70,6 @@ def lighten(scope: Scope, send: Send) -> None:
     stream = stream_of(send)
     if stream is None:
         return
-    protocol = protocol_of(stream)
-    server = server_of(protocol) if protocol is not None else None
-    if isinstance(server, GuardedServer):
-        server.forget_idling()
     if stream.config.log.access_logger is not None:
         return
     method = scope.get("method")

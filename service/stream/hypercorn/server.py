@@ -13,7 +13,7 @@ What Hypercorn 0.18 leaves open, and what holds here instead:
 - Connections were begun with in the order of their coming, and those that had been given up meanwhile held up the
   others. Here who has left before its first turn comes last, and if it asked for no more than an answer has none, if
   there are many (`guards.py`).
-- Two tasks and a timer watched for idleness between any two requests. Here one task looks again.
+- Two tasks and a timer watched for idleness between any two requests. Here one timer does for all connections.
 - Closing with bytes unread makes the kernel reset the connection, and the peer may lose the answer that said why. Here
   what still comes is thrown away, slowly, for LINGER seconds (RFC 9112, 9.6).
 
@@ -79,8 +79,8 @@ class GuardedServer(TCPServer):
         self._owed: object = None
         """What the peer owed after the last piece, and `_taken` bytes have come of it since the limit was set."""
         self._taken = 0
-        self._idle_since: float | None = None
-        """On the loop's clock; None while something is under way."""
+        self._rests = False
+        """It has begun, and nothing is under way."""
         self._asks = False
         """What was read waits for its turn: its peer's leaving gives it no less time for it."""
         self._has_spoken = False
@@ -100,6 +100,7 @@ class GuardedServer(TCPServer):
             peer = parse_socket_addr(own.family, own.getpeername())
             server = parse_socket_addr(own.family, own.getsockname())
             tls = self.writer.get_extra_info("ssl_object")
+            guards.crowd.watch(self.config.keep_alive_timeout, self.context.terminated)
             guards.crowd.enter(self)
             self._crowd = guards.crowd
             if not await self._enter(guards):
@@ -134,10 +135,9 @@ class GuardedServer(TCPServer):
 
     async def _enter(self, guards: Guards) -> bool:
         """Have the first turn; False if there is none for it."""
+        await guards.turns.take(Rank.NEW)
         if not has_left(self.writer.transport):
-            await guards.turns.take(Rank.NEW)
-            if not has_left(self.writer.transport):
-                return True
+            return True
         if self._is_in_vain(guards, bytes(self.reader._buffer[:8])):  # type: ignore[attr-defined]
             return False
         await guards.turns.take(Rank.LEFT)
@@ -155,13 +155,24 @@ class GuardedServer(TCPServer):
         else:
             self.writer.transport.abort()
 
+    def has_rested(self) -> None:
+        """As `Resting`. Before it is read from, and once it is not any more, somebody else ends it."""
+        if self._rests and self._limit is not None and not self._is_closing:
+            self._is_closing = True
+            self._task_group.spawn(self._initiate_server_close)
+
     async def _speak(self, kind: type[GuardedHTTP1 | GuardedHTTP2], guards: Guards, parts: tuple[Any, ...]) -> None:
         """Begin with a protocol; `parts` are what Hypercorn makes its own of."""
         self.protocol = kind(*parts)
         self.protocol.guards = guards
         await self.protocol.initiate()
-        self._idle_since = self.loop.time()
-        await self.idle_task.restart(self._task_group, self._idle_timeout)
+        self._rest(guards.crowd)
+
+    def _rest(self, crowd: Crowd) -> None:
+        """Nothing is under way from now on."""
+        self._rests = True
+        if crowd.is_stopping:
+            self.has_rested()
 
     async def _read_guarded(self, guards: Guards) -> None:
         """Read to the end, whoever ends it, and let go of what waits for this connection."""
@@ -174,6 +185,8 @@ class GuardedServer(TCPServer):
         self.reader.feed_eof = gone  # type: ignore[method-assign]
         try:
             async with asyncio.timeout(None) as self._limit:
+                if guards.crowd.is_stopping:
+                    self.has_rested()
                 await self._read(guards)
         except TimeoutError:
             if not self._is_gone and not self._is_closing:
@@ -189,7 +202,6 @@ class GuardedServer(TCPServer):
             self.reader._buffer.clear()  # type: ignore[attr-defined]
             vars(self.reader).pop("feed_data", None)
             await self.protocol.handle(Closed())
-            await self.idle_task.stop()
 
     async def _read(self, guards: Guards) -> None:
         while not self.reader.at_eof():
@@ -286,39 +298,14 @@ class GuardedServer(TCPServer):
         elif isinstance(event, Closed):
             self._finish()
         elif isinstance(event, Updated):
-            if event.idle and self._limit is None:
-                return  # it is over: nothing would end an idle timer begun now
-            if self._crowd is not None and not self._is_closing:
-                self._crowd.becomes(self, Idle.RESTING if event.idle else None)
-            self._idle_since = self.loop.time() if event.idle else None
-            if event.idle and ((watch := self.idle_task._handle) is None or watch.done()):
-                await self.idle_task.restart(self._task_group, self._idle_timeout)
+            self._rests = event.idle
+            if self._crowd is None or self._is_closing:
+                return
+            self._crowd.becomes(self, Idle.RESTING if event.idle else None)
+            if event.idle:
+                self._rest(self._crowd)
         else:
             await super().protocol_send(event)
-
-    async def _idle_timeout(self) -> None:
-        """End the connection once it was idle for too long, or is when the service stops.
-
-        Hypercorn begins this anew, as two tasks and a timer, whenever a request ends, and ends it when the next begins:
-        a tenth of a small request. This one is begun once, and looks again.
-        """
-        stopping = self.context.terminated
-        while not stopping.is_set():
-            now, since = self.loop.time(), self._idle_since
-            due = (now if since is None else since) + self.config.keep_alive_timeout
-            if due <= now:
-                break
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
-                    await stopping.wait()
-        if self._idle_since is not None:  # else what is under way ends it
-            await asyncio.shield(self._initiate_server_close())
-
-    def forget_idling(self) -> None:
-        """What is under way may take hours: nobody need look meanwhile, and a task is a kilobyte."""
-        handle, vars(self.idle_task)["_handle"] = self.idle_task._handle, None
-        if handle is not None:
-            handle.cancel()
 
     def _finish(self) -> None:
         """Say no more, and let the reader end: at once if the peer is done, else when it has noticed."""
@@ -338,13 +325,9 @@ class GuardedServer(TCPServer):
         self._set_limit(LINGER)
 
     async def _close(self) -> None:
-        try:
-            await close(self.writer, UNSENT_LOOK)
-        finally:
-            await self.idle_task.stop()
+        await close(self.writer, UNSENT_LOOK)
 
     async def _initiate_server_close(self) -> None:
-        """Called by the idle timer: a peer that owes nothing has said nothing for too long, or the service stops."""
-        self._is_closing = True
+        """A peer that owes nothing has said nothing for too long, or the service stops."""
         await self.protocol.handle(Closed())
         self.writer.close()

@@ -1,9 +1,11 @@
 import asyncio
+import itertools
 import time
 
 import pytest
 
 from service.stream.hypercorn.guards import (
+    AT_ONCE,
     FAIRNESS,
     LEFT,
     LEFT_RATE,
@@ -144,9 +146,13 @@ class One:
 
     def __init__(self) -> None:
         self.is_gone = False
+        self.rested = 0
 
     def give_way(self) -> None:
         self.is_gone = True
+
+    def has_rested(self) -> None:
+        self.rested += 1
 
 
 class Hand:
@@ -253,3 +259,62 @@ async def test_no_rank_waits_for_ever_while_the_others_come_without_end() -> Non
     await asyncio.wait_for(asyncio.gather(*tasks), 10)
     assert min(served.values()) > sum(served.values()) / (4 * FAIRNESS), served
     assert served[Rank.QUIET] == max(served.values())
+
+
+async def until_told(ones: list[One], times: int = 1) -> list[int]:
+    """How many more were told in each turn of the loop until all were, so often."""
+    counts = [0]
+    async with asyncio.timeout(10):
+        while any(one.rested < times for one in ones):
+            await asyncio.sleep(0)
+            counts.append(sum(one.rested for one in ones))
+    return [after - before for before, after in itertools.pairwise(counts)]
+
+
+async def test_those_that_rest_too_long_are_told_and_again_if_they_stay() -> None:
+    hand, stopping = Hand(), asyncio.Event()
+    crowd, working, new, answered = Crowd(0, hand), One(), One(), One()
+    crowd.watch(0.01, stopping)
+    crowd.watch(0.01, stopping)
+    for one in (working, new, answered):
+        crowd.enter(one)
+    crowd.becomes(working, None)
+    crowd.becomes(answered, Idle.RESTING)
+    hand.seconds = 0.02
+    await until_told([new, answered])
+    assert (new.rested, answered.rested) == (1, 1)
+    hand.seconds = 0.04
+    await until_told([new, answered], 2)
+    for one in (new, answered):
+        crowd.leave(one)
+    crowd.becomes(working, Idle.RESTING)
+    hand.seconds = 0.06
+    await until_told([working])
+    assert (new.rested, answered.rested, working.rested) == (2, 2, 1)
+    stopping.set()
+
+
+async def test_many_that_rested_are_told_some_at_a_time() -> None:
+    hand, stopping = Hand(), asyncio.Event()
+    crowd, ones = Crowd(0, hand), [One() for _ in range(3 * AT_ONCE)]
+    crowd.watch(0.001, stopping)
+    for one in ones:
+        crowd.enter(one)
+    hand.seconds = 0.002
+    assert max(await until_told(ones)) <= AT_ONCE
+    stopping.set()
+
+
+async def test_all_that_rest_are_told_when_the_service_stops_some_at_a_time() -> None:
+    stopping = asyncio.Event()
+    crowd, ones, working = Crowd(0, Hand()), [One() for _ in range(3 * AT_ONCE)], One()
+    crowd.watch(60, stopping)
+    for one in (working, *ones):
+        crowd.enter(one)
+    crowd.becomes(working, None)
+    crowd.becomes(ones[0], Idle.RESTING)
+    assert not crowd.is_stopping
+    stopping.set()
+    assert max(await until_told(ones)) <= AT_ONCE
+    assert crowd.is_stopping
+    assert not working.rested
