@@ -16,10 +16,12 @@ from typing import Any, Final
 import h11
 from h11._receivebuffer import ReceiveBuffer, blank_line_regex
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Body, Data, EndBody, Request
+from hypercorn.protocol.events import Body, Data, EndBody, Request, Response
+from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protocol, H11WSConnection
 
 from service.stream.hypercorn.guards import Guards, Rank
+from service.stream.hypercorn.heads import response
 from service.stream.hypercorn.websocket import GuardedWebSocket, stream_parts
 
 Fields = list[tuple[bytes, bytes]]
@@ -52,6 +54,9 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\n"
 
 FIELDS_MAX: Final = 128
 """Lines of a request's head, the first included: browsers send some thirty, and a proxy in front some more."""
+
+OK: Final = 200
+"""Below it are answers that come before the one that counts (RFC 9110, 15.2)."""
 
 REQUEST_TIMEOUT: Final = 408
 CONTENT_TOO_LARGE: Final = 413
@@ -180,6 +185,15 @@ class GuardedHTTP1(H11Protocol):
         if self.stream is not None and self._is_read:
             await self.stream.handle(Body(stream_id=STREAM_ID, data=data))
 
+    async def stream_send(self, event: StreamEvent) -> None:
+        if type(event) is not Response or event.status_code < OK:
+            await super().stream_send(event)
+            return
+        fields = [*event.headers, *self.config.response_headers("h11")]
+        if self.keep_alive_requests >= self.config.keep_alive_max_requests:
+            fields.append((b"connection", b"close"))
+        await self._send_h11_event(response(event.status_code, fields))
+
     async def _send_h11_event(self, event: Any) -> None:
         if self.connection.our_state in _OVER:
             return  # `expire` has answered, in the moment in which a body's own time was up
@@ -263,9 +277,9 @@ class GuardedHTTP1(H11Protocol):
         return bool(transport.is_reading())
 
 
-def _has_length(response: h11.Response) -> bool:
+def _has_length(answer: h11.Response) -> bool:
     """Whether a body follows at once, if any: a stream's head has no length, and is waited for."""
-    return any(name == b"content-length" for name, _ in response.headers)
+    return any(name.lower() == b"content-length" for name, _ in answer.headers.raw_items())
 
 
 def _connection(fields: Fields) -> bytes:
