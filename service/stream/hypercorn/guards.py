@@ -280,13 +280,13 @@ class Guards:
 
     __slots__ = (
         "_left",
-        "_now",
         "_proxies",
         "crowd",
         "frames",
         "goodbye",
         "h2c",
         "leaving",
+        "now",
         "patience",
         "turns",
         "work",
@@ -309,7 +309,7 @@ class Guards:
         """For what comes in."""
         self.work: Final = Turns(now, WORKERS)
         """For what is a lot of work."""
-        self._now = now
+        self.now: Final = now
         self._proxies = proxies
         self._left: Final = Budget(LEFT, LEFT_RATE, now())
         self.h2c: Final = h2c
@@ -319,7 +319,7 @@ class Guards:
 
     def has_room_for_left(self) -> bool:
         """Whether one more is answered that has left before it was let in."""
-        has_room = self._left.take(1, self._now())
+        has_room = self._left.take(1, self.now())
         self._left.settle()
         return has_room
 

@@ -139,25 +139,28 @@ class GuardedHTTP1(H11Protocol):
             if self.connection.they_are_waiting_for_100_continue:
                 await self._continue()
             try:
-                event = self.connection.next_event()
+                event: Any = self.connection.next_event()
             except h11.RemoteProtocolError as error:
                 await self._refuse(error.error_status_hint)
+                break
+            kind = type(event)  # `isinstance` asks much more of a class that is abstract
+            if event is h11.NEED_DATA:
                 break
             if event is h11.PAUSED:
                 await self._pause()
                 await self.guards.turns.take(Rank.BUSY)
-            elif isinstance(event, h11.Request):
+            elif kind is h11.Request:
                 await self._begin(event)
-            elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
+            elif kind is h11.ConnectionClosed or self.stream is None:
                 break
-            elif isinstance(event, h11.Data):
+            elif kind is Data:
+                await self.stream.handle(event)
+            elif kind is h11.Data:
                 await self._take_chunk(event.data)
-            elif isinstance(event, h11.EndOfMessage):
+            elif kind is h11.EndOfMessage:
                 await self._hand_on()
                 if self.stream is not None:  # it may have been answered meanwhile
                     await self.stream.handle(EndBody(stream_id=STREAM_ID))
-            elif isinstance(event, Data):
-                await self.stream.handle(event)
         await self._hand_on()
 
     async def _take_chunk(self, data: bytes | bytearray) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
 from wsproto.connection import ConnectionState
-from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
@@ -38,6 +38,8 @@ KEY_BYTES: Final = 16
 
 REASON_MAX: Final = 123
 """Bytes of a Close frame's reason (RFC 6455, 5.5)."""
+
+_MESSAGES: Final = (TextMessage, BytesMessage)
 
 _KEY: Final = b"sec-websocket-key"
 _VERSION: Final = b"sec-websocket-version"
@@ -114,21 +116,23 @@ class GuardedWebSocket(WSStream):
     async def _handle_events(self) -> None:
         ping: Ping | None = None
         """The last of some, whose answer is one to all of them (RFC 6455, 5.5.3)."""
+        event: Any
         for count, event in enumerate(self.connection.events(), 1):
             if count % SLICE == 0:
                 await self._turns.take(Rank.BUSY)
             if self.closed:
                 return
-            if ping is not None and not isinstance(event, Ping):
+            kind = type(event)  # `isinstance` asks much more of a class that is abstract
+            if ping is not None and kind is not Ping:
                 await self._send_wsproto_event(ping.response())
                 ping = None
             if not self._affords(event):
                 await self._send_away()
-            elif isinstance(event, Message):
+            elif kind in _MESSAGES:
                 await self._take(event, count == 1)
-            elif isinstance(event, Ping):
+            elif kind is Ping:
                 ping = event
-            elif isinstance(event, CloseConnection):
+            elif kind is CloseConnection:
                 await self._take_close(event)
         if ping is not None and not self.closed:
             await self._send_wsproto_event(ping.response())
@@ -137,7 +141,7 @@ class GuardedWebSocket(WSStream):
         cost = _cost(event)
         if not cost:
             return True
-        now = self.context.time()
+        now = self._guards.now()
         if self._budget is None:
             rate = self._guards.frames
             self._budget = Budget(rate.burst, rate.a_second, now)
@@ -190,8 +194,8 @@ class GuardedWebSocket(WSStream):
 
 def _cost(event: Any) -> int:
     """Frames that this counts for in the budget; 0 for what carries a message on, which has its own bounds."""
-    if not isinstance(event, Message):
-        return 0 if isinstance(event, CloseConnection) else 1
+    if type(event) not in _MESSAGES:
+        return 0 if type(event) is CloseConnection else 1
     if not event.frame_finished or len(event.data) >= FRAGMENT:
         return 0
     if event.message_finished:
