@@ -53,6 +53,7 @@ from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
 from service.stream.renewal import Renewal
 from service.stream.revoking import Revoker
+from service.wire import problems
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames, control_json
@@ -138,7 +139,9 @@ class Assembly:
         self.timeline = Timeline(bus, self.connections, clock)
         self.figures = Figures(bus, log, self.hub, self.gate, self.connections, delay, clock)
         parts = bus, self.hub, self.gate, self.renewal, self.descriptors, log, clock
-        self.metrics = Metrics(ServiceMetrics(*parts, delays=delay.delays, sources=ring.sources))
+        self.metrics = Metrics(
+            ServiceMetrics(*parts, delays=delay.delays, sources=ring.sources, problems=problems.told)
+        )
 
     def _doors(self, frames: Frames, control: Control) -> Doors:
         """Every wire, and where it is asked for."""

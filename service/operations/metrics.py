@@ -7,6 +7,7 @@ that are here.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -55,8 +56,12 @@ class ServiceMetrics(Collector):
         *,
         delays: Histogram | None = None,
         sources: Sequence[Source] = (),
+        problems: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
-        """`delays` are those of the event loop, `sources` whoever keys are fetched from."""
+        """`delays` are those of the event loop, `sources` whoever keys are fetched from, `problems` how many were told,
+        by status.
+        """
+        self._problems = problems
         self._delays = delays or Histogram()
         self._sources = sources
         self._lag = NO_LAG
@@ -182,6 +187,9 @@ class ServiceMetrics(Collector):
         refused = CounterMetricFamily("twinwire_streams_refused", "Streams refused, by reason.", labels=["reason"])
         yield _filled(refused, streams)
         yield every
+        told = "Problems told, by status: in answers, and in frames that answer a message."
+        problems = CounterMetricFamily("twinwire_problems", told, labels=["status"])
+        yield _filled(problems, {str(status): count for status, count in self._problems.items()})
         yield GaugeMetricFamily("twinwire_places", "Streams and waiting polls that hold a place.", self._gate.places)
 
 

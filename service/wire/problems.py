@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from typing import Any, Final
 
 from service.core.errors import MethodError, TwinwireError, UpgradeRequiredError
@@ -9,8 +10,17 @@ from service.core.errors import MethodError, TwinwireError, UpgradeRequiredError
 MEDIA_TYPE: Final = "application/problem+json"
 
 
+_KINDS: Final[list[type[TwinwireError]]] = [TwinwireError, *TwinwireError.__subclasses__()]
+
+told: Final[Counter[int]] = Counter({kind.status: 0 for kind in _KINDS})
+"""How many there were since the process began, by status: in answers, and in frames that answer a message. From 0, so
+that the first of its status is seen as a rise.
+"""
+
+
 def problem(error: TwinwireError, **members: Any) -> dict[str, Any]:
-    """The problem object; `members` are extension members (RFC 9457, 3.2)."""
+    """The problem object, which is counted; `members` are extension members (RFC 9457, 3.2)."""
+    told[error.status] += 1
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": error.title,

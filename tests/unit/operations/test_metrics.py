@@ -197,3 +197,9 @@ async def test_names_and_labels_are_as_prometheus_wants_them() -> None:
         for sample in family.samples:
             assert sample.name.endswith("_total") == (family.type == "counter"), sample.name
             assert set(sample.labels) <= {"act", "le", "percentile", "reason", "transport", "version"}
+
+
+async def test_problems_are_told_by_status() -> None:
+    problems = {422: 3}
+    told = scraped(metrics_of(memory_bus(), ManualClock(), problems=problems))
+    assert told["twinwire_problems_total 422"] == 3

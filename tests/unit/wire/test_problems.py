@@ -15,7 +15,7 @@ from service.core.errors import (
     UnauthorizedError,
     UpgradeRequiredError,
 )
-from service.wire.problems import MEDIA_TYPE, problem, problem_response
+from service.wire.problems import MEDIA_TYPE, problem, problem_response, told
 
 
 def test_a_problem_names_the_field_and_the_line_where_there_is_one() -> None:
@@ -28,6 +28,14 @@ def test_a_problem_names_the_field_and_the_line_where_there_is_one() -> None:
         "line": 3,
     }
     assert not {"field", "line"} & set(problem(InvalidError("no")))
+
+
+def test_each_is_counted_by_its_status() -> None:
+    before = told.copy()
+    problem(InvalidError("no"))
+    problem_response(InvalidError("no"))
+    problem_response(DrainingError("later"))
+    assert told - before == {422: 2, 503: 1}
 
 
 def test_members_of_ones_own_stand_beside_the_others() -> None:
