@@ -2,8 +2,10 @@
 
 What does not fit at the moment is 429, with the time until it would. What could never fit, a batch beyond the burst, is
 413: a retry would not help, and fewer events in it do. Neither takes anything, nor does what fails later (`Spent`).
+A request is weighed in steps, since a batch may be long, and what it weighs is taken in one.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence, Set
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
@@ -17,6 +19,36 @@ from service.core.time import Clock
 
 IsKnown = Callable[[str], bool]
 """Whether there is such a topic already."""
+
+
+SLICE: Final = 500
+"""Events that are weighed in one step: a microsecond or two each."""
+
+
+class Weight(NamedTuple):
+    """Of the events of a request: how many, the bytes of their data, and their topics that were not there yet."""
+
+    events: int
+    size: int
+    fresh: Set[str]
+
+    @classmethod
+    def of(cls, drafts: Sequence[Draft], is_known: IsKnown) -> Self:
+        fresh = {draft.topic for draft in drafts if not is_known(draft.topic)}
+        return cls(len(drafts), sum([_size(draft.data) for draft in drafts]), fresh)
+
+
+async def weigh(drafts: Sequence[Draft], is_known: IsKnown) -> Weight:
+    """A few without waiting. Others may come in between: `publish` looks at what they are about to make."""
+    if len(drafts) <= SLICE:
+        return Weight.of(drafts, is_known)
+    size, fresh = 0, set[str]()
+    for first in range(0, len(drafts), SLICE):
+        part = Weight.of(drafts[first : first + SLICE], is_known)
+        size += part.size
+        fresh |= part.fresh
+        await asyncio.sleep(0)
+    return Weight(len(drafts), size, fresh)
 
 
 class _Cost(NamedTuple):
@@ -90,7 +122,11 @@ class Spending:
         """Topics that publishes under way are about to make: who says one twice in a row has made one."""
         self._anonymous: Final = None if anonymous.is_off else _Purses(anonymous)
 
-    def publish(self, caller: Caller, drafts: Sequence[Draft], is_known: IsKnown) -> Spent | None:
+    def counts(self, caller: Caller) -> bool:
+        """Whether anything costs him something."""
+        return self._purses(caller) is not None
+
+    def publish(self, caller: Caller, weight: Weight) -> Spent | None:
         """For events that are about to be published; None if they cost nothing.
 
         Raises RateLimitedError, or TooLargeError for more than may ever be published at once.
@@ -98,11 +134,8 @@ class Spending:
         purses = self._purses(caller)
         if purses is None:
             return None
-        fresh: set[str] = set()
-        if purses.topics is not None:
-            fresh = {draft.topic for draft in drafts if not is_known(draft.topic)} - self._making
-        size = 0 if purses.bytes is None else sum([_size(draft.data) for draft in drafts])
-        costs = self._take(caller, _costs(purses, len(drafts), size, len(fresh)))
+        fresh = set() if purses.topics is None else weight.fresh - self._making
+        costs = self._take(caller, _costs(purses, weight.events, weight.size, len(fresh)))
         return Spent(caller.who, costs, self._making, fresh) if costs else None
 
     def work(self, caller: Caller, events: int, topics: int) -> Spent | None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from service.access.caller import Caller
 from service.access.gate import Act, Gate
+from service.access.spending import weigh
 from service.bus.bus import EventBus
 from service.core.errors import TwinwireError, unforeseen
 from service.core.event import Draft, check_key
@@ -105,8 +106,9 @@ async def spend_and_publish(
 ) -> Receipt:
     """As `EventBus.publish`. Raises RateLimitedError or TooLargeError too; nothing is spent for what is refused."""
     spent = None
-    if gate.spending is not None:
-        spent = gate.counted(Act.CHANGE, "rate", partial(gate.spending.publish, caller, drafts, bus.has_topic))
+    if gate.spending is not None and gate.spending.counts(caller):
+        weight = await weigh(drafts, bus.has_topic)
+        spent = gate.counted(Act.CHANGE, "rate", partial(gate.spending.publish, caller, weight))
     if spent is None:  # nearly always
         return await bus.publish(drafts, traceparent=traceparent)
     with spent:

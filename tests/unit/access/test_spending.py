@@ -1,9 +1,12 @@
 """What callers spend: by kind, all or nothing, and given back where nothing came of it."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from service.access.caller import Caller
-from service.access.spending import Spending
+from service.access.spending import SLICE, Spending, Weight, weigh
 from service.core.errors import OverloadedError, RateLimitedError, TooLargeError
 from service.core.event import Draft
 from service.core.rates import Rate, Rates
@@ -30,18 +33,22 @@ def clock() -> ManualClock:
 
 
 def publish(spending: Spending, caller: Caller, *drafts: Draft) -> None:
-    spending.publish(caller, drafts, known)
+    spending.publish(caller, weight(drafts))
+
+
+def weight(drafts: Sequence[Draft]) -> Weight:
+    return Weight.of(drafts, known)
 
 
 def test_bearers_and_the_anonymous_have_rates_of_their_own(clock: ManualClock) -> None:
     spending = Spending(clock, FREE, LIMITED)
-    assert spending.publish(ADA, batch(10_000), known) is None
-    assert spending.publish(NOBODY, batch(20), known) is not None
+    assert spending.publish(ADA, weight(batch(10_000))) is None
+    assert spending.publish(NOBODY, weight(batch(20))) is not None
     with pytest.raises(RateLimitedError) as refused:
         publish(spending, NOBODY, *batch(1))
     assert (refused.value.status, refused.value.retry_after) == (429, pytest.approx(0.05, abs=1e-4))
     other = Spending(clock, LIMITED, FREE)
-    assert other.publish(NOBODY, batch(10_000), known) is None
+    assert other.publish(NOBODY, weight(batch(10_000))) is None
     publish(other, ADA, *batch(20))
     with pytest.raises(RateLimitedError, match="20 events a second"):
         publish(other, ADA, *batch(1))
@@ -75,10 +82,10 @@ def test_new_topics_count_each_once_and_known_ones_not(clock: ManualClock) -> No
 
 def test_a_topic_that_is_about_to_be_made_is_made_once(clock: ManualClock) -> None:
     spending = Spending(clock, FREE, Rates(topics=Rate(1, 1)))
-    first = spending.publish(NOBODY, batch(1, "new"), known)
+    first = spending.publish(NOBODY, weight(batch(1, "new")))
     assert first is not None
     with first:
-        assert spending.publish(NOBODY, batch(1, "new"), known) is None
+        assert spending.publish(NOBODY, weight(batch(1, "new"))) is None
         with pytest.raises(RateLimitedError):
             publish(spending, NOBODY, *batch(1, "other"))
     with pytest.raises(RateLimitedError):
@@ -125,7 +132,7 @@ def test_what_fails_later_is_given_back_and_who_hangs_up_has_spent(clock: Manual
     spending = Spending(clock, FREE, Rates(publishes=Rate(20, 20)))
 
     def failing(error: BaseException) -> None:
-        spent = spending.publish(NOBODY, batch(20), known)
+        spent = spending.publish(NOBODY, weight(batch(20)))
         assert spent is not None
         with spent:
             raise error
@@ -159,3 +166,25 @@ def test_what_an_application_does_at_his_wish_is_his(clock: ManualClock) -> None
     assert refused.value.field == "topic"
     spending.work(NOBODY, 10, 0)
     assert spending.work(ADA, 1_000, 1_000) is None
+
+
+async def test_a_long_batch_is_weighed_in_steps_and_weighs_the_same() -> None:
+    drafts = [Draft(f"new/{n % 700}" if n % 2 else "t", "x", '"é"') for n in range(10 * SLICE)]
+    looks = [0]
+
+    def is_known(topic: str) -> bool:
+        looks[-1] += 1
+        return known(topic)
+
+    weighing = asyncio.create_task(weigh(drafts, is_known))
+    while not weighing.done():
+        await asyncio.sleep(0)
+        looks.append(0)
+    assert weighing.result() == Weight.of(drafts, known)
+    assert sum(looks) == len(drafts)
+    assert max(looks) <= SLICE
+
+
+async def test_a_few_are_weighed_at_once() -> None:
+    with pytest.raises(StopIteration):  # what a coroutine ends with that never suspends
+        weigh(batch(SLICE), known).send(None)
