@@ -224,6 +224,7 @@ async def test_tokens_are_revoked_and_allowed_again(page: Page, guarded: ServerP
 
 
 async def test_who_is_no_operator_is_told_so(page: Page, guarded: ServerProcess) -> None:
+    await publish(guarded.url, "b")
     await page.goto(f"{guarded.url}/admin.html")
     await expect(page.locator("#notice")).to_contain_text("you are not signed in")
     await sign_in(page.context, guarded.url, ADA)
@@ -234,6 +235,10 @@ async def test_who_is_no_operator_is_told_so(page: Page, guarded: ServerProcess)
     for button in ("events", "trim", "revoke"):
         await expect(page.locator(f"#{button}-button")).to_be_disabled()
         await expect(page.locator(f"#reason-admin-{button}-button")).to_contain_text("an operator's token")
+    trim = page.get_by_role("button", name="Trim b", exact=True)
+    await expect(trim).to_be_disabled()
+    await expect(trim).to_have_attribute("aria-describedby", "reason-admin-trim-button")
+    await expect(page.locator("#indicator")).to_have_text("No figures")
     await check(page)
     await picture(page, "no-right")
 

@@ -87,7 +87,10 @@ export function watchFigures(told) {
   let before = null;
   const load = async () => {
     /** @type {Figures} */
-    const now = await request("GET", "api/figures");
+    const now = await request("GET", "api/figures").catch((error) => {
+      if (before === null) setText(fresh, "No figures");
+      throw error;
+    });
     charts.rates.add([
       growth(before, now, "published"),
       growth(before, now, "delivered"),

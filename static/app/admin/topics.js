@@ -3,7 +3,7 @@
 import { inWords, request, url } from "../shared/api.js";
 import { byId, h, setBar, setText, show } from "../shared/dom.js";
 import { bytes, count, duration, plural } from "../shared/format.js";
-import { free } from "../shared/who.js";
+import { free, likewise } from "../shared/who.js";
 import { topicMatcher } from "../../client/topics.js";
 import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.js";
 
@@ -102,6 +102,7 @@ const rowOf = (choose) => () => {
       setText(cells.floor, one.floor ?? "nothing");
       setText(cells.policy, one.policy);
       button.setAttribute("aria-label", `Trim ${one.topic}`);
+      likewise(button, byId("trim-button", HTMLButtonElement));
     },
   };
 };

@@ -56,6 +56,19 @@ export function free(button) {
   button.disabled = button.getAttribute("aria-describedby")?.startsWith(REASON) ?? false;
 }
 
+/**
+ * A button that takes the right that another one takes: it is disabled with it, for the same reason.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {HTMLButtonElement} other
+ */
+export function likewise(button, other) {
+  const reason = other.getAttribute("aria-describedby") ?? "";
+  if (reason.startsWith(REASON)) button.setAttribute("aria-describedby", reason);
+  else button.removeAttribute("aria-describedby");
+  free(button);
+}
+
 /** Where to sign in, and to come back from. */
 export function loginUrl() {
   const base = url("");
