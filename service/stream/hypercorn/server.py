@@ -135,9 +135,10 @@ class GuardedServer(TCPServer):
 
     async def _enter(self, guards: Guards) -> bool:
         """Have the first turn; False if there is none for it."""
-        await guards.turns.take(Rank.NEW)
         if not has_left(self.writer.transport):
-            return True
+            await guards.turns.take(Rank.NEW)
+            if not has_left(self.writer.transport):
+                return True
         if self._is_in_vain(guards, bytes(self.reader._buffer[:8])):  # type: ignore[attr-defined]
             return False
         await guards.turns.take(Rank.LEFT)
