@@ -154,6 +154,9 @@ class Stopping(Protocol):
 AT_ONCE: Final = 100
 """Connections that are told in one turn of the loop that they have rested."""
 
+SOON: Final = 0.001
+"""Seconds until the next of them are told: at least, or a `keep_alive_timeout` of 0 would keep the loop busy."""
+
 PATIENCE: Final = 1.0
 """Seconds that a connection has to ask for something, or for more, before it gives way to others that come."""
 
@@ -248,7 +251,7 @@ class Crowd:
                 resting[one] = now
                 left = min(left, self._rest)
                 one.has_rested()
-        self._timer = None if left == math.inf else asyncio.get_running_loop().call_later(left, self._tell)
+        self._timer = None if left == math.inf else asyncio.get_running_loop().call_later(max(left, SOON), self._tell)
 
     def _make_room(self) -> None:
         while self.most and len(self._open) > self.most and (other := self._next()) is not None:
