@@ -240,6 +240,7 @@ class Crowd:
 
     def _tell(self) -> None:
         """Those whose time is over; one that does not end has it anew."""
+        self._timer = None
         now, left, room = self._now(), math.inf, AT_ONCE
         for resting in (self._idle[Idle.NEW], self._idle[Idle.RESTING]):
             for one, since in tuple(islice(resting.items(), room + 1)):

@@ -160,7 +160,8 @@ class GuardedServer(TCPServer):
         """As `Resting`. Before it is read from, and once it is not any more, somebody else ends it."""
         if self._rests and self._limit is not None and not self._is_closing:
             self._is_closing = True
-            self._task_group.spawn(self._initiate_server_close)
+            with contextlib.suppress(RuntimeError):  # its tasks are ending already
+                self._task_group.spawn(self._initiate_server_close)
 
     async def _speak(self, kind: type[GuardedHTTP1 | GuardedHTTP2], guards: Guards, parts: tuple[Any, ...]) -> None:
         """Begin with a protocol; `parts` are what Hypercorn makes its own of."""
