@@ -10,9 +10,12 @@ from service.core.errors import MethodError, TwinwireError, UpgradeRequiredError
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-_KINDS: Final[list[type[TwinwireError]]] = [TwinwireError, *TwinwireError.__subclasses__()]
+def _statuses(kind: type[TwinwireError]) -> set[int]:
+    """Of a kind of error, and of those below it."""
+    return {kind.status}.union(*map(_statuses, kind.__subclasses__()))
 
-told: Final[Counter[int]] = Counter({kind.status: 0 for kind in _KINDS})
+
+told: Final[Counter[int]] = Counter(dict.fromkeys(_statuses(TwinwireError), 0))
 """How many there were since the process began, by status: in answers, and in frames that answer a message. From 0, so
 that the first of its status is seen as a rise.
 """

@@ -31,6 +31,7 @@ def test_a_problem_names_the_field_and_the_line_where_there_is_one() -> None:
 
 
 def test_each_is_counted_by_its_status() -> None:
+    assert {400, 413, 415, 422, 429, 500} <= set(told), "from 0, so that the first one is a rise"
     before = told.copy()
     problem(InvalidError("no"))
     problem_response(InvalidError("no"))
