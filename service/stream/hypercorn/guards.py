@@ -233,6 +233,8 @@ class Crowd:
             self._idle[idle][one] = self._now()
             self._make_room()
             self._set_timer()
+            if idle is Idle.RESTING and self.is_stopping:
+                one.has_rested()
 
     def _set_timer(self) -> None:
         if self._timer is None and self._watch is not None:
@@ -241,18 +243,19 @@ class Crowd:
     def _tell(self) -> None:
         """Those whose time is over; one that does not end has it anew."""
         self._timer = None
-        now, left, room = self._now(), math.inf, AT_ONCE
-        for resting in (self._idle[Idle.NEW], self._idle[Idle.RESTING]):
-            for one, since in tuple(islice(resting.items(), room + 1)):
-                if now - since < self._rest or not room:
-                    left = min(left, max(since + self._rest - now, 0.0))
+        now, room, kinds = self._now(), AT_ONCE, (self._idle[Idle.NEW], self._idle[Idle.RESTING])
+        for resting in kinds:
+            for one, since in tuple(islice(resting.items(), room)):
+                if now - since < self._rest:
                     break
                 room -= 1
                 del resting[one]
                 resting[one] = now
-                left = min(left, self._rest)
                 one.has_rested()
-        self._timer = None if left == math.inf else asyncio.get_running_loop().call_later(max(left, SOON), self._tell)
+        firsts = [next(iter(resting.values())) for resting in kinds if resting]
+        if firsts:
+            left = min(firsts) + self._rest - now
+            self._timer = asyncio.get_running_loop().call_later(max(left, SOON), self._tell)
 
     def _make_room(self) -> None:
         while self.most and len(self._open) > self.most and (other := self._next()) is not None:

@@ -168,13 +168,7 @@ class GuardedServer(TCPServer):
         self.protocol = kind(*parts)
         self.protocol.guards = guards
         await self.protocol.initiate()
-        self._rest(guards.crowd)
-
-    def _rest(self, crowd: Crowd) -> None:
-        """Nothing is under way from now on."""
         self._rests = True
-        if crowd.is_stopping:
-            self.has_rested()
 
     async def _read_guarded(self, guards: Guards) -> None:
         """Read to the end, whoever ends it, and let go of what waits for this connection."""
@@ -301,11 +295,8 @@ class GuardedServer(TCPServer):
             self._finish()
         elif isinstance(event, Updated):
             self._rests = event.idle
-            if self._crowd is None or self._is_closing:
-                return
-            self._crowd.becomes(self, Idle.RESTING if event.idle else None)
-            if event.idle:
-                self._rest(self._crowd)
+            if self._crowd is not None and not self._is_closing:
+                self._crowd.becomes(self, Idle.RESTING if event.idle else None)
         else:
             await super().protocol_send(event)
 

@@ -318,3 +318,5 @@ async def test_all_that_rest_are_told_when_the_service_stops_some_at_a_time() ->
     assert max(await until_told(ones)) <= AT_ONCE
     assert crowd.is_stopping
     assert not working.rested
+    crowd.becomes(working, Idle.RESTING)
+    assert working.rested == 1
