@@ -40,14 +40,13 @@ class Weight(NamedTuple):
 
 async def weigh(drafts: Sequence[Draft], is_known: IsKnown) -> Weight:
     """A few without waiting. Others may come in between: `publish` looks at what they are about to make."""
-    if len(drafts) <= SLICE:
-        return Weight.of(drafts, is_known)
     size, fresh = 0, set[str]()
     for first in range(0, len(drafts), SLICE):
+        if first:
+            await asyncio.sleep(0)
         part = Weight.of(drafts[first : first + SLICE], is_known)
         size += part.size
         fresh |= part.fresh
-        await asyncio.sleep(0)
     return Weight(len(drafts), size, fresh)
 
 
