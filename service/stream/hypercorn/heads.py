@@ -12,6 +12,8 @@ from typing import Final
 import h11
 from h11._headers import normalize_and_validate
 
+from service.stream.asgi import Header
+
 REMEMBERED: Final = 512
 """Fields."""
 
@@ -22,7 +24,7 @@ _SECRET: Final = frozenset({b"set-cookie", b"location"})
 """What may hold a token is kept by nobody."""
 
 
-def response(status: int, fields: list[tuple[bytes, bytes]]) -> h11.Response:
+def response(status: int, fields: list[Header]) -> h11.Response:
     """Raises LocalProtocolError for what is no field, or for fields that contradict each other."""
     for name, value in fields:
         if len(name) + len(value) <= FIELD_MAX and name.lower() not in _SECRET:

@@ -20,12 +20,10 @@ from hypercorn.protocol.events import Body, Data, EndBody, Request, Response
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H2ProtocolAssumedError, H11Protocol, H11WSConnection
 
+from service.stream.asgi import Header
 from service.stream.hypercorn.guards import Guards, Rank
 from service.stream.hypercorn.heads import response
 from service.stream.hypercorn.websocket import GuardedWebSocket, stream_parts
-
-Fields = list[tuple[bytes, bytes]]
-"""Of a request's head, by lower-case name."""
 
 PIECE: Final = 64 * 1024
 """Bytes that are read and handed on in one step."""
@@ -245,7 +243,7 @@ class GuardedHTTP1(H11Protocol):
         else:
             await self._create_stream(request)
 
-    async def _create_websocket(self, request: h11.Request, fields: Fields) -> None:
+    async def _create_websocket(self, request: h11.Request, fields: list[Header]) -> None:
         assert isinstance(self.connection, h11.Connection)
         self.stream = GuardedWebSocket(self.guards, *stream_parts(self, STREAM_ID))
         self.connection = H11WSConnection(self.connection)
@@ -285,17 +283,17 @@ def _has_length(answer: h11.Response) -> bool:
     return any(name.lower() == b"content-length" for name, _ in answer.headers.raw_items())
 
 
-def _connection(fields: Fields) -> bytes:
+def _connection(fields: list[Header]) -> bytes:
     """The field may be in several lines, which are one list (RFC 9110, 5.3)."""
     return b", ".join([value for name, value in fields if name == b"connection"])
 
 
-def _with_one_connection(fields: Fields) -> Fields:
+def _with_one_connection(fields: list[Header]) -> list[Header]:
     """The fields with that list as one, since Hypercorn's handshake takes the last line for it."""
     return [field for field in fields if field[0] != b"connection"] + [(b"connection", _connection(fields))]
 
 
-def _wants_websocket(method: bytes, fields: Fields) -> bool:
+def _wants_websocket(method: bytes, fields: list[Header]) -> bool:
     """RFC 6455, 4.2.1: a GET whose Connection names Upgrade, and whose Upgrade is websocket."""
     if method != b"GET":
         return False

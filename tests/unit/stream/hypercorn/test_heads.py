@@ -1,11 +1,10 @@
 import h11
 import pytest
 
+from service.stream.asgi import Header
 from service.stream.hypercorn.heads import FIELD_MAX, REMEMBERED, _remembered, response
 
-Fields = list[tuple[bytes, bytes]]
-
-GOOD: list[Fields] = [
+GOOD: list[list[Header]] = [
     [],
     [(b"content-type", b"application/json"), (b"content-length", b"12")],
     [(b"Content-Type", b"text/plain"), (b"X-Empty", b"")],
@@ -13,7 +12,7 @@ GOOD: list[Fields] = [
     [(b"transfer-encoding", b"Chunked")],
     [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")],
 ]
-BAD: list[Fields] = [
+BAD: list[list[Header]] = [
     [(b"x", b"1\r\nset-cookie: a=1")],
     [(b"x", b"1\n")],
     [(b"x", b"\x00")],
@@ -31,7 +30,7 @@ BAD: list[Fields] = [
 
 
 @pytest.mark.parametrize("fields", GOOD)
-def test_an_answer_is_the_one_that_h11_makes_by_itself(fields: Fields) -> None:
+def test_an_answer_is_the_one_that_h11_makes_by_itself(fields: list[Header]) -> None:
     ours, its = response(201, fields), h11.Response(status_code=201, headers=fields)
     assert (ours, ours.headers.raw_items()) == (its, its.headers.raw_items())
     ends = [h11.Connection(h11.SERVER) for _ in range(2)]
@@ -39,7 +38,7 @@ def test_an_answer_is_the_one_that_h11_makes_by_itself(fields: Fields) -> None:
 
 
 @pytest.mark.parametrize("fields", BAD)
-def test_what_h11_refuses_is_refused_each_time(fields: Fields) -> None:
+def test_what_h11_refuses_is_refused_each_time(fields: list[Header]) -> None:
     with pytest.raises(h11.LocalProtocolError) as its:
         h11.Response(status_code=200, headers=fields)
     for _ in range(2):
