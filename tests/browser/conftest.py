@@ -1,15 +1,16 @@
 """A real Chromium, a real server, and a page that must not log an error."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, sign_in
 from tests.support.bearers import KEYS
 from tests.support.needs import need
 from tests.support.server import ServerProcess
@@ -82,22 +83,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One where there are keys, of a module's own: what is revoked there concerns nobody else."""
-    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_GENERATION_PACE": PACE}
+def guarded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """One where there are keys, of a module's own: what is revoked there concerns nobody else. With what the module
+    sets in `GUARDED`.
+    """
+    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_GENERATION_PACE": PACE, **getattr(request.module, "GUARDED", {})}
     with ServerProcess(tmp_path_factory.mktemp("guarded"), env=env) as process:
         yield process
         assert process.faults() == []
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def signed_in(context: BrowserContext, guarded: ServerProcess) -> AsyncIterator[Any]:
-    """`await signed_in(token)`: a cookie, as if by the login page."""
-
-    async def sign_in(text: str) -> None:
-        await context.add_cookies([{"name": "twinwire", "value": text, "url": guarded.url, "httpOnly": True}])
-
-    yield sign_in
+@pytest.fixture
+def signed_in(context: BrowserContext, guarded: ServerProcess) -> Callable[[str], Awaitable[None]]:
+    """`await signed_in(token)`."""
+    return partial(sign_in, context, guarded.url)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.async_api import Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from tests.support.http import request
 
@@ -23,6 +23,11 @@ BLACK_HOLE: Final = """
     };
 """
 """A script that makes every WebSocket handshake vanish, as some proxies do: no answer, no error."""
+
+
+async def sign_in(context: BrowserContext, url: str, text: str) -> None:
+    """A cookie with this token, as if by the login page."""
+    await context.add_cookies([{"name": "twinwire", "value": text, "url": url, "httpOnly": True}])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
+from tests.browser.desk import sign_in
 from tests.support.bearers import ask, bearer, token
 from tests.support.http import Connection, target
 
@@ -90,13 +91,9 @@ async def publish(url: str, *topics: str, data: Any = 1) -> list[str]:
     return list(answer.json()["ids"])
 
 
-async def sign_in(context: BrowserContext, url: str, text: str = ROOT) -> None:
-    await context.add_cookies([{"name": "twinwire", "value": text, "url": url, "httpOnly": True}])
-
-
 async def open_page(page: Page, url: str) -> None:
     """As the operator, once every panel has its first answer."""
-    await sign_in(page.context, url)
+    await sign_in(page.context, url, ROOT)
     await page.goto(f"{url}/admin.html")
     await expect(page.locator("#figures-note")).to_contain_text("open stream")
     for panel in ("connections", "topics", "revocations"):

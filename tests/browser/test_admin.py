@@ -1,7 +1,6 @@
 """The operator's page: what it shows is what the service says, and what it does is asked about first."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -9,7 +8,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.operator import ROOT, Listening, allow_many, crowd, listening, look_up, open_page, publish, sign_in
+from tests.browser.desk import sign_in
+from tests.browser.operator import ROOT, Listening, allow_many, crowd, listening, look_up, open_page, publish
 from tests.support.bearers import KEYS, ask, token
 from tests.support.server import ServerProcess
 
@@ -27,14 +27,8 @@ ROWS: Final = 50
 
 ADA: Final = token("ada", subscribe=["a/*", "b"], publish=["a/*"])
 RETENTION: Final = json.dumps([{"topics": "builds/**", "max_count": 5_000, "max_age": 604_800}])
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_RETENTION": RETENTION}
-    with ServerProcess(tmp_path_factory.mktemp("operated"), env=env) as process:
-        yield process
-        assert process.faults() == []
+GUARDED: Final = {"TWINWIRE_RETENTION": RETENTION}
+"""As tests/browser/conftest.py has it."""
 
 
 async def picture(page: Page, name: str) -> None:
@@ -54,7 +48,7 @@ async def check(page: Page) -> None:
 
 
 async def test_pictures_of_a_thousand_connections_and_ten_thousand_topics(browser: Browser, tmp_path: Path) -> None:
-    env = {"TWINWIRE_TOKEN_KEYS": KEYS, "TWINWIRE_RETENTION": RETENTION}
+    env = {"TWINWIRE_TOKEN_KEYS": KEYS, **GUARDED}
     allow_many()
     with ServerProcess(tmp_path, env=env) as server:
         url = server.url

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, sign_in
 from tests.support.bearers import ask, token
 from tests.support.server import ServerProcess
 
@@ -95,7 +95,7 @@ async def test_pictures_where_there_are_keys(
     id = str(made.json()["id"])
     project = f"projects/{id}"
     few = token("ada", subscribe=[project, f"{project}/**"])
-    await context.add_cookies([{"name": "twinwire", "value": few, "url": guarded.url, "httpOnly": True}])
+    await sign_in(context, guarded.url, few)
     desk = Desk(page, guarded.url)
     await page.goto(f"{guarded.url}/project.html?id={id}")
     await desk.live()
