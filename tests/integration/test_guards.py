@@ -11,6 +11,7 @@ import shutil
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ import pytest
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
 
+from service.assembly import Assembly
 from service.stream.hypercorn import upstream
+from service.stream.hypercorn.guards import Idle, Rank
 from service.stream.hypercorn.http1 import CHUNKS_MAX, TINY, TINY_MAX
 from tests.support import api
 from tests.support.hostile import close_code, frame, one_request, open_websocket, pour, rest, shake_hands
 from tests.support.http import DEADLINE, Connection, request
 from tests.support.inprocess import LOOPS, InProcess
+from tests.support.wires import until
 
 HOST = "\nHost: localhost"
 
@@ -420,6 +424,83 @@ async def test_a_connection_that_says_nothing_ends(hasty: InProcess) -> None:
     assert await rest(connection) == b""
     connection.reset()
     await nothing_is_left(hasty)
+
+
+class Held:
+    """In place of the guards' turns: whoever asks waits until it is `released`. On the server's loop."""
+
+    def __init__(self) -> None:
+        self.asked, self.released = threading.Event(), asyncio.Event()
+
+    async def take(self, rank: Rank) -> None:
+        if rank is not Rank.NEW:
+            self.asked.set()
+            await self.released.wait()
+
+
+@contextmanager
+def held(server: InProcess) -> Iterator[Held]:
+    """Turns are given again in the end."""
+    turns, held = server.ask(lambda assembly: assembly.guards.turns), Held()
+    server.ask(lambda assembly: setattr(assembly.guards, "turns", held))
+    try:
+        yield held
+    finally:
+        server.ask(lambda assembly: (setattr(assembly.guards, "turns", turns), held.released.set()))
+
+
+async def asking(server: InProcess, held: Held, topic: str) -> Connection:
+    """A publish that was read and waits for its turn."""
+    body = json.dumps({"topic": topic, "type": "x", "data": 1}).encode()
+    head = f"POST /api/events HTTP/1.1{HOST}\nContent-Type: application/json\nContent-Length: {len(body)}\n\n"
+    connection = await begun(server, head, body)
+    await asyncio.to_thread(held.asked.wait, DEADLINE)
+    return connection
+
+
+def every_connection(server: InProcess, what: str) -> None:
+    server.ask(lambda assembly: [getattr(one, what)() for one in tuple(assembly.guards.crowd._open)])
+
+
+async def test_who_has_asked_does_not_rest(server: InProcess) -> None:
+    with held(server) as turns:
+        connection = await asking(server, turns, api.unique("asks"))
+        every_connection(server, "has_rested")
+    assert (await connection.read_head()).status == 201
+    connection.reset()
+
+
+async def test_what_nobody_would_be_told_of_is_not_done(server: InProcess) -> None:
+    topic = api.unique("gave-way")
+    with held(server) as turns:
+        connection = await asking(server, turns, topic)
+        every_connection(server, "give_way")
+    assert await rest(connection) == b""
+    connection.reset()
+    await nothing_is_left(server)
+    assert await api.history(server.url, [topic]) == []
+
+
+async def test_who_rests_on_an_answer_that_he_does_not_take_is_let_go(tmp_path: Path) -> None:
+    asked = 0
+
+    def left(assembly: Assembly) -> int | None:
+        """Bytes of the last answer that wait to be sent, once all were given."""
+        crowd: Any = assembly.guards.crowd
+        found = next(iter(crowd._idle[Idle.RESTING]), None)
+        is_there = found is not None and found.protocol.keep_alive_requests == asked
+        return found.writer.transport.get_write_buffer_size() if is_there else None
+
+    with InProcess(tmp_path, config={"keep_alive_timeout": 1}, send_timeout=60) as server:
+        await api.publish(server.url, "t", "x" * 30_000)  # less than its connection may have in its buffer
+        connection = await Connection.open(server.url, receive_buffer=4096)
+        connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        while not server.ask(left):
+            await connection.send("GET", "/api/events?topic=t&after=earliest")
+            asked += 1
+            await until(lambda: server.ask(left) is not None)
+        await nothing_is_left(server)
+        connection.reset()
 
 
 @pytest.mark.parametrize("text", ["GET / HTT", f"GET / HTTP/1.1{HOST}\n"])

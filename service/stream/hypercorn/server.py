@@ -152,13 +152,13 @@ class GuardedServer(TCPServer):
         """As `Resting`."""
         self._is_closing = True
         if self.writer.transport.get_write_buffer_size():  # of its last answer
-            self.writer.close()
+            self._close_in_a_while()
         else:
             self.writer.transport.abort()
 
     def has_rested(self) -> None:
         """As `Resting`. Before it is read from, and once it is not any more, somebody else ends it."""
-        if self._rests and self._limit is not None and not self._is_closing:
+        if self._rests and not self._asks and self._limit is not None and not self._is_closing:
             self._is_closing = True
             with contextlib.suppress(RuntimeError):  # its tasks are ending already
                 self._task_group.spawn(self._initiate_server_close)
@@ -209,6 +209,9 @@ class GuardedServer(TCPServer):
             guards.leaving.begin(self)
             await guards.turns.take(rank)
             self._asks = False
+            if self._is_closing:  # it gave way meanwhile: what would be done now, nobody would be told of
+                guards.leaving.end(self)
+                continue
             if rank is Rank.BUSY and self.is_reset():
                 return
             if is_first and has_left(self.writer.transport) and self._is_in_vain(guards, data[:8]):
@@ -221,6 +224,8 @@ class GuardedServer(TCPServer):
                 await self._begin_http2(error.data)
             guards.leaving.end(self)
             self._judge(len(data))
+            if guards.crowd.is_stopping:
+                self.has_rested()
 
     def _gone(self) -> None:
         """The peer has closed its side."""
@@ -323,4 +328,9 @@ class GuardedServer(TCPServer):
     async def _initiate_server_close(self) -> None:
         """A peer that owes nothing has said nothing for too long, or the service stops."""
         await self.protocol.handle(Closed())
+        self._close_in_a_while()
+
+    def _close_in_a_while(self) -> None:
+        """What is left of an answer goes out first, if its peer takes it."""
         self.writer.close()
+        self._set_limit(LINGER)
