@@ -101,12 +101,15 @@ class Tail:
 
     def _shrink(self) -> None:
         """Back to the bounds; at least the newest event stays."""
+        entries, held = self._entries, self.bytes
+        newest, most = len(entries) - 1, self._max_bytes
+        too_many = len(entries) - self._max_events
         cut = 0
-        while cut < len(self._entries) - 1 and (
-            len(self._entries) - cut > self._max_events or self.bytes > self._max_bytes
-        ):
-            entry = self._entries[cut]
-            self.bytes -= entry.leave() if entry is not None else 0
+        while cut < newest and (cut < too_many or held > most):
+            entry = entries[cut]
+            if entry is not None:
+                held -= entry.leave()
             cut += 1
-        del self._entries[:cut]
+        self.bytes = held
+        del entries[:cut]
         self._first += cut

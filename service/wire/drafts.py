@@ -234,9 +234,7 @@ class DraftReader:
 
         What the events of a batch share, topics and types above all, is checked once.
         """
-        if body.count(b"\n") > BATCH_MAX:  # before a million of them are split
-            return None
-        lines = body.split(b"\n")
+        lines = body.split(b"\n", BATCH_MAX + 1)  # not a million of them
         if not lines[-1]:
             lines.pop()
         if not 0 < len(lines) <= BATCH_MAX or max(map(len, lines)) > self._data_max or b"\r" in body:

@@ -68,9 +68,10 @@ class BoundedHead(ReceiveBuffer):
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """Raises RemoteProtocolError, for 431 (RFC 6585, 5), if a head or a trailer has too many fields."""
-        if self._data.count(b"\n") > FIELDS_MAX:
-            end = blank_line_regex.search(self._data)
-            if self._data.count(b"\n", 0, None if end is None else end.end() - 1) > FIELDS_MAX:
+        end = self._data.find(b"\r\n\r\n")  # a body may have come with the head: its lines are many, and no fields
+        if self._data.count(b"\n", 0, None if end < 0 else end + 2) > FIELDS_MAX:
+            blank = blank_line_regex.search(self._data)
+            if self._data.count(b"\n", 0, None if blank is None else blank.end() - 1) > FIELDS_MAX:
                 raise h11.RemoteProtocolError(f"more than {FIELDS_MAX} fields", error_status_hint=FIELDS_TOO_LARGE)
         lines: list[bytearray] | None = super().maybe_extract_lines()
         return lines
