@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
-from tests.bench.compare import TOKENS, bearing, with_tokens
+from tests.bench.compare import BESIDES, bearing, without_and_with
 from tests.bench.measure import Context, IncompleteError, Sense, fan_out
 from tests.bench.native_tools import ToolError, build, publish
 from tests.bench.process import ServerError
@@ -216,7 +216,7 @@ def _note(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.beside", description=__doc__)
-    parser.add_argument("ref", help="the commit that was before; `tokens`: this tree without keys, and with them after")
+    parser.add_argument("ref", help="the commit that was before; `tokens`, `timeline`: this tree without those, and with")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
     parser.add_argument("--pairs", type=int, default=QUICK_PAIRS if is_quick() else PAIRS, help="of each row")
     parser.add_argument("--bound", type=float, default=BOUND, help="per cent; default: %(default)g")
@@ -229,15 +229,15 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """1 if a row is worse, or could not be measured."""
     arguments = _arguments()
-    commit = "no tokens" if arguments.ref == TOKENS else commit_of(arguments.ref)
+    commit = BESIDES.get(arguments.ref) or commit_of(arguments.ref)
     bursts = [burst for group in GROUPS if group in (arguments.groups or GROUPS) for burst in GROUPS[group]]
     found: list[Ratios] = []
     with TemporaryDirectory(prefix="twinwire-bench-") as text:
         folder = Path(text)
         scale = Scale.of_one_round(is_quick())
         after = Context(scale, working_tree(), build(folder), folder, False, lambda text: None, compares=True)
-        if arguments.ref == TOKENS:
-            before, after = after, with_tokens(after)
+        if arguments.ref in BESIDES:
+            before, after = without_and_with(arguments.ref, after)
         else:
             before = replace(after, tree=unpacked(commit, folder / "before"))
         for burst in bursts:

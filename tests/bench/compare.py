@@ -41,8 +41,8 @@ BUSY: Final = 0.5
 BEARER: Final = "BENCH_BEARER"
 """Where the native clients find their token."""
 
-TOKENS: Final = "tokens"
-"""In place of a commit: what tokens cost."""
+BESIDES: Final = {"tokens": "no tokens", "timeline": "no timeline"}
+"""In place of a commit, what this tree is measured with; and what it is without, which is called `before`."""
 
 TRIES: Final = 2
 """Of a group in a round: a peer that loses messages now and then, or a port that someone took, is no verdict on us."""
@@ -146,6 +146,13 @@ def with_tokens(context: Context) -> Context:
     return replace(context, env=env, bearer=text)
 
 
+def without_and_with(what: str, context: Context) -> tuple[Context, Context]:
+    """`what` is one of BESIDES."""
+    if what == "tokens":
+        return context, with_tokens(context)
+    return replace(context, env={"TWINWIRE_TIMELINE": "0"}), context
+
+
 # What is told
 
 
@@ -204,7 +211,7 @@ def _note(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.compare", description=__doc__)
-    parser.add_argument("ref", help="the commit that was before; `tokens`: this tree without keys, and with them after")
+    parser.add_argument("ref", help="the commit that was before; `tokens`, `timeline`: this tree without those, and with")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
     parser.add_argument("--rounds", type=int, default=QUICK_ROUNDS if is_quick() else ROUNDS)
     parser.add_argument("--bound", type=float, default=Bounds().usual, help="per cent; default: %(default)g")
@@ -222,8 +229,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """1 if a row is worse, or could not be measured."""
     arguments = _arguments()
-    is_about_tokens = arguments.ref == TOKENS
-    commit = "no tokens" if is_about_tokens else commit_of(arguments.ref)
+    commit = BESIDES.get(arguments.ref) or commit_of(arguments.ref)
     groups = [group for group in GROUPS if not arguments.groups or group in arguments.groups]
     name = "-".join(["compare", commit.replace(" ", "-"), *arguments.groups])
     has_nchan = nchan_module() is not None
@@ -236,8 +242,8 @@ def main() -> int:
         folder = Path(text)
         scale = Scale.of_one_round(is_quick())
         after = Context(scale, working_tree(), build(folder), folder, has_nchan, lambda text: None, compares=True)
-        if is_about_tokens:
-            before, after = after, with_tokens(after)
+        if arguments.ref in BESIDES:
+            before, after = without_and_with(arguments.ref, after)
         else:
             before = replace(after, tree=unpacked(commit, folder / "before"))
         for context in (before, after):
