@@ -34,8 +34,7 @@ def main() -> int:
     for name, count in result.done.items():
         print(f"{name:<42}{count:>12,}")
     print("\n".join(map(str, result.findings)))
-    if result.longest:
-        print(f"the longest step: {result.longest}")
+    print("\n".join(f"a long step: {step}" for step in result.longest))
     folder = options.plots or (ROOT / "docs" if options.minutes >= FULL else None)
     if folder is not None:
         print(*write(folder, result.samples), sep="\n")

@@ -45,12 +45,12 @@ TELL: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`done`: what there was, and how much of it. `longest`: the longest step of the loop."""
+    """`done`: what there was, and how much of it. `longest`: steps of the loop."""
 
     samples: Sequence[Sample]
     findings: Sequence[Finding]
     done: Counter[str]
-    longest: str
+    longest: Sequence[str]
 
     @property
     def is_good(self) -> bool:

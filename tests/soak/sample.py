@@ -12,6 +12,9 @@ from tests.soak.verdict import Sample
 PERIOD: Final = 1.0
 """Seconds between two looks."""
 
+MOST: Final = 5
+"""Steps of the loop that are told by whose they were."""
+
 
 class Probe:
     """Reads what the probe has told since the last time."""
@@ -20,9 +23,8 @@ class Probe:
         self._path = path
         self._place = 0
         self.tasks = 0
-        self.longest = ""
-        """Whose step was the longest so far, and how long."""
-        self._longest = 0.0
+        self._longest: list[tuple[float, str]] = []
+        """Steps so far, MOST of them, the longest first."""
 
     def read(self) -> tuple[float, float]:
         """The longest step and turn since, in seconds of CPU."""
@@ -33,14 +35,19 @@ class Probe:
                 self.tasks = int(value)
                 continue
             longest[kind] = max(longest[kind], value)
-            if kind == "step" and value > self._longest:
-                self._longest, self.longest = value, f"{1000 * value:.1f} ms, {record['what']}"
+            if kind == "step":
+                self._longest = sorted([*self._longest, (value, record["what"])], reverse=True)[:MOST]
         return longest["step"], longest["turn"]
+
+    @property
+    def longest(self) -> list[str]:
+        """How long the longest steps so far were, and whose."""
+        return [f"{1000 * value:.1f} ms, {what}" for value, what in self._longest]
 
     def forget(self) -> None:
         """What was told so far, of a start, is not looked at."""
         self.read()
-        self._longest, self.longest = 0.0, ""
+        self._longest.clear()
 
     def _records(self) -> list[dict[str, Any]]:
         """Whole lines only; the rest is read the next time."""

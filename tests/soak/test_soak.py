@@ -119,11 +119,11 @@ def test_probe_is_read_as_far_as_its_lines_are_whole(tmp_path: Path) -> None:
     assert probe.tasks == 7
     path.write_text(path.read_text() + line("step", 0.01, "long")[9:])
     assert probe.read() == (0.01, 0.0)
-    assert probe.longest == "10.0 ms, long"
+    assert probe.longest == ["10.0 ms, long", "4.0 ms, short"]
     assert probe.read() == (0.0, 0.0)
     path.write_text(path.read_text() + line("step", 0.02, "start"))
     probe.forget()
-    assert (probe.read(), probe.longest) == ((0.0, 0.0), "")
+    assert (probe.read(), probe.longest) == ((0.0, 0.0), [])
 
 
 # The plots
