@@ -26,6 +26,15 @@ export const DEFAULTS = Object.freeze({
   iteratorLimit: 10_000,
 });
 
+/** Options that are neither a number of `DEFAULTS` nor a piece of the platform. */
+const OTHER_OPTIONS = [
+  ...["topics", "after", "transports", "token", "getToken", "auth"],
+  ...["baseUrl", "cursorKey", "tabs", "credentials"],
+];
+
+/** Where bundlers put modules that are not files of the service any more. */
+const BUNDLED = /\/(?:@fs|@id|node_modules)\//;
+
 const TRANSPORT_NAMES = Object.values(Transport);
 const DEFAULT_TRANSPORTS = [Transport.WEBSOCKET, Transport.SSE, Transport.POLL];
 
@@ -64,18 +73,68 @@ function defaults() {
     page: typeof page.addEventListener === "function" ? page : null,
     network: guarded(() => page.navigator),
     origin: guarded(() => page.origin),
+    warn: (text) => console.warn(text),
   };
 }
 
 /**
- * The service's root as a URL that ends with a slash; `ws:` and `wss:` are taken as `http:` and `https:`.
+ * Throws TypeError for an option that does not exist: `topic`, misspelt, would else mean everything.
+ *
+ * @param {object} options
+ */
+export function checkOptions(options) {
+  const known = [...OTHER_OPTIONS, ...Object.keys(DEFAULTS), ...Object.keys(defaults())];
+  const other = Object.keys(options).find((name) => !known.includes(name));
+  if (other === undefined) return;
+  const low = other.toLowerCase();
+  const near = known.find((name) => name.toLowerCase().startsWith(low) || low.startsWith(name.toLowerCase()));
+  throw new TypeError(`connect has no option ${other}${near ? `; is it ${near}?` : ""}`);
+}
+
+/** @param {URL} url */
+const isHttp = ({ protocol }) => protocol === "http:" || protocol === "https:";
+
+/**
+ * What belongs to the service if nobody says: the parent of the folder from which it served this module, or,
+ * where a bundler has put the module elsewhere, the root of the page's origin.
+ *
+ * @param {URL} module
+ * @param {string | null} page
+ */
+function ownBase(module, page) {
+  const isServed = isHttp(module) && module.pathname.endsWith("/client/environment.js");
+  if (isServed && !BUNDLED.test(module.pathname)) return new URL("../", module);
+  return page === null ? module : new URL("/", page);
+}
+
+/**
+ * @param {string | URL | undefined} option
+ * @param {URL} module
+ * @param {string | null} page
+ */
+function resolve(option, module, page) {
+  try {
+    return option ? new URL(String(option), page ?? undefined) : ownBase(module, page);
+  } catch {
+    return null; // a relative one where there is no page, or one like `blob:`
+  }
+}
+
+/**
+ * The service's root as a URL that ends with a slash; `ws:` and `wss:` are taken as `http:` and `https:`. Throws
+ * TypeError where it can't be told.
  *
  * @param {string | URL} [option]
+ * @param {string} here URL of this module
  */
-export function baseUrl(option) {
-  const page = guarded(() => globalThis.document.baseURI) ?? undefined;
-  const url = option ? new URL(String(option), page) : new URL("../", import.meta.url);
-  url.protocol = url.protocol.replace(/^ws/, "http");
+export function baseUrl(option, here = import.meta.url) {
+  const page = guarded(() => globalThis.document.baseURI) ?? guarded(() => globalThis.location.href); // a worker's
+  const url = resolve(option, new URL(here), page);
+  if (url) url.protocol = url.protocol.replace(/^ws/, "http");
+  if (!url || !isHttp(url)) {
+    const what = option ? `not ${String(option)}` : "and this page does not tell it";
+    throw new TypeError(`baseUrl is the http: or https: URL of the service, ${what}`);
+  }
   url.search = "";
   url.hash = "";
   if (!url.pathname.endsWith("/")) url.pathname += "/";

@@ -3,10 +3,10 @@
  * index.d.ts.
  */
 
-import { Refusal } from "./states.js";
+import { Refusal, State } from "./states.js";
 
 /** @import { FullFault } from "./internal.js" */
-/** @import { Problem, RefusalReason } from "./index.js" */
+/** @import { AuthNotice, Fault, Problem, RefusalReason, StreamState } from "./index.js" */
 
 /** Milliseconds; a longer Retry-After is taken as ten minutes: a page must come back some time. */
 const ORDERED_MAX = 600_000;
@@ -167,4 +167,17 @@ export function boundedDelay(ms) {
  */
 export function reasonOf(error) {
   return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Why a stream brings nothing any more, as an error: `end` is what it ended with, `refusal` why it is
+ * `unauthorized`.
+ *
+ * @type {(state: StreamState, end: TwinwireError | Fault | null, refusal: AuthNotice | null) => TwinwireError}
+ */
+export function reasonOfEnd(state, end, refusal) {
+  if (end instanceof TwinwireError) return end;
+  const { reason = null, detail = null } = (state === State.UNAUTHORIZED && refusal) || {};
+  const status = state !== State.UNAUTHORIZED ? 0 : reason === Refusal.FORBIDDEN ? 403 : 401;
+  return new TwinwireError(detail ?? end?.detail ?? `the stream is ${state}`, status);
 }

@@ -1,13 +1,14 @@
 /** The façade: one connection and a handful of functions, for a page that watches one topic at a time. */
 
+import { connect as open } from "./connect.js";
 import { Emitter } from "./emitter.js";
 import { TwinwireError } from "./errors.js";
 import { State } from "./states.js";
-import { Stream } from "./stream.js";
 import { readTopics } from "./topics.js";
 
 /** @import { ConnectOptions, GapFrame, Fault, StreamState, WireEvent } from "./index.js" */
 /** @import { Listener } from "./emitter.js" */
+/** @import { Stream } from "./stream.js" */
 
 const noop = () => {};
 
@@ -78,7 +79,7 @@ export function createFacade({ prefix = "", ...defaults } = {}) {
   function connect(name, onMessage = noop, onError = noop, onConnectionChange = noop, options = {}) {
     topic = oneTopic(`${prefix}${name}`);
     disconnect();
-    stream = new Stream({ ...defaults, ...options, topics: options.topics ?? topic });
+    stream = open({ ...defaults, ...options, topics: options.topics ?? topic });
     watch(stream, onMessage, onError, onConnectionChange);
     for (const heard of relayed) relay(heard);
     return stream;

@@ -42,9 +42,10 @@ export interface WireEvent<T = unknown, Type extends string = string> {
 
 /**
  * What the page knows of its events: `data` by event type, `{ log: { message: string } }`. Without it `data`
- * is `any`. It is a promise of the page's, about who may publish on its topics; nothing checks it as it runs.
+ * is `unknown`. It is a promise of the page's, about who may publish on its topics; nothing checks it as it
+ * runs.
  */
-export type Events = Record<string, any>;
+export type Events = Record<string, unknown>;
 
 /** One of `E`, told apart by `type`. */
 export type EventOf<E extends object = Events> = {
@@ -218,102 +219,119 @@ export interface KeyValueStorage {
 
 export interface ConnectOptions {
   /** Topics and filters (`projects/*`, `projects/**`). Default: all that the caller may read. */
-  topics?: string | readonly string[];
+  topics?: string | readonly string[] | undefined;
   /**
    * Where to start: a cursor (for instance a snapshot's), `earliest` or `latest` (default). A cursor beats
    * the one stored under `cursorKey`; the stored one beats `earliest` and `latest`.
    */
-  after?: Cursor | "earliest" | "latest" | null;
+  after?: Cursor | "earliest" | "latest" | null | undefined;
   /** Allowed transports, best first. Default: websocket, sse, poll (eventsource where fetch can't stream). */
-  transports?: readonly TransportName[];
+  transports?: readonly TransportName[] | undefined;
   /**
    * Bearer token: in the Authorization header, as a WebSocket's subprotocol or its first message, and for an
    * EventSource exchanged for a ticket. Never in a URL. With it, or with `getToken`, nobody is ever served as
    * nobody, or as whoever has a cookie: streams and reads say that somebody is expected.
    */
-  token?: string | null;
+  token?: string | null | undefined;
   /**
    * Asked at the start if there is no `token`; once before the token ends, and then the connection goes on with
    * the fresh one; and once after a 401. Gives null, or fails, if there is none.
    */
-  getToken?: () => string | null | Promise<string | null>;
+  getToken?: (() => string | null | Promise<string | null>) | undefined;
   /**
    * For a page with a cookie and no token: somebody is expected, so that the end of the cookie is told, and is
    * not the beginning of a stream for nobody. Without it that holds once the server has said who the page is,
    * until `reconnect()`.
    */
-  auth?: "required";
-  /** The service's root, e.g. `https://live.example/tw/`. Default: the parent of this module's folder. */
-  baseUrl?: string | URL;
+  auth?: "required" | undefined;
+  /**
+   * The service's root, e.g. `https://live.example/tw/`. Default: the parent of the folder from which the
+   * service has served this module; from a bundle, the root of the page's origin.
+   */
+  baseUrl?: string | URL | undefined;
   /** Store the cursor under this name in `storage`, so that a reload resumes. */
-  cursorKey?: string | null;
+  cursorKey?: string | null | undefined;
   /** For the cursor. Default: sessionStorage. null: nowhere. */
-  storage?: KeyValueStorage | null;
+  storage?: KeyValueStorage | null | undefined;
   /** For the remembered fallback. Default: localStorage. null: nowhere. */
-  memory?: KeyValueStorage | null;
+  memory?: KeyValueStorage | null | undefined;
   /**
    * Share one connection among the tabs of this origin. Default: true where Web Locks and BroadcastChannel
    * exist. Tabs share if they have the same baseUrl, transports, token and group. With `getToken` a group
    * (the user's id) is needed, since tokens rotate: without it, each tab has its own connection.
    */
-  tabs?: boolean | { group: string };
+  tabs?: boolean | { group: string } | undefined;
 
   /** Attempts in a row before the stream gives up. Default: Infinity. */
-  maxRetries?: number;
+  maxRetries?: number | undefined;
   /**
    * Milliseconds; the n-th delay is random(0, min(backoffCap, backoffBase * 2^n)). Defaults: 1,000 and
    * 30,000.
    */
-  backoffBase?: number;
-  backoffCap?: number;
+  backoffBase?: number | undefined;
+  backoffCap?: number | undefined;
   /** Milliseconds for the handshake. Default 4,000. */
-  connectTimeout?: number;
+  connectTimeout?: number | undefined;
   /** Milliseconds from the open to the connection frame. Default 4,000. */
-  frameTimeout?: number;
+  frameTimeout?: number | undefined;
   /** Milliseconds after which the next transport joins the start. Default 2,000. */
-  hedgeDelay?: number;
+  hedgeDelay?: number | undefined;
   /** Milliseconds a connection must live, or bring an event, to count as productive. Default 10,000. */
-  productiveAfter?: number;
+  productiveAfter?: number | undefined;
   /**
    * Milliseconds until the first look whether a better transport works again; doubles up to 20 times. Default
    * 15,000.
    */
-  probeInterval?: number;
+  probeInterval?: number | undefined;
   /** Seconds that a long poll waits. Default 25. */
-  pollWait?: number;
+  pollWait?: number | undefined;
   /** Milliseconds during which `publish` retries. Default 30,000. */
-  publishTimeout?: number;
+  publishTimeout?: number | undefined;
   /** Events that an async iterator may lag behind. Default 10,000. */
-  iteratorLimit?: number;
+  iteratorLimit?: number | undefined;
 
   /** Of fetch and EventSource: `include` for cookies of another origin. Default: `same-origin`. */
-  credentials?: RequestCredentials;
+  credentials?: RequestCredentials | undefined;
 
   /* The platform, for tests and for the wire lab; each defaults to the global of that name; null: missing. */
-  fetch?: typeof fetch | null;
-  WebSocket?: (new (url: string, protocols?: string[]) => WebSocket) | null;
-  EventSource?: (new (url: string, init?: EventSourceInit) => EventSource) | null;
-  BroadcastChannel?: (new (name: string) => BroadcastChannel) | null;
-  locks?: LockManager | null;
-  setTimeout?: (fn: () => void, ms: number) => unknown;
-  clearTimeout?: (timer: any) => void;
+  fetch?: typeof fetch | null | undefined;
+  WebSocket?: (new (url: string, protocols?: string[]) => WebSocket) | null | undefined;
+  EventSource?: (new (url: string, init?: EventSourceInit) => EventSource) | null | undefined;
+  BroadcastChannel?: (new (name: string) => BroadcastChannel) | null | undefined;
+  locks?: LockManager | null | undefined;
+  setTimeout?: ((fn: () => void, ms: number) => unknown) | undefined;
+  clearTimeout?: ((timer: any) => void) | undefined;
   /** Milliseconds since 1970. */
-  now?: () => number;
+  now?: (() => number) | undefined;
   /** Milliseconds that nobody sets, for durations. Default: performance.now, or `now` if that is given. */
-  monotonic?: () => number;
+  monotonic?: (() => number) | undefined;
   /** [0, 1) */
-  random?: () => number;
+  random?: (() => number) | undefined;
   /** Fires `visibilitychange`; `visibilityState` is read. Default: document. */
-  visibility?: (EventTarget & { readonly visibilityState: string }) | null;
+  visibility?: (EventTarget & { readonly visibilityState: string }) | null | undefined;
   /** Fires `online`, `offline`, `pageshow`, `pagehide`. Default: the window. */
-  page?: EventTarget | null;
+  page?: EventTarget | null | undefined;
   /** `onLine` is read. Default: navigator. */
-  network?: { readonly onLine: boolean } | null;
+  network?: { readonly onLine: boolean } | null | undefined;
   /** Of the page; "null" if it has none. Default: `globalThis.origin`. */
-  origin?: string | null;
+  origin?: string | null | undefined;
+  /** For the page's developer. Default: console.warn. */
+  warn?: ((text: string) => void) | undefined;
 }
 
 export type Off = () => void;
+
+/** docs/protocol.md, section 4. */
+export interface HistoryQuery {
+  topics?: string | readonly string[] | undefined;
+  after?: Cursor | "earliest" | undefined;
+  before?: Cursor | undefined;
+  order?: "asc" | "desc" | undefined;
+  type?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+  limit?: number | undefined;
+}
 
 export interface Stream<E extends object = Events> extends AsyncIterable<EventOf<E> | GapFrame> {
   readonly state: StreamState;
@@ -367,16 +385,7 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
   unsubscribe(topics: string | readonly string[]): Promise<{ id: Cursor | null }>;
 
   /** One page of history, through the same base URL and token. */
-  history(query?: {
-    topics?: string | readonly string[];
-    after?: Cursor | "earliest";
-    before?: Cursor;
-    order?: "asc" | "desc";
-    type?: string;
-    from?: string;
-    to?: string;
-    limit?: number;
-  }): Promise<{
+  history(query?: HistoryQuery): Promise<{
     events: EventOf<E>[];
     cursor: Cursor;
     head: Cursor;

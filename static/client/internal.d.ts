@@ -16,7 +16,7 @@ import type {
   WireEvent,
 } from "./index.js";
 import type { Link } from "./link.js";
-import type { Access, Position } from "./source.js";
+import type { Access, Position, RootSource, SourceListener } from "./source.js";
 
 /** What a timer is differs from platform to platform; it is only ever handed back. */
 export type Timer = unknown;
@@ -42,6 +42,8 @@ export interface Environment {
   page: EventTarget | null;
   network: { readonly onLine: boolean } | null;
   origin: string | null;
+  /** For the page's developer. */
+  warn(text: string): void;
   visible(): boolean;
   online(): boolean;
 }
@@ -66,6 +68,8 @@ export interface Context {
   readonly env: Environment;
   readonly settings: Settings;
   readonly http: Http;
+  /** The service's root. */
+  readonly base: URL;
   /** Allowed and usable ones, best first. */
   readonly transports: readonly TransportName[];
   /** Where a fallback is remembered. */
@@ -75,6 +79,14 @@ export interface Context {
   /** The token with which a WebSocket never opened, if one did not; see transports/websocket.js. */
   readonly handshake: { failed: string | null };
 }
+
+/** A source for several tabs; null where they can't share one. Null topics: all of them. */
+export type Share = (
+  context: Context,
+  start: Start<readonly string[] | null>,
+  listener: SourceListener,
+  options: ConnectOptions,
+) => RootSource | null;
 
 /** What one connection asks for. No topic: all of them. */
 export interface StreamRequest {

@@ -6,22 +6,22 @@
 import { Connection } from "./connection.js";
 import { isCursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
-import { baseUrl, environment, settings, usableTransports } from "./environment.js";
-import { TwinwireError } from "./errors.js";
+import { baseUrl, checkOptions, environment, settings, usableTransports } from "./environment.js";
+import { TwinwireError, reasonOfEnd } from "./errors.js";
 import { Auth } from "./auth.js";
 import { Http } from "./http.js";
 import { MessageIterator } from "./iterator.js";
+import { whenNowhere } from "./nowhere.js";
 import { Publisher } from "./publisher.js";
 import { watchPage } from "./signals.js";
-import { AuthState, Refusal, State } from "./states.js";
+import { AuthState, State } from "./states.js";
 import { Stats } from "./stats.js";
 import { CursorStore } from "./store.js";
-import { groupName } from "./tabs/group.js";
-import { Tabs } from "./tabs/tabs.js";
 import { readTopics, topicMatcher } from "./topics.js";
 
 /** @import { AuthNotice, ConnectOptions, Cursor, Draft, Fault, GapFrame } from "./index.js" */
 /** @import { StreamNotices, StreamState, TransportName, WireEvent } from "./index.js" */
+/** @import { Share } from "./internal.js" */
 /** @import { RootSource, SourceListener } from "./source.js" */
 /** @import { Listener } from "./emitter.js" */
 
@@ -53,8 +53,12 @@ export class Stream {
   /** Why it is `unauthorized`. @type {AuthNotice | null} */
   #refusal = null;
 
-  /** @param {ConnectOptions} options */
-  constructor(options = {}) {
+  /**
+   * @param {ConnectOptions} options
+   * @param {Share} share what makes one connection do for several tabs, or null where it can't
+   */
+  constructor(options = {}, share = () => null) {
+    checkOptions(options);
     this.#env = environment(options);
     this.#settings = settings(options);
     this.#topics = readTopics(options.topics);
@@ -64,7 +68,7 @@ export class Stream {
     const transports = usableTransports(this.#env, options.transports, auth.hasToken);
     this.#http = new Http(this.#env, base, auth, options.credentials);
     this.#store = new CursorStore(this.#env, options.cursorKey ?? null);
-    this.#source = this.#open(options, base, transports);
+    this.#source = this.#open(options, base, transports, share);
     this.#publisher = new Publisher(this.#env, this.#http, this.#settings, (message) =>
       this.#source.request(message),
     );
@@ -77,12 +81,13 @@ export class Stream {
     Promise.resolve().then(() => this.#state !== State.CLOSED && this.#source.start());
   }
 
-  /** @type {(options: ConnectOptions, base: URL, transports: TransportName[]) => RootSource} */
-  #open(options, base, transports) {
+  /** @type {(options: ConnectOptions, base: URL, transports: TransportName[], share: Share) => RootSource} */
+  #open(options, base, transports, share) {
     const context = {
       env: this.#env,
       settings: this.#settings,
       http: this.#http,
+      base,
       transports,
       memoryKey: `twinwire:transport:${base}`,
       patience: { seconds: Infinity },
@@ -91,11 +96,9 @@ export class Stream {
     // A cursor that the page names belongs to what the page shows; a stored one is newer than `earliest` or
     // `latest`.
     const after = isCursor(options.after) ? options.after : (this.#store.load() ?? options.after ?? null);
-    const name = groupName(this.#env, base, transports, options);
     const start = { topics: this.#topics, after };
-    return name === null
-      ? new Connection(context, start, this.#listener())
-      : new Tabs(context, start, this.#listener(), name);
+    const listener = this.#listener();
+    return share(context, start, listener, options) ?? new Connection(context, start, listener);
   }
 
   get state() {
@@ -140,6 +143,7 @@ export class Stream {
   #listener() {
     /** @type {(name: string) => (detail: object) => void} */
     const notice = (name) => (detail) => this.#emitter.emit(name, detail);
+    const noticed = whenNowhere(this.#env, this.#http);
     return {
       state: (state) => this.#setState(state),
       transport: (name, reason) => this.#setTransport(name, reason),
@@ -147,7 +151,7 @@ export class Stream {
       retry: notice(":retry"),
       role: (role) => this.#emitter.emit(":role", { role }),
       frame: (frame, transport) => this.#emitter.emit(":frame", { frame, transport }),
-      fault: (fault, probe) => this.#emitter.emit(":fault", { ...fault, probe }),
+      fault: (fault, probe) => this.#emitter.emit(":fault", { ...noticed(fault), probe }),
       connected: () => (this.#stats.replayed = 0),
       event: (event) => this.#event(event),
       duplicate: (_event, overlap) => this.#stats.duplicate(overlap),
@@ -258,8 +262,13 @@ export class Stream {
     return iterator;
   }
 
+  #ensureOpen() {
+    if (this.#state === State.CLOSED) throw this.#reason();
+  }
+
   /** @type {(drafts: Draft | readonly Draft[]) => Promise<any>} */
-  publish(drafts) {
+  async publish(drafts) {
+    this.#ensureOpen();
     return this.#publisher.publish(drafts);
   }
 
@@ -267,6 +276,7 @@ export class Stream {
    * @type {(message: { op?: string, type?: string, topics?: any, [more: string]: unknown }) => Promise<any>}
    */
   async send(message) {
+    this.#ensureOpen();
     const { op, type, topic, topics } = message;
     if (op === "publish" || (op === undefined && topic !== undefined))
       return this.publish(/** @type {any} */ (message));
@@ -277,6 +287,7 @@ export class Stream {
 
   /** @type {(topics: string | readonly string[]) => Promise<{ id: Cursor | null }>} */
   async subscribe(topics) {
+    this.#ensureOpen();
     const added = readTopics(topics);
     if (this.#topics === null || added === null) return { id: this.cursor };
     this.#setTopics([...new Set([...this.#topics, ...added])]);
@@ -286,6 +297,7 @@ export class Stream {
 
   /** @type {(topics: string | readonly string[]) => Promise<{ id: Cursor | null }>} */
   async unsubscribe(topics) {
+    this.#ensureOpen();
     const removed = readTopics(topics) ?? [];
     if (this.#topics === null) throw new TwinwireError("a stream over all topics has none to take away", 422);
     this.#setTopics(this.#topics.filter((topic) => !removed.includes(topic)));
@@ -318,12 +330,7 @@ export class Stream {
     });
   }
 
-  #reason() {
-    if (this.#error instanceof Error) return this.#error;
-    const { reason = null, detail = null } = (this.#state === State.UNAUTHORIZED && this.#refusal) || {};
-    const status = this.#state !== State.UNAUTHORIZED ? 0 : reason === Refusal.FORBIDDEN ? 403 : 401;
-    return new TwinwireError(detail ?? this.#error?.detail ?? `the stream is ${this.#state}`, status);
-  }
+  #reason = () => reasonOfEnd(this.#state, this.#error, this.#refusal);
 
   reconnect() {
     this.#source.reconnect();
@@ -336,14 +343,4 @@ export class Stream {
   close() {
     this.#source.close();
   }
-}
-
-/**
- * Opens a stream. A topic alone is a mistake that would otherwise mean another stream than was asked for.
- *
- * @param {ConnectOptions} options
- */
-export function connect(options = {}) {
-  if (typeof options === "object" && options !== null) return new Stream(options);
-  throw new TypeError(`connect takes options: connect({ topics: ${JSON.stringify(options)} })`);
 }

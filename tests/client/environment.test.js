@@ -5,6 +5,7 @@ import test from "node:test";
 
 import {
   baseUrl,
+  checkOptions,
   DEFAULTS,
   environment,
   settings,
@@ -44,7 +45,77 @@ test("the base URL ends with a slash, speaks HTTP, and has no query", () => {
   ]) {
     assert.equal(String(baseUrl(given)), expected);
   }
-  assert.ok(String(baseUrl()).endsWith("/static/"), "the parent of the module's folder");
+});
+
+/** Calls `act` as on a page at `href`, or in a worker of that script. */
+function at(href, act) {
+  globalThis.location = { href };
+  try {
+    return act();
+  } finally {
+    delete globalThis.location;
+  }
+}
+
+test("without one, it is where the service has served the module, or the page's origin if a bundler has it", () => {
+  for (const [module, page, expected] of [
+    ["https://live.test/client/environment.js", "https://other.test/x", "https://live.test/"],
+    ["https://live.test/tw/client/environment.js", "https://live.test/tw/", "https://live.test/tw/"],
+    [
+      "http://localhost:5173/@fs/home/me/static/client/environment.js",
+      "http://localhost:5173/a/b",
+      "http://localhost:5173/",
+    ],
+    [
+      "http://localhost:5173/node_modules/.vite/deps/twinwire-client.js?v=1",
+      "http://localhost:5173/",
+      "http://localhost:5173/",
+    ],
+    ["https://app.test/assets/index-4f2a.js", "https://app.test/deep/page", "https://app.test/"],
+    ["file:///build/src/client/environment.js", "https://app.test/page", "https://app.test/"],
+  ]) {
+    assert.equal(
+      at(page, () => String(baseUrl(undefined, module))),
+      expected,
+      module,
+    );
+  }
+});
+
+test("a base that is none, or that nobody can tell, is refused with a word", () => {
+  for (const [given, page] of [
+    [undefined, null],
+    ["/tw", null],
+    ["file:///tw/", null],
+    ["/tw", "blob:https://app.test/4f2a"],
+    [undefined, "about:blank"],
+    ["javascript:alert(1)", "https://app.test/"],
+  ]) {
+    const read = () => baseUrl(given, "file:///client/environment.js");
+    const refused = { name: "TypeError", message: /^baseUrl is the http: or https: URL/ };
+    assert.throws(() => (page === null ? read() : at(page, read)), refused);
+  }
+  assert.equal(
+    at("https://app.test/worker.js", () => String(baseUrl("/tw"))),
+    "https://app.test/tw/",
+    "a worker",
+  );
+});
+
+test("an option that does not exist is refused, and the one that was meant is named", () => {
+  for (const [name, meant] of [
+    ["topic", "topics"],
+    ["baseURL", "baseUrl"],
+    ["Transports", "transports"],
+    ["tokens", "token"],
+  ]) {
+    assert.throws(() => checkOptions({ [name]: 1 }), {
+      name: "TypeError",
+      message: `connect has no option ${name}; is it ${meant}?`,
+    });
+  }
+  assert.throws(() => checkOptions({ zebra: 1 }), { message: "connect has no option zebra" });
+  checkOptions({ ...DEFAULTS, topics: "a", after: undefined, fetch: null, tabs: false });
 });
 
 test("transports: those that the platform has, in the wanted order", () => {

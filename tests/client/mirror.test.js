@@ -10,10 +10,14 @@ const TESTS = fileURLToPath(new URL("./", import.meta.url));
 
 /** Modules whose work shows only together with others: the files that show it. */
 const ELSEWHERE = {
+  "connect.js": ["stream", "core"],
   "connection.js": ["start", "reconnect", "demotion", "exact", "auth"],
+  "nowhere.js": ["stream"],
+  "open.js": ["core"],
   "states.js": ["index"], // constants; types/exports.ts holds them equal to the declarations
   "tabs/follower.js": ["tabs/tabs"],
   "tabs/leader.js": ["tabs/tabs"],
+  "tabs/share.js": ["tabs/tabs", "tabs/group"],
 };
 
 const modules = readdirSync(CLIENT, { recursive: true }).filter((name) => name.endsWith(".js"));

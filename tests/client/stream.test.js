@@ -167,3 +167,40 @@ test("states are told once each, with the one before", async () => {
     ["websocket", null, "websocket", null],
   );
 });
+
+test("everything may be called right after connect, and after close it says that it is closed", async () => {
+  for (const make of ["open", "tab"]) {
+    const world = new World();
+    const { stream } = world[make]({ topics: "a" });
+    const published = stream.publish({ topic: "a", type: "log" });
+    const subscribed = stream.subscribe("b");
+    const taken = stream.unsubscribe("c");
+    const read = stream.history();
+    for (const act of ["reconnect", "drop"]) stream[act]();
+    await world.clock.until(() => stream.state === "live");
+    await world.clock.advance(2_000);
+    assert.deepEqual(await published, { id: "aaa-1" }, make);
+    await Promise.all([subscribed, taken, read]);
+    assert.deepEqual(stream.topics, ["a", "b"]);
+    stream.close();
+    const closed = { name: "TwinwireError", message: "the stream is closed" };
+    await assert.rejects(stream.publish({ topic: "a", type: "log" }), closed);
+    await assert.rejects(stream.send({ op: "ping" }), closed);
+    await assert.rejects(stream.subscribe("c"), closed);
+    await assert.rejects(stream.unsubscribe("a"), closed);
+    await assert.rejects(stream.ready(), closed);
+    for (const act of ["reconnect", "drop", "close"]) stream[act]();
+    assert.equal(world.log.events.length, 1);
+  }
+});
+
+test("nothing at the address, three times: the page's developer is told once", async () => {
+  const world = new World();
+  const told = [];
+  const warn = (text) => told.push(text);
+  const fetch = async () => new Response("not here", { status: 404 });
+  world.open({ transports: ["sse"], fetch, warn });
+  await world.clock.advance(60_000);
+  assert.equal(told.length, 1);
+  assert.match(told[0], /http:\/\/live\.test\/tw\/.*baseUrl/);
+});

@@ -1,12 +1,13 @@
 /** index.d.ts against the code, read by tsc only: what a page is promised, the modules have. */
 
 import * as declared from "../../../static/client/index.js";
+import { connect } from "../../../static/client/connect.js";
+import * as core from "../../../static/client/core.js";
 import { compareCursors } from "../../../static/client/cursor.js";
 import { DEFAULTS } from "../../../static/client/environment.js";
 import { OverrunError, TwinwireError } from "../../../static/client/errors.js";
 import { createFacade } from "../../../static/client/facade.js";
 import { AuthState, FaultKind, Refusal, Role, State, Transport } from "../../../static/client/states.js";
-import { connect } from "../../../static/client/stream.js";
 
 interface Known {
   log: { message: string };
@@ -22,6 +23,9 @@ const exported: {
   TwinwireError: typeof declared.TwinwireError;
 } = { compareCursors, connect, createFacade, OverrunError, TwinwireError };
 const complete: Record<keyof typeof declared, unknown> = exported;
+
+// The one without tabs has the same, but for the façade.
+const small: Record<Exclude<keyof typeof declared, "createFacade">, unknown> = core;
 
 /** An error unless both are the same. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
@@ -43,4 +47,4 @@ type Numbers = {
 };
 const options: Same<keyof typeof DEFAULTS, Value<Numbers>> = true;
 
-void [complete, sets, options];
+void [complete, small, sets, options];

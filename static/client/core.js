@@ -1,0 +1,15 @@
+/** The client without tabs that share a connection: a third less to load. core.d.ts has the API. */
+
+import { open } from "./open.js";
+
+/** @import { ConnectOptions } from "./index.js" */
+
+export { compareCursors } from "./cursor.js";
+export { OverrunError, TwinwireError } from "./errors.js";
+
+/** @param {Omit<ConnectOptions, "tabs">} options */
+export const connect = (options = {}) => {
+  if (Object(options).tabs !== undefined)
+    throw new TypeError("tabs share a connection in index.js, not in core.js");
+  return open(options);
+};
