@@ -384,6 +384,12 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
   /** Removes topics, by the text with which they were added. */
   unsubscribe(topics: string | readonly string[]): Promise<{ id: Cursor | null }>;
 
+  /**
+   * One topic or filter with listeners of its own, which is added to the stream's topics if it is not among
+   * them. Throws TwinwireError (422) for what is none.
+   */
+  topic<Own extends object = E>(filter: string): TopicHandle<Own>;
+
   /** One page of history, through the same base URL and token. */
   history(query?: HistoryQuery): Promise<{
     events: EventOf<E>[];
@@ -404,6 +410,27 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
   /** Diagnosis: cuts the connection as the network would. In a follower tab this does nothing. */
   drop(): void;
   /** Ends the stream. Idempotent. */
+  close(): void;
+}
+
+/** A topic of a stream; see `Stream.topic`. */
+export interface TopicHandle<E extends object = Events> {
+  readonly name: string;
+  /** Resolves with the position from which the stream has this topic. Rejects with a TwinwireError. */
+  readonly ready: Promise<{ id: Cursor | null }>;
+  /** As the stream's, for events of this topic, and for gaps, which are everybody's. */
+  on(type: "gap", fn: (gap: GapFrame) => void): Off;
+  on(type: "*", fn: (message: EventOf<E> | GapFrame) => void): Off;
+  on<Type extends keyof E & string>(type: Type, fn: (event: WireEvent<E[Type], Type>) => void): Off;
+  once(type: "gap", fn: (gap: GapFrame) => void): Off;
+  once(type: "*", fn: (message: EventOf<E> | GapFrame) => void): Off;
+  once<Type extends keyof E & string>(type: Type, fn: (event: WireEvent<E[Type], Type>) => void): Off;
+  off(type: string, fn?: (detail: any) => void): void;
+  /** On this topic. Rejects with a TwinwireError (422) if it is a filter. */
+  publish(draft: Omit<Draft, "topic">): Promise<{ id: Cursor }>;
+  /** One page of this topic's history. */
+  history(query?: Omit<HistoryQuery, "topics">): ReturnType<Stream<E>["history"]>;
+  /** Takes its listeners away, and its topic if no other handle holds it and the stream had it not. */
   close(): void;
 }
 

@@ -17,6 +17,7 @@ import { watchPage } from "./signals.js";
 import { AuthState, State } from "./states.js";
 import { Stats } from "./stats.js";
 import { CursorStore } from "./store.js";
+import { TopicHandle } from "./topic.js";
 import { readTopics, topicMatcher } from "./topics.js";
 
 /** @import { AuthNotice, ConnectOptions, Cursor, Draft, Fault, GapFrame } from "./index.js" */
@@ -310,6 +311,9 @@ export class Stream {
     this.#topics = topics;
     this.#matches = topicMatcher(topics);
   }
+
+  /** @type {(filter: string) => TopicHandle} */
+  topic = (filter) => new TopicHandle(this, filter);
 
   /** @param {{ topics?: string | readonly string[], [parameter: string]: unknown }} query */
   history({ topics, ...query } = {}) {

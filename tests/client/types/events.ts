@@ -69,6 +69,14 @@ open.on("whatever", ({ data }) => void (typeof data === "string" && data.length)
 // @ts-expect-error: data is unknown
 open.on("*", (message) => void (message.topic === undefined ? message.reason : message.data.inside));
 
+const topic = stream.topic("builds/7");
+topic.on("completion", ({ data }) => void data.files);
+// @ts-expect-error: notices are the stream's
+topic.on(":state", () => {});
+const chat = open.topic<{ message: { text: string } }>("chat/7");
+chat.on("message", ({ data }) => void data.text);
+void chat.publish({ type: "message", data: { text: "hi" } }).then(({ id }) => id.length);
+
 const live = createFacade<Build>({ prefix: "builds/" });
 live.on("completion", ({ data }) => void data.files);
 live.connect(
