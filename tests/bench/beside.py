@@ -7,7 +7,9 @@ what counts is their ratio: whatever moves slower than that moves both. What is 
 
 Pairs go A B, B A, A B and so on, in sessions with servers of their own: the luck of a process, a tenth and more, is the
 same for all of a session's pairs. So a session gives one ratio, the median of its pairs, and the interval is over
-sessions. `verdict` says what the ratios of a row mean.
+sessions. Who is first in a session changes from one to the next, and before its pairs each has a burst that does not
+count: the first replay after a database was filled takes two thirds longer than the second, whoever has it. `verdict`
+says what the ratios of a row mean.
 """
 
 import argparse
@@ -39,7 +41,9 @@ Figures = Mapping[str, float]
 PAIRS: Final = 24
 QUICK_PAIRS: Final = 6
 SESSIONS: Final = 12
-"""Of each row; each has its share of the pairs."""
+"""Of each row, at most; each has its share of the pairs, PAIRS_LEAST at least."""
+PAIRS_LEAST: Final = 2
+"""So that each side is the first in one of them."""
 BOUND: Final = 3.0
 """Per cent."""
 CONFIDENCE: Final = 0.95
@@ -181,28 +185,30 @@ def table(rows: Sequence[Ratios]) -> str:
 # The command
 
 
-def measure(contexts: Sequence[Context], burst: Burst, pairs: int) -> Iterator[tuple[Figures, Figures]]:
-    """`pairs` of one session: before and after."""
+def measure(contexts: Sequence[Context], burst: Burst, pairs: int, first: int) -> Iterator[tuple[Figures, Figures]]:
+    """`pairs` of one session: before and after. `first`: whose burst is the first one, 0 or 1."""
     with ExitStack() as stack:
         servers = [context.twinwire() for context in contexts]
         for context, server in zip(contexts, servers, strict=True):
             stack.enter_context(server.process)
             with bearing(context.bearer):
                 burst.fill(context, server)
-        for number in range(pairs):
+        for number in range(-1, pairs):
             found: dict[int, Figures] = {}
-            for side in (0, 1) if number % 2 == 0 else (1, 0):
+            for side in (0, 1) if number % 2 == first else (1, 0):
                 with bearing(contexts[side].bearer):
                     found[side] = burst.run(contexts[side], servers[side])
-            yield found[0], found[1]
+            if number >= 0:
+                yield found[0], found[1]
 
 
 def compare(contexts: Sequence[Context], burst: Burst, pairs: int, bound: float) -> list[Ratios]:
     """A session that fails is told, and does not count."""
     rows = {key: Ratios(key, sense, bound) for key, sense in burst.senses.items()}
-    for number in range(min(SESSIONS, pairs)):
+    sessions = max(1, min(SESSIONS, pairs // PAIRS_LEAST))
+    for number in range(sessions):
         try:
-            found = list(measure(contexts, burst, -(-pairs // SESSIONS)))
+            found = list(measure(contexts, burst, max(PAIRS_LEAST, -(-pairs // sessions)), number % 2))
             for key, row in rows.items():
                 row.values.append(statistics.median(after[key] / before[key] for before, after in found))
         except (IncompleteError, ServerError, ToolError, subprocess.SubprocessError, OSError) as error:
@@ -216,21 +222,34 @@ def _note(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.beside", description=__doc__)
-    parser.add_argument("ref", help="the commit that was before; `tokens`, `timeline`: this tree without those, and with")
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("ref", help="the commit that was before; `tokens`, `timeline`: this tree without, and with")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"a row, or a group of them: {', '.join(GROUPS)}; default: all"
+    )
     parser.add_argument("--pairs", type=int, default=QUICK_PAIRS if is_quick() else PAIRS, help="of each row")
     parser.add_argument("--bound", type=float, default=BOUND, help="per cent; default: %(default)g")
     found = parser.parse_intermixed_args()
-    if unknown := set(found.groups) - set(GROUPS):
-        parser.error(f"no such group: {', '.join(sorted(unknown))}")
+    known = {*GROUPS, *(key for group in GROUPS.values() for burst in group for key in burst.senses)}
+    if unknown := set(found.names) - known:
+        parser.error(f"no such row or group: {', '.join(sorted(unknown))}")
     return found
+
+
+def chosen(names: Sequence[str]) -> list[Burst]:
+    """Those that bring a row of these names, or of a group of one."""
+    return [
+        burst
+        for group, bursts in GROUPS.items()
+        for burst in bursts
+        if not names or group in names or not burst.senses.keys().isdisjoint(names)
+    ]
 
 
 def main() -> int:
     """1 if a row is worse, or could not be measured."""
     arguments = _arguments()
     commit = BESIDES.get(arguments.ref) or commit_of(arguments.ref)
-    bursts = [burst for group in GROUPS if group in (arguments.groups or GROUPS) for burst in GROUPS[group]]
+    bursts = chosen(arguments.names)
     found: list[Ratios] = []
     with TemporaryDirectory(prefix="twinwire-bench-") as text:
         folder = Path(text)

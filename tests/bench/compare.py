@@ -211,7 +211,7 @@ def _note(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.compare", description=__doc__)
-    parser.add_argument("ref", help="the commit that was before; `tokens`, `timeline`: this tree without those, and with")
+    parser.add_argument("ref", help="the commit that was before; `tokens`, `timeline`: this tree without, and with")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
     parser.add_argument("--rounds", type=int, default=QUICK_ROUNDS if is_quick() else ROUNDS)
     parser.add_argument("--bound", type=float, default=Bounds().usual, help="per cent; default: %(default)g")

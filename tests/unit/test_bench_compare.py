@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
 
-from tests.bench.beside import Ratios, interval
+from tests.bench.beside import GROUPS, Burst, Figures, Ratios, chosen, compare, interval
 from tests.bench.calibrate import calibrated
 from tests.bench.compare import Comparison, summary, table
-from tests.bench.measure import Row, Sample, Sense
+from tests.bench.measure import Context, Row, Sample, Sense
 from tests.bench.process import ROOT
 from tests.bench.trees import dependencies
 from tests.bench.verdict import Bounds, Compared, Verdict, count, spread
@@ -163,3 +165,45 @@ def test_change_is_good_if_it_is_positive_whichever_way_is_good() -> None:
     assert Ratios("row", "at least", 3.0, [1.1] * 6).change == pytest.approx(10.0)
     assert Ratios("row", "at most", 3.0, [1.1] * 6).change == pytest.approx(-10.0)
     assert Ratios("row", "at most", 3.0, [1.1] * 6).interval == pytest.approx((-10.0, -10.0))
+
+
+class Idle:
+    """A server of one side, that is nobody's."""
+
+    def __init__(self, side: str) -> None:
+        self.side = side
+        self.process = nullcontext()
+
+
+class Side:
+    """In place of a `Context`."""
+
+    bearer = None
+
+    def __init__(self, side: str) -> None:
+        self._side = side
+
+    def twinwire(self) -> Idle:
+        return Idle(self._side)
+
+
+def test_who_begins_changes_and_the_first_burst_of_each_does_not_count() -> None:
+    bursts: list[str] = []
+
+    def run(context: Context, server: Any) -> Figures:
+        bursts.append(server.side)
+        is_warm = bursts.count(server.side) % 3 != 1  # of a session's three
+        return {"row": 2.0 if is_warm else 1.0 + len(bursts)}
+
+    sides: Any = (Side("a"), Side("b"))
+    (row,) = compare(sides, Burst({"row": "at least"}, run), pairs=4, bound=3.0)
+    sessions = ["".join(bursts[start : start + 6]) for start in (0, 6)]
+    assert sessions == ["baabba", "abbaab"]
+    assert row.values == [1.0, 1.0], "of warm ones alone"
+
+
+def test_rows_may_be_chosen_by_their_names_and_by_their_groups() -> None:
+    assert [*chosen([])] == [burst for group in GROUPS.values() for burst in group]
+    assert chosen(["storm"]) == [*GROUPS["storm"]]
+    (burst,) = chosen(["fanout-8-ws-p50"])
+    assert "fanout-8-ws" in burst.senses
