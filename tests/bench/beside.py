@@ -3,7 +3,8 @@
 `compare.py` holds each side against a reference that was measured beside it, and then the medians of the two ratios
 against each other. That sees all rows there are, and its spread is that of four measurements minutes apart: a fifth,
 where a machine's speed moves by a third. Here a *pair* is two bursts of a second or two, one right after the other, and
-what counts is their ratio: whatever moves slower than that moves both. What is left is told as an interval.
+what counts is their ratio: whatever moves slower than that moves both. What is left is told as an interval. A burst is
+told by what it took of the service's core, too (`-cpu`), which other work on the machine moves least.
 
 Pairs go A B, B A, A B and so on, in sessions with servers of their own: the luck of a process, a tenth and more, is the
 same for all of a session's pairs. So a session gives one ratio, the median of its pairs, and the interval is over
@@ -56,6 +57,15 @@ class Burst:
     senses: Mapping[str, Sense]
     run: Callable[[Context, Twinwire], Figures]
     fill: Callable[[Context, Twinwire], None] = lambda context, server: None
+
+    @property
+    def cpu(self) -> str:
+        """The row of what a burst takes of the service's core, in seconds: both sides have the same to do."""
+        return f"{next(iter(self.senses))}-cpu"
+
+    @property
+    def rows(self) -> dict[str, Sense]:
+        return {**self.senses, self.cpu: "at most"}
 
 
 def _singles(mode: str, in_flight: int) -> Burst:
@@ -197,14 +207,17 @@ def measure(contexts: Sequence[Context], burst: Burst, pairs: int, first: int) -
             found: dict[int, Figures] = {}
             for side in (0, 1) if number % 2 == first else (1, 0):
                 with bearing(contexts[side].bearer):
-                    found[side] = burst.run(contexts[side], servers[side])
+                    before = servers[side].process.cpu_seconds()
+                    figures = burst.run(contexts[side], servers[side])
+                    spent = servers[side].process.cpu_seconds() - before
+                found[side] = {**figures, burst.cpu: spent}
             if number >= 0:
                 yield found[0], found[1]
 
 
 def compare(contexts: Sequence[Context], burst: Burst, pairs: int, bound: float) -> list[Ratios]:
     """A session that fails is told, and does not count."""
-    rows = {key: Ratios(key, sense, bound) for key, sense in burst.senses.items()}
+    rows = {key: Ratios(key, sense, bound) for key, sense in burst.rows.items()}
     sessions = max(1, min(SESSIONS, pairs // PAIRS_LEAST))
     for number in range(sessions):
         try:
@@ -229,7 +242,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=QUICK_PAIRS if is_quick() else PAIRS, help="of each row")
     parser.add_argument("--bound", type=float, default=BOUND, help="per cent; default: %(default)g")
     found = parser.parse_intermixed_args()
-    known = {*GROUPS, *(key for group in GROUPS.values() for burst in group for key in burst.senses)}
+    known = {*GROUPS, *(key for group in GROUPS.values() for burst in group for key in burst.rows)}
     if unknown := set(found.names) - known:
         parser.error(f"no such row or group: {', '.join(sorted(unknown))}")
     return found
@@ -241,7 +254,7 @@ def chosen(names: Sequence[str]) -> list[Burst]:
         burst
         for group, bursts in GROUPS.items()
         for burst in bursts
-        if not names or group in names or not burst.senses.keys().isdisjoint(names)
+        if not names or group in names or not burst.rows.keys().isdisjoint(names)
     ]
 
 
@@ -265,7 +278,7 @@ def main() -> int:
             RESULTS.mkdir(parents=True, exist_ok=True)
             (RESULTS / f"beside-{commit.replace(' ', '-')}.md").write_text(table(found) + "\n")
     print(table(found))
-    missing = len([key for burst in bursts for key in burst.senses]) - len(found)
+    missing = len([key for burst in bursts for key in burst.rows]) - len(found)
     return int(bool(missing) or any(row.verdict == "worse" for row in found))
 
 

@@ -167,12 +167,20 @@ def test_change_is_good_if_it_is_positive_whichever_way_is_good() -> None:
     assert Ratios("row", "at most", 3.0, [1.1] * 6).interval == pytest.approx((-10.0, -10.0))
 
 
-class Idle:
-    """A server of one side, that is nobody's."""
+class Idle(nullcontext[None]):
+    """A server of one side, and its process."""
 
     def __init__(self, side: str) -> None:
+        super().__init__()
         self.side = side
-        self.process = nullcontext()
+        self.process = self
+        self._spent = {"a": 0.5, "b": 1.0}[side]
+        self._looks = 0
+
+    def cpu_seconds(self) -> float:
+        """Each burst, between two looks, takes as much."""
+        self._looks += 1
+        return self._looks * self._spent
 
 
 class Side:
@@ -196,10 +204,11 @@ def test_who_begins_changes_and_the_first_burst_of_each_does_not_count() -> None
         return {"row": 2.0 if is_warm else 1.0 + len(bursts)}
 
     sides: Any = (Side("a"), Side("b"))
-    (row,) = compare(sides, Burst({"row": "at least"}, run), pairs=4, bound=3.0)
+    row, cpu = compare(sides, Burst({"row": "at least"}, run), pairs=4, bound=3.0)
     sessions = ["".join(bursts[start : start + 6]) for start in (0, 6)]
     assert sessions == ["baabba", "abbaab"]
     assert row.values == [1.0, 1.0], "of warm ones alone"
+    assert (cpu.key, cpu.sense, cpu.values) == ("row-cpu", "at most", [2.0, 2.0])
 
 
 def test_rows_may_be_chosen_by_their_names_and_by_their_groups() -> None:
