@@ -25,6 +25,10 @@ MIDDLE: Final = 60
 """Events after which the leader's tab is closed; a run has 160."""
 TAKEN_WITHIN: Final = 1_000
 """Milliseconds after the end of the leader's tab in which another one leads."""
+HANGS: Final = 15_000
+"""Milliseconds that a leader's page does not answer."""
+REPLACED_WITHIN: Final = 10_500
+"""Milliseconds after it began to hang: ten seconds, and what a busy machine takes to notice."""
 
 ROLE: Final = "watched.stream.role"
 LED: Final = "watched.notices.findLast(({ name, role }) => name === ':role' && role === 'leader')?.at ?? null"
@@ -64,3 +68,27 @@ async def test_the_leader_is_closed_in_mid_stream(context: BrowserContext, serve
         assert len(taken) == 1, "one of them leads now"
         assert taken[0] - ended < TAKEN_WITHIN
         assert len({(await tab.outcome("")).transport for tab in followers}) == 1
+
+
+async def test_a_leader_that_hangs_is_replaced(context: BrowserContext, serve: Serve) -> None:
+    server = serve(PACE)
+    await tap(context)
+    project = await new_project(server.url, "A tab that hangs")
+    root = server.url
+    opened = await asyncio.gather(*(Witness.open(context, root, server.url, project) for _ in range(3)))
+    await asyncio.gather(*(tab.live() for tab in opened))
+    roles = [await tab.page.evaluate(ROLE) for tab in opened]
+    leader = opened[roles.index("leader")]
+    followers = [tab for tab in opened if tab is not leader]
+    await opened[0].generate()
+    await leader.delivered(MIDDLE)
+    began = await leader.page.evaluate(
+        f"setTimeout(() => {{ for (const end = Date.now() + {HANGS}; Date.now() < end; ); }}), Date.now()"
+    )
+    await asyncio.gather(*(tab.shown() for tab in followers))
+    (taken,) = [at for tab in followers if (at := await tab.page.evaluate(LED)) is not None]
+    assert taken - began < REPLACED_WITHIN
+    await leader.shown()
+    for tab in opened:
+        assert_exact(await tab.outcome(""))
+    assert await leader.page.evaluate(ROLE) == "follower"

@@ -20,7 +20,8 @@ import { Leader } from "./leader.js";
 /** @import { RootSource, Source, SourceListener } from "../source.js" */
 
 const VERSION = 3; // of the messages; tabs of another version are not heard
-const ANSWER_TIME = 2_000; // ms a leader has to answer before its lock is taken away
+const ANSWER_TIME = 1_500; // ms a leader has to answer before its lock is taken away
+const ANSWER_SPREAD = 1_000; // ms more, at random: all who follow doubt it in the same moment, and one is to take it
 
 /** @implements {RootSource} */
 export class Tabs {
@@ -229,10 +230,14 @@ export class Tabs {
   /** The leader was silent for too long: ask it, and if it does not answer, take over. */
   #doubt() {
     if (this.#asked !== null || !(this.#side instanceof Follower)) return;
-    this.#asked = this.#context.env.setTimeout(() => {
-      this.#asked = null;
-      if (!this.#closed && this.#side instanceof Follower) this.#stand(true);
-    }, ANSWER_TIME);
+    const { env } = this.#context;
+    this.#asked = env.setTimeout(
+      () => {
+        this.#asked = null;
+        if (!this.#closed && this.#side instanceof Follower) this.#stand(true);
+      },
+      ANSWER_TIME + env.random() * ANSWER_SPREAD,
+    );
     this.#side.join();
   }
 

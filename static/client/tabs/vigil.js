@@ -1,6 +1,8 @@
 /**
- * A follower's eye on its leader: one that is silent for longer than its heartbeat allows is doubted; one that
- * is reconnecting in a hidden tab, where timers are slow, has its waiting done by a tab that is looked at.
+ * A follower's eye on its leader: one that has said nothing for a while is asked, which costs two messages, and
+ * replaced if it does not answer (tabs.js), so that a page whose leader hangs stands still for ten seconds at
+ * most. One that is reconnecting in a hidden tab, where timers are slow, has its waiting done by a tab that is
+ * looked at.
  */
 
 import { Backoff } from "../backoff.js";
@@ -10,7 +12,7 @@ import { State } from "../states.js";
 /** @import { StreamState } from "../index.js" */
 
 const SILENCE = 2.5; // heartbeats
-const HEARTBEAT = 30; // s, if the leader names none (it polls)
+const QUIET = 7_000; // ms; with the time to answer, it is less than the ten seconds after which it is replaced
 
 export class Vigil {
   #env;
@@ -45,7 +47,7 @@ export class Vigil {
         if (this.#env.visible()) this.#doubt();
         this.heard(heartbeat);
       },
-      (heartbeat ?? HEARTBEAT) * 1_000 * SILENCE,
+      Math.min((heartbeat ?? Infinity) * 1_000 * SILENCE, QUIET),
     );
   }
 
