@@ -77,7 +77,6 @@ export class Connection {
   get cursor() {
     return this.#intake.cursor;
   }
-
   get transport() {
     return this.#link?.name ?? null;
   }
@@ -174,6 +173,7 @@ export class Connection {
     const spare = link === this.#prober.link;
     if (link !== this.#link && !spare) return;
     this.#listener.frame(frame, link.name);
+    if (this.state === State.OFFLINE && !spare) this.#heard(link); // so the browser was wrong
     if (frame.topic !== undefined) this.#event(link, frame, spare);
     else if (frame.type === "gap" && spare) this.#prober.failed();
     else if (frame.type === "gap") this.#intake.gap(/** @type {any} */ (frame));
@@ -238,7 +238,7 @@ export class Connection {
     if (spare?.connection && !isRefusal(fault) && fault.retryAfter === undefined) {
       this.#prober.release(); // it has been feeding the reader all along
       this.#adopt(spare, fault.kind);
-      this.#setState(spare.caughtUp ? State.LIVE : State.REPLAYING);
+      this.#heard(spare);
       return this.#prober.begin(false);
     }
     this.#prober.cancel();
@@ -290,12 +290,12 @@ export class Connection {
     this.#listener.state(state);
   }
 
+  /** @type {(link: Link) => void} */
+  #heard = ({ caughtUp }) => this.#setState(caughtUp ? State.LIVE : State.REPLAYING);
+
   // -- what the page asks
 
-  /**
-   * Connects again from the cursor, without delay: planned, so that `replaying` tells it better than
-   * `reconnecting`. @type {(reason: string) => void}
-   */
+  /** From the cursor, without delay; `replaying` tells it better than `reconnecting`. @param {string} reason */
   restart(reason) {
     if (this.state === State.CLOSED) return;
     this.#halt();
@@ -314,7 +314,8 @@ export class Connection {
   /** `online`, a tab shown again: waits for nothing but a delay that the server ordered. */
   wake() {
     if (this.#retry.wakeable) this.#begin();
-    this.#link?.verify();
+    const isBack = this.state === State.OFFLINE && this.#context.env.online();
+    if (this.#link?.verify() === false && isBack) return this.restart("online"); // nobody knows if it still lives
     this.#prober.now();
   }
 
@@ -324,16 +325,15 @@ export class Connection {
 
   /** Rejects with UnansweredError if there is no WebSocket. @type {RootSource["request"]} */
   request = (message) => this.#requests.send(this.#link, message);
-
   /** @type {RootSource["subscribe"]} */
   subscribe = (topics) => this.topics.add(topics);
-
   /** @type {RootSource["unsubscribe"]} */
   unsubscribe = (topics) => this.topics.remove(topics);
 
-  /** The browser says that the network is gone; a connection that still works says otherwise. */
+  /** The browser says that the network is gone; a connection that still works says otherwise, by its next frame. */
   offline() {
-    if (this.#retry.waiting) this.#setState(State.OFFLINE);
+    if (this.#retry.waiting || this.#link !== null) this.#setState(State.OFFLINE);
+    this.#link?.verify();
   }
 
   rest() {}

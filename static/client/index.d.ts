@@ -17,7 +17,7 @@ export type TransportName = "websocket" | "sse" | "poll" | "eventsource";
  * - `replaying`: connected; events after the cursor that were missed are coming in
  * - `live`: connected and caught up; this is the green light
  * - `reconnecting`: the connection is lost; another attempt runs or waits for its delay
- * - `offline`: as `reconnecting`, and the browser says that there is no network
+ * - `offline`: the browser says that there is no network, and no connection says otherwise
  * - `unauthorized`: the credential was refused, also the fresh one from `getToken`, or may not do this (`:auth`
  *   says why); only `reconnect()` goes on
  * - `closed`: by `close()`, by a refusal that no retry can change (422), or after `maxRetries`; final

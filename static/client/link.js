@@ -269,15 +269,20 @@ export class Link {
     return this.end({ kind: FaultKind.STALLED, detail: `no byte for ${Math.round(this.silence / 1_000)} s` });
   }
 
-  /** The tab is shown again, or the network came back: find out soon whether this connection still lives. */
+  /**
+   * The tab is shown again, or the network is gone or back: find out soon whether this connection still lives. False
+   * if it can't be asked.
+   */
   verify() {
-    if (this.ended || !this.connection || this.#stallAfter === null) return;
-    const slept = this.silence > this.#stallAfter;
-    if (slept) return this.end({ kind: FaultKind.SUSPENDED, detail: "silent since the tab was hidden" });
-    if (!this.ping() || this.#timers.doubt) return;
-    this.#arm("doubt", PING_TIMEOUT, () =>
-      this.end({ kind: FaultKind.SUSPENDED, detail: "no answer to a ping" }),
-    );
+    if (this.ended || !this.connection || this.#stallAfter === null) return false;
+    if (this.silence > this.#stallAfter)
+      this.end({ kind: FaultKind.SUSPENDED, detail: "silent since the tab was hidden" });
+    else if (!this.ping()) return false;
+    else if (!this.#timers.doubt)
+      this.#arm("doubt", PING_TIMEOUT, () =>
+        this.end({ kind: FaultKind.SUSPENDED, detail: "no answer to a ping" }),
+      );
+    return true;
   }
 
   ping() {

@@ -114,7 +114,6 @@ test("offline is shown, and attempts wait for online", async () => {
   const tab = world.open();
   await tab.live();
   tab.page.offline();
-  assert.equal(tab.stream.state, "live", "a connection that works says otherwise");
   world.network.down();
   await world.clock.advance(1);
   assert.equal(tab.stream.state, "offline");
@@ -124,6 +123,44 @@ test("offline is shown, and attempts wait for online", async () => {
   world.network.up();
   tab.page.online();
   assert.ok((await tab.live()) < 50);
+});
+
+test("offline is shown at once, whatever becomes of the connection; one that works says so by its next frame", async () => {
+  for (const transport of ["websocket", "sse", "poll"]) {
+    const world = new World();
+    const tab = world.open({ transports: [transport] });
+    await tab.live();
+    const { connected } = world.log;
+    world.network.filter = () => null; // nothing arrives, and nothing is cut: as emulated, and behind a dead NAT
+    tab.page.offline();
+    assert.equal(tab.stream.state, "offline", transport);
+    await world.clock.advance(3_000);
+    assert.equal(tab.stream.state, "offline");
+    world.network.filter = (frame) => frame;
+    world.log.publish("a");
+    await world.clock.advance(100);
+    assert.deepEqual(
+      [tab.stream.state, tab.offsets, world.log.connected],
+      ["live", [1], connected],
+      transport,
+    );
+  }
+});
+
+test("the network is back: what can be asked is asked, and what can't is replaced at once", async () => {
+  for (const [transport, attempts] of [
+    ["websocket", 1],
+    ["sse", 2],
+  ]) {
+    const world = new World();
+    const tab = world.open({ transports: [transport] });
+    await tab.live();
+    tab.page.offline();
+    tab.page.online();
+    assert.equal(tab.stream.state, transport === "sse" ? "replaying" : "offline");
+    assert.ok((await tab.live()) < 50, transport);
+    assert.equal(world.network.attempts.length, attempts);
+  }
 });
 
 test("a browser that is wrong about offline still gets attempts, every 30 s", async () => {
