@@ -209,6 +209,24 @@ async def test_the_home_page_is_live_without_a_reload(desk: Desk) -> None:
     await expect(row).to_have_count(0)
 
 
+async def test_one_who_talks_much_does_not_hide_the_others_from_the_feed(desk: Desk) -> None:
+    project = await new_project(desk.url, "Quiet")
+    noise = f"projects/{project}/noise"
+    await publish_many(desk.url, noise, ({"level": "info", "message": f"line {n}"} for n in range(400)))
+    await desk.home()
+    feed = desk.page.locator("#feed")
+    await expect(feed).to_contain_text("was created")
+    await expect(desk.page.locator("#feed-empty")).to_be_hidden()
+    await desk.live()
+    await desk.page.get_by_label("with log lines").check()
+    await expect(feed.locator("li").first).to_contain_text("line 399")
+    await publish(desk.url, noise, {"level": "info", "message": "line 400"})
+    await expect(feed.locator("li").first).to_contain_text("line 400")
+    await desk.page.get_by_label("with log lines").uncheck()
+    await expect(feed).not_to_contain_text("line")
+    await expect(feed).to_contain_text("was created")
+
+
 # The log
 
 

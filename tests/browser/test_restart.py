@@ -1,6 +1,7 @@
 """The server goes away, or the network does: pages come back over WebSocket, and remember no fallback."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from typing import Final
 
@@ -84,3 +85,57 @@ async def test_five_times_offline_and_online_again(context: BrowserContext, serv
         assert [id for id in received if id in notes] == notes
         assert await witness.page.evaluate("watched.stream.transport") == "websocket"
         assert await witness.remembered() == []
+
+
+async def test_offline_is_shown_at_once_though_nothing_is_cut(context: BrowserContext, serve: Serve) -> None:
+    """A NAT that has forgotten the connection, a dead Wi-Fi: no end of anything is told, and nothing arrives."""
+    server = serve(PACE)
+    await tap(context)
+    project = await new_project(server.url, "In a tunnel")
+    witness = await Witness.open(context, server.url, server.url, project)
+    await back(witness)
+    server.signal(signal.SIGSTOP)
+    try:
+        await context.set_offline(True)
+        await witness.page.wait_for_function("watched.stream.state === 'offline'", timeout=2_000)
+        await expect(witness.page.locator("#indicator-state")).to_have_text("Offline")
+        await expect(witness.page.get_by_text("This device is offline")).to_be_visible()
+    finally:
+        server.signal(signal.SIGCONT)
+    await context.set_offline(False)
+    await back(witness)
+    await expect(witness.page.get_by_text("This device is offline")).to_be_hidden()
+
+
+async def test_another_database_is_told_as_such(browser: Browser, serve: Serve) -> None:
+    """An operator who starts with the wrong file must not read that everything was deleted."""
+    server = serve(PACE)
+    project = await new_project(server.url, "Still there")
+    contexts = [await browser.new_context(reduced_motion="reduce") for _ in range(2)]
+    try:
+        for context in contexts:
+            await tap(context)
+        witness = await Witness.open(contexts[0], server.url, server.url, project)
+        home = Desk(await contexts[1].new_page(), server.url)
+        await home.home()
+        await asyncio.gather(home.live("WebSocket"), back(witness))
+        await asyncio.to_thread(server.stop)
+        for file in server.database.parent.glob(f"{server.database.name}*"):
+            file.rename(file.with_name(f"right-{file.name}"))
+        await server.astart()
+        missing = witness.page.locator("#missing")
+        await expect(missing).to_contain_text("Not in this database")
+        await expect(missing).to_contain_text("does not mean that it was deleted")
+        await expect(home.page.locator("#notice")).to_contain_text("The server has another database now")
+        await expect(home.page.get_by_text("Nothing has happened yet.")).to_be_visible()
+        await asyncio.to_thread(server.stop)
+        for file in server.database.parent.glob(f"{server.database.name}*"):
+            file.unlink()
+        for file in server.database.parent.glob(f"right-{server.database.name}*"):
+            file.rename(file.with_name(file.name.removeprefix("right-")))
+        await server.astart()
+        await witness.page.get_by_role("button", name="Load again").click()
+        await expect(witness.page.locator("#name")).to_have_text("Still there")
+        await expect(home.page.locator(f'[data-id="{project}"]')).to_be_visible(timeout=LIVE_DEADLINE)
+    finally:
+        await asyncio.gather(*(context.close() for context in contexts))

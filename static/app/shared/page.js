@@ -11,7 +11,7 @@ import { createIndicator } from "./indicator.js";
 import { createStrip } from "./strip.js";
 import { createWho, loginUrl } from "./who.js";
 
-/** @import { Fault, Stream, TwinwireError } from "../../client/index.js" */
+/** @import { Fault, GapFrame, Stream, TwinwireError } from "../../client/index.js" */
 /** @import { Notice } from "./announce.js" */
 
 /** A connection may be away this long before the page says so, milliseconds: a short blip heals unseen. */
@@ -69,6 +69,7 @@ function watchAway(stream, notice) {
   let timer = null;
   let shown = false;
   let since = "";
+  let heard = Date.now(); // when the server last said something
   const tell = () => {
     timer = null;
     shown = true;
@@ -91,11 +92,13 @@ function watchAway(stream, notice) {
       if (shown) notice(null);
       shown = false;
     } else if (timer === null && !shown) {
-      since = clock(Date.now());
+      since = clock(heard);
       timer = setTimeout(tell, AWAY_AFTER);
     }
   };
+  stream.on(":frame", () => (heard = Date.now()));
   stream.on(":state", judge);
+  stream.on(":state", () => shown && stream.state !== "closed" && tell()); // "offline", "can't be reached"
   stream.on(":close", ({ error }) => {
     if (error === null) return;
     const words = `This page has stopped listening, and shows nothing new. ${whyEnded(error)}`;
@@ -106,6 +109,22 @@ function watchAway(stream, notice) {
 
 /** Why a stream has ended, in words. @param {TwinwireError | Fault} error */
 export const whyEnded = (error) => ("message" in error ? error.message : (error.detail ?? error.kind));
+
+/** What a restored backup, or a start with the wrong file, is to a page that was open. */
+export const OTHER_LOG =
+  "The server has another database now: a backup was restored, or another file is used.";
+
+/**
+ * Say so, if that is why something is missing; what the page shows has been loaded anew.
+ *
+ * @param {Page} page
+ * @param {GapFrame} gap
+ */
+export function tellOtherLog(page, gap) {
+  const words = `${OTHER_LOG} What you see is from there.`;
+  if (gap.reason === "epoch")
+    page.notice(words, "warn", { label: "Load again", run: () => location.reload() });
+}
 
 /**
  * Run `load` until it succeeds, telling people why it has not, and return what it returned.

@@ -1,5 +1,6 @@
 /** The feed over everything that happens: one line an event, newest first, a bounded number of them. */
 
+import { isAfter } from "../../shared/cursor.js";
 import { byId, h, show } from "../../shared/dom.js";
 import { bytes, clock } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
@@ -8,6 +9,9 @@ import { batched } from "../../shared/frame.js";
 
 /** Lines that stay in the page; older ones are in the history. */
 const LINES_MAX = 200;
+
+const NOTHING = "Nothing has happened yet.";
+const NOTHING_TOLD = "Nothing but log lines so far: tick “with log lines” to see them.";
 
 /** Statuses that the feed tells; how a run ended is told by its completion. */
 const STARTS = new Set(["queued", "running"]);
@@ -27,26 +31,32 @@ export function createFeed(nameOf) {
   const lastStatus = new Map();
   /** @type {Told[]} */
   let waiting = [];
+  /** The last event that was added. @type {string | null} */
+  let newest = null;
 
   const render = batched(() => {
     const told = waiting.reverse();
     waiting = [];
     feed.prepend(...told.map((one) => line(one, nameOf)));
     while (feed.childElementCount > LINES_MAX) feed.lastElementChild?.remove();
+    byId("feed-empty").textContent = newest === null ? NOTHING : NOTHING_TOLD;
     show(byId("feed-empty"), feed.childElementCount === 0);
   });
 
   return {
-    /** Add an event; those of one call order come oldest first. @param {ProjectEvent} event */
+    /** Add an event; they come oldest first, and one that was there is left out. @param {ProjectEvent} event */
     add(event) {
+      if (!isAfter(event.id, newest)) return;
+      newest = event.id;
       const told = tell(event, lastStatus, byId("feed-logs", HTMLInputElement).checked);
-      if (told === null) return;
+      if (told === null) return void render();
       waiting.push({ event, told });
       if (waiting.length > LINES_MAX) waiting.shift();
       render();
     },
     clear() {
       waiting = [];
+      newest = null;
       lastStatus.clear();
       feed.replaceChildren();
       render();

@@ -5,46 +5,58 @@ import { TwinwireError } from "../../../client/errors.js";
 import { inWords } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
-import { createPage, loadPatiently } from "../../shared/page.js";
+import { createPage, loadPatiently, tellOtherLog } from "../../shared/page.js";
 import { projects } from "../api.js";
 import { createFeed } from "./activity.js";
 import { createForm } from "./create.js";
+import { readPast } from "./past.js";
 import { createList } from "./projects.js";
 import { hasShape } from "../shape.js";
 
-/** @import { Stream } from "../../../client/index.js" */
+/** @import { GapFrame, Stream } from "../../../client/index.js" */
 /** @import { ProjectEvent, ProjectEvents } from "../types.js" */
 
 const WANTED = ["projects", "projects/**"];
-/** Events of the past that the feed starts with; many of them are progress and get no line. */
-const PAST = 300;
+/** Events that are kept to fill the feed again. */
+const LIVE_MAX = 200;
 
 /** @type {string | null} */
 let base = null; // the position that the list includes: events up to it are told already
 const page = createPage();
+const logs = byId("feed-logs", HTMLInputElement);
 const list = createList();
 const feed = createFeed(list.name);
+/** What came last; some of it may have come while the past was read. @type {ProjectEvent[]} */
+const live = [];
 /** What of that one may read: of some projects alone, perhaps. @type {string[]} */
 let topics = WANTED;
 createForm((project) => {
   location.href = `project.html?id=${encodeURIComponent(project.id)}`;
 });
 
-/** The list, and the past up to it; what came after the list is left to the stream. */
+/** The list, and what happened before. The stream goes on from the list: what the feed has already, it leaves out. */
 async function load() {
   const listing = await projects.list();
   topics = await page.who.readable(WANTED, "projects");
-  const past =
-    topics.length > 0 ? await projects.past({ topics, order: "desc", limit: PAST }) : { events: [] };
   list.load(listing);
-  feed.clear();
-  for (const event of past.events.reverse()) {
-    if (!isAfter(event.id, listing.cursor)) feed.add(event);
-  }
   base = listing.cursor;
+  await fillFeed();
+}
+
+async function fillFeed() {
+  const past = topics.length > 0 ? await readPast(projects.past, topics, logs.checked) : [];
+  feed.clear();
+  for (const event of [...past, ...live]) feed.add(event);
 }
 
 const reload = () => loadPatiently(load, "Loading the projects", page.notice);
+/** @param {GapFrame} gap */
+async function reset(gap) {
+  live.length = 0;
+  await reload();
+  tellOtherLog(page, gap);
+}
+const refill = () => loadPatiently(fillFeed, "Loading what happened", page.notice);
 
 /**
  * A row at once, from the event; what the event does not tell is fetched. Status comes by events alone, in
@@ -95,9 +107,13 @@ function receive(event) {
   }
   if (type === "completion")
     page.say(`${list.name(topic.split("/")[1]) ?? "A project"}: ${data.message || data.status}`);
+  live.push(event);
+  if (live.length > LIVE_MAX) live.shift();
   feed.add(event);
   if (type === "project_deleted" && topic === "projects") removeProject(data.id);
 }
+
+logs.addEventListener("change", refill);
 
 await reload();
 page.who.limit({
@@ -109,4 +125,4 @@ page.who.limit({
 /** @type {Stream<ProjectEvents>} */
 const stream = connect({ topics, after: base });
 page.watch(stream);
-stream.on("*", (message) => (message.topic !== undefined ? receive(message) : reload()));
+stream.on("*", (message) => (message.topic !== undefined ? receive(message) : reset(message)));

@@ -2,7 +2,7 @@
 
 import { byId, setText } from "../../shared/dom.js";
 import { statusOf } from "../../shared/api.js";
-import { createPage, loadPatiently } from "../../shared/page.js";
+import { createPage, loadPatiently, OTHER_LOG } from "../../shared/page.js";
 import { loadProject, ProjectPage } from "./page.js";
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
@@ -29,6 +29,17 @@ const deleted = () =>
     "This project was deleted",
     "It was deleted while it was open here. Its files and its history went with it.",
   );
+
+const notHere = () => {
+  showMissing(
+    "Not in this database",
+    `${OTHER_LOG} This project is not in it, which does not mean that it was deleted.`,
+  );
+  page.notice("Once the right database is back, load this page again.", "warn", {
+    label: "Load again",
+    run: () => location.reload(),
+  });
+};
 
 /** The project, however long the server is away; null if it does not exist. */
 async function load() {
@@ -57,7 +68,7 @@ async function start() {
   }
   const own = `projects/${id}`;
   const topics = await page.who.readable([own, "projects"], own);
-  new ProjectPage(loaded, { page, topics, load, deleted });
+  new ProjectPage(loaded, { page, topics, load, deleted, absent: notHere });
 }
 
 await start();

@@ -5,6 +5,7 @@ import { inWords } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { batched } from "../../shared/frame.js";
+import { tellOtherLog } from "../../shared/page.js";
 import { projects } from "../api.js";
 import { createActions } from "./actions.js";
 import { createAgents } from "./agents.js";
@@ -16,7 +17,7 @@ import { createNotifier } from "./notify.js";
 import { renderOverall } from "./overall.js";
 import { hasShape } from "../shape.js";
 
-/** @import { Stream } from "../../../client/index.js" */
+/** @import { GapFrame, Stream } from "../../../client/index.js" */
 /** @import { Page } from "../../shared/page.js" */
 /** @import { FileInfo, Past, ProjectEvent, ProjectEvents, Snapshot, Status } from "../types.js" */
 
@@ -47,6 +48,7 @@ export class ProjectPage {
   #page;
   #load;
   #deleted;
+  #absent;
   #model;
   #base; // the position that the snapshot includes: events up to it are told already
   /** Events that arrive while the snapshot is loaded again. @type {ProjectEvent[] | null} */
@@ -59,16 +61,17 @@ export class ProjectPage {
   #render;
 
   /**
-   * `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted; `topics` are those
-   * that may be followed.
+   * `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted, `absent()` that it is
+   * not in the database that the server has now; `topics` are those that may be followed.
    *
    * @param {Loaded} loaded
-   * @param {{ page: Page, topics: string[], load(): Promise<Loaded | null>, deleted(): void }} around
+   * @param {{ page: Page, topics: string[], load(): Promise<Loaded | null>, deleted(): void, absent(): void }} around
    */
-  constructor({ snapshot, files, past }, { page, topics, load, deleted }) {
+  constructor({ snapshot, files, past }, { page, topics, load, deleted, absent }) {
     this.#page = page;
     this.#load = load;
     this.#deleted = deleted;
+    this.#absent = absent;
     this.#base = snapshot.cursor;
     this.#model = new ProjectModel(snapshot, files);
     this.#logs.load(past);
@@ -99,7 +102,9 @@ export class ProjectPage {
     /** @type {Stream<ProjectEvents>} */
     const stream = connect({ topics, after: this.#base });
     this.#page.watch(stream);
-    stream.on("*", (message) => (message.topic !== undefined ? this.#receive(message) : this.#refresh()));
+    stream.on("*", (message) =>
+      message.topic !== undefined ? this.#receive(message) : this.#reset(message),
+    );
     return stream;
   }
 
@@ -130,15 +135,22 @@ export class ProjectPage {
     if ((await this.#load()) === null) this.#gone();
   }
 
+  /** @param {GapFrame} gap */
+  async #reset(gap) {
+    const isOther = gap.reason === "epoch";
+    await this.#refresh(isOther ? this.#absent : this.#deleted);
+    if (this.#stream.state !== "closed") tellOtherLog(this.#page, gap);
+  }
+
   /** Load again from the server: after a gap, or when it knows better than the page. */
-  async #refresh() {
+  async #refresh(gone = this.#deleted) {
     if (this.#held !== null) return;
     this.#held = [];
     const loaded = await this.#load();
     const late = this.#held ?? [];
     this.#held = null;
     if (loaded === null) {
-      this.#gone();
+      this.#gone(gone);
       return;
     }
     this.#base = loaded.snapshot.cursor;
@@ -174,8 +186,8 @@ export class ProjectPage {
     this.#page.say(`${agentTitle(agent)} ${status}. ${completedStages} of ${stages.length} agents done.`);
   }
 
-  #gone() {
+  #gone(tell = this.#deleted) {
     this.#stream.close();
-    this.#deleted();
+    tell();
   }
 }

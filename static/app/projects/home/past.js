@@ -1,0 +1,31 @@
+/**
+ * What the feed begins with. The newest events of any type may all be log lines of one project that talks much:
+ * so the types that are told are asked for, each by itself, too.
+ */
+
+import { compareCursors } from "../../../client/index.js";
+
+/** @import { projects } from "../api.js" */
+
+/** Events of any type. */
+const NEWEST = 300;
+/** Of each type that is told. */
+const OF_TYPE = 50;
+const TYPES = [
+  ...["project_created", "project_deleted", "status_update", "agent_update", "file_update", "completion"],
+];
+
+/**
+ * Oldest first.
+ *
+ * @param {typeof projects["past"]} past
+ * @param {string[]} topics
+ * @param {boolean} withLogs
+ */
+export async function readPast(past, topics, withLogs) {
+  const types = withLogs ? [...TYPES, "log"] : TYPES;
+  const queries = [{ limit: NEWEST }, ...types.map((type) => ({ type, limit: OF_TYPE }))];
+  const pages = await Promise.all(queries.map((query) => past({ topics, order: "desc", ...query })));
+  const events = new Map(pages.flatMap((page) => page.events).map((event) => [event.id, event]));
+  return [...events.values()].sort((one, other) => compareCursors(one.id, other.id) ?? 0);
+}
