@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Self
 
+import msgspec
+
 from service.bus.encoding import Encoding
 from service.core.topics import TopicFilter
 
@@ -17,16 +19,18 @@ LATENCIES: Final = 200
 """Publishes whose latency is looked at, the last ones."""
 
 COST_BYTES: Final = 1_024
-"""Of a filter, for which a group counts as one more: it is kept alive after the group has gone."""
+"""Of a filter's text, for which a group counts as one more: it is kept alive after the group has gone."""
 
 _PATTERN: Final = 100
 """Bytes of a pattern beside its text."""
 
 
-class Label(NamedTuple):
-    """What is remembered of a group. `cost` is as how many it counts."""
+class Label(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What is remembered of a group: of its filter the text, since what is made of it to be matched is many times as
+    large, and all of it would be looked at by Python's collector. `cost` is as how many it counts.
+    """
 
-    topics: TopicFilter
+    patterns: tuple[str, ...]
     transport: str
     cost: int
 
@@ -34,14 +38,19 @@ class Label(NamedTuple):
     def of(cls, topics: TopicFilter, encoding: Encoding[Any]) -> Self:
         patterns = topics.patterns
         held = sum(map(len, patterns)) + _PATTERN * len(patterns)
-        return cls(topics, encoding.transport, 1 + held // COST_BYTES)
+        return cls(patterns, encoding.transport, 1 + held // COST_BYTES)
+
+    @property
+    def topics(self) -> TopicFilter:
+        """Made anew each time."""
+        return TopicFilter(self.patterns)
 
 
 Notes = list[Any]
 """Of a round, three for each group, one after the other: its Label, how many were live, and how many took the write.
 
 Flat, and of nothing that Python's collector looks at: with a thousand groups a commit, a tuple for each would cost as
-much again as to make it.
+much again as to make it. What is kept of them is one tuple, which the collector lets go after one look.
 """
 
 
@@ -59,7 +68,7 @@ class Round(NamedTuple):
     before: int
     last: int
     ended: float
-    notes: Notes
+    notes: tuple[Any, ...]
     cost: int
     """As how much it counts."""
     others: int
@@ -91,7 +100,7 @@ class Rounds:
         """Of a publish: its first and last offset, and when it was handed in."""
         self._commits: deque[tuple[int, int, float]] = deque(maxlen=most)
         """Of a commit, likewise."""
-        self._rounds: deque[tuple[int, int, float, Notes, int, int]] = deque()
+        self._rounds: deque[tuple[int, int, float, tuple[Any, ...], int, int]] = deque()
         """The fields of `Round`, which is made when somebody asks."""
         self._held = 0
         """What they cost."""
@@ -114,7 +123,7 @@ class Rounds:
             cost -= notes[-3].cost
             others += 1
             del notes[-3:]
-        self._rounds.append((before, last, self.now(), notes, cost, others))
+        self._rounds.append((before, last, self.now(), tuple(notes), cost, others))
         self._held += cost
         while self._held > self._most:
             self._held -= self._rounds.popleft()[4]
