@@ -98,23 +98,24 @@ const isHttp = ({ protocol }) => protocol === "http:" || protocol === "https:";
  * What belongs to the service if nobody says: the parent of the folder from which it served this module, or,
  * where a bundler has put the module elsewhere, the root of the page's origin.
  *
- * @param {URL} module
- * @param {string | null} page
+ * @param {string} here URL of this module; bundlers may leave it out
  */
-function ownBase(module, page) {
+function ownBase(here) {
+  const module = guarded(() => new URL(here)) ?? new URL("file:///");
   const isServed = isHttp(module) && module.pathname.endsWith("/client/environment.js");
   if (isServed && !BUNDLED.test(module.pathname)) return new URL("../", module);
-  return page === null ? module : new URL("/", page);
+  const page = guarded(() => new URL(globalThis.location.href)); // not baseURI: a page may name another's
+  return new URL("/", page && isHttp(page) ? page : globalThis.document.baseURI);
 }
 
 /**
  * @param {string | URL | undefined} option
- * @param {URL} module
- * @param {string | null} page
+ * @param {string} here
  */
-function resolve(option, module, page) {
+function resolve(option, here) {
+  const page = guarded(() => globalThis.document.baseURI) ?? guarded(() => globalThis.location.href); // a worker's
   try {
-    return option ? new URL(String(option), page ?? undefined) : ownBase(module, page);
+    return option ? new URL(String(option), page ?? undefined) : ownBase(here);
   } catch {
     return null; // a relative one where there is no page, or one like `blob:`
   }
@@ -128,8 +129,7 @@ function resolve(option, module, page) {
  * @param {string} here URL of this module
  */
 export function baseUrl(option, here = import.meta.url) {
-  const page = guarded(() => globalThis.document.baseURI) ?? guarded(() => globalThis.location.href); // a worker's
-  const url = resolve(option, new URL(here), page);
+  const url = resolve(option, here);
   if (url) url.protocol = url.protocol.replace(/^ws/, "http");
   if (!url || !isHttp(url)) {
     const what = option ? `not ${String(option)}` : "and this page does not tell it";

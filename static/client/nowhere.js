@@ -7,7 +7,7 @@
 const NOWHERE = 3; // times that nothing is found at an address, before the page's developer is told
 
 /**
- * To be called with each fault, which it gives back; it warns once.
+ * To be called with each fault before the first connection, which it gives back; it warns once.
  *
  * @param {Environment} env
  * @param {Http} http

@@ -2,6 +2,8 @@
  * The closed sets of the client: the one place where their words stand. index.d.ts says what each one means.
  */
 
+/** @import { StreamState } from "./index.js" */
+
 export const State = Object.freeze({
   CONNECTING: "connecting",
   REPLAYING: "replaying",
@@ -62,3 +64,8 @@ export const Verdict = Object.freeze({
   UNREPAIRED: "unrepaired",
   REPAIRED: "repaired",
 });
+
+/** @type {(state: StreamState) => boolean} */
+export const isLost = (state) => state === State.RECONNECTING || state === State.OFFLINE;
+/** @type {(state: StreamState) => boolean} */
+export const isConnected = (state) => state === State.REPLAYING || state === State.LIVE;

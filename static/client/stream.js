@@ -14,7 +14,7 @@ import { MessageIterator } from "./iterator.js";
 import { whenNowhere } from "./nowhere.js";
 import { Publisher } from "./publisher.js";
 import { watchPage } from "./signals.js";
-import { AuthState, State } from "./states.js";
+import { AuthState, State, isConnected, isLost } from "./states.js";
 import { Stats } from "./stats.js";
 import { CursorStore } from "./store.js";
 import { TopicHandle } from "./topic.js";
@@ -25,9 +25,6 @@ import { readTopics, topicMatcher } from "./topics.js";
 /** @import { Share } from "./internal.js" */
 /** @import { RootSource, SourceListener } from "./source.js" */
 /** @import { Listener } from "./emitter.js" */
-
-/** @type {(state: StreamState) => boolean} */
-const isLost = (state) => state === State.RECONNECTING || state === State.OFFLINE;
 
 export class Stream {
   #env;
@@ -49,6 +46,7 @@ export class Stream {
   #transport = null;
   /** @type {TransportName | null} */
   #lastTransport = null;
+  #isCut = false; // since it was live
   /** Why it ended. @type {TwinwireError | Fault | null} */
   #error = null;
   /** Why it is `unauthorized`. @type {AuthNotice | null} */
@@ -70,9 +68,8 @@ export class Stream {
     this.#http = new Http(this.#env, base, auth, options.credentials);
     this.#store = new CursorStore(this.#env, options.cursorKey ?? null);
     this.#source = this.#open(options, base, transports, share);
-    this.#publisher = new Publisher(this.#env, this.#http, this.#settings, (message) =>
-      this.#source.request(message),
-    );
+    const request = (/** @type {object} */ message) => this.#source.request(message);
+    this.#publisher = new Publisher(this.#env, this.#http, this.#settings, request);
     this.#unwatch = watchPage(this.#env, {
       wake: () => this.#source.wake(),
       offline: () => this.#source.offline(),
@@ -152,7 +149,8 @@ export class Stream {
       retry: notice(":retry"),
       role: (role) => this.#emitter.emit(":role", { role }),
       frame: (frame, transport) => this.#emitter.emit(":frame", { frame, transport }),
-      fault: (fault, probe) => this.#emitter.emit(":fault", { ...noticed(fault), probe }),
+      fault: (fault, probe) =>
+        this.#emitter.emit(":fault", { ...(this.#lastTransport ? fault : noticed(fault)), probe }),
       connected: () => (this.#stats.replayed = 0),
       event: (event) => this.#event(event),
       duplicate: (_event, overlap) => this.#stats.duplicate(overlap),
@@ -169,7 +167,8 @@ export class Stream {
     const previous = this.#state;
     if (state === previous) return;
     this.#state = state;
-    if (isLost(previous) && (state === State.REPLAYING || state === State.LIVE)) this.#stats.reconnects += 1;
+    if (this.#isCut && isLost(previous) && isConnected(state)) this.#stats.reconnects += 1;
+    if (state === State.LIVE) this.#isCut = false;
     this.#emitter.emit(":state", { state, previous });
   }
 
@@ -178,6 +177,7 @@ export class Stream {
     const previous = this.#transport;
     if (transport === previous) return;
     this.#transport = transport;
+    this.#isCut ||= transport === null;
     if (transport !== null && this.#lastTransport !== null && transport !== this.#lastTransport)
       this.#stats.switches += 1;
     this.#lastTransport = transport ?? this.#lastTransport;

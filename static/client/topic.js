@@ -8,11 +8,14 @@ import { TwinwireError } from "./errors.js";
 import { Emitter } from "./emitter.js";
 import { readTopics, topicMatcher } from "./topics.js";
 
-/** @import { Draft, GapFrame, WireEvent } from "./index.js" */
+/** @import { Cursor, Draft, GapFrame, WireEvent } from "./index.js" */
 /** @import { Listener } from "./emitter.js" */
 /** @import { Stream } from "./stream.js" */
 
-/** How many handles of each stream hold a topic that the stream had not. @type {WeakMap<Stream, Map<string, number>>} */
+/** Of a topic that a stream has because of handles alone: how many hold it, and when the stream has it. */
+/** @typedef {{ count: number, ready: Promise<{ id: Cursor | null }> }} Held */
+
+/** @type {WeakMap<Stream, Map<string, Held>>} */
 const HELD = new WeakMap();
 
 /** @param {Stream} stream */
@@ -20,6 +23,19 @@ function heldBy(stream) {
   const held = HELD.get(stream) ?? new Map();
   HELD.set(stream, held);
   return held;
+}
+
+/**
+ * Whether the stream has it by itself. What another handle has brought may go with that; and what one filter has of
+ * another is not worth finding out: to ask for a topic twice costs nothing.
+ *
+ * @param {Stream} stream
+ * @param {string} name
+ */
+function isOwn(stream, name) {
+  const own = stream.topics.filter((topic) => !heldBy(stream).has(topic));
+  if (own.includes(name) || own.includes("**")) return true;
+  return !name.includes("*") && topicMatcher(own)(name);
 }
 
 export class TopicHandle {
@@ -43,12 +59,18 @@ export class TopicHandle {
     this.#off = stream.on("*", (message) => {
       if (message.topic === undefined || matches(message.topic)) this.#tell(message);
     });
-    const held = heldBy(stream);
-    const isThere = topicMatcher(stream.topics)(this.name);
-    this.#isHeld = held.has(this.name) || !isThere;
-    if (this.#isHeld) held.set(this.name, (held.get(this.name) ?? 0) + 1);
-    this.ready = isThere ? Promise.resolve({ id: stream.cursor }) : stream.subscribe(this.name);
+    this.#isHeld = !isOwn(stream, this.name);
+    this.ready = this.#isHeld ? this.#hold() : Promise.resolve({ id: stream.cursor });
     this.ready.catch(() => {}); // who does not ask is told by the stream
+  }
+
+  /** The first that holds it asks for it. */
+  #hold() {
+    const held = heldBy(this.#stream);
+    const before = held.get(this.name);
+    const ready = before?.ready ?? this.#stream.subscribe(this.name);
+    held.set(this.name, { count: (before?.count ?? 0) + 1, ready });
+    return ready;
   }
 
   /** @param {WireEvent | GapFrame} message */
@@ -96,8 +118,8 @@ export class TopicHandle {
     this.#off();
     if (!this.#isHeld) return;
     const held = heldBy(this.#stream);
-    const left = (held.get(this.name) ?? 1) - 1;
-    if (left > 0) return void held.set(this.name, left);
+    const { count, ready } = /** @type {Held} */ (held.get(this.name));
+    if (count > 1) return void held.set(this.name, { count: count - 1, ready });
     held.delete(this.name);
     if (this.#stream.state !== "closed") this.#stream.unsubscribe(this.name).catch(() => {});
   }

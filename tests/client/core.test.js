@@ -44,6 +44,6 @@ test("its stream has a connection of its own", async () => {
 });
 
 test("tabs are refused, since it has none", () => {
-  assert.throws(() => core.connect({ tabs: false }), { name: "TypeError", message: /index\.js/ });
+  assert.throws(() => core.connect({ tabs: true }), { name: "TypeError", message: /index\.js/ });
   assert.throws(() => core.connect("a"), { name: "TypeError", message: /topics/ });
 });

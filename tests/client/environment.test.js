@@ -73,12 +73,34 @@ test("without one, it is where the service has served the module, or the page's 
     ],
     ["https://app.test/assets/index-4f2a.js", "https://app.test/deep/page", "https://app.test/"],
     ["file:///build/src/client/environment.js", "https://app.test/page", "https://app.test/"],
+    ["", "https://app.test/page", "https://app.test/"],
   ]) {
     assert.equal(
       at(page, () => String(baseUrl(undefined, module))),
       expected,
       module,
     );
+  }
+});
+
+test("a bundle without import.meta.url, and a page whose base is another's", () => {
+  assert.equal(String(baseUrl("https://live.test", null)), "https://live.test/");
+  globalThis.document = { baseURI: "https://cdn.test/assets/" };
+  try {
+    assert.equal(
+      at("https://app.test/page", () => String(baseUrl(undefined, null))),
+      "https://app.test/",
+    );
+    assert.equal(
+      at("https://app.test/page", () => String(baseUrl("tw", null))),
+      "https://cdn.test/assets/tw/",
+    );
+    assert.equal(
+      at("about:srcdoc", () => String(baseUrl(undefined, null))),
+      "https://cdn.test/",
+    );
+  } finally {
+    delete globalThis.document;
   }
 });
 

@@ -144,6 +144,7 @@ test("offline is shown at once, whatever becomes of the connection; one that wor
       ["live", [1], connected],
       transport,
     );
+    assert.equal(tab.stream.stats.reconnects, 0);
   }
 });
 

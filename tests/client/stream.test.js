@@ -203,4 +203,11 @@ test("nothing at the address, three times: the page's developer is told once", a
   await world.clock.advance(60_000);
   assert.equal(told.length, 1);
   assert.match(told[0], /http:\/\/live\.test\/tw\/.*baseUrl/);
+  told.length = 0;
+  const there = world.open({ transports: ["sse"], warn });
+  await there.live();
+  world.network.set({ sse: 404 });
+  world.network.cut();
+  await world.clock.advance(60_000);
+  assert.deepEqual(told, [], "it was there");
 });

@@ -88,3 +88,30 @@ test("notices are the stream's; what is no topic is refused at once", () => {
   stream.close();
   stream.topic("b").close();
 });
+
+test("what one handle has brought goes with it, and takes no other's topic along", async () => {
+  const world = new World();
+  const tab = world.open({ topics: "x" });
+  await tab.live();
+  const [wide, one] = [tab.stream.topic("a/**"), tab.stream.topic("a/b")];
+  const heard = [];
+  one.on("log", ({ topic }) => heard.push(topic));
+  await Promise.all([wide.ready, one.ready]);
+  wide.close();
+  world.log.publish("a/b", "log");
+  await world.clock.advance(50);
+  assert.deepEqual([heard, tab.stream.topics], [["a/b"], ["x", "a/b"]]);
+});
+
+test("a filter is there only as itself, and whoever waits for it waits for the server", async () => {
+  const world = new World();
+  const tab = world.open({ topics: "a/*" });
+  const [deep, again] = [tab.stream.topic("a/**"), tab.stream.topic("a/**")];
+  const order = [];
+  again.ready.then(() => order.push(tab.stream.state));
+  assert.equal(again.ready, deep.ready);
+  await tab.live();
+  await again.ready;
+  assert.deepEqual(tab.stream.topics, ["a/*", "a/**"]);
+  await assert.rejects(tab.stream.topic("forbidden").ready, { name: "TwinwireError" });
+});

@@ -229,6 +229,7 @@ export class Leader {
   #joined({ tab, topics }) {
     if (!this.#roster.has(tab)) this.#watch(tab);
     this.#roster.set(tab, topics);
+    this.#hello(); // it lives, however long it takes to have those topics
     this.#cover(topics).then(
       () => this.#hello(),
       (error) => this.#refuse(tab, error),

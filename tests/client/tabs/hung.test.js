@@ -1,0 +1,58 @@
+/** A leader that hangs: who takes its place, and when. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { range, World } from "../support/world.js";
+
+const roles = (tabs) => tabs.map(({ stream }) => stream.role);
+
+async function open(world, count, options = () => ({})) {
+  const tabs = [];
+  for (let n = 0; n < count; n += 1) {
+    const tab = world.tab(options(n));
+    await tab.live();
+    tabs.push(tab);
+  }
+  return tabs;
+}
+
+test("a leader that hangs is replaced: its lock is taken, and it becomes a follower when it wakes", async () => {
+  const world = new World();
+  const [leader, follower] = await open(world, 2);
+  world.channels.passes = () => false;
+  await world.clock.advance(10_000);
+  assert.equal(follower.stream.role, "leader");
+  world.channels.passes = () => true;
+  await world.clock.advance(21_000);
+  assert.equal(leader.stream.role, "follower");
+  world.log.many(3);
+  await world.clock.advance(1_000);
+  assert.deepEqual(leader.offsets, [1, 2, 3]);
+  assert.deepEqual(follower.offsets, [1, 2, 3]);
+  assert.equal(world.log.subscribers, 1);
+});
+
+test("of many who doubt a leader in the same moment one takes its place", async () => {
+  const world = new World();
+  const [, ...followers] = await open(world, 10);
+  let hung;
+  world.channels.passes = ({ kind, tab }) => {
+    if (kind === "hello") hung ??= tab;
+    return tab !== hung;
+  };
+  await world.clock.advance(10_000);
+  const led = followers.flatMap((tab) => tab.noticed(":role").filter(({ role }) => role === "leader"));
+  assert.equal(led.length, 1);
+  assert.deepEqual(roles(followers).sort(), [...Array(8).fill("follower"), "leader"]);
+});
+
+test("a leader that lives keeps its place, however long the server takes to give it a topic", async () => {
+  const world = new World();
+  const [leader] = await open(world, 1);
+  world.network.down();
+  await world.clock.advance(100);
+  world.tab({ topics: "b" });
+  await world.clock.advance(30_000);
+  assert.equal(leader.stream.role, "leader");
+});
