@@ -82,6 +82,8 @@ export interface Past {
   readonly events: ProjectEvent[];
   /** The next `before`. */
   readonly cursor: string;
+  /** Of the log, when it was read. */
+  readonly head: string;
   readonly more: boolean;
 }
 

@@ -92,7 +92,8 @@ function watchAway(stream, notice) {
       if (shown) notice(null);
       shown = false;
     } else if (timer === null && !shown) {
-      since = clock(heard);
+      // A tab that follows another is told by that tab, and not by frames.
+      since = clock(stream.role === "follower" ? Date.now() : heard);
       timer = setTimeout(tell, AWAY_AFTER);
     }
   };

@@ -11,7 +11,7 @@ import { batched } from "../../shared/frame.js";
 const LINES_MAX = 200;
 
 const NOTHING = "Nothing has happened yet.";
-const NOTHING_TOLD = "Nothing but log lines so far: tick “with log lines” to see them.";
+const NOTHING_TOLD = "Nothing to tell so far: there may be log lines, which the tick above shows.";
 
 /** Statuses that the feed tells; how a run ended is told by its completion. */
 const STARTS = new Set(["queued", "running"]);

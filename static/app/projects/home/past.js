@@ -4,6 +4,7 @@
  */
 
 import { compareCursors } from "../../../client/index.js";
+import { isAfter } from "../../shared/cursor.js";
 
 /** @import { projects } from "../api.js" */
 
@@ -26,6 +27,9 @@ export async function readPast(past, topics, withLogs) {
   const types = withLogs ? [...TYPES, "log"] : TYPES;
   const queries = [{ limit: NEWEST }, ...types.map((type) => ({ type, limit: OF_TYPE }))];
   const pages = await Promise.all(queries.map((query) => past({ topics, order: "desc", ...query })));
-  const events = new Map(pages.flatMap((page) => page.events).map((event) => [event.id, event]));
+  // What came between two of the answers is in one of them alone: the stream brings it.
+  const head = pages.map((page) => page.head).reduce((one, other) => (isAfter(one, other) ? other : one));
+  const there = pages.flatMap((page) => page.events).filter((event) => !isAfter(event.id, head));
+  const events = new Map(there.map((event) => [event.id, event]));
   return [...events.values()].sort((one, other) => compareCursors(one.id, other.id) ?? 0);
 }

@@ -137,20 +137,20 @@ export class ProjectPage {
 
   /** @param {GapFrame} gap */
   async #reset(gap) {
-    const isOther = gap.reason === "epoch";
-    await this.#refresh(isOther ? this.#absent : this.#deleted);
-    if (this.#stream.state !== "closed") tellOtherLog(this.#page, gap);
+    if (gap.reason === "epoch") this.#deleted = this.#absent; // from now on nobody can say that it was
+    await this.#refresh();
+    if (this.#held === null && this.#stream.state !== "closed") tellOtherLog(this.#page, gap);
   }
 
   /** Load again from the server: after a gap, or when it knows better than the page. */
-  async #refresh(gone = this.#deleted) {
+  async #refresh() {
     if (this.#held !== null) return;
     this.#held = [];
     const loaded = await this.#load();
     const late = this.#held ?? [];
     this.#held = null;
     if (loaded === null) {
-      this.#gone(gone);
+      this.#gone();
       return;
     }
     this.#base = loaded.snapshot.cursor;
@@ -186,8 +186,8 @@ export class ProjectPage {
     this.#page.say(`${agentTitle(agent)} ${status}. ${completedStages} of ${stages.length} agents done.`);
   }
 
-  #gone(tell = this.#deleted) {
+  #gone() {
     this.#stream.close();
-    tell();
+    this.#deleted();
   }
 }
