@@ -21,9 +21,9 @@ _POLL: Final = 0.02
 """Seconds between two tries to connect to a server that starts."""
 _IDLE_WINDOW: Final = 0.2
 _IDLE_CPU: Final = 0.02
+"""Seconds of processor time in so many seconds, below which a server rests."""
 _CPUCLOCK_SCHED: Final = 2
 """Of a process's clocks, the one that counts what it ran (Linux, posix-timers.h)."""
-"""Seconds of processor time in so many seconds, below which a server rests."""
 
 
 class ServerError(Exception):
