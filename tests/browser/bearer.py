@@ -15,9 +15,9 @@ DEADLINE: Final = 45_000
 PATH: Final = "/api/health"
 """An answer of the server, to be on its origin: pages of ours have streams, one made up is in another address space."""
 
-CONNECT: Final = """async (options) => {
+CONNECT: Final = """async ({ asks, ...options }) => {
     const { connect } = await import("/client/index.js");
-    const getToken = options.asks ? () => window.mint() : undefined;
+    const getToken = asks ? () => window.mint() : undefined;
     window.events = [];
     window.notices = [];
     const stream = window.stream = connect({ ...options, getToken });
