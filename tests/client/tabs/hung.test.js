@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { range, World } from "../support/world.js";
+import { World } from "../support/world.js";
 
 const roles = (tabs) => tabs.map(({ stream }) => stream.role);
 
