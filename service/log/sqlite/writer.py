@@ -111,8 +111,6 @@ class Writer:
         self._work = asyncio.Event()
         """Set while there may be something to do."""
         self._hurry = Hurry()
-        self._has_looked = False
-        """The files were in place when the last commit was acknowledged, and nobody has been waited for since."""
         self._closing = False
         """Nothing is taken any more; what is in the queue is done."""
         self.failure: TwinwireError | None = None
@@ -235,7 +233,6 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._work.wait()
-            self._has_looked = False
             while not self.is_idle:
                 for queue in self._publishes:
                     if jobs := self._gather(queue):
@@ -261,7 +258,6 @@ class Writer:
         return jobs
 
     async def _do(self, job: Work) -> None:
-        self._has_looked = False
         try:
             result = await on_thread(self._connection, job.call)
         except Exception as error:
@@ -277,9 +273,7 @@ class Writer:
             self._steps, self._time = self.clock.steps, now
         commit = Commit(self._registry, self._head, max(now, self._time))
         try:
-            if not self._has_looked:
-                self._check_files()
-            self._has_looked = False
+            self._check_files()
             with self._hurry:
                 await on_thread(self._connection, self._write, commit, jobs)
         except Exception as error:
@@ -287,7 +281,6 @@ class Writer:
             return
         self.durations.observe(self.clock.monotonic() - started)
         lost = self._lost()
-        self._has_looked = lost is None
         self._tell(commit)
         self.failure = lost
         if lost is not None:
