@@ -2,26 +2,15 @@
 
 import { connect as open } from "./connect.js";
 import { Emitter } from "./emitter.js";
-import { TwinwireError } from "./errors.js";
 import { State } from "./states.js";
-import { readTopics } from "./topics.js";
+import { oneTopic } from "./topics.js";
 
 /** @import { ConnectOptions, GapFrame, Fault, StreamState, WireEvent } from "./index.js" */
 /** @import { Listener } from "./emitter.js" */
+/** @import { TwinwireError } from "./errors.js" */
 /** @import { Stream } from "./stream.js" */
 
 const noop = () => {};
-
-/**
- * A topic on which the page can also publish: no filter. Throws TwinwireError 422.
- *
- * @param {string} text
- */
-function oneTopic(text) {
-  readTopics(text);
-  if (text.includes("*")) throw new TwinwireError(`not one topic: ${text}`, 422, { field: "topic" });
-  return text;
-}
 
 /**
  * Tells the three functions of `connect` what the stream does.

@@ -4,9 +4,9 @@
  * handle of it closes.
  */
 
-import { TwinwireError } from "./errors.js";
 import { Emitter } from "./emitter.js";
-import { readTopics, topicMatcher } from "./topics.js";
+import { State } from "./states.js";
+import { oneTopic, readTopic, topicMatcher } from "./topics.js";
 
 /** @import { Cursor, Draft, GapFrame, WireEvent } from "./index.js" */
 /** @import { Listener } from "./emitter.js" */
@@ -52,9 +52,8 @@ export class TopicHandle {
    * @param {string} filter
    */
   constructor(stream, filter) {
-    const [name] = readTopics(filter) ?? ["**"];
     this.#stream = stream;
-    this.name = name ?? "**";
+    this.name = readTopic(filter);
     const matches = topicMatcher([this.name]);
     this.#off = stream.on("*", (message) => {
       if (message.topic === undefined || matches(message.topic)) this.#tell(message);
@@ -102,9 +101,7 @@ export class TopicHandle {
 
   /** @param {Omit<Draft, "topic">} draft */
   async publish(draft) {
-    if (this.name.includes("*"))
-      throw new TwinwireError(`not one topic: ${this.name}`, 422, { field: "topic" });
-    return this.#stream.publish({ ...draft, topic: this.name });
+    return this.#stream.publish({ ...draft, topic: oneTopic(this.name) });
   }
 
   /** @param {{ [parameter: string]: unknown }} query */
@@ -121,6 +118,6 @@ export class TopicHandle {
     const { count, ready } = /** @type {Held} */ (held.get(this.name));
     if (count > 1) return void held.set(this.name, { count: count - 1, ready });
     held.delete(this.name);
-    if (this.#stream.state !== "closed") this.#stream.unsubscribe(this.name).catch(() => {});
+    if (this.#stream.state !== State.CLOSED) this.#stream.unsubscribe(this.name).catch(() => {});
   }
 }

@@ -20,10 +20,21 @@ export function readTopics(topics) {
   return [...list].map(readTopic);
 }
 
-/** @param {unknown} topic */
-function readTopic(topic) {
+/** One of them. @param {unknown} topic */
+export function readTopic(topic) {
   if (typeof topic === "string" && topic.length <= TOPIC_MAX && PATTERN.test(topic)) return topic;
   throw new TwinwireError(`not a topic or filter: ${String(topic)}`, 422, { field: "topic" });
+}
+
+/**
+ * A topic on which the page can also publish: no filter. Throws TwinwireError 422.
+ *
+ * @param {string} text
+ */
+export function oneTopic(text) {
+  if (readTopic(text).includes("*"))
+    throw new TwinwireError(`not one topic: ${text}`, 422, { field: "topic" });
+  return text;
 }
 
 /** @param {string} pattern */

@@ -21,6 +21,7 @@ const LOAD_DELAYS = [1_000, 2_000, 4_000, 8_000, 15_000];
 
 /** Somebody may sign in in another tab, milliseconds. */
 const SIGNED_OUT_DELAY = 15_000;
+export const LOAD_AGAIN = { label: "Load again", run: () => location.reload() };
 const SIGN_IN = { label: "Sign in", run: () => location.assign(loginUrl()) };
 
 /** @type {(error: unknown) => boolean} */
@@ -103,7 +104,7 @@ function watchAway(stream, notice) {
   stream.on(":close", ({ error }) => {
     if (error === null) return;
     const words = `This page has stopped listening, and shows nothing new. ${whyEnded(error)}`;
-    notice(words, "error", { label: "Load again", run: () => location.reload() });
+    notice(words, "error", LOAD_AGAIN);
   });
   judge();
 }
@@ -123,8 +124,7 @@ export const OTHER_LOG =
  */
 export function tellOtherLog(page, gap) {
   const words = `${OTHER_LOG} What you see is from there.`;
-  if (gap.reason === "epoch")
-    page.notice(words, "warn", { label: "Load again", run: () => location.reload() });
+  if (gap.reason === "epoch") page.notice(words, "warn", LOAD_AGAIN);
 }
 
 /**

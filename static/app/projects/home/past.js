@@ -13,7 +13,12 @@ const NEWEST = 300;
 /** Of each type that is told. */
 const OF_TYPE = 50;
 const TYPES = [
-  ...["project_created", "project_deleted", "status_update", "agent_update", "file_update", "completion"],
+  "project_created",
+  "project_deleted",
+  "status_update",
+  "agent_update",
+  "file_update",
+  "completion",
 ];
 
 /**

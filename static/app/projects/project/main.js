@@ -2,7 +2,7 @@
 
 import { byId, setText } from "../../shared/dom.js";
 import { statusOf } from "../../shared/api.js";
-import { createPage, loadPatiently, OTHER_LOG } from "../../shared/page.js";
+import { createPage, LOAD_AGAIN, loadPatiently, OTHER_LOG } from "../../shared/page.js";
 import { loadProject, ProjectPage } from "./page.js";
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
@@ -35,10 +35,7 @@ const notHere = () => {
     "Not in this database",
     `${OTHER_LOG} This project is not in it, which does not mean that it was deleted.`,
   );
-  page.notice("Once the right database is back, load this page again.", "warn", {
-    label: "Load again",
-    run: () => location.reload(),
-  });
+  page.notice("Once the right database is back, load this page again.", "warn", LOAD_AGAIN);
 };
 
 /** The project, however long the server is away; null if it does not exist. */
@@ -68,7 +65,7 @@ async function start() {
   }
   const own = `projects/${id}`;
   const topics = await page.who.readable([own, "projects"], own);
-  new ProjectPage(loaded, { page, topics, load, deleted, absent: notHere });
+  new ProjectPage(loaded, { page, topics, load, deleted, notHere });
 }
 
 await start();

@@ -48,7 +48,7 @@ export class ProjectPage {
   #page;
   #load;
   #deleted;
-  #absent;
+  #notHere;
   #model;
   #base; // the position that the snapshot includes: events up to it are told already
   /** Events that arrive while the snapshot is loaded again. @type {ProjectEvent[] | null} */
@@ -61,17 +61,17 @@ export class ProjectPage {
   #render;
 
   /**
-   * `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted, `absent()` that it is
+   * `load()` loads the project again (null: it is gone), `deleted()` shows that it was deleted, `notHere()` that it is
    * not in the database that the server has now; `topics` are those that may be followed.
    *
    * @param {Loaded} loaded
-   * @param {{ page: Page, topics: string[], load(): Promise<Loaded | null>, deleted(): void, absent(): void }} around
+   * @param {{ page: Page, topics: string[], load(): Promise<Loaded | null>, deleted(): void, notHere(): void }} around
    */
-  constructor({ snapshot, files, past }, { page, topics, load, deleted, absent }) {
+  constructor({ snapshot, files, past }, { page, topics, load, deleted, notHere }) {
     this.#page = page;
     this.#load = load;
     this.#deleted = deleted;
-    this.#absent = absent;
+    this.#notHere = notHere;
     this.#base = snapshot.cursor;
     this.#model = new ProjectModel(snapshot, files);
     this.#logs.load(past);
@@ -137,7 +137,7 @@ export class ProjectPage {
 
   /** @param {GapFrame} gap */
   async #reset(gap) {
-    if (gap.reason === "epoch") this.#deleted = this.#absent; // from now on nobody can say that it was
+    if (gap.reason === "epoch") this.#deleted = this.#notHere; // from now on nobody can say that it was
     await this.#refresh();
     if (this.#held === null && this.#stream.state !== "closed") tellOtherLog(this.#page, gap);
   }
