@@ -20,12 +20,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
-from tests.bench.compare import BESIDES, bearing, without_and_with
+from tests.bench.compare import bearing, before_and_after, name_of
 from tests.bench.measure import Context, IncompleteError, Sense, fan_out
 from tests.bench.native_tools import ToolError, build, publish
 from tests.bench.process import ServerError
@@ -33,7 +33,7 @@ from tests.bench.rows import fanout, publishing, replay, storm
 from tests.bench.run import RESULTS
 from tests.bench.scale import Scale, is_quick
 from tests.bench.servers import TOPIC, Twinwire
-from tests.bench.trees import commit_of, unpacked, working_tree
+from tests.bench.trees import working_tree
 
 Verdict = Literal["within", "worse", "unsure"]
 Figures = Mapping[str, float]
@@ -261,17 +261,14 @@ def chosen(names: Sequence[str]) -> list[Burst]:
 def main() -> int:
     """1 if a row is worse, or could not be measured."""
     arguments = _arguments()
-    commit = BESIDES.get(arguments.ref) or commit_of(arguments.ref)
+    commit = name_of(arguments.ref)
     bursts = chosen(arguments.names)
     found: list[Ratios] = []
     with TemporaryDirectory(prefix="twinwire-bench-") as text:
         folder = Path(text)
         scale = Scale.of_one_round(is_quick())
-        after = Context(scale, working_tree(), build(folder), folder, False, lambda text: None, compares=True)
-        if arguments.ref in BESIDES:
-            before, after = without_and_with(arguments.ref, after)
-        else:
-            before = replace(after, tree=unpacked(commit, folder / "before"))
+        ours = Context(scale, working_tree(), build(folder), folder, False, lambda text: None, compares=True)
+        before, after = before_and_after(arguments.ref, ours)
         for burst in bursts:
             found += compare((before, after), burst, arguments.pairs, arguments.bound)
             _note(f"{', '.join(burst.senses)} done")

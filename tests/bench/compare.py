@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -40,9 +40,6 @@ BUSY: Final = 0.5
 
 BEARER: Final = "BENCH_BEARER"
 """Where the native clients find their token."""
-
-BESIDES: Final = {"tokens": "no tokens", "timeline": "no timeline"}
-"""In place of a commit, what this tree is measured with; and what it is without, which is called `before`."""
 
 TRIES: Final = 2
 """Of a group in a round: a peer that loses messages now and then, or a port that someone took, is no verdict on us."""
@@ -146,11 +143,28 @@ def with_tokens(context: Context) -> Context:
     return replace(context, env=env, bearer=text)
 
 
-def without_and_with(what: str, context: Context) -> tuple[Context, Context]:
-    """`what` is one of BESIDES."""
-    if what == "tokens":
-        return context, with_tokens(context)
-    return replace(context, env={"TWINWIRE_TIMELINE": "0"}), context
+def without_timeline(context: Context) -> Context:
+    """The same, of a service that does not remember what became of events."""
+    return replace(context, env={"TWINWIRE_TIMELINE": "0"})
+
+
+WITH: Final[Mapping[str, Callable[[Context], tuple[Context, Context]]]] = {
+    "tokens": lambda context: (context, with_tokens(context)),
+    "timeline": lambda context: (without_timeline(context), context),
+}
+"""In place of a commit: this tree without these, which is `before`, and with them."""
+
+
+def name_of(ref: str) -> str:
+    """What was before. Raises ValueError for a ref that is no commit."""
+    return f"no {ref}" if ref in WITH else commit_of(ref)
+
+
+def before_and_after(ref: str, context: Context) -> tuple[Context, Context]:
+    """`context` is this tree's."""
+    if ref in WITH:
+        return WITH[ref](context)
+    return replace(context, tree=unpacked(commit_of(ref), context.folder / "before")), context
 
 
 # What is told
@@ -229,7 +243,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """1 if a row is worse, or could not be measured."""
     arguments = _arguments()
-    commit = BESIDES.get(arguments.ref) or commit_of(arguments.ref)
+    commit = name_of(arguments.ref)
     groups = [group for group in GROUPS if not arguments.groups or group in arguments.groups]
     name = "-".join(["compare", commit.replace(" ", "-"), *arguments.groups])
     has_nchan = nchan_module() is not None
@@ -241,11 +255,8 @@ def main() -> int:
     with TemporaryDirectory(prefix="twinwire-bench-", dir=arguments.folder) as text:
         folder = Path(text)
         scale = Scale.of_one_round(is_quick())
-        after = Context(scale, working_tree(), build(folder), folder, has_nchan, lambda text: None, compares=True)
-        if arguments.ref in BESIDES:
-            before, after = without_and_with(arguments.ref, after)
-        else:
-            before = replace(after, tree=unpacked(commit, folder / "before"))
+        ours = Context(scale, working_tree(), build(folder), folder, has_nchan, lambda text: None, compares=True)
+        before, after = before_and_after(arguments.ref, ours)
         for context in (before, after):
             _try_out(context)
         for _ in measure(comparison, {"before": before, "after": after}, groups):

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
@@ -27,6 +28,18 @@ CYCLES: Final = 5
 BACK: Final = "() => watched.stream?.state === 'live' && watched.stream.transport === 'websocket'"
 
 
+@asynccontextmanager
+async def tapped(browser: Browser, count: int) -> AsyncIterator[list[BrowserContext]]:
+    """So many browsers, of people who have nothing in common."""
+    contexts = [await browser.new_context(reduced_motion="reduce") for _ in range(count)]
+    try:
+        for context in contexts:
+            await tap(context)
+        yield contexts
+    finally:
+        await asyncio.gather(*(context.close() for context in contexts))
+
+
 async def back(witness: Witness) -> None:
     """Wait until the page is live over WebSocket."""
     await witness.page.wait_for_function(BACK, timeout=LIVE_DEADLINE)
@@ -37,10 +50,7 @@ async def test_the_server_is_away_for_five_seconds(browser: Browser, serve: Serv
     """In the middle of a run, which goes on when the server is back."""
     server = serve(PACE)
     project = await new_project(server.url, "Away for a while")
-    contexts = [await browser.new_context(reduced_motion="reduce") for _ in range(4)]
-    try:
-        for context in contexts:
-            await tap(context)
+    async with tapped(browser, 4) as contexts:
         *watching, home = contexts
         witnesses = await asyncio.gather(*(Witness.open(one, server.url, server.url, project) for one in watching))
         desk = Desk(await home.new_page(), server.url)
@@ -60,8 +70,6 @@ async def test_the_server_is_away_for_five_seconds(browser: Browser, serve: Serv
         for number, witness in enumerate(witnesses):
             assert_exact(await witness.outcome(f"page {number}"))
             assert await witness.remembered() == []
-    finally:
-        await asyncio.gather(*(context.close() for context in contexts))
 
 
 async def test_five_times_offline_and_online_again(context: BrowserContext, server: ServerProcess) -> None:
@@ -111,10 +119,7 @@ async def test_another_database_is_told_as_such(browser: Browser, serve: Serve) 
     """An operator who starts with the wrong file must not read that everything was deleted."""
     server = serve(PACE)
     project = await new_project(server.url, "Still there")
-    contexts = [await browser.new_context(reduced_motion="reduce") for _ in range(2)]
-    try:
-        for context in contexts:
-            await tap(context)
+    async with tapped(browser, 2) as contexts:
         witness = await Witness.open(contexts[0], server.url, server.url, project)
         home = Desk(await contexts[1].new_page(), server.url)
         await home.home()
@@ -137,5 +142,3 @@ async def test_another_database_is_told_as_such(browser: Browser, serve: Serve) 
         await witness.page.get_by_role("button", name="Load again").click()
         await expect(witness.page.locator("#name")).to_have_text("Still there")
         await expect(home.page.locator(f'[data-id="{project}"]')).to_be_visible(timeout=LIVE_DEADLINE)
-    finally:
-        await asyncio.gather(*(context.close() for context in contexts))

@@ -51,6 +51,16 @@ export class World {
     };
     return tab;
   }
+
+  /** So many, one after the other, each when the one before is live; `options(n)` of each. */
+  async tabs(count, options = () => ({})) {
+    const tabs = [];
+    for (let n = 0; n < count; n += 1) {
+      tabs.push(this.tab(options(n)));
+      await tabs[n].live();
+    }
+    return tabs;
+  }
 }
 
 export class Tab {
@@ -95,6 +105,9 @@ export class Tab {
     return this.world.clock.until(() => this.stream.state === "live", limit);
   }
 }
+
+/** Whether each of these tabs leads. */
+export const roles = (tabs) => tabs.map(({ stream }) => stream.role);
 
 /** 1..n, or from..to. */
 export function range(from, to) {

@@ -3,23 +3,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { World } from "../support/world.js";
-
-const roles = (tabs) => tabs.map(({ stream }) => stream.role);
-
-async function open(world, count, options = () => ({})) {
-  const tabs = [];
-  for (let n = 0; n < count; n += 1) {
-    const tab = world.tab(options(n));
-    await tab.live();
-    tabs.push(tab);
-  }
-  return tabs;
-}
+import { roles, World } from "../support/world.js";
 
 test("a leader that hangs is replaced: its lock is taken, and it becomes a follower when it wakes", async () => {
   const world = new World();
-  const [leader, follower] = await open(world, 2);
+  const [leader, follower] = await world.tabs(2);
   world.channels.passes = () => false;
   await world.clock.advance(10_000);
   assert.equal(follower.stream.role, "leader");
@@ -35,7 +23,7 @@ test("a leader that hangs is replaced: its lock is taken, and it becomes a follo
 
 test("of many who doubt a leader in the same moment one takes its place", async () => {
   const world = new World();
-  const [, ...followers] = await open(world, 10);
+  const [, ...followers] = await world.tabs(10);
   let hung;
   world.channels.passes = ({ kind, tab }) => {
     if (kind === "hello") hung ??= tab;
@@ -49,7 +37,7 @@ test("of many who doubt a leader in the same moment one takes its place", async 
 
 test("a leader that lives keeps its place, however long the server takes to give it a topic", async () => {
   const world = new World();
-  const [leader] = await open(world, 1);
+  const [leader] = await world.tabs(1);
   world.network.down();
   await world.clock.advance(100);
   world.tab({ topics: "b" });

@@ -6,23 +6,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { range, World } from "../support/world.js";
-
-const roles = (tabs) => tabs.map(({ stream }) => stream.role);
-
-async function open(world, count, options = () => ({})) {
-  const tabs = [];
-  for (let n = 0; n < count; n += 1) {
-    const tab = world.tab(options(n));
-    await tab.live();
-    tabs.push(tab);
-  }
-  return tabs;
-}
+import { range, roles, World } from "../support/world.js";
 
 test("ten tabs share one connection, and each gets everything once", async () => {
   const world = new World();
-  const tabs = await open(world, 10);
+  const tabs = await world.tabs(10);
   assert.deepEqual(roles(tabs), ["leader", ...Array(9).fill("follower")]);
   world.log.many(50);
   await world.clock.advance(100);
@@ -46,7 +34,7 @@ test("ten tabs opened at the same instant elect one leader", async () => {
 
 test("the leader dies in mid-stream: within a second another leads, nothing is missed or repeated", async () => {
   const world = new World();
-  let tabs = await open(world, 5);
+  let tabs = await world.tabs(5);
   let total = 0;
   while (tabs.length > 1) {
     total += 20;
@@ -67,7 +55,7 @@ test("the leader dies in mid-stream: within a second another leads, nothing is m
 
 test("a leader that closes its stream hands over as well", async () => {
   const world = new World();
-  const [first, second] = await open(world, 2);
+  const [first, second] = await world.tabs(2);
   first.stream.close();
   world.log.many(3);
   await world.clock.advance(500);
@@ -77,7 +65,7 @@ test("a leader that closes its stream hands over as well", async () => {
 
 test("a page that is put aside (pagehide) lets another lead, and catches up when it is back", async () => {
   const world = new World();
-  const [first, second] = await open(world, 2);
+  const [first, second] = await world.tabs(2);
   first.page.fire("pagehide");
   await world.clock.advance(100);
   assert.equal(second.stream.role, "leader");
@@ -95,7 +83,7 @@ test("a page that is put aside (pagehide) lets another lead, and catches up when
 test("each tab has its own cursor: one that starts from a snapshot reads what it missed from the history", async () => {
   const world = new World();
   world.log.many(2_500);
-  const [leader] = await open(world, 1);
+  const [leader] = await world.tabs(1);
   const late = world.tab({ after: "aaa-100" });
   const all = world.tab({ after: "earliest" });
   await late.live();
@@ -110,7 +98,7 @@ test("each tab has its own cursor: one that starts from a snapshot reads what it
 test("catching up while events pour in ends live, without a hole or a repeat", async () => {
   const world = new World();
   world.log.many(5_000);
-  await open(world, 1);
+  await world.tabs(1);
   const late = world.tab({ after: "earliest" });
   let total = 5_000;
   await world.clock.until(() => {
@@ -122,7 +110,7 @@ test("catching up while events pour in ends live, without a hole or a repeat", a
 
 test("messages of the channel that are lost are read from the history", async () => {
   const world = new World();
-  const [leader, follower] = await open(world, 2);
+  const [leader, follower] = await world.tabs(2);
   let count = 0;
   world.channels.passes = ({ kind }) => kind !== "frames" || (count += 1) % 3 === 0;
   for (let n = 0; n < 60; n += 1) {
@@ -139,7 +127,7 @@ test("messages of the channel that are lost are read from the history", async ()
 
 test("a tab that lost the last message learns of it with the leader's next heartbeat", async () => {
   const world = new World();
-  const [, follower] = await open(world, 2);
+  const [, follower] = await world.tabs(2);
   world.channels.passes = ({ kind }) => kind !== "frames";
   world.log.many(3);
   await world.clock.advance(21_000);
@@ -148,7 +136,7 @@ test("a tab that lost the last message learns of it with the leader's next heart
 
 test("tabs with different topics: the connection covers all, each page sees its own", async () => {
   const world = new World();
-  const tabs = await open(world, 4, (n) => ({ topics: [`p/${n}`] }));
+  const tabs = await world.tabs(4, (n) => ({ topics: [`p/${n}`] }));
   for (const n of [0, 1, 2, 3, 3, 2, 1, 0]) world.log.publish(`p/${n}`);
   await world.clock.advance(100);
   tabs.forEach((tab, n) => assert.deepEqual(tab.offsets, [n + 1, 8 - n]));
@@ -162,7 +150,7 @@ test("tabs with different topics: the connection covers all, each page sees its 
 
 test("topics that no tab wants any more are let go", async () => {
   const world = new World();
-  const [, other, third] = await open(world, 3, (n) => ({ topics: [`p/${n}`] }));
+  const [, other, third] = await world.tabs(3, (n) => ({ topics: [`p/${n}`] }));
   await world.clock.advance(11_000);
   const [socket] = world.network.connections("websocket");
   other.crash();
@@ -173,7 +161,7 @@ test("topics that no tab wants any more are let go", async () => {
 
 test("subscribe in a follower: covered from a position, over the leader's connection", async () => {
   const world = new World();
-  const [, follower] = await open(world, 2);
+  const [, follower] = await world.tabs(2);
   world.log.publish("b");
   const pending = follower.stream.subscribe("b");
   await world.clock.advance(50);
@@ -189,7 +177,7 @@ test("subscribe in a follower: covered from a position, over the leader's connec
 
 test("a subscription that waits for a leader that dies is covered by the next", async () => {
   const world = new World();
-  const [leader, follower] = await open(world, 2);
+  const [leader, follower] = await world.tabs(2);
   world.network.set({ websocket: "mute" });
   const pending = follower.stream.subscribe("b");
   await world.clock.advance(50);
@@ -204,7 +192,7 @@ test("a subscription that waits for a leader that dies is covered by the next", 
 
 test("a gap reaches each tab that it concerns, once", async () => {
   const world = new World();
-  const [leader, follower] = await open(world, 2);
+  const [leader, follower] = await world.tabs(2);
   world.log.many(5);
   await world.clock.advance(50);
   world.network.down();
@@ -234,7 +222,7 @@ test("a gap reaches each tab that it concerns, once", async () => {
 
 test("followers show what the leader's connection does, and catch up with it", async () => {
   const world = new World();
-  const [, follower] = await open(world, 2);
+  const [, follower] = await world.tabs(2);
   world.network.down();
   await world.clock.advance(100);
   assert.equal(follower.stream.state, "reconnecting");
@@ -247,7 +235,7 @@ test("followers show what the leader's connection does, and catch up with it", a
 
 test("publishing works in every tab", async () => {
   const world = new World();
-  const tabs = await open(world, 2);
+  const tabs = await world.tabs(2);
   const pending = tabs.map(({ stream }) => stream.publish({ topic: "a", type: "note" }));
   await world.clock.advance(100);
   await Promise.all(pending);
@@ -257,7 +245,7 @@ test("publishing works in every tab", async () => {
 
 test("a topic that the shared connection is refused costs the others nothing: that tab gets its own", async () => {
   const world = new World();
-  const [leader] = await open(world, 1);
+  const [leader] = await world.tabs(1);
   const other = world.tab({ topics: "forbidden", after: "aaa-0" });
   await other.live();
   assert.equal(other.stream.role, null);
@@ -274,7 +262,7 @@ test("a topic that the shared connection is refused costs the others nothing: th
 test("more topics than one stream may have: up to the bound they share, beyond it a tab has its own", async () => {
   const world = new World();
   const topics = (n, count) => Array.from({ length: count }, (_, k) => `t/${n}/${k}`);
-  const tabs = await open(world, 3, (n) => ({ topics: topics(n, 50) }));
+  const tabs = await world.tabs(3, (n) => ({ topics: topics(n, 50) }));
   assert.deepEqual(roles(tabs), ["leader", "follower", null]);
   for (const n of [0, 1, 2]) world.log.publish(`t/${n}/49`);
   await world.clock.advance(100);
@@ -286,8 +274,7 @@ test("more topics than one stream may have: up to the bound they share, beyond i
 
 test("tabs of different users, tokens or settings do not share", async () => {
   const world = new World();
-  const tabs = await open(
-    world,
+  const tabs = await world.tabs(
     6,
     (n) =>
       [
