@@ -84,7 +84,8 @@ test("it publishes on its topic, and reads its history; a filter can't be publis
 test("notices are the stream's; what is no topic is refused at once", () => {
   const { stream } = new World().open();
   assert.throws(() => stream.topic("a").on(":state", () => {}), { name: "TypeError", message: /stream\.on/ });
-  assert.throws(() => stream.topic("a b"), { name: "TwinwireError", status: 422 });
+  for (const name of ["a b", ["a", "b"], undefined])
+    assert.throws(() => stream.topic(name), { name: "TwinwireError", status: 422 });
   stream.close();
   stream.topic("b").close();
 });
