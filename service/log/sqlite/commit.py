@@ -51,8 +51,6 @@ class Append:
     also: Sequence[Statement]
     guards: Sequence[Guard]
     done: "asyncio.Future[Receipt]"
-    works: int = 0
-    """How many works came before it, since the writer began: none of them is passed."""
     traceparent: str | None = None
     """Of all its events."""
     has_keys: bool = field(init=False)

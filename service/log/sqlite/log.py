@@ -171,7 +171,6 @@ class SQLiteEventLog:
             return
         self._closed = True
         await self.upkeep.close()
-        await self.writer.close()
         self._reader.close()
         await self._connection.close()
         self._files.close()

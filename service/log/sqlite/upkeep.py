@@ -84,15 +84,16 @@ class Upkeep:
         ]
 
     async def close(self) -> None:
-        """Stop, and leave the database as one file whose counts are right, if it can be written."""
+        """Stop, have the writer finish, and leave the database as one file whose counts are right, if it can be."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if (changed := self._files.changed()) is not None and self._files.is_overwritten:
             logger.warning("log_not_closed_cleanly", reason=changed)
+            await self._writer.close()
             return
         try:
-            await self._writer.run(self._save_closed)
+            await self._writer.close(self._save_closed)
         except TwinwireError as error:
             logger.warning("log_not_closed_cleanly", reason=error.detail)
 

@@ -1,8 +1,9 @@
 """The one writer: publishes that wait together share a commit; trims, checkpoints and upkeep run in between.
 
-Rule 1: whatever writes is a job, and jobs are done one after the other, in the order in which they came; but small
-publishes do not wait for the large ones before them, which together take a second: the two kinds take turns. Nobody
-passes a `Work`. Offsets are counted by whoever does a job, so two at once would give one offset twice.
+Rule 1: whatever writes is a job, and jobs are done one after the other: offsets are counted by whoever does a job, so
+two at once would give one offset twice. Small publishes, large ones and `Work` take turns, each kind in the order in
+which it came, so that nobody waits for more than one job of another kind: all the large ones together take a second,
+and so did a small one behind a `Work` that stood behind them.
 
 Rule 2: commit, then the head, then the listeners, then the answers. Nobody hears of what a crash can take back.
 
@@ -16,7 +17,7 @@ Rule 4: nothing is acknowledged that is in a file which nobody will find (`files
     job      made by   done as                                 if it fails
     Append   `append`  a commit, with all of its kind that     by the disk, all of them learn it; else each is
                        wait behind it, up to COMMIT_EVENTS     tried again by itself, in the same order, and whose
-                       events or the next `Work`               fault it was learns it
+                       events                                  fault it was learns it
     Work     `run`     a call on the writer's thread           whoever asked for it learns it
 
 A guard that does not hold is no failure, nor is a lack of room for new topics: its append is answered with the error,
@@ -104,8 +105,6 @@ class Writer:
         """Both kinds, which take turns."""
         self._works: deque[Work] = deque()
         """Work that waits, likewise."""
-        self._worked = 0
-        """How many works were done, or are."""
         self.queued_events = 0
         """Drafts of the publishes that wait."""
         self._work = asyncio.Event()
@@ -159,7 +158,7 @@ class Writer:
         if self.queued_events + len(drafts) > room and self.queued_events:
             raise OverloadedError("too many publishes wait for the disk")
         done = asyncio.get_running_loop().create_future()
-        job = Append(drafts, also, guards, done, self._worked + len(self._works), traceparent)
+        job = Append(drafts, also, guards, done, traceparent)
         self._put(self._small if is_small else self._large, job)
         self.queued_events += len(drafts)
         return await job.done
@@ -210,7 +209,10 @@ class Writer:
             raise StorageDownError(f"{changed}: nothing more is taken until it is back, or the service starts anew")
 
     async def run(self, call: Callable[[WriterConnection], T]) -> T:
-        """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it."""
+        """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it.
+
+        It sees what was acknowledged before, and of what waits as much as has had its turn.
+        """
         job = Work(call, asyncio.get_running_loop().create_future())
         self._put(self._works, job)
         result: T = await job.done
@@ -222,11 +224,16 @@ class Writer:
         queue.append(job)
         self._work.set()
 
-    async def close(self) -> None:
-        """Do what waits, then stop. The connection stays open for the caller."""
+    async def close(self, last: Callable[[WriterConnection], object] | None = None) -> None:
+        """Take nothing more, do what waits, then `last`. The connection stays open for the caller. Raises as `last`."""
         self._closing = True
         self._work.set()
         await self._task
+        if last is not None:
+            try:
+                await on_thread(self._connection, last)
+            except Exception as error:
+                raise self._explain(error) from error
 
     # The writer's task
 
@@ -237,18 +244,17 @@ class Writer:
                 for queue in self._publishes:
                     if jobs := self._gather(queue):
                         await self._commit(jobs)
-                if self._works and not any(queue and queue[0].works <= self._worked for queue in self._publishes):
-                    self._worked += 1
+                if self._works:
                     await self._do(self._works.popleft())
             self._work.clear()
             if self._closing:
                 return
 
     def _gather(self, queue: deque[Append]) -> list[Append]:
-        """The publishes of one kind that wait, up to the bounds or the next work; one at least, if it is its turn."""
+        """The publishes of one kind that wait, up to the bounds; one at least."""
         jobs: list[Append] = []
         events = 0
-        while queue and queue[0].works <= self._worked and len(jobs) < COMMIT_PUBLISHES:
+        while queue and len(jobs) < COMMIT_PUBLISHES:
             size = len(queue[0].drafts)
             if jobs and events + size > COMMIT_EVENTS:
                 break

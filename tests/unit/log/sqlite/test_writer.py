@@ -141,21 +141,32 @@ async def test_large_ones_come_in_between_small_ones_without_end(parts: Parts) -
     assert (await large[0]).offsets[0] == COMMIT_EVENTS + 1, "after the first commit of small ones"
 
 
-async def test_nobody_passes_work(parts: Parts) -> None:
-    def head(connection: Any) -> int:
-        found: int = connection.execute("SELECT ifnull(max(offset), 0) FROM events").fetchone()[0]
-        return found
+def newest(connection: Any) -> int:
+    found: int = connection.execute("SELECT ifnull(max(offset), 0) FROM events").fetchone()[0]
+    return found
 
+
+async def test_nobody_waits_for_more_than_one_job_of_another_kind(parts: Parts) -> None:
     async with held(parts):
-        first = publish(parts, drafts("a", COMMIT_EVENTS), drafts("a", 1))
-        seen = asyncio.create_task(parts.writer.run(head))
+        large = publish(parts, *(drafts("a", COMMIT_EVENTS) for _ in range(3)))
+        works = [asyncio.create_task(parts.writer.run(newest)) for _ in range(2)]
         await asyncio.sleep(0)
-        later = publish(parts, drafts("a", 1), drafts("a", 200))
-        again = asyncio.create_task(parts.writer.run(head))
+        small = publish(parts, drafts("a", 1))
         await asyncio.sleep(0)
-    assert await seen == COMMIT_EVENTS + 1
-    assert await again == COMMIT_EVENTS + 202
-    await asyncio.gather(*first, *later)
+    await asyncio.gather(*large, *small)
+    assert (await small[0]).offsets == (1,), "though a work came before it, and waited behind the large ones"
+    assert [await work for work in works] == [COMMIT_EVENTS + 1, 2 * COMMIT_EVENTS + 1]
+
+
+async def test_what_is_done_last_sees_all_that_waited(parts: Parts) -> None:
+    async with held(parts):
+        waiting = publish(parts, *(drafts("a", COMMIT_EVENTS) for _ in range(3)))
+        seen: list[int] = []
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(parts.writer.close(lambda connection: seen.append(newest(connection))))
+        await asyncio.sleep(0)
+    await asyncio.gather(closing, *waiting)
+    assert seen == [3 * COMMIT_EVENTS]
 
 
 async def test_a_larger_request_still_commits_whole(parts: Parts) -> None:
@@ -163,16 +174,12 @@ async def test_a_larger_request_still_commits_whole(parts: Parts) -> None:
     assert [len(events) for events in parts.heard] == [COMMIT_EVENTS + 1]
 
 
-async def test_work_runs_between_the_commits_that_surround_it(parts: Parts) -> None:
-    def count(connection: Any) -> int:
-        found: int = connection.execute("SELECT count(*) FROM events").fetchone()[0]
-        return found
-
+async def test_work_does_not_part_publishes_that_wait_together(parts: Parts) -> None:
     _, seen, _ = await asyncio.gather(
-        parts.writer.append(drafts("a", 3), ()), parts.writer.run(count), parts.writer.append(drafts("a", 4), ())
+        parts.writer.append(drafts("a", 3), ()), parts.writer.run(newest), parts.writer.append(drafts("a", 4), ())
     )
-    assert seen == 3
-    assert parts.writer.durations.count == 2
+    assert seen == 7
+    assert parts.writer.durations.count == 1
 
 
 async def test_a_plain_publish_is_one_statement(parts: Parts) -> None:
