@@ -4,16 +4,15 @@ import csv
 import io
 import os
 import socket
-import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
 from tests.proxies.nginx import Nginx
+from tests.support.daemon import Daemon
 from tests.support.needs import program
-from tests.support.server import HOST, ROOT, START_DEADLINE, STOP_DEADLINE, free_port
+from tests.support.server import HOST, ROOT, free_port
 
 DEPLOY: Final = ROOT / "deploy"
 UPSTREAM: Final = f"{HOST}:8000"
@@ -53,38 +52,6 @@ def replaced(block: str, *changes: tuple[str, str]) -> str:
     return block
 
 
-class _Process:
-    """A program that says on standard error what it does; all of it is read, since a full pipe would stop it."""
-
-    def __init__(self, ready: str) -> None:
-        """`ready`: what it says once it serves; the empty text for one that need not be waited for."""
-        self._ready_word = ready
-        self._ready = threading.Event()
-        self.said: list[str] = []
-
-    def start(self, command: list[str], env: dict[str, str] | None = None, pass_fds: tuple[int, ...] = ()) -> None:
-        self._process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=env, pass_fds=pass_fds
-        )
-        assert self._process.stderr is not None
-        threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True).start()
-        if self._ready_word:
-            assert self._ready.wait(START_DEADLINE), self.said
-        assert self._process.poll() is None, self.said
-
-    def stop(self) -> None:
-        """At once: politely, Caddy would wait for every stream to end."""
-        self._process.kill()
-        self._process.wait(STOP_DEADLINE)
-
-    def _listen(self, stderr: IO[str]) -> None:
-        for line in stderr:
-            self.said.append(line)
-            if self._ready_word and self._ready_word in line:
-                self._ready.set()
-        self._ready.set()
-
-
 class HAProxy:
     """HAProxy with deploy/haproxy.cfg.
 
@@ -104,7 +71,7 @@ class HAProxy:
                 text("haproxy.cfg"), ("bind :80", f"bind fd@{number}"), (UPSTREAM, f"{HOST}:{self._server.port}")
             )
             self._config.write_text(f"global\n    stats socket {self._statistics}\n\n{block}")
-            self._process = _Process("")
+            self._process = Daemon("")
             self._process.start([haproxy(), "-db", "-f", str(self._config)], pass_fds=(number,))
         return self
 
@@ -137,7 +104,7 @@ class Caddy:
         file = self._directory / "Caddyfile"
         # Its door for administrators is one for the whole machine.
         file.write_text("{\n\tadmin off\n}\n" + text("Caddyfile"))
-        self._process = _Process("serving initial configuration")
+        self._process = Daemon("serving initial configuration")
         self._process.start([caddy(), "run", "--config", str(file), "--adapter", "caddyfile"], self._environment())
         return self
 

@@ -5,7 +5,6 @@ A flood is cheap for who sends it; here it ends the connection before it has cos
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,11 +14,11 @@ import h2.events
 import pytest
 from h2.errors import ErrorCodes
 
+from tests.support.certificate import Certificate
 from tests.support.hostile import pour, rest
 from tests.support.http import DEADLINE, Connection, request
 from tests.support.http2 import HTTP2Client, open_http2
 from tests.support.inprocess import LOOPS, InProcess
-from tests.support.needs import program
 
 MIB = 1 << 20
 
@@ -192,28 +191,19 @@ async def test_a_connection_without_a_stream_and_bodies_that_do_not_come_end(tmp
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    openssl = program("openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subject = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([openssl, *subject.split(), *files], check=True, capture_output=True)
-    return key, certificate
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate.made(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-async def test_with_tls_a_flood_ends_the_connection_too(
-    tmp_path: Path, certificate: tuple[Path, Path], kind: str
-) -> None:
-    key, chain = certificate
+async def test_with_tls_a_flood_ends_the_connection_too(tmp_path: Path, certificate: Certificate, kind: str) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     flood = FLOODS[kind]()
     if kind != "RST_STREAM":
         flood = begun(**{"content-type": "application/json"})[1] + flood
-    with InProcess(tmp_path, config={"keyfile": str(key), "certfile": str(chain)}) as server:
+    with InProcess(tmp_path, config={"keyfile": str(certificate.key), "certfile": str(certificate.file)}) as server:
         port = int(server.url.rpartition(":")[2])
         connection = Connection(*await asyncio.open_connection("127.0.0.1", port, ssl=context))
         assert connection.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"

@@ -1,14 +1,13 @@
 """Nginx: real nginx in front of a server, with a configuration as people write it."""
 
-import subprocess
-import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from tests.proxies.rig import Proxy
+from tests.support.daemon import Daemon
 from tests.support.needs import program
-from tests.support.server import HOST, START_DEADLINE, STOP_DEADLINE, ServerProcess, free_port
+from tests.support.server import HOST, ServerProcess, free_port
 
 FRAME: Final = """
 daemon off;
@@ -49,28 +48,13 @@ class Nginx:
         self.url = f"http://{HOST}:{port}"
         self._config = directory / "nginx.conf"
         self._config.write_text(FRAME.format(directory=directory, block=block))
-        self._said: list[str] = []
-        self._ready = threading.Event()
 
     def __enter__(self) -> "Nginx":
-        command = [nginx(), "-p", str(self._config.parent), "-c", str(self._config)]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        threading.Thread(target=self._listen, daemon=True).start()
-        assert self._ready.wait(START_DEADLINE)
-        assert self._process.poll() is None, self._said
+        self._daemon = Daemon("RLIMIT_NOFILE")  # its last word before it serves; the sockets listen by then
+        self._daemon.start([nginx(), "-p", str(self._config.parent), "-c", str(self._config)])
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.terminate()
-        self._process.wait(STOP_DEADLINE)
-
-    def _listen(self) -> None:
-        """What it says is read to its end: a full pipe would stop it."""
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._said.append(line)
-            if "RLIMIT_NOFILE" in line:  # its last word before it serves; the sockets listen by then
-                self._ready.set()
-        self._ready.set()
+        self._daemon.stop()
