@@ -151,7 +151,10 @@ def create_app(settings: Settings | None = None, apps: Sequence[App] | None = No
             cors = app.assembly.gate.cors(_Asker())
             allow = response.headers.get("Allow", "")
             for name, value in preflight(allow, cors) if request.method == "OPTIONS" else cors:
-                response.headers.add(name.decode(), value.decode("latin-1"))
+                if name == b"vary":  # a file has its own already
+                    response.vary.add(value.decode())
+                else:
+                    response.headers.add(name.decode(), value.decode("latin-1"))
         return response
 
     @app.after_serving

@@ -1,4 +1,4 @@
-"""The pages and the browser client: plain files, revalidated on every load, nothing from another host."""
+"""The pages and the browser client: plain files, nothing from another host, and what a browser may keep (`site.py`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +10,17 @@ from service.access.hosts import split_host
 from service.core.errors import NotFoundError
 from service.openapi import Description, answer, operation, path
 from service.resources import resource
-from service.web.files import File, read_folder
+from service.web.files import File
+from service.web.site import FOLDER, Site
 
 SECURITY_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",
 }
+_ASK: Final = "no-cache"
+"""A browser asks each time whether it is still what it has."""
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_KEPT: Final = "What a page of this version needs, for a browser to keep"
 
 _TAG: Final = "pages"
 _CLIENT: Final = "/client/"
@@ -38,34 +42,40 @@ def policy(host: str) -> str:
 def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     """`pages` are the applications' files by name; "" is what `/` shows. All are read here, once."""
     blueprint = Blueprint("pages", __name__)
-    table = read_folder(resource("static"))
-    table[""] = table[_HOME]
-    table["login"] = table["login.html"]
-    table |= {name: File.read(path) for name, path in pages.items()}
+    site = Site.read(resource("static"), pages, _HOME)
 
-    def send(name: str) -> Response:
-        found = table.get(name)
+    def send(found: File | None, keep: str = _ASK) -> Response:
         if found is None:
             raise NotFoundError("there is no such page")
+        coded = found.best(lambda coding: request.accept_encodings[coding])
         if found.is_known(request.headers.get("If-None-Match")):
             response = Response(b"", 304)
             del response.headers["Content-Type"]
         else:
-            response = Response(found.body, content_type=found.media_type)
-        response.headers["ETag"] = found.etag
+            response = Response(coded.body, content_type=found.media_type)
+            if coded.coding:
+                response.headers["Content-Encoding"] = coded.coding
+        response.headers["ETag"] = coded.etag
+        response.headers["Cache-Control"] = keep
+        if found.varies:
+            response.headers["Vary"] = "Accept-Encoding"
         return response
 
     @blueprint.get("/")
     async def home() -> Response:
-        return send("")
+        return send(site.find(""))
 
     @blueprint.get("/<name>")
     async def page(name: str) -> Response:
-        return send(name)
+        return send(site.find(name))
 
     @blueprint.get("/<any(app,client):part>/<path:name>")
     async def file(part: str, name: str) -> Response:
-        return send(f"{part}/{name}")
+        return send(site.find(f"{part}/{name}"))
+
+    @blueprint.get(f"/{FOLDER}/<version>/<path:name>")
+    async def versioned(version: str, name: str) -> Response:
+        return send(await site.find_versioned(name), _FOR_EVER if version == site.version else _ASK)
 
     @blueprint.after_request
     async def secure(response: Response) -> Response:
@@ -91,5 +101,8 @@ def describe() -> Description:
             "/{name}": file("page", "The other pages", "name"),
             "/app/{path}": file("pageFile", "Scripts and styles of the pages", "path"),
             "/client/{path}": file("clientFile", "The browser client", "path"),
+            f"/{FOLDER}/{{version}}/{{path}}": file(
+                "versionedFile", "What a page of this version needs, kept for ever", "version", "path"
+            ),
         },
     )

@@ -35,6 +35,9 @@ const OTHER_OPTIONS = [
 /** Where bundlers put modules that are not files of the service any more. */
 const BUNDLED = /\/(?:@fs|@id|node_modules)\//;
 
+/** Below what the service serves modules to its own pages, by their version. */
+const VERSIONED = /\/v\/[0-9a-f]{16}\/$/;
+
 const TRANSPORT_NAMES = Object.values(Transport);
 const DEFAULT_TRANSPORTS = [Transport.WEBSOCKET, Transport.SSE, Transport.POLL];
 
@@ -103,7 +106,11 @@ const isHttp = ({ protocol }) => protocol === "http:" || protocol === "https:";
 function ownBase(here) {
   const module = guarded(() => new URL(here)) ?? new URL("file:///");
   const isServed = isHttp(module) && module.pathname.endsWith("/client/environment.js");
-  if (isServed && !BUNDLED.test(module.pathname)) return new URL("../", module);
+  if (isServed && !BUNDLED.test(module.pathname)) {
+    const base = new URL("../", module);
+    base.pathname = base.pathname.replace(VERSIONED, "/");
+    return base;
+  }
   const page = guarded(() => new URL(globalThis.location.href)); // not baseURI: a page may name another's
   return new URL("/", page && isHttp(page) ? page : globalThis.document.baseURI);
 }

@@ -11,7 +11,7 @@ from tests.bench import plots, report, sweeps
 from tests.bench.measure import Context, IncompleteError, Row
 from tests.bench.native_tools import ToolError, build
 from tests.bench.process import ROOT, ServerError
-from tests.bench.rows import fanout, idle, latency, publishing, replay, stall, storm, topics
+from tests.bench.rows import fanout, idle, latency, paint, publishing, replay, stall, storm, topics
 from tests.bench.scale import Scale
 from tests.bench.servers import nchan_module
 from tests.bench.trees import working_tree
@@ -27,6 +27,7 @@ GROUPS: Final[Mapping[str, Callable[[Context], Iterable[Row]]]] = {
     "storm": storm.rows,
     "stall": stall.rows,
     "idle": idle.rows,
+    "paint": paint.rows,
 }
 SWEEPS: Final = "sweeps"
 

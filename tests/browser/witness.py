@@ -1,5 +1,6 @@
 """Witness: a project's page that keeps what its stream delivers, to be compared with what the log holds."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -25,9 +26,8 @@ WATCH: Final = """
 milliseconds since 1970.
 """
 TAP: Final = """
-    export * from "./index.js?untapped";
-    import { connect as open } from "./index.js?untapped";
-    export function connect(options) {
+    const open = $modules["client/index.js"].connect;
+    $modules["client/index.js"] = { ...$modules["client/index.js"], connect(options) {
       watched.started ??= Date.now();
       watched.after ??= options.after;
       const stream = open(window.allowed ? { ...options, transports: window.allowed } : options);
@@ -38,9 +38,11 @@ TAP: Final = """
       stream.on(":state", ({ state }) => { if (state === "live") watched.live ??= Date.now(); });
       watched.stream = stream;
       return stream;
-    }
+    } };
 """
-"""Stands in for the client's index.js, which it imports: the page is the product's own, with a witness beside it."""
+"""Put behind the client in the page's script: all of it is the product's own, with a witness beside it."""
+CLIENT: Final = re.compile(r'^\$modules\["client/index\.js"\] = .*?^\}\)\(\);\n', re.MULTILINE | re.DOTALL)
+"""The client's part of it."""
 AGAIN: Final = "watched.live = null; watched.started = Date.now();"
 SEEN: Final = """(() => {
     const { stream, ...rest } = watched;
@@ -151,9 +153,12 @@ async def tap(context: BrowserContext, transports: list[str] | None = None) -> N
     """Let every page of `context` keep what its stream delivers; `transports`: those that it may use."""
 
     async def stand_in(route: Route) -> None:
-        await route.fulfill(content_type="text/javascript", body=TAP)
+        answer = await route.fetch()
+        text, count = CLIENT.subn(lambda found: found[0] + TAP, await answer.text())
+        assert count == 1, "the page's modules are not linked"
+        await route.fulfill(response=answer, body=text)
 
     await context.add_init_script(WATCH)
     if transports is not None:
         await context.add_init_script(f"window.allowed = {transports!r};")
-    await context.route("**/client/index.js", stand_in)
+    await context.route("**/main.js", stand_in)

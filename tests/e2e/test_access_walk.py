@@ -115,9 +115,15 @@ TABLE: Final = [
     Row("GET /{name}", ANYBODY),
     Row("GET /app/{path}", ANYBODY),
     Row("GET /client/{path}", ANYBODY),
+    Row("GET /v/{version}/{path}", ANYBODY),
 ]
 
-PATHS: Final = {"/{name}": "/lab.html", "/app/{path}": "/app/css/tokens.css", "/client/{path}": "/client/index.js"}
+PATHS: Final = {
+    "/{name}": "/lab.html",
+    "/app/{path}": "/app/css/tokens.css",
+    "/client/{path}": "/client/index.js",
+    "/v/{version}/{path}": "/v/0/client/index.js",
+}
 
 
 # What is served

