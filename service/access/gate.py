@@ -40,7 +40,7 @@ from service.access.carriers import AUTH
 from service.access.drain import Drain
 from service.access.hosts import Hosts
 from service.access.lease import Lease, Wish
-from service.access.origins import Asker, Header, Origins
+from service.access.origins import Asker, Header, Origins, why_not
 from service.access.shares import Most, Shares
 from service.access.spending import Spending
 from service.core.errors import (
@@ -95,10 +95,6 @@ _NAMELESS: Final = frozenset({"/api/health", "/api/ready"})
 _HOST_SHOWN: Final = 80
 """Characters of a foreign name that are told back."""
 
-_FOREIGN: Final = (
-    "pages of this origin may not change anything or connect. If it is this service's own, a proxy has lost Host: pass"
-    " it on, or X-Forwarded-Host from an address in TWINWIRE_TRUSTED_HOPS, or set TWINWIRE_ALLOWED_ORIGINS"
-)
 _UNSEEN: Final = "pages of this origin can't read the answer; TWINWIRE_ALLOWED_ORIGINS would name it"
 
 
@@ -155,7 +151,7 @@ class Gate:
             delay = self._drain.return_delay(self.places) / 1000
             raise self.refuse(act, "draining", DrainingError("the service is restarting", retry_after=delay))
         if act in _GUARDED and not self._origins.permits(asker):
-            raise self.refuse(act, "origin", ForbiddenError(_FOREIGN, field="Origin"))
+            raise self.refuse(act, "origin", ForbiddenError(why_not(asker), field="Origin"))
         if act in _READING and not self._origins.may_read(asker):
             raise self.refuse(act, "origin", ForbiddenError(_UNSEEN, field="Sec-Fetch-Site"))
         if act in _PLACED:

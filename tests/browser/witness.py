@@ -9,7 +9,6 @@ from playwright.async_api import BrowserContext, Page, Route
 
 from tests.browser.desk import RUN_DEADLINE
 from tests.support.api import history
-from tests.support.http import request
 
 LIVE_DEADLINE: Final = 45_000
 """Milliseconds until a page must be live, whatever the path does, with many of them loading at once."""
@@ -98,9 +97,11 @@ class Witness:
         await self.page.evaluate(AGAIN)
 
     async def generate(self) -> None:
-        """Start a run, past every proxy."""
-        answer = await request(self.url, "POST", f"/api/projects/{self.project}/generate", json_body={})
-        assert answer.status == 202, answer.body
+        """Press Generate in the page, so that it goes the way of everything else."""
+        async with self.page.expect_response(f"**/api/projects/{self.project}/generate") as pressed:
+            await self.page.click("#generate")
+        answer = await pressed.value
+        assert answer.status == 202, await answer.text()
 
     async def delivered(self, count: int) -> None:
         """Wait until the stream has delivered so many events."""

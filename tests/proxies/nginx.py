@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Final
 
 from tests.proxies.rig import Proxy
+from tests.support.certificate import Certificate
 from tests.support.daemon import Daemon
 from tests.support.needs import program
 from tests.support.server import HOST, ServerProcess, free_port
@@ -29,6 +30,8 @@ http {{
 """What a distribution's nginx.conf has around a site; one process, so that it needs no other user."""
 DEFAULT: Final = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
 """What a person writes who has read nothing."""
+TLS: Final = "listen 80 ssl; ssl_certificate {file}; ssl_certificate_key {key};"
+"""In place of `listen 80;`, over https."""
 
 
 def nginx() -> str:
@@ -39,13 +42,17 @@ def nginx() -> str:
 class Nginx:
     """nginx on a free port with a configuration as people write it, for as long as `with` lasts."""
 
-    def __init__(self, block: str, server: ServerProcess | Proxy, directory: Path) -> None:
-        """`block` listens on 80 and passes to 127.0.0.1:8000; both are replaced."""
-        port = free_port()
-        for written, meant in (("listen 80;", f"listen {HOST}:{port};"), (f"{HOST}:8000", f"{HOST}:{server.port}")):
+    def __init__(
+        self, block: str, server: ServerProcess | Proxy, directory: Path, certificate: Certificate | None = None
+    ) -> None:
+        """`block` listens on 80 and passes to 127.0.0.1:8000; both are replaced. With a certificate it speaks https."""
+        self.port = port = free_port()
+        if certificate is not None:
+            block = block.replace("listen 80;", TLS.format(file=certificate.file, key=certificate.key))
+        for written, meant in (("listen 80", f"listen {HOST}:{port}"), (f"{HOST}:8000", f"{HOST}:{server.port}")):
             assert written in block
             block = block.replace(written, meant)
-        self.url = f"http://{HOST}:{port}"
+        self.url = f"{'http' if certificate is None else 'https'}://{HOST}:{port}"
         self._config = directory / "nginx.conf"
         self._config.write_text(FRAME.format(directory=directory, block=block))
 

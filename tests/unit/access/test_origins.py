@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from service.access.origins import Origins
+from service.access.origins import Origins, why_not
 
 PROTOCOL: Final = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
 TABLE: Final = re.search(r"<!-- origins -->\n(.*?)<!-- /origins -->", PROTOCOL, re.DOTALL)
@@ -80,6 +80,14 @@ def test_the_table_is_there() -> None:
 )
 def test_a_whole_origin_is_compared(origin: str | None, host: str | None, permitted: bool) -> None:
     assert ORIGINS.permits(Visitor(origin=origin, host=host)) is permitted
+
+
+def test_whoever_set_up_a_proxy_is_told_what_to_set() -> None:
+    said = why_not(Visitor(origin="http://live.example:8080", host="127.0.0.1:8000"))
+    assert "the service was asked as '127.0.0.1:8000'" in said
+    assert said.endswith("set TWINWIRE_ALLOWED_ORIGINS=http://live.example:8080")
+    for odd in ("null", "file://", f"http://{'x' * 200}", "http://a b"):
+        assert odd not in why_not(Visitor(origin=odd, host="127.0.0.1:8000")), "what is no origin is not repeated"
 
 
 @pytest.mark.parametrize(
