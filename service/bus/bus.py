@@ -62,7 +62,7 @@ class EventBus:
         self._tail = Tail(log.head, tail_events, tail_bytes)
         self.groups = Groups()
         self._now = clock.monotonic
-        self.rounds = Rounds(remembered, clock.monotonic) if remembered else None
+        self.rounds = Rounds(remembered) if remembered else None
         self._fan_out = FanOut(self.groups, log.head, clock.monotonic, self.rounds)
         self.reading = Reading(log, self._tail, Turns(self._is_busy, clock))
         self._publishing = 0
@@ -149,9 +149,10 @@ class EventBus:
 
     def _committed(self, events: Sequence[Event]) -> None:
         self.published += len(events)
+        at = self._now()
         if self.rounds is not None:
-            self.rounds.committed(events[0].offset, events[-1].offset)
-        self._fan_out.feed(self._tail.append(events))
+            self.rounds.committed(events, at)
+        self._fan_out.feed(self._tail.append(events), at)
         if self._waiting:
             head = events[-1].offset
             for offset, reached in self._waiting:

@@ -79,11 +79,14 @@ class FanOut:
         self.durations = Histogram()
         """Seconds from there to the end of its round: what an event waits here, for the last who is written to."""
 
-    def feed(self, entries: list[Entry]) -> None:
-        """Deliver `entries`, the next ones of the log, now or right after the round that is under way."""
+    def feed(self, entries: list[Entry], at: float) -> None:
+        """Deliver `entries`, the next ones of the log, now or right after the round that is under way.
+
+        `at` is now, which whoever calls has looked up: in seconds, as all here.
+        """
         self._last = entries[-1].event.offset
         if self._since is None:
-            self._since = self._now()
+            self._since = at
         if self._task is None:
             self._pending = entries
             rounds = self._rounds()
@@ -157,10 +160,11 @@ class FanOut:
                     notes += (label, len(live), written)
                     cost_of_notes += label.cost
             self._groups.fed = last
+            ended = self._now()
             if since is not None:
-                self.durations.observe(self._now() - since)
+                self.durations.observe(ended - since)
             if remembered is not None:
-                remembered.add(before, last, notes, cost_of_notes)
+                remembered.add(before, last, ended, notes, cost_of_notes)
 
     def _match(self, entries: list[Entry]) -> Generator[bool, None, dict[Group[Any], list[Entry]]]:
         """What each group with live members gets of a round. Groups that come meanwhile have read past its end."""

@@ -7,12 +7,13 @@ from their cursors is told by their own turns (`stream/trail.py`), and for longe
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
 from service.bus.encoding import Encoding
+from service.core.event import OFFSET, Event
 from service.core.topics import TopicFilter
 
 LATENCIES: Final = 200
@@ -63,7 +64,7 @@ class Told(NamedTuple):
 
 
 class Round(NamedTuple):
-    """Of the fan-out: what came after `before`, up to `last`. `ended` is in seconds on the clock of `Rounds`."""
+    """Of the fan-out: what came after `before`, up to `last`. `ended` is in seconds on the bus's clock."""
 
     before: int
     last: int
@@ -90,12 +91,13 @@ class Became(NamedTuple):
 
 
 class Rounds:
-    """`most` is how many of each are remembered: publishes, commits, and rounds together with what they told groups."""
+    """`most` is how many of each are remembered: publishes, commits, and rounds together with what they told groups.
 
-    def __init__(self, most: int, now: Callable[[], float]) -> None:
+    Moments are in seconds on the bus's clock, which never goes back.
+    """
+
+    def __init__(self, most: int) -> None:
         self._most = most
-        self.now = now
-        """Seconds on a clock that never goes back."""
         self._taken: deque[tuple[int, int, float]] = deque(maxlen=most)
         """Of a publish: its first and last offset, and when it was handed in."""
         self._commits: deque[tuple[int, int, float]] = deque(maxlen=most)
@@ -113,17 +115,17 @@ class Rounds:
         if head < offsets[0] <= offsets[-1]:
             self._taken.append((offsets[0], offsets[-1], at))
 
-    def committed(self, first: int, last: int) -> None:
-        self._commits.append((first, last, self.now()))
+    def committed(self, events: Sequence[Event], at: float) -> None:
+        self._commits.append((events[0][OFFSET], events[-1][OFFSET], at))
 
-    def add(self, before: int, last: int, notes: Notes, cost: int) -> None:
+    def add(self, before: int, last: int, at: float, notes: Notes, cost: int) -> None:
         """A round is over, in which groups of this `cost` together were told."""
         others, cost = 0, cost + 1
         while cost > self._most and notes:
             cost -= notes[-3].cost
             others += 1
             del notes[-3:]
-        self._rounds.append((before, last, self.now(), tuple(notes), cost, others))
+        self._rounds.append((before, last, at, tuple(notes), cost, others))
         self._held += cost
         while self._held > self._most:
             self._held -= self._rounds.popleft()[4]

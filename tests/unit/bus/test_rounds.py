@@ -8,7 +8,7 @@ from service.bus.bus import EventBus
 from service.bus.fanout import SLICE
 from service.bus.rounds import COST_BYTES, LATENCIES, Label, Rounds
 from service.bus.start import Start
-from service.core.event import Draft
+from service.core.event import Draft, Event
 from service.core.topics import TopicFilter
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
@@ -138,14 +138,14 @@ async def test_it_can_be_switched_off() -> None:
 
 def test_what_is_remembered_is_no_work_for_the_garbage_collector_and_holds_no_filter() -> None:
     """Twenty minutes of streams that come and go had fourteen thousand of them: 80 ms each time it looked."""
-    rounds, encoding = Rounds(100, lambda: 1.0), OffsetText()
+    rounds, encoding = Rounds(100), OffsetText()
     topics = TopicFilter(("a/*", "b/**"))
     before = sys.getrefcount(topics)
     label = Label.of(topics, encoding)
     for n in range(10):
-        rounds.add(n, n + 1, [label, 5, 4], label.cost)
+        rounds.add(n, n + 1, 1.0, [label, 5, 4], label.cost)
         rounds.taken((n + 1, n + 1), n, 1.0)
-        rounds.committed(n + 1, n + 1)
+        rounds.committed([Event(n + 1, "t", "log", 0, n, "1")], 1.0)
     assert label.topics == topics
     assert sys.getrefcount(topics) == before
     for _ in range(2):  # a tuple in a tuple
