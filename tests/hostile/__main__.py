@@ -19,10 +19,28 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="short times, one round, one number of connections")
     parser.add_argument("--lenient", action="store_true", help="wider bounds, and more tries, where others work too")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="not this one")
+    parser.add_argument(
+        "--part", type=part, default=(1, 1), metavar="K/N", help="one of N parts, for as many at a time"
+    )
     parser.add_argument("--connections", type=int, help="instead of what an attack says")
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     return parser.parse_args()
+
+
+def part(text: str) -> tuple[int, int]:
+    """`1/2` as a pair. Raises ValueError."""
+    number, count = map(int, text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError(text)
+    return number, count
+
+
+def parted(attacks: list[Attack], number: int, count: int) -> list[Attack]:
+    """The part of this number, from 1 on; honest use, which the others are measured against, is in each."""
+    honest = [one for one in attacks if one.name == HONEST]
+    others = [one for one in attacks if one.name != HONEST]
+    return [*honest, *others[(number - 1) * len(others) // count : number * len(others) // count]]
 
 
 TRIES: Final = 3
@@ -66,6 +84,7 @@ def run(options: argparse.Namespace) -> list[Measured]:
     attacks = chosen(options)
     if options.quick:
         attacks.sort(key=lambda one: (one.name != HONEST, setting(one)))  # those that can share a server, side by side
+    attacks = parted(attacks, *options.part)
     runner = Runner(QUICK if options.quick else FULL)
     rows: list[Measured] = []
     print(head_lines(), flush=True)

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.hostile.__main__ import parted
 from tests.hostile.attack import FEW, MANY, frame
 from tests.hostile.attacks import ATTACKS
 from tests.hostile.probe import TOLD, Teller, watched
+from tests.hostile.run import HONEST
 from tests.hostile.verdict import ANSWER, MEMORY, RESIDENT, STEP, TURN, WIDE, Measured
 from tests.hostile.victim import Held, Told
 from tests.hostile.witness import Excuse, Seen, percentile
@@ -162,3 +164,13 @@ def test_every_row_of_the_list_is_attacked() -> None:
     neighbours = [attack for attack in ATTACKS.values() if attack.row.endswith("kin")]
     assert len(neighbours) >= 12
     assert (FEW, MANY) == (40, 200)
+
+
+def test_parts_are_all_of_it_and_honest_use_is_in_each() -> None:
+    everything = list(ATTACKS.values())
+    parts = [parted(everything, number, 3) for number in (1, 2, 3)]
+    assert {part[0].name for part in parts} == {HONEST}
+    assert sorted(one.name for part in parts for one in part if one.name != HONEST) == sorted(
+        one.name for one in everything if one.name != HONEST
+    )
+    assert parted(everything, 1, 1)[0].name == HONEST

@@ -22,7 +22,7 @@ CYCLES: Final = 50
 SEED: Final = "ci"
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(460)
 async def test_fifty_kills_and_all_zeros() -> None:
     result = await run(Until(CYCLES, None), SEED)
     assert result.is_good, "\n".join(table(result))
