@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from quart import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
 
 from service.access.hosts import split_host
 from service.core.errors import NotFoundError
 from service.openapi import Description, answer, operation, path
 from service.resources import resource
 from service.web.files import File
+from service.web.problems import respond, respond_to_werkzeug
 from service.web.site import FOLDER, Site
+from service.wire.problems import MEDIA_TYPE
 
 SECURITY_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
@@ -37,6 +40,19 @@ def policy(host: str) -> str:
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{sockets};"
         " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
+
+
+def _secured(response: Response) -> Response:
+    response.headers.update(SECURITY_HEADERS)
+    response.headers["Content-Security-Policy"] = policy(request.host)
+    return response
+
+
+def _is_a_person() -> bool:
+    """Whether somebody looks at the answer: `fetch` and programs prefer nothing, or JSON."""
+    accept = request.accept_mimetypes
+    is_page = request.method in {"GET", "HEAD"} and not request.path.startswith("/api/")
+    return is_page and accept["text/html"] > max(accept["application/json"], accept[MEDIA_TYPE])
 
 
 def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
@@ -77,10 +93,21 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     async def versioned(version: str, name: str) -> Response:
         return send(await site.find_versioned(name), _FOR_EVER if version == site.version else _ASK)
 
+    async def missing(error: NotFoundError | NotFound) -> Response:
+        """A person who is nowhere sees a page; a program gets the problem."""
+        found = site.missing(request.path) if _is_a_person() else None
+        if found is None:
+            return await (respond(error) if isinstance(error, NotFoundError) else respond_to_werkzeug(error))
+        response = _secured(send(found))
+        response.status_code = 404
+        return response
+
+    blueprint.app_errorhandler(NotFoundError)(missing)
+    blueprint.app_errorhandler(NotFound)(missing)
+
     @blueprint.after_request
     async def secure(response: Response) -> Response:
-        response.headers.update(SECURITY_HEADERS)
-        response.headers["Content-Security-Policy"] = policy(request.host)
+        _secured(response)
         if request.path.startswith(_CLIENT):
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response

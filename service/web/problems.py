@@ -11,12 +11,12 @@ logger = structlog.get_logger(__name__)
 
 
 def install(app: Quart) -> None:
-    app.register_error_handler(TwinwireError, _respond)
-    app.register_error_handler(HTTPException, _from_werkzeug)
+    app.register_error_handler(TwinwireError, respond)
+    app.register_error_handler(HTTPException, respond_to_werkzeug)
     app.register_error_handler(Exception, _unexpected)
 
 
-async def _respond(error: TwinwireError) -> Response:
+async def respond(error: TwinwireError) -> Response:
     status, headers, body = problem_response(error)
     response = Response(body, status, content_type=MEDIA_TYPE)
     for name, value in headers:
@@ -24,9 +24,9 @@ async def _respond(error: TwinwireError) -> Response:
     return response
 
 
-async def _from_werkzeug(error: HTTPException) -> Response:
+async def respond_to_werkzeug(error: HTTPException) -> Response:
     code = error.code or 500
-    response = await _respond(TwinwireError(error.description or error.name, status=code, title=error.name))
+    response = await respond(TwinwireError(error.description or error.name, status=code, title=error.name))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -35,4 +35,4 @@ async def _from_werkzeug(error: HTTPException) -> Response:
 
 async def _unexpected(error: Exception) -> Response:
     logger.error("request_failed", exc_info=error)
-    return await _respond(unforeseen())
+    return await respond(unforeseen())

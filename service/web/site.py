@@ -24,11 +24,18 @@ from service.web.linking import LinkError, link
 logger = structlog.get_logger(__name__)
 
 FOLDER: Final = "v"
+_ICON: Final = "app/icon.svg"
+"""What browsers look for at the root, where a page names none; all of today take it in this form."""
+
+_MISSING: Final = "missing.html"
+_DEEP: Final = 8
+"""Folders down to which somebody who follows a wrong link is told so on a page."""
 
 _VERSION: Final = 16
 """Hexadecimal digits."""
 
 _STYLES: Final = re.compile(r'(?:[ \t]*<link rel="stylesheet" href="(?!https?:|/)[^"]+" />\n)+')
+_HREF: Final = re.compile(r'(href)="(?!https?:|#)(?:\./)?')
 _STYLE: Final = re.compile(r'href="([^"]+)"')
 _SCRIPT: Final = re.compile(r'<script type="module" src="((?!https?:|/)[^"]+)"></script>')
 
@@ -47,6 +54,8 @@ class Site:
         """Scripts that pages name."""
         self._versions: dict[str, File] = {}
         """What is not the file of its name, at the paths of this version."""
+        self._missing: dict[int, File] = {}
+        """By how deep a path is."""
         for name, one in self._table.items():
             if one.media_type.startswith("text/html"):
                 self._table[name] = File(self._versioned(one.body.decode()).encode(), ".html")
@@ -57,7 +66,18 @@ class Site:
         files = read_folder(folder)
         files[""] = files[home]
         files["login"] = files["login.html"]
+        files["favicon.ico"] = files[_ICON]
         return cls(files, {name: File.read(path) for name, path in pages.items()})
+
+    def missing(self, path: str) -> File | None:
+        """The page for a URL's path at which there is none; None if it is no place for a person."""
+        depth = path.count("/") - 1
+        page = self._table.get(_MISSING)
+        if page is None or not 0 <= depth <= _DEEP:
+            return None
+        if depth not in self._missing:
+            self._missing[depth] = File(_HREF.sub(rf'\1="{"../" * depth}', page.body.decode()).encode(), ".html")
+        return self._missing[depth]
 
     def find(self, name: str) -> File | None:
         """By its path with slashes."""

@@ -1,5 +1,6 @@
 """The pages are plain files behind strict headers, and nothing else of the disk is served."""
 
+import posixpath
 import re
 from pathlib import Path
 
@@ -88,3 +89,41 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(app: TwinwireApp) -
     assert (again.status, again.body) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
     assert again.headers["cache-control"] == "no-cache"
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/app/gone.js", "/a/b/c", "/client/"])
+async def test_a_person_who_is_nowhere_sees_a_page(app: TwinwireApp, path: str) -> None:
+    answer = await call(app, "GET", path, "", BROWSER)
+    assert answer.status == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    text = answer.body.decode()
+    assert "There is nothing at this address" in text
+    for name in re.findall(r'href="([^"#]+)"', text):
+        there = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+        assert (await call(app, "GET", there)).status == 200, "whatever the depth, its styles and ways are found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept"),
+    [
+        ("GET", "/nothing", "*/*"),
+        ("GET", "/nothing", None),
+        ("GET", "/nothing", "application/json, text/html;q=0.5"),
+        ("POST", "/a/b/c", BROWSER["Accept"]),
+        ("GET", "/api/nothing", BROWSER["Accept"]),
+        ("GET", "/" + "a/" * 1_000, BROWSER["Accept"]),
+    ],
+)
+async def test_a_program_that_is_nowhere_gets_a_problem(
+    app: TwinwireApp, method: str, path: str, accept: str | None
+) -> None:
+    (await call(app, method, path, "", {} if accept is None else {"Accept": accept})).problem(404)
+
+
+async def test_there_is_a_favicon(app: TwinwireApp) -> None:
+    answer = await call(app, "GET", "/favicon.ico")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
