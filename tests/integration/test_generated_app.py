@@ -89,9 +89,15 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The name of a case, and the folder where its archive was unpacked."""
     folder = tmp_path_factory.mktemp(request.param)
     archive = asyncio.run(_generate(folder, *PROJECTS[request.param]))
+    return request.param, unpacked(archive, folder / "app")
+
+
+def unpacked(archive: bytes, folder: Path) -> Path:
+    """The one folder in it."""
     with zipfile.ZipFile(io.BytesIO(archive)) as unzipped:
-        unzipped.extractall(folder / "app")
-    return request.param, folder / "app"
+        unzipped.extractall(folder)
+    (inner,) = folder.iterdir()
+    return inner
 
 
 def _hear_interrupts() -> None:
@@ -199,15 +205,14 @@ def test_other_sites_can_not_post(project: tuple[str, Path]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_cleanly_and_keeps_its_data(tmp_path: Path, number: signal.Signals) -> None:
-    with zipfile.ZipFile(io.BytesIO(asyncio.run(_generate(tmp_path, *PROJECTS["example"])))) as unzipped:
-        unzipped.extractall(tmp_path / "app")
+    app = unpacked(asyncio.run(_generate(tmp_path, *PROJECTS["example"])), tmp_path / "app")
     database = str(tmp_path / "data.db")
-    with running(tmp_path / "app", "--database", database) as (url, process):
+    with running(app, "--database", database) as (url, process):
         assert send("POST", f"{url}/api/tasks", {"title": "kept"}).status == 201
         process.send_signal(number)
         rest, _ = process.communicate(timeout=TIME_LIMIT)
         assert (process.returncode, rest) == (0, "Stopped.\n")
-    with running(tmp_path / "app", "--database", database) as (url, _):
+    with running(app, "--database", database) as (url, _):
         assert "kept" in visit("GET", f"{url}/tasks").text
 
 

@@ -11,12 +11,15 @@ _MODE: Final = 0o100644 << 16
 _UNIX: Final = 3
 
 
-def pack(files: Mapping[str, str]) -> bytes:
-    """The files at the archive's root, sorted, with the oldest time that the format knows (APPNOTE 4.4.6)."""
+def pack(files: Mapping[str, str], folder: str) -> bytes:
+    """The files in one folder, so that they don't spill into where somebody unpacks them.
+
+    Sorted, with the oldest time that the format knows (APPNOTE 4.4.6).
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(files):
-            info = zipfile.ZipInfo(path, _EPOCH)
+            info = zipfile.ZipInfo(f"{folder}/{path}", _EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = _UNIX
             info.external_attr = _MODE

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from service.apps.base import Bus
 from service.apps.projects.agents.base import Agent
-from service.apps.projects.archive import pack
+from service.apps.projects.archive import pack, slug
 from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change, topic_of
 from service.apps.projects.limits import LISTED_CHARACTERS, LOOKED_AT, NAME_MAX
@@ -219,7 +219,7 @@ class ProjectService:
             files = await view.contents(id)
         if not files:
             raise NotFoundError(f"the project {id!r} has no files yet")
-        return project.name, await asyncio.to_thread(pack, files)
+        return project.name, await asyncio.to_thread(pack, files, slug(project.name))
 
     async def _to_the_end(self, operation: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(operation)

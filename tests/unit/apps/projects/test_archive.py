@@ -11,14 +11,14 @@ FILES = {"b/c.txt": "ü\n", "a.txt": "", ".gitignore": "x\n"}
 
 
 def test_the_order_of_files_does_not_matter() -> None:
-    assert pack(FILES) == pack(dict(reversed(FILES.items())))
+    assert pack(FILES, "p") == pack(dict(reversed(FILES.items())), "p")
 
 
 def test_files_come_out_as_they_went_in() -> None:
-    with zipfile.ZipFile(io.BytesIO(pack(FILES))) as archive:
+    with zipfile.ZipFile(io.BytesIO(pack(FILES, "my-app"))) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == sorted(FILES)
-        assert {name: archive.read(name).decode() for name in archive.namelist()} == FILES
+        assert archive.namelist() == [f"my-app/{name}" for name in sorted(FILES)]
+        assert {name: archive.read(f"my-app/{name}").decode() for name in FILES} == FILES
         assert {info.external_attr >> 16 for info in archive.infolist()} == {0o100644}
 
 

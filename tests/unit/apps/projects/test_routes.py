@@ -214,7 +214,7 @@ async def test_6_archive(client: Client, world: World, gate: Gate) -> None:
     assert response.headers["Content-Disposition"] == 'attachment; filename="p.zip"'
     body = await response.get_data(as_text=False)
     assert isinstance(body, bytes)
-    assert zipfile.ZipFile(io.BytesIO(body)).namelist() == ["a.txt", "gate.txt"]
+    assert zipfile.ZipFile(io.BytesIO(body)).namelist() == ["p/a.txt", "p/gate.txt"]
     assert await (await client.get(f"/api/projects/{id}/archive")).get_data(as_text=False) == body
 
 
