@@ -61,7 +61,11 @@ test("without one, it is where the service has served the module, or the page's 
   for (const [module, page, expected] of [
     ["https://live.test/client/environment.js", "https://other.test/x", "https://live.test/"],
     ["https://live.test/tw/client/environment.js", "https://live.test/tw/", "https://live.test/tw/"],
-    ["https://live.test/tw/v/0123456789abcdef/client/environment.js", "https://live.test/x", "https://live.test/tw/"],
+    [
+      "https://live.test/tw/v/0123456789abcdef/client/environment.js",
+      "https://live.test/x",
+      "https://live.test/tw/",
+    ],
     ["https://live.test/v/2/client/environment.js", "https://live.test/x", "https://live.test/v/2/"],
     [
       "http://localhost:5173/@fs/home/me/static/client/environment.js",
