@@ -3,10 +3,14 @@
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Final
+from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Page, Route
 
+from service.resources import resource
+from service.web.linking import link
 from tests.browser.desk import RUN_DEADLINE
 from tests.support.api import history
 
@@ -150,14 +154,22 @@ def assert_exact(outcome: Outcome) -> None:
     assert outcome.anomalies == 0, way
 
 
+@cache
+def tapped(entry: str) -> str:
+    """A page's script as the service links it, with TAP."""
+    static = resource("static")
+    modules = {path.relative_to(static).as_posix(): path.read_text() for path in static.rglob("*.js")}
+    text, count = CLIENT.subn(lambda found: found[0] + TAP, link(entry, modules))
+    assert count == 1
+    return text
+
+
 async def tap(context: BrowserContext, transports: list[str] | None = None) -> None:
     """Let every page of `context` keep what its stream delivers; `transports`: those that it may use."""
 
     async def stand_in(route: Route) -> None:
-        answer = await route.fetch()
-        text, count = CLIENT.subn(lambda found: found[0] + TAP, await answer.text())
-        assert count == 1, "the page's modules are not linked"
-        await route.fulfill(response=answer, body=text)
+        entry = urlsplit(route.request.url).path.partition("/app/")[2]
+        await route.fulfill(content_type="text/javascript", body=tapped(f"app/{entry}"))
 
     await context.add_init_script(WATCH)
     if transports is not None:

@@ -209,10 +209,7 @@ class Writer:
             raise StorageDownError(f"{changed}: nothing more is taken until it is back, or the service starts anew")
 
     async def run(self, call: Callable[[WriterConnection], T]) -> T:
-        """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it.
-
-        It sees what was acknowledged before, and of what waits as much as has had its turn.
-        """
+        """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it."""
         job = Work(call, asyncio.get_running_loop().create_future())
         self._put(self._works, job)
         result: T = await job.done

@@ -25,10 +25,18 @@ def test_every_file_is_in_it_but_hidden_ones(folder: Path) -> None:
 
 def test_a_client_that_has_the_bytes_is_told_so(folder: Path) -> None:
     file = File.read(folder / "app" / "a.js")
-    assert file.is_known(file.etag)
-    assert file.is_known(f'"other", W/{file.etag}')
+    etag = file.best(lambda coding: 1.0).etag
+    assert file.is_known(etag)
+    assert file.is_known(f'"other", W/{etag}')
     assert file.is_known("*")
     assert not file.is_known(None)
     assert not file.is_known('"other"')
     (folder / "app" / "a.js").write_text("other")
-    assert not File.read(folder / "app" / "a.js").is_known(file.etag)
+    assert not File.read(folder / "app" / "a.js").is_known(etag)
+
+
+def test_it_is_known_in_whatever_coding_the_client_has_it() -> None:
+    file = File(b"x" * 5_000, ".js")
+    etags = {file.best(lambda coding, one=one: float(coding == one)).etag for one in ("", "gzip", "br")}
+    assert len(etags) == 3
+    assert all(file.is_known(etag) for etag in etags)
