@@ -264,13 +264,19 @@ export class Http {
   }
 
   /**
-   * One page of history (docs/protocol.md, section 4). Throws TwinwireError.
+   * One page of history (docs/protocol.md, section 4), from the oldest event on unless it says where. Throws TwinwireError.
    *
    * @param {{ topics?: readonly string[] | null, [parameter: string]: unknown }} query
    * @returns {Promise<EventPage>}
    */
   history({ topics = null, ...query } = {}) {
-    const params = Object.entries({ wait: 0, ...query });
+    // Without any of these it would be what comes after now: nothing.
+    const isPlaced =
+      query.after !== undefined ||
+      query.before !== undefined ||
+      query.from !== undefined ||
+      query.order === "desc";
+    const params = Object.entries({ wait: 0, ...(isPlaced ? {} : { after: "earliest" }), ...query });
     const { url, init } = this.asking("api/events", "api/events/read", topics ?? [], params);
     return this.json(url, /** @type {{ method?: string, body?: string }} */ (init));
   }

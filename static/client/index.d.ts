@@ -390,7 +390,10 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
    */
   topic<Own extends object = E>(filter: string): TopicHandle<Own>;
 
-  /** One page of history, through the same base URL and token. */
+  /**
+   * One page of history, through the same base URL and token: from the oldest event that is kept, unless `after`,
+   * `before` or `order` says where.
+   */
   history(query?: HistoryQuery): Promise<{
     events: EventOf<E>[];
     cursor: Cursor;

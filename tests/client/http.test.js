@@ -200,6 +200,22 @@ test("without a way to a fresh token, a refusal is told at once", async () => {
   assert.equal(asked.length, 1);
 });
 
+test("history begins with the oldest event unless it says where, and not with what is still to come", async () => {
+  const { http, asked } = client(() => new Response("{}", { headers: JSON_TYPE }));
+  const places = [
+    {},
+    { after: "e-1" },
+    { before: "e-9" },
+    { order: "desc" },
+    { from: "2026-01-01T00:00:00Z" },
+  ];
+  for (const place of places) await http.history({ topics: ["a"], ...place });
+  assert.deepEqual(
+    asked.map(({ url }) => new URL(url).searchParams.get("after")),
+    ["earliest", "e-1", null, null, null],
+  );
+});
+
 test("history does not wait, and takes topics as a list", async () => {
   const { http, asked } = client(() => new Response("{}", { headers: JSON_TYPE }));
   await http.history({ topics: ["a", "b"], order: "desc" });
