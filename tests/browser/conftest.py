@@ -17,7 +17,12 @@ from tests.support.server import ServerProcess
 
 PACE: Final = "0.05"
 """Seconds of each stage: long enough that a run is seen on its way, short enough for twelve of them."""
-CANDIDATES: Final = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+CANDIDATES: Final = (
+    "/usr/bin/chromium-headless-shell",
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+)
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -31,10 +36,18 @@ EXPECTED_NOISE: Final = ("Failed to load resource", "WebSocket connection to", "
 """What Chromium itself logs for a refused request; the page's own errors look otherwise."""
 
 
-def chromium() -> str:
-    """The browser's path. Without one tests are skipped, but never in CI, where that would hide them all."""
+SHELL: Final = "chromium-headless-shell"
+"""Without windows, menus and the settings of a profile: half as much work."""
+
+
+def chromium(*, is_whole: bool = False) -> str:
+    """The browser's path. Without one tests are skipped, but never in CI, where that would hide them all.
+
+    `is_whole`: one with the settings of a profile.
+    """
     wanted = os.environ.get("TWINWIRE_CHROMIUM")
-    found = wanted or next((path for path in CANDIDATES if Path(path).exists()), None)
+    known = [path for path in (wanted, *CANDIDATES) if path and not (is_whole and path.endswith(SHELL))]
+    found = next((path for path in known if path == wanted or Path(path).exists()), None)
     return need(found, "no Chromium: install one or name it in TWINWIRE_CHROMIUM")
 
 

@@ -53,7 +53,7 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
             (directory / "Default").mkdir(parents=True)
             (directory / "Default" / "Preferences").write_text(json.dumps({"profile": preferences}))
             context = await playwright.chromium.launch_persistent_context(
-                str(directory), executable_path=chromium(), args=[*FLAGS, *flags]
+                str(directory), executable_path=chromium(is_whole=True), args=[*FLAGS, *flags]
             )
             contexts.append(context)
             return context
