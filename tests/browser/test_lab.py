@@ -112,3 +112,54 @@ async def test_a_frozen_connection_that_thaws_delivers_what_it_held(desk: Desk) 
     await expect(desk.page.locator("#missing")).to_have_text("100")
     await press(desk, "Freeze it")
     await assert_all_arrived(desk, 100)
+
+
+async def test_what_a_freeze_holds_back_is_not_called_lost(desk: Desk) -> None:
+    """And the client is through with the frozen connection in ten seconds, of which the page counts the rest."""
+    await desk.lab()
+    verdicts = await desk.page.evaluate_handle(
+        """() => {
+            const seen = [], node = document.querySelector("#verdict");
+            new MutationObserver(() => seen.push(node.textContent)).observe(node, { childList: true, subtree: true });
+            return seen;
+        }"""
+    )
+    await press(desk, "Freeze it")
+    await press(desk, "100")
+    held = re.compile(r"^100 events held back by the freeze; the client gives the connection up in \d+ s\.$")
+    await expect(desk.page.locator("#verdict")).to_have_text(held)
+    await assert_all_arrived(desk, 100)
+    await expect(desk.page.locator("#freeze")).to_have_attribute("aria-pressed", "false")
+    await expect(desk.page.locator("#journal")).to_contain_text("given the frozen connection up")
+    seen = await verdicts.json_value()
+    assert not [words for words in seen if "must never happen" in words], seen
+
+
+async def test_the_tour_shows_all_of_it_and_ends_exact(desk: Desk) -> None:
+    await desk.lab()
+    await press(desk, "Show me, in 30 seconds")
+    await expect(desk.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    await expect(desk.page.locator("#fault-note")).to_contain_text("That was all of it", timeout=60_000)
+    journal = desk.page.locator("#journal")
+    for told in (
+        "The connection was cut",
+        "chain of “prev” is broken",
+        "WebSocket is blocked",
+        "Gap:",
+        "to WebSocket",
+    ):
+        await expect(journal).to_contain_text(told)
+    await expect(desk.page.locator("#missing")).to_have_text("0", timeout=30_000)
+    await expect(desk.page.locator("#verdict")).to_have_attribute("data-tone", "green")
+    await desk.live("WebSocket")
+    assert await desk.figure("twice") == 0
+
+
+async def test_the_tour_can_be_stopped_and_leaves_nothing_broken(desk: Desk) -> None:
+    await desk.lab()
+    await press(desk, "Show me, in 30 seconds")
+    await expect(desk.page.locator("#published")).not_to_have_text("0")
+    await press(desk, "Stop")
+    await expect(desk.page.get_by_role("button", name="Show me, in 30 seconds")).to_be_visible()
+    await expect(desk.page.locator("#missing")).to_have_text("0", timeout=30_000)
+    await expect(desk.page.locator("#verdict")).to_contain_text("exactly once")

@@ -123,17 +123,22 @@ function faultWords(fault) {
 }
 
 /**
- * The verdict under the ledger: [tone, words]. `settled`: live, and long enough for what is on its way to
- * arrive.
+ * The verdict under the ledger: [tone, words]. `settled`: live, and long enough for the client to find out what is
+ * missing; `held`: seconds until it gives up a connection that is frozen, or null.
  *
  * @param {Ledger} ledger
- * @param {{ live: boolean, settled: boolean }} stream
+ * @param {{ live: boolean, settled: boolean, held: number | null }} stream
  * @returns {[tone: string, words: string]}
  */
-export function verdict(ledger, { live, settled }) {
+export function verdict(ledger, { live, settled, held }) {
   const { published, missing, twice, declared } = ledger;
   if (twice > 0)
     return ["red", `${plural(twice, "event")} came twice. This must never happen: please report it.`];
+  if (missing > 0 && held !== null)
+    return [
+      "orange",
+      `${plural(missing, "event")} held back by the freeze; the client gives the connection up in ${held} s.`,
+    ];
   if (missing > 0 && settled)
     return ["red", `${plural(missing, "event")} did not arrive. This must never happen: please report it.`];
   if (missing > 0 && !live)

@@ -1,25 +1,25 @@
 /** The wire lab: publish, break, watch. Nothing here is simulated but the faults. */
 
 import { connect } from "../../client/index.js";
-import { inWords } from "../shared/api.js";
+import { inWords, toastKind } from "../shared/api.js";
 import { byId, setData, setText } from "../shared/dom.js";
 import { count } from "../shared/format.js";
 import { batched } from "../shared/frame.js";
 import { createPage } from "../shared/page.js";
 import { TRANSPORTS } from "../shared/indicator.js";
+import { createFaults } from "./faults.js";
 import { createJournal, keepJournal, verdict } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { BreakableNetwork } from "./network.js";
 import { createPublisher } from "./publisher.js";
 import { Timeline } from "./timeline.js";
 import { watchTopics } from "./topics.js";
+import { createTour } from "./tour.js";
 
 /** @import { Stream, TransportName } from "../../client/index.js" */
 
-const OFFLINE_FOR = 10_000; // milliseconds
-const SWALLOWED = 5; // events
-/** Live for this long with an event still missing: it is not on the way any more, milliseconds. */
-const SETTLED_AFTER = 3_000;
+/** Live for so many heartbeats with an event still missing: the client would have found that out. */
+const SETTLED_AFTER = 2.5;
 /**
  * The client looks this often whether WebSocket works again, milliseconds; elsewhere it has more patience.
  */
@@ -41,8 +41,9 @@ const render = batched(() => {
   for (const name of COUNTS) setText(byId(name), count(ledger[name]));
   const now = Date.now();
   const live = lab.liveSince !== null;
-  const settled = now - (lab.liveSince ?? now) > SETTLED_AFTER && ledger.oldestWait(now) > SETTLED_AFTER;
-  const [tone, words] = verdict(ledger, { live, settled });
+  const patience = (lab.stream?.heartbeat ?? Infinity) * SETTLED_AFTER * 1_000;
+  const settled = now - (lab.liveSince ?? now) > patience && ledger.oldestWait(now) > patience;
+  const [tone, words] = verdict(ledger, { live, settled, held: faults.frozenFor(now) });
   setText(byId("verdict"), words);
   setData(byId("verdict"), "tone", tone);
   setData(byId("missing-cell"), "tone", ledger.missing > 0 ? tone : "ink");
@@ -115,24 +116,6 @@ const publisher = createPublisher(topic, {
   failed: (words) => page.toast(words, "error"),
 });
 
-/**
- * A button that is pressed or not: `begin` returns the function that ends what it began.
- *
- * @param {HTMLElement} button
- * @param {() => () => void} begin
- */
-function toggle(button, begin) {
-  /** @type {(() => void) | null} */
-  let end = null;
-  button.addEventListener("click", () => {
-    if (end) {
-      end();
-      end = null;
-    } else end = begin();
-    button.setAttribute("aria-pressed", String(end !== null));
-  });
-}
-
 /** @param {string} words */
 function tellFault(words) {
   setText(byId("fault-note"), words);
@@ -154,7 +137,7 @@ byId("trim").addEventListener("click", async () => {
       `${count(removed)} events were trimmed from the log. Who has not seen them will be told by a gap.`,
     );
   } catch (error) {
-    page.toast(inWords(error, "Trimming"), "error");
+    page.toast(inWords(error, "Trimming"), toastKind(error));
   }
 });
 byId("transport").addEventListener("change", () => {
@@ -175,57 +158,16 @@ for (const button of document.querySelectorAll(".lab__publish .button")) {
     page.who.limit({ button, op: "publish", topic, reason });
   }
 }
-byId("drop").addEventListener("click", () => {
-  timeline.mark("drop");
-  tellFault("The connection was cut, without a word to either side.");
-  network.drop();
-});
-byId("swallow").addEventListener("click", () => {
-  network.swallow(SWALLOWED);
-  tellFault(
-    `The next ${SWALLOWED} events are lost on their way over a stream. The one after them gives it away.`,
-  );
-});
-byId("offline").addEventListener("click", () => {
-  const button = byId("offline", HTMLButtonElement);
-  const endFault = timeline.begin("fault");
-  button.disabled = true;
-  network.setOnline(false);
-  tellFault("Offline for 10 seconds. Publish something meanwhile.");
-  setTimeout(() => {
-    endFault();
-    button.disabled = false;
-    network.setOnline(true);
-    tellFault("Online again.");
-  }, OFFLINE_FOR);
-});
-
-toggle(byId("block"), () => {
-  const endFault = timeline.begin("fault");
-  network.blockWebSocket = true;
-  if (lab.stream?.transport === "websocket") network.drop();
-  tellFault("WebSocket is blocked, as behind many corporate proxies. HTTP still works.");
-  return () => {
-    endFault();
-    network.blockWebSocket = false;
-    tellFault(
-      "WebSocket works again. The client finds out by itself and moves back without losing its place.",
-    );
-  };
-});
-toggle(byId("freeze"), () => {
-  const endFault = timeline.begin("fault");
-  network.freeze();
-  const heartbeat = lab.stream?.heartbeat;
-  const patience = heartbeat ? ` (${Math.round(heartbeat * 2.5)} s)` : "";
-  tellFault(
-    `Frozen: open, but silent. The client replaces the connection after 2.5 heartbeats without a sign${patience}.`,
-  );
-  return () => {
-    endFault();
-    network.thaw();
-    tellFault("Thawed: what was held back goes through, if the connection still exists.");
-  };
+const faults = createFaults({ network, timeline, tell: tellFault, stream: () => lab.stream });
+createTour(byId("tour", HTMLButtonElement), {
+  faults,
+  tell: tellFault,
+  steady(on) {
+    if (publisher.steady !== on) byId("steady").click();
+  },
+  async trim() {
+    if (!byId("trim", HTMLButtonElement).disabled) await publisher.trim();
+  },
 });
 
 // The events of a session are of no use to anyone after it.

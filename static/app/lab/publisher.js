@@ -32,6 +32,10 @@ export function createPublisher(topic, { acknowledged, failed }) {
 
   return {
     burst,
+    /** Whether it publishes one event after another. */
+    get steady() {
+      return timer !== null;
+    },
     /** Start or stop publishing one event after another. Returns whether it now publishes. */
     toggle() {
       if (timer === null) timer = setInterval(() => burst(1), STEADY_EVERY);

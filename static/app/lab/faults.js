@@ -1,0 +1,154 @@
+/** The faults of the lab: each a button, and each to be begun and ended by whoever shows them. */
+
+import { byId } from "../shared/dom.js";
+
+/** @import { Stream } from "../../client/index.js" */
+/** @import { BreakableNetwork } from "./network.js" */
+/** @import { Timeline } from "./timeline.js" */
+
+const OFFLINE_FOR = 10_000; // milliseconds
+const SWALLOWED = 5; // events
+/** Frozen for so long, the client is asked to look whether its connection still lives, milliseconds. */
+const ASK_AFTER = 5_000;
+/** So long it waits for an answer to a ping, milliseconds (client/link.js). */
+const PING_TIMEOUT = 4_000;
+/** Heartbeats of silence after which it gives a connection up that it can't ask. */
+const PATIENCE = 2.5;
+
+/**
+ * `stream()` is the one that is broken, `tell(words)` says what happens.
+ *
+ * @typedef {object} Lab
+ * @property {BreakableNetwork} network
+ * @property {Timeline} timeline
+ * @property {(words: string) => void} tell
+ * @property {() => Stream | null} stream
+ */
+/** @typedef {ReturnType<typeof createFaults>} Faults */
+
+/** @param {Lab} lab */
+export function createFaults(lab) {
+  const { network, timeline, tell } = lab;
+  const freezer = createFreezer(lab);
+  const faults = {
+    block: toggle(byId("block"), () => block(lab)),
+    freeze: freezer.button,
+    /** Seconds until the client gives up what is frozen; null if nothing is. */
+    frozenFor: freezer.left,
+    drop() {
+      timeline.mark("drop");
+      tell("The connection was cut, without a word to either side.");
+      network.drop();
+    },
+    swallow() {
+      network.swallow(SWALLOWED);
+      tell(
+        `The next ${SWALLOWED} events are lost on their way over a stream. The one after them gives it away.`,
+      );
+    },
+    /** Returns what ends it. @param {string} words */
+    offline(words) {
+      const button = byId("offline", HTMLButtonElement);
+      const endFault = timeline.begin("fault");
+      button.disabled = true;
+      network.setOnline(false);
+      tell(words);
+      return () => {
+        endFault();
+        button.disabled = false;
+        network.setOnline(true);
+        tell("Online again.");
+      };
+    },
+  };
+  byId("drop").addEventListener("click", faults.drop);
+  byId("swallow").addEventListener("click", faults.swallow);
+  byId("offline").addEventListener("click", () => {
+    setTimeout(faults.offline("Offline for 10 seconds. Publish something meanwhile."), OFFLINE_FOR);
+  });
+  return faults;
+}
+
+/** @param {Lab} lab */
+function block({ network, timeline, tell, stream }) {
+  const endFault = timeline.begin("fault");
+  network.blockWebSocket = true;
+  if (stream()?.transport === "websocket") network.drop();
+  tell("WebSocket is blocked, as behind many corporate proxies. HTTP still works.");
+  return () => {
+    endFault();
+    network.blockWebSocket = false;
+    tell("WebSocket works again. The client finds out by itself and moves back without losing its place.");
+  };
+}
+
+/**
+ * Only what is open falls silent: once the client has given it up, the fault is over.
+ *
+ * @param {Lab} lab
+ */
+function createFreezer({ network, timeline, tell, stream }) {
+  /** When the client will have given up what is frozen, in Unix milliseconds. @type {number | null} */
+  let until = null;
+
+  const begin = () => {
+    const frozen = stream();
+    const endFault = timeline.begin("fault");
+    const canAsk = frozen?.transport === "websocket";
+    const patience = canAsk ? ASK_AFTER + PING_TIMEOUT : (frozen?.heartbeat ?? 0) * PATIENCE * 1_000;
+    until = Date.now() + patience;
+    network.freeze();
+    const how = canAsk
+      ? "In 5 s the client asks whether it still lives, as it does when a tab is shown again"
+      : `The client gives it up after 2.5 heartbeats without a sign (${Math.round(patience / 1_000)} s)`;
+    tell(`Frozen: open, but silent. ${how}.`);
+    const asking = setTimeout(() => {
+      if (canAsk) network.page.dispatchEvent(new Event("online"));
+    }, ASK_AFTER);
+    const endWatch = frozen?.on(":fault", ({ probe }) => {
+      if (!probe) button.end("The client has given the frozen connection up; the next one is not frozen.");
+    });
+    return (words = "Thawed: what was held back goes through, if the connection still exists.") => {
+      clearTimeout(asking);
+      endWatch?.();
+      until = null;
+      endFault();
+      network.thaw();
+      tell(words);
+    };
+  };
+
+  const button = toggle(byId("freeze"), begin);
+  return {
+    button,
+    /** @param {number} now */
+    left: (now) => (until === null ? null : Math.max(0, Math.ceil((until - now) / 1_000))),
+  };
+}
+
+/**
+ * A button that is pressed or not: `begin` returns the function that ends what it began, with words of its own.
+ *
+ * @param {HTMLElement} button
+ * @param {() => (words?: string) => void} begin
+ */
+function toggle(button, begin) {
+  /** @type {((words?: string) => void) | null} */
+  let end = null;
+  const show = () => button.setAttribute("aria-pressed", String(end !== null));
+  const self = {
+    begin() {
+      end ??= begin();
+      show();
+    },
+    /** @param {string} [words] */
+    end(words) {
+      const act = end;
+      end = null;
+      act?.(words);
+      show();
+    },
+  };
+  button.addEventListener("click", () => (end ? self.end() : self.begin()));
+  return self;
+}
