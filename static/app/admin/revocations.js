@@ -1,6 +1,6 @@
 /** What is revoked; a form that revokes, and a button that takes one back. */
 
-import { inWords, request } from "../shared/api.js";
+import { inWords, request, toastKind } from "../shared/api.js";
 import { byId, h, setText, show } from "../shared/dom.js";
 import { day, plural } from "../shared/format.js";
 import { free } from "../shared/who.js";
@@ -54,7 +54,7 @@ const rowOf = (lift) => () => {
 /**
  * Show revocations while somebody looks.
  *
- * @param {(text: string, kind?: "info" | "done" | "error") => void} toast
+ * @param {(text: string, kind?: "info" | "done" | "error" | "away") => void} toast
  */
 export function watchRevocations(toast) {
   const note = byId("revocations-note");
@@ -66,7 +66,7 @@ export function watchRevocations(toast) {
       await request("DELETE", "api/auth/revoke", { body: targetOf(one) });
       toast(`${nameOf(one)}: allowed again.`, "done");
     } catch (error) {
-      toast(inWords(error, "Allowing it again"), "error");
+      toast(inWords(error, "Allowing it again"), toastKind(error));
     }
     await now();
   }
@@ -96,7 +96,7 @@ export function watchRevocations(toast) {
 }
 
 /**
- * @param {(text: string, kind?: "info" | "done" | "error") => void} toast
+ * @param {(text: string, kind?: "info" | "done" | "error" | "away") => void} toast
  * @param {() => void} changed
  */
 function prepareForm(toast, changed) {
@@ -122,7 +122,7 @@ function prepareForm(toast, changed) {
       toast(`${words}: revoked. ${plural(ended, "stream")} ended.`, "done");
       name.value = "";
     } catch (error) {
-      toast(inWords(error, "Revoking"), "error");
+      toast(inWords(error, "Revoking"), toastKind(error));
     } finally {
       free(button);
       changed();

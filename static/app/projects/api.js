@@ -22,12 +22,20 @@ export const projects = {
     return /** @type {Past} */ ({ ...past, events: past.events.filter(hasShape) });
   },
   /**
-   * The newest projects, or with `before` (an id) those that are older: {projects, more, cursor}.
+   * The newest projects, or with `before` (an id) those that are older: {projects, more, cursor}. As many as the
+   * server gives at a time, unless `limit` says fewer.
    *
    * @param {string | null} before
+   * @param {number | null} limit
    * @returns {Promise<Listing>}
    */
-  list: (before = null) => request("GET", "api/projects", { params: [["before", before]] }),
+  list: (before = null, limit = null) =>
+    request("GET", "api/projects", {
+      params: [
+        ["before", before],
+        ["limit", limit],
+      ],
+    }),
   /**
    * @param {string} id
    * @returns {Promise<Snapshot>}

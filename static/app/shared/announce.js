@@ -37,28 +37,35 @@ export function createVoice(body = document.body) {
   };
 }
 
-/** Returns toast(text, kind) with kind "info", "done" or "error". */
+/**
+ * Returns toast(text, kind) with kind "info", "done" or "error", whose `settle()` takes away those of the kind "away":
+ * errors that are none any more once the server is there again.
+ */
 export function createToasts(body = document.body) {
   const region = h("section", { class: "toasts", "aria-label": "Notifications", "aria-live": "polite" });
   body.append(region);
   /**
    * @param {string} text
-   * @param {"info" | "done" | "error"} kind
+   * @param {"info" | "done" | "error" | "away"} kind
    */
-  return (text, kind = "info") => {
+  const toast = (text, kind = "info") => {
     const close = h("button", { class: "button button--quiet button--small", type: "button", text: "Close" });
-    const toast = h(
+    const node = h(
       "div",
       { class: "toast", dataset: { kind } },
-      h("span", { class: "toast__text", text }),
+      h("span", { class: "toast__text", dir: "auto", text }),
       close,
     );
-    close.addEventListener("click", () => toast.remove());
-    region.append(toast);
+    close.addEventListener("click", () => node.remove());
+    region.append(node);
     while (region.childElementCount > TOASTS_MAX) region.firstElementChild?.remove();
-    if (kind !== "error") setTimeout(() => toast.remove(), TOAST_FOR);
-    return toast;
+    if (kind === "info" || kind === "done") setTimeout(() => node.remove(), TOAST_FOR);
+    return node;
   };
+  toast.settle = () => {
+    for (const node of region.querySelectorAll('[data-kind="away"]')) node.remove();
+  };
+  return toast;
 }
 
 /** @typedef {ReturnType<typeof createNotice>} Notice */

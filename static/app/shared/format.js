@@ -22,6 +22,12 @@ const STEPS = [
   ["minute", 60],
 ];
 
+/** Characters that turn the direction of all that follows; beside `dir="auto"` no name needs them. */
+const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name for where no element can set it apart: the title of a window. @param {string} name */
+export const plain = (name) => name.replace(TURNING, "");
+
 /** 14:03:09, from an RFC 3339 time. @param {string | number | Date} time */
 export const clock = (time) => CLOCK.format(new Date(time));
 

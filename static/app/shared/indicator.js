@@ -56,18 +56,21 @@ export function createIndicator(root, strip) {
   const values = buildFacts(byId("indicator-facts"));
   /** @type {Stream | null} */
   let stream = null;
+  /** When the next attempt is made, in milliseconds of the wall clock: shown, and not counted with. */
+  let due = 0;
   /** @type {Off[]} */
   let undo = [];
 
   const render = batched(() => {
     if (stream === null) return;
-    const { state, transport, stats } = stream;
+    const { state, transport } = stream;
     const live = state === "live";
     const [tone, words] = STATES[state];
     setData(root, "tone", tone);
     setData(root, "transport", transport ?? "none");
     setText(label, live ? `Live · ${transport ? TRANSPORTS[transport] : "connected"}` : words);
-    setText(detail, live && stats.latency !== null ? latency(stats.latency) : "");
+    const wait = Math.ceil((due - Date.now()) / 1_000);
+    setText(detail, state === "reconnecting" && wait > 0 ? `again in ${wait} s` : "");
     strip.link(live || state === "replaying" ? transport : null);
     if (root.open) for (const [index, [, read]] of FACTS.entries()) setText(values[index], read(stream));
   });
@@ -75,7 +78,7 @@ export function createIndicator(root, strip) {
   root.addEventListener("toggle", render);
   closeFromOutside(root);
   setInterval(() => {
-    if (root.open) render();
+    if (root.open || stream?.state === "reconnecting") render();
   }, 1_000);
 
   /** @param {Stream} next */
@@ -83,6 +86,10 @@ export function createIndicator(root, strip) {
     for (const off of undo) off();
     stream = next;
     undo = [
+      next.on(":retry", ({ delay }) => {
+        due = Date.now() + delay;
+        render();
+      }),
       ...[":state", ":transport", ":role", ":cursor", "gap"].map((name) => next.on(name, render)),
       next.on("*", (message) => {
         if (message.topic) strip.bead(message.type);

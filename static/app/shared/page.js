@@ -46,6 +46,11 @@ export function createPage() {
     toast,
     who,
     say: createVoice(),
+    /** There is no stream on this page: no indicator, no pair. */
+    unplug() {
+      byId("indicator").hidden = true;
+      byId("strip").hidden = true;
+    },
     /** @param {Stream<any>} stream */
     watch(stream) {
       watched = stream;
@@ -53,6 +58,7 @@ export function createPage() {
       watchAway(stream, notice);
       stream.on(":state", ({ state }) => {
         if (state === "unauthorized") who.refresh(); // the head should not say that one is still somebody
+        if (state === "live") toast.settle();
       });
       stream.on(":auth", () => who.refresh());
     },

@@ -37,7 +37,10 @@ export function createFeed(nameOf) {
   const render = batched(() => {
     const told = waiting.reverse();
     waiting = [];
-    feed.prepend(...told.map((one) => line(one, nameOf)));
+    const lines = told.map((one) => line(one, nameOf));
+    const below = feed.firstElementChild;
+    feed.prepend(...lines);
+    for (const one of [...lines, below]) if (one instanceof HTMLElement) joinToAbove(one);
     while (feed.childElementCount > LINES_MAX) feed.lastElementChild?.remove();
     byId("feed-empty").textContent = newest === null ? NOTHING : NOTHING_TOLD;
     show(byId("feed-empty"), feed.childElementCount === 0);
@@ -62,6 +65,13 @@ export function createFeed(nameOf) {
       render();
     },
   };
+}
+
+/** Under a line of the same project its name is told once. @param {HTMLElement} node */
+function joinToAbove(node) {
+  const above = node.previousElementSibling;
+  const same = above instanceof HTMLElement && above.dataset.project === node.dataset.project;
+  node.toggleAttribute("data-same", same);
 }
 
 /**
@@ -118,13 +128,18 @@ function line({ event, told: [tone, text] }, nameOf) {
   const name = nameOf(id) ?? told ?? event.topic;
   const gone = event.type === "project_deleted";
   const subject = gone
-    ? h("span", { class: "feed__project", text: name })
-    : h("a", { class: "feed__project", href: `project.html?id=${encodeURIComponent(id)}`, text: name });
+    ? h("span", { class: "feed__project", dir: "auto", text: name })
+    : h("a", {
+        class: "feed__project",
+        dir: "auto",
+        href: `project.html?id=${encodeURIComponent(id)}`,
+        text: name,
+      });
   return h(
     "li",
-    { dataset: { tone } },
+    { dataset: { tone, project: id } },
     subject,
     h("time", { datetime: event.time, text: clock(event.time) }),
-    h("span", { class: "feed__text", text }),
+    h("span", { class: "feed__text", dir: "auto", text }),
   );
 }

@@ -2,7 +2,7 @@
 
 import { connect } from "../../../client/index.js";
 import { TwinwireError } from "../../../client/errors.js";
-import { inWords } from "../../shared/api.js";
+import { inWords, toastKind } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { createPage, loadPatiently, tellOtherLog } from "../../shared/page.js";
@@ -10,13 +10,17 @@ import { projects } from "../api.js";
 import { createFeed } from "./activity.js";
 import { createForm } from "./create.js";
 import { readPast } from "./past.js";
-import { createList } from "./projects.js";
+import { createList, wantedBy } from "./projects.js";
 import { hasShape } from "../shape.js";
 
 /** @import { GapFrame, Stream } from "../../../client/index.js" */
 /** @import { ProjectEvent, ProjectEvents } from "../types.js" */
 
 const WANTED = ["projects", "projects/**"];
+/** Projects that are there at first; the rest comes when somebody asks for it, or looks for something. */
+const FIRST = 20;
+/** Projects that are looked through, at most. */
+const SEARCHED_MAX = 2_000;
 /** Events that are kept to fill the feed again. */
 const LIVE_MAX = 200;
 
@@ -36,7 +40,7 @@ createForm((project) => {
 
 /** The list, and what happened before. The stream goes on from the list: what the feed has already, it leaves out. */
 async function load() {
-  const listing = await projects.list();
+  const listing = await projects.list(null, FIRST);
   topics = await page.who.readable(WANTED, "projects");
   list.load(listing);
   base = listing.cursor;
@@ -92,9 +96,24 @@ byId("list-more").addEventListener("click", async () => {
   try {
     list.append(await projects.list(list.last()));
   } catch (error) {
-    page.toast(inWords(error, "Loading older projects"), "error");
+    page.toast(inWords(error, "Loading older projects"), toastKind(error));
   }
 });
+
+/** A filter is for all projects, and not for those that happen to be there. */
+async function filter() {
+  const text = byId("list-search", HTMLInputElement).value.trim();
+  const status = byId("list-status", HTMLSelectElement).value;
+  list.filter(wantedBy(text, status));
+  if (text === "" && status === "") return;
+  try {
+    while (list.lacks(SEARCHED_MAX)) list.append(await projects.list(list.last()));
+  } catch (error) {
+    page.toast(inWords(error, "Looking through older projects"), toastKind(error));
+  }
+}
+byId("list-search").addEventListener("input", filter);
+byId("list-status").addEventListener("change", filter);
 
 /** @param {ProjectEvent} event */
 function receive(event) {

@@ -10,6 +10,10 @@ const ACTIVE = new Set(["queued", "running"]);
 /** Ages in the list are looked at again this often, milliseconds. */
 const AGE_EVERY = 30_000;
 
+/** A list of so many needs no filter. */
+const FEW = 8;
+
+/** @typedef {ReturnType<typeof wantedBy>} Wanted */
 /** @typedef {ReturnType<typeof buildRow>} Entry */
 
 export function createList() {
@@ -18,10 +22,12 @@ export function createList() {
   const rows = new Map();
   let loaded = false;
   let more = false;
+  const wanted = wantedBy("", "");
 
   const render = batched(() => {
-    for (const entry of rows.values()) if (entry.stale) renderRow(entry);
-    if (loaded) renderHead([...rows.values()], more);
+    const entries = [...rows.values()];
+    for (const entry of entries) renderRow(entry, wanted);
+    if (loaded) renderHead(entries, more, isFiltered(wanted));
   });
 
   setInterval(() => {
@@ -56,6 +62,10 @@ export function createList() {
       for (const project of listing.projects) add(project, "append");
       render();
     },
+    /** Whether there are older ones that are not in the list, of so many at most. @param {number} most */
+    lacks: (most) => more && rows.size < most,
+    /** Show those alone. @param {Wanted} next */
+    filter: (next) => (Object.assign(wanted, next), render()),
     /** The id of the last project of the list, or null. */
     last: () => list.lastElementChild?.getAttribute("data-id") ?? null,
     /** @param {Project} project */
@@ -88,13 +98,13 @@ export function createList() {
 function buildRow(project) {
   const href = `project.html?id=${encodeURIComponent(project.id)}`;
   const parts = {
-    name: h("a", { href }),
+    name: h("a", { href, dir: "auto" }),
     status: h("span", { class: "badge" }),
-    brief: h("p", { class: "project__brief" }),
+    brief: h("p", { class: "project__brief", dir: "auto" }),
     made: h("span", { class: "project__made" }),
     bar: h("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }),
     percent: h("span", { class: "project__percent num" }),
-    message: h("p", { class: "project__message" }),
+    message: h("p", { class: "project__message", dir: "auto" }),
   };
   const line = h("div", { class: "project__line" }, parts.bar, parts.percent);
   const title = h("h3", { class: "project__name" }, parts.name);
@@ -112,21 +122,59 @@ function buildRow(project) {
 }
 
 /**
- * @param {Entry[]} entries
- * @param {boolean} more
+ * Those whose name or brief has every word, and that have this status; "" for any.
+ *
+ * @param {string} text
+ * @param {string} status
  */
-function renderHead(entries, more) {
-  const active = entries.filter(({ project }) => ACTIVE.has(project.status)).length;
-  const total = plural(entries.length, "project");
-  setText(byId("list-count"), active ? `${total}, ${count(active)} running` : total);
-  show(byId("list-more"), more);
-  setText(byId("projects-empty"), "No projects yet. Create one: an example brief is a click away.");
-  show(byId("projects-empty"), entries.length === 0);
+export const wantedBy = (text, status) => ({
+  words: text.toLowerCase().split(/\s+/).filter(Boolean),
+  status,
+});
+
+/** @param {Wanted} wanted */
+const isFiltered = ({ words, status }) => words.length > 0 || status !== "";
+
+/**
+ * @param {Project} project
+ * @param {Wanted} wanted
+ */
+function isWanted({ name, brief, status }, { words, status: only }) {
+  const isOfStatus = only === "" || status === only || (only === "running" && ACTIVE.has(status));
+  const text = `${name} ${brief ?? ""}`.toLowerCase();
+  return isOfStatus && words.every((word) => text.includes(word));
 }
 
-/** @param {Entry} entry */
-function renderRow(entry) {
+/**
+ * @param {Entry[]} entries
+ * @param {boolean} more
+ * @param {boolean} filtered
+ */
+function renderHead(entries, more, filtered) {
+  const active = entries.filter(({ project }) => ACTIVE.has(project.status)).length;
+  const total = `${more ? "the newest " : ""}${plural(entries.length, "project")}`;
+  const shown = entries.filter(({ row }) => !row.hidden).length;
+  const words = active ? `${total}, ${count(active)} running` : total;
+  setText(byId("list-count"), filtered ? `${count(shown)} of ${total}` : words);
+  show(byId("list-more"), more);
+  show(byId("list-filter"), filtered || more || entries.length > FEW);
+  setText(
+    byId("projects-empty"),
+    entries.length > 0
+      ? `None of ${total} matches this filter.`
+      : "No projects yet. Create one: an example brief is a click away.",
+  );
+  show(byId("projects-empty"), shown === 0);
+}
+
+/**
+ * @param {Entry} entry
+ * @param {Wanted} wanted
+ */
+function renderRow(entry, wanted) {
   const { project, parts } = entry;
+  show(entry.row, isWanted(project, wanted));
+  if (!entry.stale) return;
   entry.stale = false;
   setText(parts.name, project.name);
   setText(parts.status, project.status);

@@ -36,7 +36,20 @@ export class FileView {
     this.#model = model;
     const first = START_WITH.find((path) => model.files.has(path)) ?? model.files.keys().next().value;
     if (first !== undefined) this.#select(first);
+    byId("files").addEventListener("keydown", (event) => this.#rove(event));
     this.#ask();
+  }
+
+  /** One stop for all files: arrows, Home and End go from one to the next. @param {KeyboardEvent} event */
+  #rove(event) {
+    const buttons = [...byId("files").querySelectorAll("button")];
+    const here = buttons.findIndex((button) => button === document.activeElement);
+    const last = buttons.length - 1;
+    /** @type {Record<string, number>} */
+    const there = { ArrowDown: Math.min(here + 1, last), ArrowUp: Math.max(here - 1, 0), Home: 0, End: last };
+    if (here < 0 || there[event.key] === undefined) return;
+    event.preventDefault();
+    buttons[there[event.key]].focus();
   }
 
   /** A file_update has been applied to the model. @param {ProjectEvents["file_update"]} data */
@@ -78,6 +91,7 @@ export class FileView {
     const row = this.#row(file.path);
     setText(row.size, row.fresh ? "just written" : bytes(file.size));
     row.button.setAttribute("aria-pressed", String(file.path === this.#selected));
+    row.button.tabIndex = file.path === (this.#selected ?? file.path) ? 0 : -1;
     if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
   }
 

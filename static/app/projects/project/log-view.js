@@ -4,10 +4,10 @@
  */
 
 import { byId, h, setText, show } from "../../shared/dom.js";
-import { clock, count } from "../../shared/format.js";
+import { clock, count, plural } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
 import { agentTitle } from "./model.js";
-import { lineFilter, marked } from "./log-store.js";
+import { KEPT_MAX, lineFilter, marked } from "./log-store.js";
 
 /** @import { Line } from "../types.js" */
 /** @import { LogStore } from "./log-store.js" */
@@ -38,6 +38,7 @@ export class LogView {
   #pinned = true; // the scroll position is at the end
   #redraw = true;
   #unseen = 0;
+  #searching = false;
   #ask = batched(() => this.#render());
 
   /**
@@ -133,9 +134,13 @@ export class LogView {
       byId("log-level", HTMLSelectElement).value ||
       byId("log-agent", HTMLSelectElement).value ||
       this.#search;
-    setText(byId("logs-empty"), filtered ? "No line matches this filter." : "No log lines yet.");
+    const { lines, more } = this.#store;
+    const over = more ? `the newest ${plural(lines.length, "line")}` : `all ${plural(lines.length, "line")}`;
+    setText(byId("logs-empty"), filtered ? `No line of ${over} matches this filter.` : "No log lines yet.");
     show(byId("logs-empty"), this.#shown.length === 0);
-    setText(byId("logs-count"), `${count(this.#shown.length)} shown`);
+    setText(byId("logs-count"), lines.length === 0 ? "" : `${count(this.#shown.length)} of ${over}`);
+    const isSearch = Boolean(filtered) && !hidden;
+    if (!this.#searching) setText(byId("logs-older"), isSearch ? "Search older lines" : "Show older lines");
     show(byId("logs-newest"), !this.#pinned || this.#anchor !== null);
     setText(byId("logs-newest"), this.#unseen > 0 ? `${count(this.#unseen)} newer` : "Newest lines");
   }
@@ -153,7 +158,21 @@ export class LogView {
     if (button.disabled) return;
     button.disabled = true;
     await this.#stepBack();
+    while (await this.#searchOn()) this.#labels();
+    this.#searching = false;
+    this.#labels();
     button.disabled = false;
+  }
+
+  /** Read on in the history until something matches: whether to go on. */
+  async #searchOn() {
+    if (this.#shown.length > 0 || !this.#store.more || this.#store.lines.length >= KEPT_MAX) return false;
+    this.#searching = true;
+    setText(byId("logs-older"), `Searching: ${plural(this.#store.lines.length, "line")} so far`);
+    const search = this.#search;
+    if (!(await this.#fetchOlder())) return false;
+    this.#drawWindow();
+    return search === this.#search; // else somebody looks for something else by now
   }
 
   /**
@@ -182,7 +201,7 @@ export class LogView {
  * @param {string} search
  */
 function row(line, search) {
-  const text = h("span", { class: "line__text" });
+  const text = h("span", { class: "line__text", dir: "auto" });
   if (line.agent) text.append(h("span", { class: "line__agent", text: agentTitle(line.agent) }));
   for (const [piece, match] of marked(line.message, search))
     text.append(match ? h("mark", { text: piece }) : piece);

@@ -18,6 +18,7 @@ function showMissing(title, text) {
   setText(byId("missing-text"), text);
   byId("project").hidden = true;
   byId("missing").hidden = false;
+  page.unplug(); // nothing is connected, nor will be
   page.notice(null);
   page.say(title);
 }

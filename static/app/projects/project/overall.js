@@ -1,7 +1,7 @@
 /** The head of the project page: name, brief, status, the one big number and the time. */
 
 import { byId, setBar, setText, show } from "../../shared/dom.js";
-import { duration } from "../../shared/format.js";
+import { duration, plain } from "../../shared/format.js";
 
 /** @import { ProjectModel } from "./model.js" */
 
@@ -28,7 +28,7 @@ export function renderOverall(model) {
   setText(byId("generate"), model.run === null ? "Generate" : "Generate again");
   show(byId("cancel"), model.active);
   show(byId("download"), model.files.size > 0 && !model.active);
-  document.title = `${titleMark(model, percent)}${model.name} · Twinwire`;
+  document.title = `${titleMark(model, percent)}${plain(model.name)} · Twinwire`;
 }
 
 /** @param {ProjectModel} model */

@@ -1,7 +1,7 @@
 /** A project on the page: the model, its views, and the stream that keeps them true. */
 
 import { connect } from "../../../client/index.js";
-import { inWords } from "../../shared/api.js";
+import { inWords, toastKind } from "../../shared/api.js";
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { batched } from "../../shared/frame.js";
@@ -30,6 +30,9 @@ const TOAST_KIND = { completed: "done", failed: "error", cancelled: "info" };
 
 /** @type {(id: string) => { topics: string[], type: string, order: string, limit: number }} */
 const logQuery = (id) => ({ topics: [`projects/${id}`], type: "log", order: "desc", limit: HISTORY_PAGE });
+
+/** Whether what is shown is of now, or has ended: else its clock stands still. @param {Stream<any>} stream */
+const isHere = ({ state }) => state !== "offline" && state !== "reconnecting" && state !== "unauthorized";
 
 /**
  * Snapshot, files and the newest log lines; whatever came after the snapshot is left to the stream.
@@ -91,10 +94,10 @@ export class ProjectPage {
     byId("project").hidden = false;
     this.#logView.reset();
     this.#render();
-    setInterval(() => {
-      if (this.#model.active) this.#render();
-    }, 1_000);
     this.#stream = this.#open(topics);
+    setInterval(() => {
+      if (this.#model.active && isHere(this.#stream)) this.#render();
+    }, 1_000);
   }
 
   /** @param {string[]} topics */
@@ -102,6 +105,7 @@ export class ProjectPage {
     /** @type {Stream<ProjectEvents>} */
     const stream = connect({ topics, after: this.#base });
     this.#page.watch(stream);
+    stream.on(":state", () => byId("project").toggleAttribute("data-away", !isHere(stream)));
     stream.on("*", (message) =>
       message.topic !== undefined ? this.#receive(message) : this.#reset(message),
     );
@@ -167,7 +171,7 @@ export class ProjectPage {
       this.#logs.prepend(await projects.past({ ...logQuery(this.#model.id), before: this.#logs.older }));
       return true;
     } catch (error) {
-      this.#page.toast(inWords(error, "Loading older lines"), "error");
+      this.#page.toast(inWords(error, "Loading older lines"), toastKind(error));
       return false;
     }
   }
