@@ -26,6 +26,11 @@ _MADE: Final = re.compile(
     r"^export\s+(?P<what>(?:async\s+)?function\b\*?|class|const)\s+(?P<name>[\w$]+)", re.MULTILINE
 )
 _LEFT: Final = re.compile(r"^(?:import|export)\b(?!\s*\().*", re.MULTILINE)
+_AWAITS: Final = re.compile(r"^(?!\s)(?!.*\basync\b).*\bawait\b.*", re.MULTILINE)
+"""At the top of a module, which is a function here that can't."""
+
+_DYNAMIC: Final = re.compile(r"^.*\bimport\(.*", re.MULTILINE)
+_SEVERAL: Final = re.compile(r"^export\s+const\s+[\w$]+[^;{(\[]*,$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"^[^\S\n]*/\*\*(?:(?!\*/).)*\*/[^\S\n]*\n", re.MULTILINE | re.DOTALL)
 """One that begins a line, as those do that tell what something is."""
 
@@ -73,6 +78,9 @@ def link(entry: str, modules: Mapping[str, str]) -> str:
         return modules[name]
 
     names = graph(entry, read)
+    for name in names[:-1]:
+        if (found := _AWAITS.search(_COMMENT.sub("", modules[name]))) is not None:
+            raise LinkError(f"{name}: {found[0]}")
     parts = [f"const {_MODULES} = {{}};\n"]
     for name in names:
         body, exported = _body(name, modules[name])
@@ -116,11 +124,18 @@ def _body(name: str, text: str) -> tuple[str, tuple[str, ...]]:
         return f"{found['what']} {found['name']}"
 
     text = _COMMENT.sub("", text)
+    for pattern in (_DYNAMIC, _SEVERAL):
+        if (odd := pattern.search(text)) is not None:
+            raise LinkError(f"{name}: {odd[0]}")
     for pattern, change in ((_IMPORT, imported), (_AGAIN, again), (_LIST, listed), (_MADE, made)):
         text = pattern.sub(change, text)
     text = _BARE.sub("", text)
     if (left := _LEFT.search(text)) is not None:
         raise LinkError(f"{name}: {left[0]}")
+    for one in exported:
+        changing = re.compile(rf"^let\s+{re.escape(one.rpartition(': ')[2])}\b.*", re.MULTILINE)
+        if (changes := changing.search(text)) is not None:
+            raise LinkError(f"{name}: {changes[0]}")
     return "".join(bindings) + text, tuple(exported)
 
 

@@ -60,18 +60,19 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     blueprint = Blueprint("pages", __name__)
     site = Site.read(resource("static"), pages, _HOME)
 
-    def send(found: File | None, keep: str = _ASK) -> Response:
+    def send(found: File | None, keep: str = _ASK, status: int = 200) -> Response:
         if found is None:
             raise NotFoundError("there is no such page")
         coded = found.best(lambda coding: request.accept_encodings[coding])
-        if found.is_known(request.headers.get("If-None-Match")):
+        if status == 200 and found.is_known(request.headers.get("If-None-Match")):
             response = Response(b"", 304)
             del response.headers["Content-Type"]
         else:
-            response = Response(coded.body, content_type=found.media_type)
+            response = Response(coded.body, status, content_type=found.media_type)
             if coded.coding:
                 response.headers["Content-Encoding"] = coded.coding
-        response.headers["ETag"] = coded.etag
+        if status == 200:
+            response.headers["ETag"] = coded.etag
         response.headers["Cache-Control"] = keep
         if found.varies:
             response.headers["Vary"] = "Accept-Encoding"
@@ -98,9 +99,7 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
         found = site.missing(request.path) if _is_a_person() else None
         if found is None:
             return await (respond(error) if isinstance(error, NotFoundError) else respond_to_werkzeug(error))
-        response = _secured(send(found))
-        response.status_code = 404
-        return response
+        return _secured(send(found, status=404))
 
     blueprint.app_errorhandler(NotFoundError)(missing)
     blueprint.app_errorhandler(NotFound)(missing)

@@ -18,6 +18,7 @@ from typing import Final
 
 import structlog
 
+from service.web import linking
 from service.web.files import File, read_folder
 from service.web.linking import LinkError, link
 
@@ -31,11 +32,16 @@ _MISSING: Final = "missing.html"
 _DEEP: Final = 8
 """Folders down to which somebody who follows a wrong link is told so on a page."""
 
+_MADE_BY: Final = b"".join(hashlib.sha256(Path(one).read_bytes()).digest() for one in (__file__, linking.__file__))
+"""What makes of files what a browser keeps is a part of their version."""
+
 _VERSION: Final = 16
 """Hexadecimal digits."""
 
 _STYLES: Final = re.compile(r'(?:[ \t]*<link rel="stylesheet" href="(?!https?:|/)[^"]+" />\n)+')
-_HREF: Final = re.compile(r'(href)="(?!https?:|#)(?:\./)?')
+_HREF: Final = re.compile(r'href="(?!https?:|#)(?:\./)?')
+_ELSEWHERE: Final = re.compile(rb"@import|url\(")
+"""What a style says that depends on its own place."""
 _STYLE: Final = re.compile(r'href="([^"]+)"')
 _SCRIPT: Final = re.compile(r'<script type="module" src="((?!https?:|/)[^"]+)"></script>')
 
@@ -46,7 +52,7 @@ class Site:
     def __init__(self, files: Mapping[str, File], pages: Mapping[str, File]) -> None:
         self._table = {**files, **pages}
         self._scripts = {name: one.body.decode() for name, one in files.items() if name.endswith(".js")}
-        everything = hashlib.sha256()
+        everything = hashlib.sha256(_MADE_BY)
         for name, one in sorted(self._table.items()):
             everything.update(f"{name}\0{len(one.body)}\0".encode() + one.body)
         self.version: Final = everything.hexdigest()[:_VERSION]
@@ -58,7 +64,8 @@ class Site:
         """By how deep a path is."""
         for name, one in self._table.items():
             if one.media_type.startswith("text/html"):
-                self._table[name] = File(self._versioned(one.body.decode()).encode(), ".html")
+                page = one.body.decode("utf-8", "surrogateescape")  # an application's own, perhaps: it is not asked
+                self._table[name] = File(self._versioned(page).encode("utf-8", "surrogateescape"), ".html")
 
     @classmethod
     def read(cls, folder: Path, pages: Mapping[str, Path], home: str) -> "Site":
@@ -76,7 +83,8 @@ class Site:
         if page is None or not 0 <= depth <= _DEEP:
             return None
         if depth not in self._missing:
-            self._missing[depth] = File(_HREF.sub(rf'\1="{"../" * depth}', page.body.decode()).encode(), ".html")
+            up = "../" * depth or "./"
+            self._missing[depth] = File(_HREF.sub(f'href="{up}', page.body.decode()).encode(), ".html")
         return self._missing[depth]
 
     def find(self, name: str) -> File | None:
@@ -92,7 +100,9 @@ class Site:
     def _link(self, name: str) -> File:
         """A script with its modules, or as it is, which works too and takes longer."""
         try:
-            return File(link(name, self._scripts).encode(), ".js")
+            linked = File(link(name, self._scripts).encode(), ".js")
+            linked.best(lambda coding: 1.0)  # compressed here, and not on the loop
+            return linked
         except LinkError as error:
             logger.warning("page_not_linked", script=name, reason=str(error))
             return self._table[name]
@@ -102,13 +112,16 @@ class Site:
         return _SCRIPT.sub(self._one_script, page)
 
     def _one_style(self, found: re.Match[str]) -> str:
-        """Its styles, in their order, in place of the last of them."""
+        """Its styles, in their order, as one in their folder. Its name is that of their names: a page of another
+        version finds it, too.
+        """
         names = [posixpath.normpath(one) for one in _STYLE.findall(found[0])]
-        parts = [self._table.get(name) for name in names]
-        if None in parts:
+        parts = [self._table[name].body for name in names if name in self._table]
+        text, folders = b"".join(parts), {posixpath.dirname(name) for name in names}
+        if len(parts) < len(names) or len(folders) > 1 or _ELSEWHERE.search(text):
             return found[0]
-        text = b"".join(part.body for part in parts if part is not None)
-        name = f"{posixpath.dirname(names[-1])}/{hashlib.sha256(text).hexdigest()[:8]}.css"
+        named = hashlib.sha256("\0".join(names).encode()).hexdigest()[:8]
+        name = posixpath.join(*folders, f"{named}.css")
         self._versions[name] = File(text, ".css")
         return f'    <link rel="stylesheet" href="{self._path(name)}" />\n'
 

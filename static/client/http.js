@@ -271,12 +271,9 @@ export class Http {
    */
   history({ topics = null, ...query } = {}) {
     // Without any of these it would be what comes after now: nothing.
-    const isPlaced =
-      query.after !== undefined ||
-      query.before !== undefined ||
-      query.from !== undefined ||
-      query.order === "desc";
-    const params = Object.entries({ wait: 0, ...(isPlaced ? {} : { after: "earliest" }), ...query });
+    const places = [query.after, query.before, query.from].filter((place) => (place ?? null) !== null);
+    const isPlaced = query.order === "desc" || places.length > 0;
+    const params = Object.entries({ wait: 0, ...query, ...(isPlaced ? {} : { after: "earliest" }) });
     const { url, init } = this.asking("api/events", "api/events/read", topics ?? [], params);
     return this.json(url, /** @type {{ method?: string, body?: string }} */ (init));
   }

@@ -204,6 +204,7 @@ test("history begins with the oldest event unless it says where, and not with wh
   const { http, asked } = client(() => new Response("{}", { headers: JSON_TYPE }));
   const places = [
     {},
+    { after: undefined },
     { after: "e-1" },
     { before: "e-9" },
     { order: "desc" },
@@ -212,7 +213,7 @@ test("history begins with the oldest event unless it says where, and not with wh
   for (const place of places) await http.history({ topics: ["a"], ...place });
   assert.deepEqual(
     asked.map(({ url }) => new URL(url).searchParams.get("after")),
-    ["earliest", "e-1", null, null, null],
+    ["earliest", "earliest", "e-1", null, null, null],
   );
 });
 

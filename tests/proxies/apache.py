@@ -57,4 +57,4 @@ class Apache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._daemon.stop()
+        self._daemon.stop(is_parent=True)

@@ -26,9 +26,9 @@ class Daemon:
             assert self._ready.wait(START_DEADLINE), self.said
         assert self._process.poll() is None, self.said
 
-    def stop(self) -> None:
-        """At once: politely, Caddy would wait for every stream to end."""
-        self._process.kill()
+    def stop(self, *, is_parent: bool = False) -> None:
+        """At once: politely, Caddy would wait for every stream to end. `is_parent`: with its children, who'd stay."""
+        (self._process.terminate if is_parent else self._process.kill)()
         self._process.wait(STOP_DEADLINE)
 
     def _listen(self, stderr: IO[str]) -> None:

@@ -12,6 +12,8 @@ const SWALLOWED = 5; // events
 const ASK_AFTER = 5_000;
 /** So long it waits for an answer to a ping, milliseconds (client/link.js). */
 const PING_TIMEOUT = 4_000;
+/** So much later it would have given up, and something else is wrong, milliseconds. */
+const LATE = 5_000;
 /** Heartbeats of silence after which it gives a connection up that it can't ask. */
 const PATIENCE = 2.5;
 
@@ -122,7 +124,8 @@ function createFreezer({ network, timeline, tell, stream }) {
   return {
     button,
     /** @param {number} now */
-    left: (now) => (until === null ? null : Math.max(0, Math.ceil((until - now) / 1_000))),
+    left: (now) =>
+      until === null || now > until + LATE ? null : Math.max(0, Math.ceil((until - now) / 1_000)),
   };
 }
 

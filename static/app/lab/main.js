@@ -141,6 +141,7 @@ byId("trim").addEventListener("click", async () => {
   }
 });
 byId("transport").addEventListener("change", () => {
+  faults.freeze.end(); // what was frozen is closed
   const transport = /** @type {TransportName | ""} */ (byId("transport", HTMLSelectElement).value);
   tellFault(
     transport

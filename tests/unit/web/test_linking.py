@@ -55,6 +55,11 @@ def test_each_stands_behind_those_it_imports() -> None:
         ('import { a } from "./gone.js";\n', "no module gone.js"),
         ('import { a } from "../../etc/passwd";\n', "no module"),
         ("export const { a } = b;\n", "export const"),
+        ("export const a = 1,\n  b = 2;\n", "export const a"),
+        ("let a = 1;\nexport { a };\n", "let a"),
+        ("export const a = await b();\n", "await b"),
+        ("await b();\nexport const a = 1;\n", "await b"),
+        ('export const a = () => import("./b.js");\n', "import"),
     ],
 )
 def test_what_it_does_not_know_it_refuses(text: str, reason: str) -> None:

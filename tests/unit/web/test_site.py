@@ -107,3 +107,55 @@ def test_what_is_not_ours_to_name_is_left_alone() -> None:
     found = Site({}, {"x.html": File(page.encode(), ".html")}).find("x.html")
     assert found is not None
     assert found.body.decode() == page
+
+
+def page(*styles: str) -> File:
+    links = "".join(f'    <link rel="stylesheet" href="{name}" />\n' for name in styles)
+    return File(f"<head>\n{links}</head>\n".encode(), ".html")
+
+
+async def test_a_style_has_a_name_that_pages_of_another_version_know() -> None:
+    old, new = (Site({"app/a.css": File(text, ".css")}, {"x.html": page("app/a.css")}) for text in (b"1", b"2"))
+    assert old.version != new.version
+    (name,) = [name for name in old._versions if name.endswith(".css")]
+    found = await new.find_versioned(name)
+    assert found is not None
+    assert found.body == b"2"
+
+
+@pytest.mark.parametrize(
+    ("styles", "texts"),
+    [
+        (("a/one.css", "b/two.css"), (b"1", b"2")),
+        (("a/one.css", "a/two.css"), (b"1", b"p { background: url(x.png) }")),
+        (("a/one.css", "a/two.css"), (b"1", b'@import "three.css";')),
+    ],
+)
+def test_styles_that_depend_on_their_place_are_left_in_it(styles: tuple[str, ...], texts: tuple[bytes, ...]) -> None:
+    files = {name: File(text, ".css") for name, text in zip(styles, texts, strict=True)}
+    found = Site(files, {"x.html": page(*styles)}).find("x.html")
+    assert found is not None
+    assert found.body == page(*styles).body
+
+
+async def test_a_style_at_the_top_is_found() -> None:
+    site = Site({"chat.css": File(b"1", ".css")}, {"chat.html": page("chat.css")})
+    found = site.find("chat.html")
+    assert found is not None
+    (name,) = named(found.body.decode())
+    assert "//" not in name
+    assert await site.find_versioned(name.removeprefix(f"v/{site.version}/")) is not None
+
+
+def test_a_page_in_another_encoding_is_served_as_it_is() -> None:
+    body = "<p>\u00e4</p>".encode("latin-1")
+    found = Site({}, {"x.html": File(body, ".html")}).find("x.html")
+    assert found is not None
+    assert found.body == body
+
+
+async def test_a_missing_page_has_no_conditions(app: TwinwireApp) -> None:
+    answer = await call(app, "GET", "/nothing", "", {"Accept": "text/html", "If-None-Match": "*"})
+    assert answer.status == 404
+    assert b"nothing at this address" in answer.body
+    assert "etag" not in answer.headers

@@ -44,6 +44,7 @@ async function load() {
   topics = await page.who.readable(WANTED, "projects");
   list.load(listing);
   base = listing.cursor;
+  filter();
   await fillFeed();
 }
 
@@ -92,9 +93,24 @@ async function removeProject(id) {
   }
 }
 
+/** @type {Promise<boolean> | null} */
+let appending = null;
+
+/** A page of older projects, one at a time. False if the list was loaded anew meanwhile: the page would leave a hole. */
+const appendOlder = () => (appending ??= append().finally(() => (appending = null)));
+
+async function append() {
+  const last = list.last();
+  const listing = await projects.list(last);
+  if (list.last() !== last) return false;
+  list.append(listing);
+  for (const event of live) if (isAfter(event.id, listing.cursor)) update(event);
+  return listing.projects.length > 0;
+}
+
 byId("list-more").addEventListener("click", async () => {
   try {
-    list.append(await projects.list(list.last()));
+    await appendOlder();
   } catch (error) {
     page.toast(inWords(error, "Loading older projects"), toastKind(error));
   }
@@ -107,7 +123,7 @@ async function filter() {
   list.filter(wantedBy(text, status));
   if (text === "" && status === "") return;
   try {
-    while (list.lacks(SEARCHED_MAX)) list.append(await projects.list(list.last()));
+    while (list.lacks(SEARCHED_MAX) && (await appendOlder()));
   } catch (error) {
     page.toast(inWords(error, "Looking through older projects"), toastKind(error));
   }
@@ -115,15 +131,19 @@ async function filter() {
 byId("list-search").addEventListener("input", filter);
 byId("list-status").addEventListener("change", filter);
 
+/** What an event says of a project that is listed. @param {ProjectEvent} event */
+function update({ type, topic, data }) {
+  if (type !== "status_update") return;
+  const { status, progress, message } = data;
+  list.fill(topic.split("/")[1], { status, progress, message });
+}
+
 /** @param {ProjectEvent} event */
 function receive(event) {
   if (!isAfter(event.id, base) || !hasShape(event)) return;
   const { type, topic, data } = event;
   if (type === "project_created" && topic === "projects") addProject(data, event.time);
-  if (type === "status_update") {
-    const { status, progress, message } = data;
-    list.fill(topic.split("/")[1], { status, progress, message });
-  }
+  update(event);
   if (type === "completion")
     page.say(`${list.name(topic.split("/")[1]) ?? "A project"}: ${data.message || data.status}`);
   live.push(event);

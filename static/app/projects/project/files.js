@@ -49,7 +49,13 @@ export class FileView {
     const there = { ArrowDown: Math.min(here + 1, last), ArrowUp: Math.max(here - 1, 0), Home: 0, End: last };
     if (here < 0 || there[event.key] === undefined) return;
     event.preventDefault();
+    this.#stop(buttons[there[event.key]]);
     buttons[there[event.key]].focus();
+  }
+
+  /** Where Tab stops in the list. @param {HTMLElement | null} button */
+  #stop(button) {
+    for (const one of byId("files").querySelectorAll("button")) one.tabIndex = one === button ? 0 : -1;
   }
 
   /** A file_update has been applied to the model. @param {ProjectEvents["file_update"]} data */
@@ -77,6 +83,7 @@ export class FileView {
       this.#rows.delete(path);
     }
     files.forEach((file, index) => this.#place(file, index));
+    this.#stop(this.#rows.get(this.#selected ?? "")?.button ?? byId("files").querySelector("button"));
     this.#reveal();
     show(byId("files-empty"), files.length === 0);
     show(byId("preview"), this.#selected !== null);
@@ -91,7 +98,6 @@ export class FileView {
     const row = this.#row(file.path);
     setText(row.size, row.fresh ? "just written" : bytes(file.size));
     row.button.setAttribute("aria-pressed", String(file.path === this.#selected));
-    row.button.tabIndex = file.path === (this.#selected ?? file.path) ? 0 : -1;
     if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
   }
 

@@ -167,8 +167,11 @@ export class ProjectPage {
   }
 
   async #fetchOlder() {
+    const before = this.#logs.older;
     try {
-      this.#logs.prepend(await projects.past({ ...logQuery(this.#model.id), before: this.#logs.older }));
+      const past = await projects.past({ ...logQuery(this.#model.id), before });
+      if (this.#logs.older !== before) return false; // it was loaded anew, or cut: the page would leave a hole
+      this.#logs.prepend(past);
       return true;
     } catch (error) {
       this.#page.toast(inWords(error, "Loading older lines"), toastKind(error));
