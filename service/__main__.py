@@ -1,10 +1,11 @@
 """`python -m service` and `twinwire`: the command, which stands in `service.command`."""
 
-import signal
+import _signal  # type: ignore[import-not-found]
 
 # Ctrl-C ends a program that has not begun, or only waits, as it ends any other: without a traceback of what it was
-# importing. The service installs its own way to stop once it can be stopped.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+# importing. The service installs its own way to stop once it can be stopped. `signal` itself, which is made of this,
+# loads half a dozen modules first.
+_signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 from service.command.commands import run_command  # noqa: E402 - after the line above, or it would come too late
 
