@@ -40,7 +40,7 @@ from service.access.carriers import AUTH
 from service.access.drain import Drain
 from service.access.hosts import Hosts
 from service.access.lease import Lease, Wish
-from service.access.origins import Asker, Header, Origins, why_not
+from service.access.origins import NAME_SHOWN, Asker, Header, Origins, why_not
 from service.access.shares import Most, Shares
 from service.access.spending import Spending
 from service.core.errors import (
@@ -92,9 +92,6 @@ PENDING_MAX: Final = 1_000
 _SECURE: Final = ("https", "wss")
 
 _NAMELESS: Final = frozenset({"/api/health", "/api/ready"})
-_HOST_SHOWN: Final = 80
-"""Characters of a foreign name that are told back."""
-
 _UNSEEN: Final = "pages of this origin can't read the answer; TWINWIRE_ALLOWED_ORIGINS would name it"
 
 
@@ -138,7 +135,7 @@ class Gate:
         """
         is_any = path in _NAMELESS or (self.authority.is_closed and not self._hosts.is_limited)
         if not (self._hosts.is_any(host) if is_any else self._hosts.permits(host)):
-            detail = f"this service does not answer for {(host or '')[:_HOST_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
+            detail = f"this service does not answer for {(host or '')[:NAME_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
             raise self.refuse(Act.READ, "host", MisdirectedError(detail, field="Host"))
 
     def enter(self, asker: Asker, act: Act, wish: Wish | None = None, *, is_open: bool = False) -> Lease:

@@ -25,8 +25,9 @@ _REFERER: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 """The origin of a page's URL (RFC 9110, 10.1.3)."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_SHOWN: Final = 80
-"""Characters of a name that are told back."""
+NAME_SHOWN: Final = 80
+"""Characters of a foreign name that are told back."""
+
 _ANYBODY: Final = frozenset({"*", "null"})
 """What names no page: any site can show one in a frame whose origin is `null` (HTML, "sandbox")."""
 
@@ -154,7 +155,7 @@ def _names(host: str, name: str, port: int, left_out: set[int]) -> bool:
 def why_not(asker: Asker) -> str:
     """Of a request that is not permitted: for whoever set up a proxy and meets it on the service's own page."""
     origin, host = (asker.header(name) or "" for name in (b"origin", b"host"))
-    if max(len(origin), len(host)) > _SHOWN or _ORIGIN.match(origin) is None:
+    if max(len(origin), len(host)) > NAME_SHOWN or _ORIGIN.match(origin) is None:
         return "pages of this origin may not change anything or connect; TWINWIRE_ALLOWED_ORIGINS would name it"
     return (
         f"pages of {origin} may not change anything or connect: the service was asked as {host!r}. If it is its own"

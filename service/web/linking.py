@@ -29,6 +29,7 @@ _LEFT: Final = re.compile(r"^(?:import|export)\b(?!\s*\().*", re.MULTILINE)
 _AWAITS: Final = re.compile(r"^(?!\s)(?!.*\basync\b).*\bawait\b.*", re.MULTILINE)
 """At the top of a module, which is a function here that can't."""
 
+_CHANGING: Final = re.compile(r"^let\s+([\w$]+)", re.MULTILINE)
 _DYNAMIC: Final = re.compile(r"^.*\bimport\(.*", re.MULTILINE)
 _SEVERAL: Final = re.compile(r"^export\s+const\s+[\w$]+[^;{(\[]*,$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"^[^\S\n]*/\*\*(?:(?!\*/).)*\*/[^\S\n]*\n", re.MULTILINE | re.DOTALL)
@@ -78,12 +79,11 @@ def link(entry: str, modules: Mapping[str, str]) -> str:
         return modules[name]
 
     names = graph(entry, read)
-    for name in names[:-1]:
-        if (found := _AWAITS.search(_COMMENT.sub("", modules[name]))) is not None:
-            raise LinkError(f"{name}: {found[0]}")
     parts = [f"const {_MODULES} = {{}};\n"]
     for name in names:
-        body, exported = _body(name, modules[name])
+        body, exported, awaits = _body(name, modules[name])
+        if awaits and name != entry:
+            raise LinkError(f"{name}: {awaits}")
         if _URL in body:
             here = json.dumps(posixpath.relpath(name, posixpath.dirname(entry)))
             body = body.replace(_URL, f"new URL({here}, {_URL}).href")
@@ -96,23 +96,26 @@ def link(entry: str, modules: Mapping[str, str]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _body(name: str, text: str) -> tuple[str, tuple[str, ...]]:
-    """A module without its imports and exports, and the properties of what it exports; most pages have most of them."""
+def _body(name: str, text: str) -> tuple[str, tuple[str, ...], str]:
+    """A module without its imports and exports, the properties of what it exports, and what it awaits at its top, if
+    it does. Once for all pages: most have most of the modules.
+    """
     exported: list[str] = []
     bindings: list[str] = []
 
+    def source(found: re.Match[str]) -> str:
+        return f"{_MODULES}[{json.dumps(_resolved(name, found['source']))}]"
+
     def imported(found: re.Match[str]) -> str:
-        source = f"{_MODULES}[{json.dumps(_resolved(name, found['source']))}]"
         names = found["all"] or f"{{ {', '.join(_pairs(found['names']))} }}"
-        bindings.append(f"const {names} = {source};\n")
+        bindings.append(f"const {names} = {source(found)};\n")
         return ""
 
     def again(found: re.Match[str]) -> str:
-        source = f"{_MODULES}[{json.dumps(_resolved(name, found['source']))}]"
         if found["names"] is None:
-            exported.append(f"...{source}")
+            exported.append(f"...{source(found)}")
         for inner, outer in _parts(found["names"] or ""):
-            exported.append(f"{outer}: {source}.{inner}")
+            exported.append(f"{outer}: {source(found)}.{inner}")
         return ""
 
     def listed(found: re.Match[str]) -> str:
@@ -132,11 +135,11 @@ def _body(name: str, text: str) -> tuple[str, tuple[str, ...]]:
     text = _BARE.sub("", text)
     if (left := _LEFT.search(text)) is not None:
         raise LinkError(f"{name}: {left[0]}")
-    for one in exported:
-        changing = re.compile(rf"^let\s+{re.escape(one.rpartition(': ')[2])}\b.*", re.MULTILINE)
-        if (changes := changing.search(text)) is not None:
-            raise LinkError(f"{name}: {changes[0]}")
-    return "".join(bindings) + text, tuple(exported)
+    changing = set(_CHANGING.findall(text)).intersection(one.rpartition(": ")[2] for one in exported)
+    if changing:
+        raise LinkError(f"{name}: let {', '.join(sorted(changing))}")
+    awaits = _AWAITS.search(text)
+    return "".join(bindings) + text, tuple(exported), awaits[0] if awaits else ""
 
 
 def _resolved(name: str, source: str) -> str:

@@ -23,7 +23,6 @@ SECURITY_HEADERS: Final = {
 _ASK: Final = "no-cache"
 """A browser asks each time whether it is still what it has."""
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
-_KEPT: Final = "What a page of this version needs, for a browser to keep"
 
 _TAG: Final = "pages"
 _CLIENT: Final = "/client/"
@@ -128,7 +127,7 @@ def describe() -> Description:
             "/app/{path}": file("pageFile", "Scripts and styles of the pages", "path"),
             "/client/{path}": file("clientFile", "The browser client", "path"),
             f"/{FOLDER}/{{version}}/{{path}}": file(
-                "versionedFile", "What a page of this version needs, kept for ever", "version", "path"
+                "versionedFile", "What a page of this version needs, for a browser to keep", "version", "path"
             ),
         },
     )

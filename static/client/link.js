@@ -22,7 +22,7 @@ import { openWebSocket } from "./transports/websocket.js";
 const OPENERS = { websocket: openWebSocket, sse: openSse, poll: openPoll, eventsource: openEventSource };
 
 /** Heartbeats of silence after which a connection is stalled. */
-const STALL_HEARTBEATS = 2.5;
+export const STALL_HEARTBEATS = 2.5;
 
 /** Milliseconds. Paths that kill a tunnel do it within 500 ms: an event before that proves nothing yet. */
 const PROVING_TIME = 2_000;
@@ -31,7 +31,7 @@ const PROVING_TIME = 2_000;
 const SLEPT = 2_000;
 
 /** Milliseconds a doubtful connection has to answer a ping. */
-const PING_TIMEOUT = 4_000;
+export const PING_TIMEOUT = 4_000;
 
 /** @implements {WireListener} */
 export class Link {

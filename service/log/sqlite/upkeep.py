@@ -37,7 +37,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """`start` it once; `close` it before the writer. `interval` is the seconds between two passes of retention."""
+    """`start` it once; `close` it in place of the writer. `interval` is the seconds between two passes of retention."""
 
     def __init__(
         self,

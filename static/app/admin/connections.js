@@ -1,11 +1,13 @@
 /** Who is connected: a table in pages, each with its timeline, and a way to end one. */
 
-import { inWords, request, statusOf, toastKind } from "../shared/api.js";
+import { request, statusOf } from "../shared/api.js";
 import { byId, h, setData, setText, show } from "../shared/dom.js";
 import { bytes, clock, count, plural } from "../shared/format.js";
 import { TRANSPORTS } from "../shared/indicator.js";
 import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.js";
 import { showTimeline } from "./timeline.js";
+
+/** @import { Toast } from "../shared/announce.js" */
 
 /** @import { TransportName } from "../../client/index.js" */
 
@@ -118,7 +120,7 @@ const rowOf = (end, look) => () => {
 /**
  * Show connections while somebody looks.
  *
- * @param {(text: string, kind?: "info" | "done" | "error" | "away") => void} toast
+ * @param {Toast} toast
  * @param {() => number | null} total how many are open, as far as it is known
  */
 export function watchConnections(toast, total) {
@@ -149,7 +151,7 @@ export function watchConnections(toast, total) {
       toast(`${who} was sent away.`, "done");
     } catch (error) {
       if (statusOf(error) === 404) toast(`${who} had left already.`);
-      else toast(inWords(error, "Disconnecting"), toastKind(error));
+      else toast.failed(error, "Disconnecting");
     }
     await now();
   }

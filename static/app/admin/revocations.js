@@ -1,10 +1,12 @@
 /** What is revoked; a form that revokes, and a button that takes one back. */
 
-import { inWords, request, toastKind } from "../shared/api.js";
+import { request } from "../shared/api.js";
 import { byId, h, setText, show } from "../shared/dom.js";
 import { day, plural } from "../shared/format.js";
 import { free } from "../shared/who.js";
 import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.js";
+
+/** @import { Toast } from "../shared/announce.js" */
 
 /**
  * As `GET /api/auth/revoke` has it (docs/protocol.md, section 9).
@@ -54,7 +56,7 @@ const rowOf = (lift) => () => {
 /**
  * Show revocations while somebody looks.
  *
- * @param {(text: string, kind?: "info" | "done" | "error" | "away") => void} toast
+ * @param {Toast} toast
  */
 export function watchRevocations(toast) {
   const note = byId("revocations-note");
@@ -66,7 +68,7 @@ export function watchRevocations(toast) {
       await request("DELETE", "api/auth/revoke", { body: targetOf(one) });
       toast(`${nameOf(one)}: allowed again.`, "done");
     } catch (error) {
-      toast(inWords(error, "Allowing it again"), toastKind(error));
+      toast.failed(error, "Allowing it again");
     }
     await now();
   }
@@ -96,7 +98,7 @@ export function watchRevocations(toast) {
 }
 
 /**
- * @param {(text: string, kind?: "info" | "done" | "error" | "away") => void} toast
+ * @param {Toast} toast
  * @param {() => void} changed
  */
 function prepareForm(toast, changed) {
@@ -122,7 +124,7 @@ function prepareForm(toast, changed) {
       toast(`${words}: revoked. ${plural(ended, "stream")} ended.`, "done");
       name.value = "";
     } catch (error) {
-      toast(inWords(error, "Revoking"), toastKind(error));
+      toast.failed(error, "Revoking");
     } finally {
       free(button);
       changed();

@@ -1,5 +1,6 @@
 /** The faults of the lab: each a button, and each to be begun and ended by whoever shows them. */
 
+import { PING_TIMEOUT, STALL_HEARTBEATS } from "../../client/link.js";
 import { byId } from "../shared/dom.js";
 
 /** @import { Stream } from "../../client/index.js" */
@@ -10,12 +11,8 @@ const OFFLINE_FOR = 10_000; // milliseconds
 const SWALLOWED = 5; // events
 /** Frozen for so long, the client is asked to look whether its connection still lives, milliseconds. */
 const ASK_AFTER = 5_000;
-/** So long it waits for an answer to a ping, milliseconds (client/link.js). */
-const PING_TIMEOUT = 4_000;
 /** So much later it would have given up, and something else is wrong, milliseconds. */
 const LATE = 5_000;
-/** Heartbeats of silence after which it gives a connection up that it can't ask. */
-const PATIENCE = 2.5;
 
 /**
  * `stream()` is the one that is broken, `tell(words)` says what happens.
@@ -97,12 +94,12 @@ function createFreezer({ network, timeline, tell, stream }) {
     const frozen = stream();
     const endFault = timeline.begin("fault");
     const canAsk = frozen?.transport === "websocket";
-    const patience = canAsk ? ASK_AFTER + PING_TIMEOUT : (frozen?.heartbeat ?? 0) * PATIENCE * 1_000;
+    const patience = canAsk ? ASK_AFTER + PING_TIMEOUT : (frozen?.heartbeat ?? 0) * STALL_HEARTBEATS * 1_000;
     until = Date.now() + patience;
     network.freeze();
     const how = canAsk
       ? "In 5 s the client asks whether it still lives, as it does when a tab is shown again"
-      : `The client gives it up after 2.5 heartbeats without a sign (${Math.round(patience / 1_000)} s)`;
+      : `The client gives it up after ${STALL_HEARTBEATS} heartbeats without a sign (${Math.round(patience / 1_000)} s)`;
     tell(`Frozen: open, but silent. ${how}.`);
     const asking = setTimeout(() => {
       if (canAsk) network.page.dispatchEvent(new Event("online"));

@@ -1,7 +1,8 @@
 /** The wire lab: publish, break, watch. Nothing here is simulated but the faults. */
 
 import { connect } from "../../client/index.js";
-import { inWords, toastKind } from "../shared/api.js";
+import { STALL_HEARTBEATS } from "../../client/link.js";
+
 import { byId, setData, setText } from "../shared/dom.js";
 import { count } from "../shared/format.js";
 import { batched } from "../shared/frame.js";
@@ -18,8 +19,6 @@ import { createTour } from "./tour.js";
 
 /** @import { Stream, TransportName } from "../../client/index.js" */
 
-/** Live for so many heartbeats with an event still missing: the client would have found that out. */
-const SETTLED_AFTER = 2.5;
 /**
  * The client looks this often whether WebSocket works again, milliseconds; elsewhere it has more patience.
  */
@@ -41,7 +40,8 @@ const render = batched(() => {
   for (const name of COUNTS) setText(byId(name), count(ledger[name]));
   const now = Date.now();
   const live = lab.liveSince !== null;
-  const patience = (lab.stream?.heartbeat ?? Infinity) * SETTLED_AFTER * 1_000;
+  // Live for so long with an event still missing: the client would have found that out.
+  const patience = (lab.stream?.heartbeat ?? Infinity) * STALL_HEARTBEATS * 1_000;
   const settled = now - (lab.liveSince ?? now) > patience && ledger.oldestWait(now) > patience;
   const [tone, words] = verdict(ledger, { live, settled, held: faults.frozenFor(now) });
   setText(byId("verdict"), words);
@@ -137,7 +137,7 @@ byId("trim").addEventListener("click", async () => {
       `${count(removed)} events were trimmed from the log. Who has not seen them will be told by a gap.`,
     );
   } catch (error) {
-    page.toast(inWords(error, "Trimming"), toastKind(error));
+    page.toast.failed(error, "Trimming");
   }
 });
 byId("transport").addEventListener("change", () => {

@@ -1,5 +1,6 @@
 /** Toasts, and one polite voice for screen readers that never talks faster than people can listen. */
 
+import { inWords, passes } from "./api.js";
 import { h, setText } from "./dom.js";
 
 /** Least time between two announcements, milliseconds; only the newest of those that wait is spoken. */
@@ -37,9 +38,11 @@ export function createVoice(body = document.body) {
   };
 }
 
+/** @typedef {ReturnType<typeof createToasts>} Toast */
+
 /**
- * Returns toast(text, kind) with kind "info", "done" or "error", whose `settle()` takes away those of the kind "away":
- * errors that are none any more once the server is there again.
+ * Returns toast(text, kind) with kind "info", "done" or "error". Its `failed(error, what)` tells of an error, and
+ * `settle()` takes away those of the kind "away", which are none any more once the server is there again.
  */
 export function createToasts(body = document.body) {
   const region = h("section", { class: "toasts", "aria-label": "Notifications", "aria-live": "polite" });
@@ -62,6 +65,11 @@ export function createToasts(body = document.body) {
     if (kind === "info" || kind === "done") setTimeout(() => node.remove(), TOAST_FOR);
     return node;
   };
+  /**
+   * @param {unknown} error
+   * @param {string} what was tried
+   */
+  toast.failed = (error, what) => toast(inWords(error, what), passes(error) ? "away" : "error");
   toast.settle = () => {
     for (const node of region.querySelectorAll('[data-kind="away"]')) node.remove();
   };

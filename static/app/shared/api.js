@@ -58,12 +58,8 @@ export const api = {
 export const statusOf = (error) => (error instanceof TwinwireError ? error.status : 0);
 
 /** Whether it passes by itself: the server was away, busy or restarting. @param {unknown} error */
-const passes = (error) => error instanceof TwinwireError && [0, 429, 502, 503, 504].includes(error.status);
-
-/**
- * The kind of toast that tells of an error. @type {(error: unknown) => "error" | "away"}
- */
-export const toastKind = (error) => (passes(error) ? "away" : "error");
+export const passes = (error) =>
+  error instanceof TwinwireError && [0, 429, 502, 503, 504].includes(error.status);
 
 /**
  * A sentence for people: what was tried, what went wrong, what they can do.

@@ -4,8 +4,10 @@
  */
 
 import { bearerOf } from "../../client/auth.js";
-import { inWords, request, statusOf, toastKind, url } from "./api.js";
+import { request, statusOf, url } from "./api.js";
 import { byId, h, setText, show } from "./dom.js";
+
+/** @import { Toast } from "./announce.js" */
 
 /**
  * `GET api/session` (docs/protocol.md, section 9).
@@ -94,7 +96,7 @@ export const endSession = () => request("DELETE", "api/session");
 /**
  * Put who one is into the head; `changed()` is called when one is somebody else, or nobody.
  *
- * @param {(text: string, kind?: "info" | "done" | "error" | "away") => void} toast
+ * @param {Toast} toast
  * @param {() => void} changed
  */
 export function createWho(toast, changed) {
@@ -187,7 +189,7 @@ const isFirst = (one, index, all) => all.indexOf(one) === index;
 /**
  * @param {HTMLElement} place
  * @param {Session} session
- * @param {(text: string, kind?: "info" | "done" | "error" | "away") => void} toast
+ * @param {Toast} toast
  */
 function draw(place, session, toast) {
   show(place, session.keys);
@@ -206,7 +208,7 @@ function draw(place, session, toast) {
       tellTabs();
       location.reload();
     } catch (error) {
-      toast(inWords(error, "Signing out"), toastKind(error));
+      toast.failed(error, "Signing out");
     }
   });
   const name = session.subject ?? "A nameless token";

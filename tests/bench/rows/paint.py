@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.bench.measure import Context, Row, Sample
 from tests.bench.process import HOST
 from tests.bench.servers import Twinwire
+from tests.browser.conftest import CANDIDATES, SHELL
 
-CANDIDATES: Final = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 LATENCIES: Final = {150: 1.2, 400: 2.5}
 """Milliseconds of a request, and within how many seconds there must be content."""
 PAGES: Final = {
@@ -23,7 +23,8 @@ PROJECT: Final = {"name": "Painted", "brief": "tasks: title text, done bool"}
 
 
 def rows(context: Context) -> Iterator[Row]:
-    chromium = next((path for path in CANDIDATES if Path(path).exists()), None)
+    whole = [path for path in CANDIDATES if not path.endswith(SHELL)]
+    chromium = next((path for path in whole if Path(path).exists()), None)
     if chromium is None:
         context.note("no Chromium here: the rows of pages are left out")
         return

@@ -2,7 +2,7 @@
 
 import { connect } from "../../../client/index.js";
 import { TwinwireError } from "../../../client/errors.js";
-import { inWords, toastKind } from "../../shared/api.js";
+
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { createPage, loadPatiently, tellOtherLog } from "../../shared/page.js";
@@ -112,7 +112,7 @@ byId("list-more").addEventListener("click", async () => {
   try {
     await appendOlder();
   } catch (error) {
-    page.toast(inWords(error, "Loading older projects"), toastKind(error));
+    page.toast.failed(error, "Loading older projects");
   }
 });
 
@@ -125,7 +125,7 @@ async function filter() {
   try {
     while (list.lacks(SEARCHED_MAX) && (await appendOlder()));
   } catch (error) {
-    page.toast(inWords(error, "Looking through older projects"), toastKind(error));
+    page.toast.failed(error, "Looking through older projects");
   }
 }
 byId("list-search").addEventListener("input", filter);

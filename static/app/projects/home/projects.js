@@ -3,6 +3,7 @@
 import { byId, h, setBar, setText, show } from "../../shared/dom.js";
 import { ago, count, plural } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
+import { hasWords, wordsOf } from "../../shared/words.js";
 
 /** @import { Listing, Project } from "../types.js" */
 
@@ -128,7 +129,7 @@ function buildRow(project) {
  * @param {string} status
  */
 export const wantedBy = (text, status) => ({
-  words: text.toLowerCase().split(/\s+/).filter(Boolean),
+  words: wordsOf(text),
   status,
 });
 
@@ -141,8 +142,7 @@ const isFiltered = ({ words, status }) => words.length > 0 || status !== "";
  */
 function isWanted({ name, brief, status }, { words, status: only }) {
   const isOfStatus = only === "" || status === only || (only === "running" && ACTIVE.has(status));
-  const text = `${name} ${brief ?? ""}`.toLowerCase();
-  return isOfStatus && words.every((word) => text.includes(word));
+  return isOfStatus && hasWords(`${name} ${brief ?? ""}`, words);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Generate, Cancel, Delete: each tells in words what the server said, and never leaves a button stuck. */
 
-import { inWords, statusOf, toastKind } from "../../shared/api.js";
+import { statusOf } from "../../shared/api.js";
 import { byId, setText } from "../../shared/dom.js";
 import { free } from "../../shared/who.js";
 import { projects } from "../api.js";
@@ -36,7 +36,7 @@ export function createActions(model, { toast, who, refresh, gone }) {
       else if (status === 409) {
         toast(CONFLICT[name]);
         await refresh();
-      } else toast(inWords(error, what), toastKind(error));
+      } else toast.failed(error, what);
     } finally {
       free(button);
     }
@@ -78,7 +78,7 @@ function createDelete(model, toast) {
       await projects.remove(model.id);
     } catch (error) {
       if (statusOf(error) !== 404) {
-        toast(inWords(error, "Deleting the project"), toastKind(error));
+        toast.failed(error, "Deleting the project");
         return;
       }
     }

@@ -2,6 +2,8 @@
  * Log lines in memory, oldest first, bounded; the rest of the past is in the server's history. No DOM here.
  */
 
+import { hasWords, wordsOf } from "../../shared/words.js";
+
 /** @import { Line, Past, ProjectEvent } from "../types.js" */
 
 /** Lines kept in memory: about 5 MB. */
@@ -60,13 +62,11 @@ function toLine(event) {
  * @returns {(line: Line) => boolean}
  */
 export function lineFilter({ level, agent, search }) {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = wordsOf(search);
   return (line) => {
     if (level && line.level !== level) return false;
     if (agent && line.agent !== agent) return false;
-    if (words.length === 0) return true;
-    const text = `${line.agent ?? ""} ${line.message}`.toLowerCase();
-    return words.every((word) => text.includes(word));
+    return words.length === 0 || hasWords(`${line.agent ?? ""} ${line.message}`, words);
   };
 }
 
@@ -78,7 +78,7 @@ export function lineFilter({ level, agent, search }) {
  * @returns {[piece: string, isMatch: boolean][]}
  */
 export function marked(text, search) {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = wordsOf(search);
   if (words.length === 0) return [[text, false]];
   const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return text

@@ -1,7 +1,7 @@
 /** A project on the page: the model, its views, and the stream that keeps them true. */
 
 import { connect } from "../../../client/index.js";
-import { inWords, toastKind } from "../../shared/api.js";
+
 import { isAfter } from "../../shared/cursor.js";
 import { byId } from "../../shared/dom.js";
 import { batched } from "../../shared/frame.js";
@@ -174,7 +174,7 @@ export class ProjectPage {
       this.#logs.prepend(past);
       return true;
     } catch (error) {
-      this.#page.toast(inWords(error, "Loading older lines"), toastKind(error));
+      this.#page.toast.failed(error, "Loading older lines");
       return false;
     }
   }
