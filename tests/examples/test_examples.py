@@ -36,6 +36,16 @@ const whenLive = (stream, act) => stream.on(":state", ({ state }) => state === "
 """
 PAGE: Final = """<!doctype html><meta charset="utf-8" /><title>{name}</title><body><script type="module">
 {script}</script></body>"""
+HEARD: Final = """
+let heard;
+const hearing = new Promise((resolve) => (heard = resolve));
+const ask = fetch;
+globalThis.fetch = async (url, init) => {
+  if (String(url).includes("order=desc")) await hearing;
+  return ask(url, init);
+};
+"""
+"""Before `append`: what asks for the newest waits until it was called, as `close` behind it would else come first."""
 IMPORT: Final = 'import { connect } from "./client/index.js";\n'
 
 
@@ -78,7 +88,7 @@ EXAMPLES: Final = (
         "one topic of several",
         'stream.topic("chat/7")',
         ("appended hi", "history true", "closed"),
-        before=IMPORT + 'const append = (text) => say("appended", text);\n',
+        before=IMPORT + HEARD + 'const append = (text) => (say("appended", text), heard());\n',
         behind='say("history", events.some(({ data }) => data.text === "hi")); say("closed");',
     ),
     Example(
@@ -122,9 +132,12 @@ createApp({
     Example(
         "the façade",
         "createFacade",
-        ("indicator true live", "note"),
+        ("indicator true live", "disconnected false", "note said before"),
         before='const indicator = { toggle: (on, state) => say("indicator", on, state) };\n',
-        behind='say("disconnected", live.isConnected());',
+        # What was sent is stored, but need not have come back before `disconnect`: a second connect hears it.
+        behind='say("disconnected", live.isConnected());\n'
+        'live.connect("42", ({ type, topic }) => say(type, topic && "said before"), undefined, undefined, '
+        '{ after: "earliest" });',
     ),
     Example(
         "types",
