@@ -1,9 +1,11 @@
-"""When Python's garbage collector looks at what: not at ten thousand connections while events are sent to them.
+"""When Python's garbage collector looks at what: never at everything while somebody waits.
 
-A full collection looks at every object, some sixty of them a connection, and stops the service meanwhile: a quarter
-of a second with 10,000. The interpreter starts one whenever a quarter of all objects is new, which a busy log
-brings about every second. Connections live long, so what they hold is set aside (`gc.freeze`) and looked at again when
-about as many of them have ended as are open, as soon as nothing is published for a moment.
+A full collection looks at every object and stops the service meanwhile: a millisecond for a thousand, so 80 ms for what
+is loaded and remembered, and a quarter of a second more with 10,000 connections. The interpreter would start one
+whenever a quarter of all objects is new. Nearly all garbage here goes without it, as nothing refers to it any more, and
+what refers to itself dies young. So what has lived for a while is looked at once, while it is little, and then set
+aside (`gc.freeze`). Only what comes to refer to itself after that waits until nobody is connected: ended streams leave
+none.
 """
 
 import asyncio
@@ -21,32 +23,33 @@ Python's 700 are less than one batch of events makes, which die without it."""
 MIDDLE: Final = 2
 """Such looks before it looks again at what has outlived them: some milliseconds."""
 
-OLD: Final = 250
-"""Such looks again before it looks at everything, a hundred thousand objects of a busy service, for forty milliseconds.
-What is garbage by then is little, and `GarbageKeeper` looks for it too."""
+NEVER: Final = 1_000_000
+"""Such looks again before Python itself looks at everything."""
+
+MANY: Final = 4_000
+"""Objects that have outlived both before they are looked at and set aside, for some milliseconds."""
+
+STEP: Final = 10_000
+"""Objects that one look may be at. If a crowd has brought more in a second, they are set aside unseen."""
 
 LEAST: Final = 500
-"""Streams that must have come or gone before anything is done."""
+"""Streams that must have ended since the last look at everything, if nobody is connected."""
 
-REST: Final = 60
-"""Decisions between two full collections."""
-
-PATIENCE: Final = 4
-"""Times as many streams may have ended before the collection no longer waits for a quiet moment."""
+MOST: Final = 20_000
+"""As many, before the next quiet moment will do."""
 
 
 class GarbageKeeper:
     """Told how many streams were opened and have ended since the start of the service."""
 
     def __init__(self) -> None:
-        self._aside = 0
         self._ended = 0
-        self._rest = 0
+        self._looks = 0
 
     def start(self) -> None:
         """Once everything is loaded: it stays, and need not be looked at again, nor now, which would take 0.1 s."""
         gc.freeze()
-        gc.set_threshold(YOUNG, MIDDLE, OLD)
+        gc.set_threshold(YOUNG, MIDDLE, NEVER)
 
     async def run(self, streams: Callable[[], tuple[int, int]], published: Callable[[], int]) -> None:
         """Decide from time to time, until cancelled. `published` counts events."""
@@ -58,19 +61,24 @@ class GarbageKeeper:
             before = now
 
     def look(self, opened: int, ended: int, *, is_quiet: bool) -> None:
-        """One decision: collect, set aside what came since, or leave things as they are.
+        """One decision: look at everything, at what is new and old enough to stay, or at nothing.
 
         `opened` and `ended` count streams since the start; `is_quiet`: nothing was published since the last decision.
         """
-        alive = opened - ended
-        self._rest = max(0, self._rest - 1)
-        many = max(LEAST, alive) * (1 if is_quiet else PATIENCE)
-        if self._aside and not self._rest and ended - self._ended >= many:
+        most = LEAST if opened == ended else MOST
+        if is_quiet and ended - self._ended >= most:
             gc.unfreeze()
             gc.collect()
+            gc.freeze()
             self._ended = ended
-            self._rest = REST
-        elif alive - self._aside < max(LEAST, self._aside / 4):
+        elif gc.get_count()[2] != self._looks:
+            self._set_aside()
+        self._looks = gc.get_count()[2]
+
+    def _set_aside(self) -> None:
+        """After a look of Python's at what has outlived a first one: the old may have become many."""
+        came = len(gc.get_objects(generation=2))
+        if came < MANY:
             return
+        gc.collect(2 if came <= STEP else 1)
         gc.freeze()
-        self._aside = alive

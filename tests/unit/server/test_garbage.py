@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from service.server import garbage
-from service.server.garbage import LEAST, REST, YOUNG, GarbageKeeper
+from service.server.garbage import LEAST, MANY, MOST, STEP, YOUNG, GarbageKeeper
 
 
 class Recorder:
@@ -12,12 +12,15 @@ class Recorder:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.looks = 0
+        self.old = 0
 
-    def collect(self) -> None:
-        self.asked.append("collect")
+    def collect(self, generation: int = 2) -> None:
+        self.asked.append(f"collect {generation}")
 
     def freeze(self) -> None:
         self.asked.append("freeze")
+        self.looks = 0
 
     def unfreeze(self) -> None:
         self.asked.append("unfreeze")
@@ -25,9 +28,19 @@ class Recorder:
     def set_threshold(self, *thresholds: int) -> None:
         self.asked.append(f"threshold {thresholds[0]}")
 
+    def get_count(self) -> tuple[int, int, int]:
+        return (0, 0, self.looks)
+
+    def get_objects(self, generation: int) -> list[None]:
+        assert generation == 2
+        return [None] * self.old
+
     def take(self) -> list[str]:
         asked, self.asked = self.asked, []
         return asked
+
+
+EVERYTHING = ["unfreeze", "collect 2", "freeze"]
 
 
 @pytest.fixture
@@ -40,6 +53,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 @pytest.fixture
 def thresholds() -> Iterator[None]:
     before = gc.get_threshold()
+    gc.collect()
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
@@ -50,42 +64,53 @@ def test_what_is_loaded_at_the_start_is_set_aside(recorder: Recorder) -> None:
     assert recorder.take() == ["freeze", f"threshold {YOUNG}"], "a look at all of it would be a step of 0.1 s"
 
 
-def test_new_streams_are_set_aside_in_crowds(recorder: Recorder) -> None:
+def test_what_stays_is_looked_at_once_while_it_is_little(recorder: Recorder) -> None:
     keeper = GarbageKeeper()
-    keeper.look(LEAST - 1, 0, is_quiet=True)
+    recorder.looks, recorder.old = 1, MANY - 1
+    keeper.look(1, 0, is_quiet=False)
     assert recorder.take() == []
-    keeper.look(LEAST, 0, is_quiet=True)
-    assert recorder.take() == ["freeze"]
-    keeper.look(LEAST, 0, is_quiet=True)
-    assert recorder.take() == []
-    keeper.look(40 * LEAST, 0, is_quiet=True)
-    assert recorder.take() == ["freeze"]
-    keeper.look(49 * LEAST, 0, is_quiet=True)
-    assert recorder.take() == [], "less than a quarter more"
-    keeper.look(50 * LEAST, 0, is_quiet=True)
-    assert recorder.take() == ["freeze"]
+    recorder.looks, recorder.old = 2, MANY
+    keeper.look(1, 0, is_quiet=False)
+    assert recorder.take() == ["collect 2", "freeze"]
 
 
-def test_all_is_looked_at_when_as_many_have_ended_as_are_open(recorder: Recorder) -> None:
+def test_a_crowd_is_set_aside_unseen_but_for_what_is_young(recorder: Recorder) -> None:
     keeper = GarbageKeeper()
-    keeper.look(10 * LEAST, 0, is_quiet=True)
-    recorder.take()
-    keeper.look(19 * LEAST, 9 * LEAST, is_quiet=True)
-    assert recorder.take() == [], "ten are open, nine have ended"
-    keeper.look(20 * LEAST, 10 * LEAST, is_quiet=True)
-    assert recorder.take() == ["unfreeze", "collect", "freeze"]
-    keeper.look(20 * LEAST, 10 * LEAST, is_quiet=True)
+    recorder.looks, recorder.old = 1, STEP + 1
+    keeper.look(9 * LEAST, 0, is_quiet=False)
+    assert recorder.take() == ["collect 1", "freeze"]
+
+
+def test_nothing_is_counted_while_nothing_can_have_become_old(recorder: Recorder) -> None:
+    keeper = GarbageKeeper()
+    recorder.looks, recorder.old = 1, 1
+    keeper.look(1, 0, is_quiet=False)
+    recorder.old = STEP
+    keeper.look(1, 0, is_quiet=False)
+    assert recorder.take() == []
+
+
+def test_everything_is_looked_at_when_nobody_is_connected(recorder: Recorder) -> None:
+    keeper = GarbageKeeper()
+    keeper.look(LEAST, LEAST - 1, is_quiet=True)
+    assert recorder.take() == [], "one is"
+    keeper.look(LEAST, LEAST, is_quiet=False)
+    assert recorder.take() == [], "somebody publishes"
+    keeper.look(LEAST, LEAST, is_quiet=True)
+    assert recorder.take() == EVERYTHING
+    keeper.look(2 * LEAST - 1, 2 * LEAST - 1, is_quiet=True)
     assert recorder.take() == [], "counted from there on"
+    keeper.look(2 * LEAST, 2 * LEAST, is_quiet=True)
+    assert recorder.take() == EVERYTHING
 
 
-def test_while_something_is_published_the_collection_waits_up_to_a_point(recorder: Recorder) -> None:
+def test_where_somebody_always_is_a_quiet_moment_will_do_in_the_end(recorder: Recorder) -> None:
     keeper = GarbageKeeper()
-    keeper.look(LEAST, 0, is_quiet=False)
-    assert recorder.take() == ["freeze"]
-    keeper.look(5 * LEAST - 1, 4 * LEAST - 1, is_quiet=False)
+    keeper.look(MOST + 4, MOST - 1, is_quiet=True)
+    keeper.look(MOST + 5, MOST, is_quiet=False)
     assert recorder.take() == []
-    keeper.look(5 * LEAST, 4 * LEAST, is_quiet=False)
-    assert recorder.take() == ["unfreeze", "collect", "freeze"]
+    keeper.look(MOST + 5, MOST, is_quiet=True)
+    assert recorder.take() == EVERYTHING
 
 
 async def test_it_is_quiet_when_nothing_was_published_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,44 +128,55 @@ async def test_it_is_quiet_when_nothing_was_published_between_two_looks(monkeypa
     assert looked == [(3, 1, True), (3, 1, False), (3, 1, True)]
 
 
-def test_between_two_full_collections_there_is_a_rest(recorder: Recorder) -> None:
-    keeper = GarbageKeeper()
-    keeper.look(LEAST, 0, is_quiet=True)
-    keeper.look(2 * LEAST, LEAST, is_quiet=True)
-    assert "collect" in recorder.take()
-    for _ in range(REST - 1):
-        keeper.look(4 * LEAST, 3 * LEAST, is_quiet=True)
-        assert "collect" not in recorder.take()
-    keeper.look(4 * LEAST, 3 * LEAST, is_quiet=True)
-    assert "collect" in recorder.take()
+class Node:
+    """Refers to itself, and one of `MANY`."""
 
+    alive = 0
 
-def test_streams_that_come_and_go_are_left_to_the_interpreter(recorder: Recorder) -> None:
-    """They were never set aside."""
-    keeper = GarbageKeeper()
-    for number in range(1, 4 * REST):
-        keeper.look(number * LEAST, number * LEAST, is_quiet=True)
-        assert recorder.take() == []
+    def __init__(self) -> None:
+        self.me = self
+        self.others = [[] for _ in range(MANY)]  # type: ignore[var-annotated]
+        Node.alive += 1
+
+    def __del__(self) -> None:
+        Node.alive -= 1
 
 
 @pytest.mark.usefixtures("thresholds")
-def test_a_cycle_that_was_set_aside_goes_at_the_next_look() -> None:
-    class Node:
-        alive = 0
-
-        def __init__(self) -> None:
-            self.me = self
-            Node.alive += 1
-
-        def __del__(self) -> None:
-            Node.alive -= 1
-
+def test_no_collection_of_pythons_looks_at_what_stays() -> None:
     keeper = GarbageKeeper()
     keeper.start()
-    nodes = [Node() for _ in range(3)]
-    keeper.look(LEAST, 0, is_quiet=True)
+    nodes = [Node()]
+    gc.collect(1)
+    keeper.look(1, 0, is_quiet=False)
+    before = gc.get_freeze_count()
+    assert before > MANY
+    full = gc.get_stats()[2]["collections"]
+    kept = [[] for _ in range(10 * YOUNG)]  # type: ignore[var-annotated]
+    assert gc.get_stats()[2]["collections"] == full
+    assert len(kept) + len(nodes) > 10 * YOUNG
+
+
+@pytest.mark.usefixtures("thresholds")
+def test_a_cycle_that_was_set_aside_goes_at_the_look_at_everything() -> None:
+    keeper = GarbageKeeper()
+    keeper.start()
+    nodes = [Node()]
+    gc.collect(1)
+    keeper.look(1, 0, is_quiet=False)
     nodes.clear()
     gc.collect()
-    assert Node.alive == 3, "set aside"
+    assert Node.alive == 1, "set aside"
     keeper.look(LEAST, LEAST, is_quiet=True)
+    assert Node.alive == 0
+
+
+@pytest.mark.usefixtures("thresholds")
+def test_a_cycle_that_is_garbage_before_it_is_set_aside_goes_then() -> None:
+    keeper = GarbageKeeper()
+    keeper.start()
+    nodes = [Node()]
+    gc.collect(1)
+    nodes.clear()
+    keeper.look(1, 0, is_quiet=False)
     assert Node.alive == 0
