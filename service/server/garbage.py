@@ -16,12 +16,12 @@ from typing import Final
 INTERVAL: Final = 1.0
 """Seconds between two decisions."""
 
-YOUNG: Final = 15_000
-"""New objects before Python looks for cycles among them, a millisecond or two; if all of them are garbage, ten.
+YOUNG: Final = 4_000
+"""New objects before Python looks for cycles among them: a millisecond, or four if none of them has gone.
 Python's 700 are less than one batch of events makes, which die without it."""
 
-MIDDLE: Final = 2
-"""Such looks before it looks again at what has outlived them: some milliseconds."""
+MIDDLE: Final = 1
+"""Such looks before it looks, with the next, again at what has outlived them: twelve milliseconds if none has gone."""
 
 NEVER: Final = 1_000_000
 """Such looks again before Python itself looks at everything."""
