@@ -77,13 +77,19 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
             response.headers["Vary"] = "Accept-Encoding"
         return response
 
+    def send_page(name: str) -> Response:
+        response = send(site.find(name))
+        if links := site.links(name, request.args):
+            response.headers["Link"] = links
+        return response
+
     @blueprint.get("/")
     async def home() -> Response:
-        return send(site.find(""))
+        return send_page("")
 
     @blueprint.get("/<name>")
     async def page(name: str) -> Response:
-        return send(site.find(name))
+        return send_page(name)
 
     @blueprint.get("/<any(app,client):part>/<path:name>")
     async def file(part: str, name: str) -> Response:

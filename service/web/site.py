@@ -6,6 +6,10 @@ script of another. There the styles of a page are one file, and so are its modul
 somebody asks for them.
 
 A page of an earlier version, from before a restart, gets what there is now, to be asked for again.
+
+What a page's script asks for first, the page names too, so that it is asked for with the script and not after it:
+`<link rel="preload" as="fetch" crossorigin href="api/projects/{id}" />`. Those that take something of the page's own
+query, as this one, are sent as `Link` fields (RFC 8288), since a page is the same file whatever its query is.
 """
 
 import asyncio
@@ -15,6 +19,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import structlog
 
@@ -43,6 +48,10 @@ _HREF: Final = re.compile(r'href="(?!https?:|#)(?:\./)?')
 _ELSEWHERE: Final = re.compile(rb"@import|url\(")
 """What a style says that depends on its own place."""
 _STYLE: Final = re.compile(r'href="([^"]+)"')
+_ASKED: Final = re.compile(r'[ \t]*<link rel="preload" as="fetch" crossorigin href="([^"{}]*)\{(\w+)\}([^"{}]*)" />\n')
+_PARAMETER: Final = 100
+"""Characters of a page's query that go into what it asks for, at most."""
+
 _SCRIPT: Final = re.compile(r'<script type="module" src="((?!https?:|/)[^"]+)"></script>')
 
 
@@ -60,11 +69,15 @@ class Site:
         """Scripts that pages name."""
         self._versions: dict[str, File] = {}
         """What is not the file of its name, at the paths of this version."""
+        self._asked: dict[str, list[tuple[str, str, str]]] = {}
+        """By a page's name: what stands before a parameter of its query, the parameter, what stands behind it."""
         self._missing: dict[int, File] = {}
         """By how deep a path is."""
         for name, one in self._table.items():
             if one.media_type.startswith("text/html"):
                 page = one.body.decode("utf-8", "surrogateescape")  # an application's own, perhaps: it is not asked
+                self._asked[name] = _ASKED.findall(page)
+                page = _ASKED.sub("", page)
                 self._table[name] = File(self._versioned(page).encode("utf-8", "surrogateescape"), ".html")
 
     @classmethod
@@ -90,6 +103,14 @@ class Site:
     def find(self, name: str) -> File | None:
         """By its path with slashes."""
         return self._table.get(name)
+
+    def links(self, name: str, query: Mapping[str, str]) -> str:
+        """The `Link` field of a page that was asked for with this query; "" for none."""
+        return ", ".join(
+            f"<{before}{quote(query[parameter], safe='')}{behind}>; rel=preload; as=fetch; crossorigin"
+            for before, parameter, behind in self._asked.get(name, ())
+            if 0 < len(query.get(parameter, "")) <= _PARAMETER
+        )
 
     async def find_versioned(self, name: str) -> File | None:
         """The same for a page of this version."""

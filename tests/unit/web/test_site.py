@@ -3,6 +3,7 @@
 import gzip
 import re
 from pathlib import Path
+from typing import Final
 
 import brotli
 import pytest
@@ -159,3 +160,32 @@ async def test_a_missing_page_has_no_conditions(app: TwinwireApp) -> None:
     assert answer.status == 404
     assert b"nothing at this address" in answer.body
     assert "etag" not in answer.headers
+
+
+ASKS: Final = '<link rel="preload" as="fetch" crossorigin href="%s" />\n'
+
+
+@pytest.mark.parametrize(
+    ("query", "link"),
+    [
+        ({"id": "42"}, "<api/projects/42>; rel=preload; as=fetch; crossorigin"),
+        ({"id": "a/b>, <c"}, "<api/projects/a%2Fb%3E%2C%20%3Cc>; rel=preload; as=fetch; crossorigin"),
+        ({"id": ""}, ""),
+        ({"id": "x" * 101}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_a_page_asks_for_by_its_query_is_a_link(query: dict[str, str], link: str) -> None:
+    text = ASKS % "api/projects/{id}" + ASKS % "api/session"
+    site = Site({}, {"x.html": File(text.encode(), ".html")})
+    found = site.find("x.html")
+    assert found is not None
+    assert found.body.decode() == ASKS % "api/session", "the page is the same for all queries"
+    assert site.links("x.html", query) == link
+    assert site.links("y.html", query) == ""
+
+
+async def test_a_project_is_asked_for_with_the_script_of_its_page(app: TwinwireApp) -> None:
+    answer = await call(app, "GET", "/project.html", "id=42")
+    assert answer.headers["link"] == "<api/projects/42>; rel=preload; as=fetch; crossorigin"
+    assert "link" not in (await call(app, "GET", "/project.html")).headers
