@@ -111,6 +111,8 @@ class Load:
                     stream.frames.clear()
                     await asyncio.sleep(SLOW_FRAME)
                 self.done["slow readers"] += 1
+            except ConnectionError:
+                self.done["slow readers that were cut"] += 1  # by the service's patience, if this machine had none
             finally:
                 stream.reset()
 
