@@ -16,20 +16,20 @@ from typing import Final
 INTERVAL: Final = 1.0
 """Seconds between two decisions."""
 
-YOUNG: Final = 4_000
-"""New objects before Python looks for cycles among them: a millisecond, or four if none of them has gone.
+YOUNG: Final = 3_000
+"""New objects before Python looks for cycles among them: a millisecond, or three if none of them has gone.
 Python's 700 are less than one batch of events makes, which die without it."""
 
 MIDDLE: Final = 1
-"""Such looks before it looks, with the next, again at what has outlived them: twelve milliseconds if none has gone."""
+"""Such looks before it looks, with the next, again at what has outlived them: nine milliseconds if none has gone."""
 
 NEVER: Final = 1_000_000
 """Such looks again before Python itself looks at everything."""
 
-MANY: Final = 4_000
+MANY: Final = 3_000
 """Objects that have outlived both before they are looked at and set aside, for some milliseconds."""
 
-STEP: Final = 10_000
+STEP: Final = 6_000
 """Objects that one look may be at. If a crowd has brought more in a second, they are set aside unseen."""
 
 LEAST: Final = 500
