@@ -2,7 +2,7 @@
 
 import { request } from "../shared/api.js";
 import { byId, setText } from "../shared/dom.js";
-import { bytes, clock, count, plural } from "../shared/format.js";
+import { bytes, clock, count, plural, rate } from "../shared/format.js";
 import { createChart } from "./charts.js";
 import { watch } from "./panel.js";
 
@@ -39,8 +39,6 @@ import { watch } from "./panel.js";
 /** Milliseconds between two looks. */
 const EVERY = 2_000;
 
-/** @param {number} value */
-const rate = (value) => `${count(value < 10 ? Math.round(value * 10) / 10 : Math.round(value))}/s`;
 /** @param {number} value */
 const ms = (value) => `${value < 10 ? value.toFixed(1) : count(Math.round(value))} ms`;
 

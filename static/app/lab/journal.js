@@ -3,6 +3,7 @@
 import { byId, h } from "../shared/dom.js";
 import { clock, count, plural } from "../shared/format.js";
 import { batched } from "../shared/frame.js";
+import { anomalyWords, gapWords } from "../shared/gaps.js";
 import { TRANSPORTS } from "../shared/indicator.js";
 import { whyEnded } from "../shared/page.js";
 
@@ -21,13 +22,6 @@ const FAULTS = {
   unsupported: "not possible in this browser",
   protocol: "what came was not a frame of ours",
   dropped: "it was dropped",
-};
-
-const GAPS = {
-  trimmed: "retention took events before they could be replayed",
-  epoch: "this is another log than before",
-  ahead: "the cursor lies beyond the log's head",
-  malformed: "that was no cursor",
 };
 
 /** @typedef {(tone: string, text: string, cursor?: string | null) => void} Note */
@@ -95,20 +89,10 @@ export function keepJournal(stream, note) {
     if (frame.topic === undefined && frame.type === "caught_up")
       note("green", `Caught up, ${plural(Number(frame.replayed ?? 0), "event")} replayed`, frame.id);
   });
-  stream.on("gap", (gap) =>
-    note("red", `Gap: ${GAPS[gap.reason]}. Asked for ${gap.requested}, goes on at`, gap.id),
+  stream.on("gap", (gap) => note("red", gapWords(gap), gap.id));
+  stream.on(":anomaly", (anomaly) =>
+    note(anomaly.repaired === false ? "red" : "orange", anomalyWords(anomaly), anomaly.cursor),
   );
-  stream.on(":anomaly", ({ kind, cursor, repaired }) => {
-    const what =
-      kind === "prev"
-        ? "The chain of “prev” is broken: events were lost on the way"
-        : "An event of another log";
-    note(
-      repaired === false ? "red" : "orange",
-      `${what}. ${repaired ? "Repaired by a re-read" : "Reading again"} from`,
-      cursor,
-    );
-  });
   stream.on(":close", ({ error }) => {
     if (error !== null) note("red", `Ended for good: ${whyEnded(error)}`);
   });

@@ -37,6 +37,9 @@ export const day = (time) => DAY.format(new Date(time));
 /** 12,345. @param {number} value */
 export const count = (value) => COUNT.format(value);
 
+/** 3.4/s, 1,200/s. @param {number} value */
+export const rate = (value) => `${count(value < 10 ? Math.round(value * 10) / 10 : Math.round(value))}/s`;
+
 /**
  * "3 minutes ago", "now" for less than a minute.
  *

@@ -1,5 +1,5 @@
 /**
- * The connection indicator in the head: green when live, with the transport in use and, opened, the figures.
+ * The indicator of a stream: green when live, with the transport in use and, opened, the figures.
  */
 
 import { byId, h, setData, setText } from "./dom.js";
@@ -45,15 +45,15 @@ const FACTS = [
 ];
 
 /**
- * Fill `root` (the details element of the head); returns watch(stream), which may be called again.
+ * Fill `root` (a details element; what it holds is named after it); returns watch(stream), which may be called again.
  *
  * @param {HTMLDetailsElement} root
- * @param {Strip} strip
+ * @param {Pick<Strip, "link" | "bead"> | null} strip null where there is no pair of strands
  */
 export function createIndicator(root, strip) {
-  const label = byId("indicator-state");
-  const detail = byId("indicator-detail");
-  const values = buildFacts(byId("indicator-facts"));
+  const label = byId(`${root.id}-state`);
+  const detail = byId(`${root.id}-detail`);
+  const values = buildFacts(byId(`${root.id}-facts`));
   /** @type {Stream | null} */
   let stream = null;
   /** When the next attempt is made, in milliseconds of the wall clock: shown, and not counted with. */
@@ -71,7 +71,7 @@ export function createIndicator(root, strip) {
     setText(label, live ? `Live · ${transport ? TRANSPORTS[transport] : "connected"}` : words);
     const wait = Math.ceil((due - Date.now()) / 1_000);
     setText(detail, state === "reconnecting" && wait > 0 ? `again in ${wait} s` : "");
-    strip.link(live || state === "replaying" ? transport : null);
+    strip?.link(live || state === "replaying" ? transport : null);
     if (root.open) for (const [index, [, read]] of FACTS.entries()) setText(values[index], read(stream));
   });
 
@@ -92,7 +92,7 @@ export function createIndicator(root, strip) {
       }),
       ...[":state", ":transport", ":role", ":cursor", "gap"].map((name) => next.on(name, render)),
       next.on("*", (message) => {
-        if (message.topic) strip.bead(message.type);
+        if (message.topic) strip?.bead(message.type);
         render();
       }),
     ];

@@ -6,6 +6,7 @@
 import { TwinwireError } from "../../../client/index.js";
 import { inWords } from "../../shared/api.js";
 import { byId, h, setText } from "../../shared/dom.js";
+import { fieldOf, markField } from "../../shared/fields.js";
 import { free } from "../../shared/who.js";
 import { projects } from "../api.js";
 import { EXAMPLES } from "./examples.js";
@@ -63,32 +64,9 @@ function clearErrors() {
   byId("create-error").hidden = true;
 }
 
-/**
- * Show `words` at a field, or take them away with null.
- *
- * @param {string} field
- * @param {string | null} words
- */
-function markField(field, words) {
-  const input = byId(field);
-  const error = byId(`${field}-error`);
-  error.hidden = words === null;
-  setText(error, words ?? "");
-  if (words === null) input.removeAttribute("aria-invalid");
-  else input.setAttribute("aria-invalid", "true");
-  const hint = document.getElementById(`${field}-hint`);
-  const described = [words === null ? null : error.id, hint?.id].filter(Boolean).join(" ");
-  if (described) input.setAttribute("aria-describedby", described);
-  else input.removeAttribute("aria-describedby");
-}
-
 /** @param {unknown} error */
 function showError(error) {
-  const problem = error instanceof TwinwireError ? error.problem : null;
-  const field =
-    String(problem?.field ?? "")
-      .split(".")
-      .pop() ?? "";
+  const field = fieldOf(error);
   if (error instanceof TwinwireError && error.status === 422 && FIELDS.includes(field)) {
     markField(field, error.message);
     byId(field).focus();
