@@ -199,11 +199,34 @@ export class Http {
    * @param {string | URL} url
    * @param {{ method?: string, body?: string, keepalive?: boolean, renew?: boolean, timeout?: number }} options
    */
-  json(url, { method = "GET", body, keepalive = false, renew = true, timeout = REQUEST_TIMEOUT } = {}) {
+  json(url, options = {}) {
+    return this.#json(url, options, (response) => response.json());
+  }
+
+  /**
+   * As `json`, with what the answer says beside its body.
+   *
+   * @param {string | URL} url
+   * @param {{ method?: string, body?: string }} options
+   * @returns {Promise<{ status: number, location: string | null, body: any }>}
+   */
+  whole(url, options) {
+    return this.#json(url, options, async (response) => ({
+      status: response.status,
+      location: response.headers.get("Location"),
+      body: await response.json(),
+    }));
+  }
+
+  /**
+   * @param {string | URL} url
+   * @param {{ method?: string, body?: string, keepalive?: boolean, renew?: boolean, timeout?: number }} options
+   * @param {(response: Response) => Promise<any>} read
+   */
+  #json(url, options, read) {
+    const { method = "GET", body, keepalive = false, renew = true, timeout = REQUEST_TIMEOUT } = options;
     /** @type {Record<string, string>} */
     const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-    /** @param {Response} response */
-    const read = (response) => response.json();
     return this.#answer({
       url,
       media: "application/json",

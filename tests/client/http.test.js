@@ -55,6 +55,17 @@ test("json: the body; null for 204; the timer is gone afterwards", async () => {
   assert.equal(clock.pending, 0);
 });
 
+test("whole: status and Location beside the body", async () => {
+  const headers = { ...JSON_TYPE, Location: "/api/topics/trim/1" };
+  const { http, asked } = client(() => new Response('{"a":1}', { status: 202, headers }));
+  const expected = { status: 202, location: "/api/topics/trim/1", body: { a: 1 } };
+  assert.deepEqual(
+    await http.whole("x:/1", { method: "POST", body: '{"n":12345678901234567890}' }),
+    expected,
+  );
+  assert.equal(asked[0].body, '{"n":12345678901234567890}');
+});
+
 test("a problem becomes a TwinwireError with its words, status and fields", async () => {
   const body = { title: "Not valid", detail: "no such filter", field: "topic" };
   const { http } = client(() => Response.json(body, { status: 422, headers: PROBLEM_TYPE }));

@@ -1,6 +1,6 @@
 /** Topics in pages: what they hold, how fast they grow, what is kept; and trims, with their progress. */
 
-import { inWords, request, url } from "../shared/api.js";
+import { inWords, request, send } from "../shared/api.js";
 import { byId, h, setBar, setText, show } from "../shared/dom.js";
 import { bytes, count, duration, plural } from "../shared/format.js";
 import { free, likewise } from "../shared/who.js";
@@ -194,25 +194,18 @@ function drawTrim({ state, removed, left, reason }) {
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Begin a trim, and follow it to its end; its place is in a header, which `request` does not tell.
+ * Begin a trim, and follow it to its end.
  *
  * @param {string} topic
  * @param {number} keep
  */
 async function trim(topic, keep) {
-  const answer = await fetch(url("api/topics/trim"), {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ topic, keep }),
-    credentials: "same-origin",
-  });
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail ?? `HTTP ${answer.status}`);
-  if (answer.status === 200) {
+  const { status, location, body } = await send("POST", "api/topics/trim", JSON.stringify({ topic, keep }));
+  if (status === 200) {
     drawTrim({ state: "done", removed: body.removed, left: 0 });
     return;
   }
-  const place = (answer.headers.get("Location") ?? "").replace(/^\//, "");
+  const place = (location ?? "").replace(/^\//, "");
   for (let one = body; ; one = await request("GET", place)) {
     drawTrim(one);
     if (one.state !== "running") return;

@@ -30,6 +30,15 @@ export function request(method, path, { body, params = [], keepalive = false } =
 }
 
 /**
+ * Send a body that is JSON already, and hear its answer whole: status and Location too. Throws TwinwireError.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {string} body
+ */
+export const send = (method, path, body) => http.whole(url(path), { method, body });
+
+/**
  * Ask for text. Throws TwinwireError.
  *
  * @param {string} path
