@@ -1,4 +1,4 @@
-/** The operator's page: figures, connections, events, topics, revocations. Each panel stands on its own. */
+/** The operator's page: figures, connections, events, topics, a live tail, revocations. Each panel stands on its own. */
 
 import { createNotice, createToasts } from "../shared/announce.js";
 import { byId } from "../shared/dom.js";
@@ -6,6 +6,7 @@ import { createWho, loginUrl } from "../shared/who.js";
 import { watchConnections } from "./connections.js";
 import { watchFigures } from "./figures.js";
 import { watchRevocations } from "./revocations.js";
+import { prepareTail } from "./tail.js";
 import { prepareTimeline } from "./timeline.js";
 import { watchTopics } from "./topics.js";
 import { prepareTrace } from "./trace.js";
@@ -23,7 +24,12 @@ const toast = createToasts();
 const notice = createNotice(byId("notice"));
 /** @type {(() => unknown)[]} */
 const panels = [];
-const who = createWho(toast, () => judge());
+const who = createWho(toast, () => {
+  judge();
+  tail?.again();
+});
+/** @type {ReturnType<typeof prepareTail> | null} */
+let tail = null;
 /** @type {{ policies: Policy[] | null, streams: number | null, head: string | null }} */
 const known = { policies: null, streams: null, head: null };
 
@@ -59,3 +65,7 @@ panels.push(
   watchRevocations(toast),
 );
 judge();
+// An address that asks for the tail is followed once it is known whether one may.
+const reason = "To listen takes a token that may subscribe to something.";
+await who.limit({ button: byId("tail-start", HTMLButtonElement), op: "subscribe", topic: null, reason });
+tail = prepareTail(toast);

@@ -5,6 +5,7 @@ import { byId, h, setBar, setText, show } from "../shared/dom.js";
 import { bytes, count, duration, plural } from "../shared/format.js";
 import { free, likewise } from "../shared/who.js";
 import { topicMatcher } from "../../client/topics.js";
+import { NOTHING, hashOf } from "./start.js";
 import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.js";
 
 /** @import { Policy } from "./figures.js" */
@@ -26,6 +27,9 @@ import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.j
 /** Milliseconds between two looks, and between two at a trim. */
 const EVERY = 5_000;
 const TRIM_EVERY = 500;
+
+/** Events of a topic that its tail begins with: an empty one would say nothing of a topic that is quiet. */
+const SEEN = "20";
 
 /**
  * What is kept of a topic, in words.
@@ -80,6 +84,8 @@ const rowOf = (choose) => () => {
     policy: cell(),
   };
   cells.topic.setAttribute("scope", "row");
+  const link = h("a", { title: "Open the live tail on it" });
+  cells.topic.append(link);
   const button = h("button", { class: "button button--small", type: "button", text: "Trim" });
   let current = "";
   button.addEventListener("click", () => choose(current));
@@ -89,8 +95,8 @@ const rowOf = (choose) => () => {
     update(one) {
       current = one.topic;
       const listening = Object.values(one.subscribers).reduce((sum, more) => sum + more, 0);
-      setText(cells.topic, one.topic);
-      cells.topic.title = one.topic;
+      setText(link, one.topic);
+      link.href = hashOf({ ...NOTHING, topics: [one.topic], from: "last", value: SEEN });
       setText(cells.count, count(one.count));
       setText(cells.bytes, bytes(one.bytes));
       setText(

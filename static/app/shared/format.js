@@ -25,6 +25,10 @@ const STEPS = [
 /** Characters that turn the direction of all that follows; beside `dir="auto"` no name needs them. */
 const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
+/** JSON as it may be shown: those characters as it can spell them, and nothing turned. @param {string} json */
+export const spelt = (json) =>
+  json.replace(TURNING, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 /** A name for where no element can set it apart: the title of a window. @param {string} name */
 export const plain = (name) => name.replace(TURNING, "");
 

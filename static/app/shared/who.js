@@ -22,7 +22,12 @@ import { byId, h, setText, show } from "./dom.js";
  */
 
 /** @typedef {"subscribe" | "publish"} Op */
-/** @typedef {{ button: HTMLButtonElement, op: Op | "admin", topic: string, reason: string }} Limit */
+/**
+ * What a button takes. `topic`: the topic that it is about; null: whether there is any, for a form in which people say
+ * which.
+ *
+ * @typedef {{ button: HTMLButtonElement, op: Op | "admin", topic: string | null, reason: string }} Limit
+ */
 
 /** Who one is if the service does not say: nobody is refused by a page, only by the service. @type {Session} */
 const ANYBODY = {
@@ -74,7 +79,7 @@ export function likewise(button, other) {
 /** Where to sign in, and to come back from. */
 export function loginUrl() {
   const base = url("");
-  const here = location.pathname.slice(base.pathname.length) + location.search;
+  const here = location.pathname.slice(base.pathname.length) + location.search + location.hash;
   return String(url("login", [["next", here === "" ? null : here]]));
 }
 
@@ -220,8 +225,8 @@ function draw(place, session, toast) {
  * @param {Session} session
  */
 async function judge({ button, op, topic, reason }, session) {
-  const allowed = session.keys && !session.admin ? op !== "admin" && (await may(op, topic)) : true;
-  const id = `${REASON}${op}-${topic}`; // one for all buttons that it is about
+  const allowed = session.keys && !session.admin ? op !== "admin" && (await may(op, topic, session)) : true;
+  const id = `${REASON}${op}-${topic ?? "any"}`; // one for all buttons that it is about
   const words = bearerOf(session) === null ? `${reason} You are not signed in.` : reason;
   const told = document.getElementById(id);
   if (allowed) {
@@ -241,10 +246,12 @@ async function judge({ button, op, topic, reason }, session) {
 
 /**
  * @param {Op} op
- * @param {string} topic
+ * @param {string | null} topic
+ * @param {Session} session
  * @returns {Promise<boolean>}
  */
-async function may(op, topic) {
+async function may(op, topic, session) {
+  if (topic === null) return session[op].length > 0;
   try {
     return (await request("POST", "api/auth/check", { body: { topics: [topic], op } })).allowed;
   } catch {
