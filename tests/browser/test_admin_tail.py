@@ -370,9 +370,11 @@ async def test_pictures_of_a_tail(browser: Browser, guarded: ServerProcess, sche
         await tail.live()
         await expect(tail.panel.locator("li[data-kind=gap]")).to_have_count(1)
         await tail.rows.nth(1).locator("summary").click()
+        await page.locator("#publish").get_by_label("Data, as JSON").fill('{"a": 1\n "b": 2}')
         fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         assert await page.evaluate(fits), f"no part of it is wider than the window, at {width}"
-        await tail.panel.screenshot(path=FOLDER / f"admin-tail-{scheme}-{width}.png")
+        for name in ("tail", "publish"):
+            await page.locator(f"#{name}").screenshot(path=FOLDER / f"admin-{name}-{scheme}-{width}.png")
         if width in (320, 1280):
             await check(page)
         await context.close()

@@ -1,10 +1,11 @@
-/** The operator's page: figures, connections, events, topics, a live tail, revocations. Each panel stands on its own. */
+/** The operator's page: figures, connections, events, topics, a live tail, a form to publish, revocations. Each panel stands on its own. */
 
 import { createNotice, createToasts } from "../shared/announce.js";
 import { byId } from "../shared/dom.js";
 import { createWho, loginUrl } from "../shared/who.js";
 import { watchConnections } from "./connections.js";
 import { watchFigures } from "./figures.js";
+import { preparePublish } from "./publish.js";
 import { watchRevocations } from "./revocations.js";
 import { prepareTail } from "./tail.js";
 import { prepareTimeline } from "./timeline.js";
@@ -53,6 +54,12 @@ async function judge() {
 for (const [id, reason] of Object.entries(LIMITED)) {
   who.limit({ button: byId(id, HTMLButtonElement), op: "admin", topic: id, reason });
 }
+who.limit({
+  button: byId("publish-button", HTMLButtonElement),
+  op: "publish",
+  topic: null,
+  reason: "To publish takes a token that may publish on something.",
+});
 prepareTimeline(prepareTrace(() => known.head));
 panels.push(
   watchFigures((/** @type {Figures} */ figures) => {
@@ -65,6 +72,7 @@ panels.push(
   watchRevocations(toast),
 );
 judge();
+preparePublish();
 // An address that asks for the tail is followed once it is known whether one may.
 const reason = "To listen takes a token that may subscribe to something.";
 await who.limit({ button: byId("tail-start", HTMLButtonElement), op: "subscribe", topic: null, reason });
