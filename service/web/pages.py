@@ -54,31 +54,33 @@ def _is_a_person() -> bool:
     return is_page and accept["text/html"] > max(accept["application/json"], accept[MEDIA_TYPE])
 
 
+def _send(found: File | None, keep: str = _ASK, status: int = 200) -> Response:
+    """A file in the best coding of the request's client, if he has not it already. Raises NotFoundError for None."""
+    if found is None:
+        raise NotFoundError("there is no such page")
+    coded = found.best(lambda coding: request.accept_encodings[coding])
+    if status == 200 and found.is_known(request.headers.get("If-None-Match")):
+        response = Response(b"", 304)
+        del response.headers["Content-Type"]
+    else:
+        response = Response(coded.body, status, content_type=found.media_type)
+        if coded.coding:
+            response.headers["Content-Encoding"] = coded.coding
+    if status == 200:
+        response.headers["ETag"] = coded.etag
+    response.headers["Cache-Control"] = keep
+    if found.varies:
+        response.headers["Vary"] = "Accept-Encoding"
+    return response
+
+
 def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     """`pages` are the applications' files by name; "" is what `/` shows. All are read here, once."""
     blueprint = Blueprint("pages", __name__)
     site = Site.read(resource("static"), pages, _HOME)
 
-    def send(found: File | None, keep: str = _ASK, status: int = 200) -> Response:
-        if found is None:
-            raise NotFoundError("there is no such page")
-        coded = found.best(lambda coding: request.accept_encodings[coding])
-        if status == 200 and found.is_known(request.headers.get("If-None-Match")):
-            response = Response(b"", 304)
-            del response.headers["Content-Type"]
-        else:
-            response = Response(coded.body, status, content_type=found.media_type)
-            if coded.coding:
-                response.headers["Content-Encoding"] = coded.coding
-        if status == 200:
-            response.headers["ETag"] = coded.etag
-        response.headers["Cache-Control"] = keep
-        if found.varies:
-            response.headers["Vary"] = "Accept-Encoding"
-        return response
-
     def send_page(name: str) -> Response:
-        response = send(site.find(name))
+        response = _send(site.find(name))
         if links := site.links(name, request.args):
             response.headers["Link"] = links
         return response
@@ -93,18 +95,18 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
 
     @blueprint.get("/<any(app,client):part>/<path:name>")
     async def file(part: str, name: str) -> Response:
-        return send(site.find(f"{part}/{name}"))
+        return _send(site.find(f"{part}/{name}"))
 
     @blueprint.get(f"/{FOLDER}/<version>/<path:name>")
     async def versioned(version: str, name: str) -> Response:
-        return send(await site.find_versioned(name), _FOR_EVER if version == site.version else _ASK)
+        return _send(await site.find_versioned(name), _FOR_EVER if version == site.version else _ASK)
 
     async def missing(error: NotFoundError | NotFound) -> Response:
         """A person who is nowhere sees a page; a program gets the problem."""
         found = site.missing(request.path) if _is_a_person() else None
         if found is None:
             return await (respond(error) if isinstance(error, NotFoundError) else respond_to_werkzeug(error))
-        return _secured(send(found, status=404))
+        return _secured(_send(found, status=404))
 
     blueprint.app_errorhandler(NotFoundError)(missing)
     blueprint.app_errorhandler(NotFound)(missing)
