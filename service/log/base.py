@@ -26,6 +26,7 @@ statements touch the tables of the log itself, whose rows an engine may write la
 """
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -152,6 +153,8 @@ class Page(NamedTuple):
     rows: Sequence[Row]
     next: int
     floor: int
+    is_cut: bool = False
+    """Whether a search ended because its time was up: then it is not the last page, however few rows it has."""
 
     @property
     def events(self) -> list[Event]:
@@ -237,6 +240,8 @@ class Search:
     limit: int = PAGE_DEFAULT
     max_bytes: int = SEARCH_BYTES
     """Of data, about: the page ends with the event that reaches it."""
+    seconds: float = math.inf
+    """After so long the page ends where it is, after one step at least."""
 
 
 class EventLog(Protocol):
@@ -290,7 +295,8 @@ class EventLog(Protocol):
         """
 
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
-        """One page of history; one with fewer events than `limit` and less than `max_bytes` of data is the last.
+        """One page of history; one with fewer events than `limit` and less than `max_bytes` of data is the last, unless
+        its time was up.
 
         It is read in steps, each of which looks at no more than a `read` does; `turn` is awaited before each.
         """

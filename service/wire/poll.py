@@ -43,6 +43,9 @@ from service.wire.scanning import Scanning, Scans
 ANSWER_BYTES: Final = 1 << 20
 """Of data in one answer, about: the rest comes with the next one. A caller that asks and does not read holds it."""
 
+SEARCH_SECONDS: Final = 0.2
+"""That one answer's search may take, with its turns: then it says how far it came, and `more`."""
+
 ANSWERS_BYTES: Final = 24 << 20
 """Of all answers that are under way together: what callers who read slowly may hold."""
 
@@ -181,6 +184,7 @@ class PollWire:
             newest_first=newest_first,
             limit=min(int(limit), PAGE_MAX),
             max_bytes=ANSWER_BYTES,
+            seconds=SEARCH_SECONDS,
         )
         # A range with an end is history: behind that end nothing could ever wake a waiting poll.
         is_closed = whole_range or search.to_time is not None or request.method == "HEAD"
@@ -209,7 +213,7 @@ class PollWire:
         """
         page, gap = await self._search(question, scan)
         self._gate.check_still(caller, Act.READ)  # the search may have taken its time
-        if page.rows or gap is not None or not question.wait or self._drain.has_begun:
+        if page.rows or page.is_cut or gap is not None or not question.wait or self._drain.has_begun:
             return page, gap  # asked only now, since it may have begun while the log was searched
         with self._gate.place(Act.WAIT, caller) as lease:
             return await self._wait(question, page, receive, scan, lease)
@@ -223,7 +227,9 @@ class PollWire:
         gap: Gap | None = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(question.wait, self._gate.authority.seconds_left(lease.caller))
-        while not page.rows and gap is None and loop.time() < deadline and self._may_wait(lease.caller):
+        while (
+            not (page.rows or page.is_cut) and gap is None and loop.time() < deadline and self._may_wait(lease.caller)
+        ):
             await scan.pause()
             await self._park(question.search.topics, page.next, receive, deadline, lease)
             question = replace(question, search=replace(question.search, after=page.next))
@@ -245,13 +251,15 @@ class PollWire:
             search = replace(search, after=max(search.after, gap.offset))
 
     async def _beyond(self, question: Question, page: Page, scan: Scanning) -> tuple[Page, bool]:
-        """The page, and whether more of the same lies behind it, if it is full.
+        """The page, and whether more of the same lies behind it, if it is full; or may lie there, if its time was up.
 
         If nothing does, it goes up to where that was looked: else a cursor would be left below what was trimmed there,
         and its next question would be answered with a gap in which nothing is missing.
         """
         search = question.search
         size = bytes_of(page.rows)
+        if page.is_cut:
+            return page, True
         if len(page.rows) < search.limit and size < search.max_bytes:
             return page, False
         if search.newest_first:
@@ -261,7 +269,7 @@ class PollWire:
         found = await self._bus.reading.search(beyond, scan.turn)
         if not found.rows and found.floor <= max(page.floor, question.told):
             page = page._replace(next=found.next)
-        return page, bool(found.rows)
+        return page, bool(found.rows) or found.is_cut
 
     async def _park(self, topics: TopicFilter, offset: int, receive: Receive, deadline: float, lease: Lease) -> None:
         """Wait at the head as a live subscription until something matches, the time is up, or the service goes.

@@ -41,7 +41,7 @@ SMALL_BOUNDS = {
     "service.bus.reading.PAGE_EVENTS": 3,
     "service.bus.reading.TAIL_SCAN": 4,
     "service.bus.fanout.SLICE": 1,
-    "service.log.sqlite.reader.MERGE_TOPICS": 2,
+    "service.log.sqlite.plan.MERGE_TOPICS": 2,
     "service.log.sqlite.reader.WINDOW": 5,
     "service.log.sqlite.trim.TRIM_ROWS": 3,
     "service.log.sqlite.upkeep.UPKEEP_INTERVAL": FOREVER,

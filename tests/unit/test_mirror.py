@@ -22,6 +22,7 @@ ELSEWHERE: Final = {
     "bus/encoding.py": "a contract: its implementations are tested",
     "bus/values.py": "values without behaviour",
     "log/sqlite/jobs.py": "values: what is done with them is seen from log/sqlite/test_writer.py",
+    "log/sqlite/look.py": "values: what is looked for is seen from log/sqlite/test_reader.py",
     "stream/asgi.py": "types",
     "stream/hypercorn/inside.py": "asked through hypercorn/test_pipes.py, and on a real server",
     "stream/hypercorn/http1.py": "needs a server: tests/integration/test_guards.py",

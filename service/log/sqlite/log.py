@@ -66,7 +66,7 @@ class SQLiteEventLog:
         self._listeners: list[Listener] = []
         """Told of every commit, in this order."""
         self._reader = Reader(path, registry, clock)
-        self._history = History(self._reader, registry, path)
+        self._history = History(self._reader, registry, path, clock)
         self._files = files
         self.writer = Writer(connection, files, room, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)

@@ -1,30 +1,43 @@
-"""Small pages, read from connections that can't write; `slow.py` says on which thread.
+"""Small pages, read from connections that can't write; `plan.py` says which way, `slow.py` on which thread.
 
-Each is one bounded step and ends its read transaction before it returns, so nothing pins the WAL while a page travels
-over a network.
+Each is one bounded step, or a few with others between them, and ends its read transactions before it returns, so
+nothing pins the WAL while a page travels over a network.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from service.core.event import OFFSET, TOPIC, Row, bytes_of
 from service.core.time import Clock
 from service.core.topics import Matching, TopicFilter
 from service.log.base import Page
 from service.log.sqlite.database import Connection, Cursor
+from service.log.sqlite.look import Look
+from service.log.sqlite.plan import Merge, Scan, Seek, choose
 from service.log.sqlite.slow import Readers
 from service.log.sqlite.topics import TopicRegistry
-
-MERGE_TOPICS: Final = 16
-"""Topics read through the topic index and merged; with more of them, the log is scanned in windows instead."""
 
 WINDOW: Final = 2_000
 """Offsets looked at in one step of a scan, about a millisecond of it, however few of them match."""
 
 _COMPARISONS: Final = 100_000
 """Segments compared in one such step, some milliseconds: for filters that are hard to match it is a shorter one."""
+
+SEEK_STEP: Final = 1_000
+"""Topics that the index is asked for in one step, a millisecond or two."""
+
+SEEKS: Final = 24
+"""Such steps for one page: topics that lie unevenly may leave it short."""
+
+_CROWDED: Final = 4
+"""Times what fills a page, in one step: then the window was too long."""
+
+_LONGER: Final = 4
+"""Times as long is the next window, or as short, where the first was not right."""
 
 _ONE_TOPIC: Final = """
 SELECT offset, {name}, type, time, prev, data{trace} FROM events INDEXED BY events_topic
@@ -33,10 +46,13 @@ WHERE topic = {topic} AND offset > :low AND offset < :high{type}
 _ONE_TOPIC_OFFSETS: Final = (
     "SELECT offset FROM events INDEXED BY events_topic WHERE topic = {topic} AND offset > :low AND offset < :high"
 )
-_ALL_TOPICS: Final = """
+_OFFSETS: Final = """
+SELECT offset FROM events INDEXED BY events_topic
+WHERE topic IN (SELECT value FROM json_each(:topics)) AND offset > :low AND offset < :high LIMIT :most
+"""
+_ROWS_AT: Final = """
 SELECT e.offset, t.name, e.type, e.time, e.prev, e.data{trace}
-FROM events e CROSS JOIN topics t ON t.id = e.topic
-WHERE e.offset > :low AND e.offset < :high{more} ORDER BY e.offset {order} LIMIT :limit
+FROM json_each(:offsets) j CROSS JOIN events e ON e.offset = j.value CROSS JOIN topics t ON t.id = e.topic{type}
 """
 _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
 
@@ -53,51 +69,6 @@ _OVERSHOOT: Final = 1.5
 
 Found = tuple[Sequence[Row], int]
 """Rows, and where the next page begins."""
-
-
-class Look(NamedTuple):
-    """What one page is looked for in: a range of offsets, both ends exclusive, and what of it is wanted."""
-
-    topics: TopicFilter
-    low: int
-    high: int
-    limit: int
-    max_bytes: int
-    newest_first: bool
-    type: str | None
-    is_traced: bool = False
-    """With what each event carries of a trace."""
-
-    @property
-    def trace(self) -> str:
-        """One column more, or none."""
-        return ", traceparent" if self.is_traced else ""
-
-    @property
-    def order(self) -> str:
-        return "DESC" if self.newest_first else "ASC"
-
-    @property
-    def all_topics(self) -> str:
-        """The statement that reads the range whatever the topic."""
-        return self.all_but(())
-
-    def all_but(self, own: Sequence[int]) -> str:
-        """The same without these topics, by their ids."""
-        left_out = f" AND e.topic NOT IN ({','.join(map(str, own))})" if own else ""
-        typed = "" if self.type is None else " AND e.type = :type"
-        return _ALL_TOPICS.format(order=self.order, more=typed + left_out, trace=self.trace)
-
-    @property
-    def end(self) -> int:
-        """Where the next page begins once all of the range was looked at."""
-        return self.low + 1 if self.newest_first else self.high - 1
-
-    def first(self, window: int) -> "Look":
-        """The range cut after its first `window` offsets."""
-        if self.newest_first:
-            return self._replace(low=max(self.low, self.high - window - 1))
-        return self._replace(high=min(self.high, self.low + window + 1))
 
 
 class Reader:
@@ -132,22 +103,76 @@ class Reader:
         if is_traced is None:
             is_traced = self._registry.is_traced
         look = Look(topics, low, high, limit, max_bytes, newest_first, type, is_traced)
-        rows, next = await self.readers.run(self.plan(look))
+        rows, next = await self._found(look)
         return Page(rows, next, self._registry.floor(topics))
 
-    def plan(self, look: Look) -> Callable[[Connection], Found]:
-        """What finds it, on whatever thread: all that is asked of the registry is asked here."""
+    async def _found(self, look: Look) -> Found:
+        """All that is asked of the registry is asked before a thread may read."""
         own = self._registry.own
         if look.topics.covers_all and len(own) <= OWN_MAX:
             if look.type is not None:
                 look = look.first(WINDOW)
-            return partial(self._fetch, look=look, sql=look.all_but(own), names={"type": look.type})
-        matching = self._registry.few(look.topics, MERGE_TOPICS)
-        if matching is None:
-            return partial(self._window, look=look)
-        if not matching:
-            return lambda connection: ((), look.end)
-        return partial(self._merge, look=look, matching=dict(matching))
+            names = {"type": look.type}
+            return await self.readers.run(partial(self._fetch, look=look, sql=look.all_but(own), names=names))
+        wanted = WINDOW if look.type is not None else min(look.limit, self._rows_within(look.max_bytes))
+        match choose(self._registry.matching(look.topics), look.low, look.high, wanted):
+            case Merge(topics):
+                return await self.readers.run(
+                    partial(self._merge, look=look, matching={topic.id: topic.name for topic in topics})
+                )
+            case Seek() as seek:
+                return await self._seek(look, seek, wanted)
+            case Scan():
+                return await self.readers.run(partial(self._window, look=look))
+        return (), look.end
+
+    async def _seek(self, look: Look, seek: Seek, wanted: int) -> Found:
+        """Of many topics that lie far apart, in windows, until the page is full or has taken its steps."""
+        ids = [topic.id for topic in seek.topics]
+        steps = [json.dumps(ids[start : start + SEEK_STEP]) for start in range(0, len(ids), SEEK_STEP)]
+        offsets: list[int] = []
+        left, window, taken = look, seek.window, 0
+        while left.low + 1 < left.high and len(offsets) < wanted and (taken < SEEKS or not taken):
+            part = left.first(window)
+            found = await self._offsets(part, steps, _CROWDED * wanted)
+            taken += len(steps)
+            if found is None:
+                window = max(1, window // _LONGER)
+                continue
+            offsets += sorted(found, reverse=look.newest_first)
+            left = left.behind(part.end)
+            window *= _LONGER
+        if left == look:  # no window was short enough
+            return await self.readers.run(partial(self._window, look=look))
+        end = left.high if look.newest_first else left.low
+        if len(offsets) > wanted:
+            del offsets[wanted:]
+            end = offsets[-1]
+        return await self.readers.run(partial(self._rows_at, look=look, offsets=offsets, end=end))
+
+    async def _offsets(self, part: Look, steps: Sequence[str], most: int) -> list[int] | None:
+        """Of the topics of all steps in this range; None if they are very many."""
+        found: list[int] = []
+        for n, topics in enumerate(steps):
+            if n:
+                await asyncio.sleep(0)
+            names = {"topics": topics, "low": part.low, "high": part.high, "most": most - len(found)}
+            found += await self.readers.run(partial(_offsets, names=names))
+            if len(found) >= most:
+                return None
+        return found
+
+    def _rows_at(self, connection: Connection, look: Look, offsets: Sequence[int], end: int) -> Found:
+        """Those that are wanted of these, in their order, and where to go on if all of them were looked at."""
+        typed = "" if look.type is None else " WHERE e.type = :type"
+        sql = _ROWS_AT.format(trace=look.trace, type=typed)
+        cursor = connection.execute(sql, {"offsets": json.dumps(offsets), "type": look.type})
+        rows, is_all = _take(cursor, look.max_bytes)
+        kept = min(look.limit, self._cut(rows, look.max_bytes))
+        if is_all and kept == len(rows):
+            return rows, end
+        del rows[kept:]
+        return rows, rows[-1][OFFSET]
 
     def _merge(self, connection: Connection, look: Look, matching: dict[int, str]) -> Found:
         """Of a few topics, by their index."""
@@ -239,6 +264,10 @@ class Reader:
         the newest event that is older, and what came before it is taken for as old.
         """
         return await self.readers.run(partial(_first_at, time=time, head=head))
+
+
+def _offsets(connection: Connection, names: dict[str, Any]) -> list[int]:
+    return [offset for (offset,) in connection.execute(_OFFSETS, names)]
 
 
 def _first_at(connection: Connection, time: int, head: int) -> int:

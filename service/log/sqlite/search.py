@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from service.core.event import Row, bytes_of
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search, Turn
 from service.log.sqlite.database import explained
@@ -18,10 +19,11 @@ _STEP_BYTES: Final = 256 * 1024
 class History:
     """Searches what stood at a head; nothing that is committed meanwhile is found."""
 
-    def __init__(self, reader: Reader, registry: TopicRegistry, path: Path) -> None:
+    def __init__(self, reader: Reader, registry: TopicRegistry, path: Path, clock: Clock) -> None:
         self._reader = reader
         self._registry = registry
         self._path = path
+        self._clock = clock
 
     async def find(self, search: Search, head: int, turn: Turn | None = None) -> Page:
         """Gives way between the steps, until the page is full or the range is done. Raises StorageError."""
@@ -29,8 +31,9 @@ class History:
         with explained(self._path):
             low, high = await self._range(search, head)
         rows: list[Row] = []
-        size, newest_first = 0, search.newest_first
-        while low + 1 < high and len(rows) < search.limit and size < search.max_bytes:
+        size, newest_first, is_cut = 0, search.newest_first, False
+        until = self._clock.monotonic() + search.seconds
+        while low + 1 < high and len(rows) < search.limit and size < search.max_bytes and not is_cut:
             if turn is not None:
                 await turn()
             await self._learn(search.topics, turn)
@@ -42,10 +45,12 @@ class History:
             rows += page.rows
             size += bytes_of(page.rows)
             low, high = (low, page.next) if newest_first else (page.next, high)
+            is_cut = low + 1 < high and self._clock.monotonic() >= until
             await asyncio.sleep(0)
         await self._learn(search.topics, turn)
         # Floors only rise: the one of now covers every step.
-        return Page(rows, high if newest_first else max(low, search.after), self._registry.floor(search.topics))
+        next = high if newest_first else max(low, search.after)
+        return Page(rows, next, self._registry.floor(search.topics), is_cut)
 
     async def _learn(self, topics: TopicFilter, turn: Turn | None) -> None:
         """Of floors that were raised while the search goes on: each page tells the filter's."""

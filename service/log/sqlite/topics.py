@@ -20,6 +20,12 @@ from service.log.base import TopicStats, TrimListener
 _MEMO_MAX: Final = 1_024
 """Filters of which something is remembered, a few topics and a floor each; a filter beyond is matched anew."""
 
+KNOWN_MAX: Final = 4_000
+"""Topics of one filter that are known by their ids; what is of more is found by looking at all."""
+
+_KNOWN_MAX: Final = 400_000
+"""The same of all filters together: 3 MB."""
+
 _COMPARISONS: Final = 40_000
 """Segments compared in one look for the topics of a filter, some milliseconds; the next look goes on from there."""
 
@@ -78,8 +84,10 @@ class TopicRegistry:
         """Topics and floors in the order in which they were raised; all of `_floors` are among them."""
         self._floor_memo: OrderedDict[TopicFilter, tuple[int, int]] = OrderedDict()
         """A filter's floor, and how many of `_raised` it includes. Those asked for last come last."""
-        self._memo: OrderedDict[TopicFilter, tuple[int, dict[int, str]]] = OrderedDict()
-        """How many topics were looked at for a filter, and those that match, up to one more than are asked for."""
+        self._memo: OrderedDict[TopicFilter, tuple[int, list[Topic] | None]] = OrderedDict()
+        """How many topics were looked at for a filter, and those that match; None if they are too many."""
+        self._known = 0
+        """Topics in all of it."""
         self._watchers: list[TrimListener] = []
         self.uncounted: set[Topic] = set()
         """Topics whose size on disk is out of date."""
@@ -196,26 +204,30 @@ class TopicRegistry:
         """Put the names of all in their order; a second for a million, before anybody is served."""
         self._names = SortedList([topic.name for topic in self._by_id])
 
-    def few(self, topics: TopicFilter, most: int) -> dict[int, str] | None:
-        """The ids and names that match, if they are `most` at most; None if they are more, or not all looked at yet.
+    def matching(self, topics: TopicFilter) -> Sequence[Topic] | None:
+        """The topics that match; None if they are more than KNOWN_MAX, or not all looked at yet.
 
         Topics are never removed, so each is looked at once, a bounded number at a time: a filter's first answers may
         be None where there are few. Whoever reads then scans.
         """
         if topics.exact is not None:
-            found = {topic.id: name for name in topics.exact if (topic := self._by_name.get(name))}
-            return found if len(found) <= most else None
-        seen, found = self._memo.pop(topics, (0, {}))
-        last = min(len(self._by_id), seen + max(1, _COMPARISONS // topics.weight))
-        while seen < last and len(found) <= most:
-            topic = self._by_id[seen]
-            seen += 1
-            if topics.matches(topic.name):
-                found[topic.id] = topic.name
+            exact = [topic for name in topics.exact if (topic := self._by_name.get(name))]
+            return exact if len(exact) <= KNOWN_MAX else None
+        seen, found = self._memo.pop(topics, (0, []))
+        if found is not None:
+            self._known -= len(found)
+            last = min(len(self._by_id), seen + max(1, _COMPARISONS // topics.weight))
+            found += [topic for topic in islice(self._by_id, seen, last) if topics.matches(topic.name)]
+            seen = last
+            if len(found) > KNOWN_MAX:
+                found = None
+            else:
+                self._known += len(found)
         self._memo[topics] = (seen, found)
-        if len(self._memo) > _MEMO_MAX:
-            self._memo.popitem(last=False)
-        return found if len(found) <= most and seen == len(self._by_id) else None
+        while len(self._memo) > _MEMO_MAX or self._known > _KNOWN_MAX:
+            _, (_, given_up) = self._memo.popitem(last=False)
+            self._known -= len(given_up or ())
+        return found if seen == len(self._by_id) else None
 
     def page(self, topics: TopicFilter, after: str, limit: int) -> tuple[list[Topic], str | None]:
         """Topics that match, by name, and the name after which to go on; None if that was all."""

@@ -218,12 +218,15 @@ class StateContract:
         assert await rig.log.topics(ALL, "a", 5) == TopicPage([], None)
 
     async def test_a_read_that_finds_little_looks_at_a_step_at_most(self, rig: Rig) -> None:
-        """By a filter for which no index helps: many topics, of which few events match."""
+        """By a filter of many topics, of which few events match, or at what an index gives for it."""
         many = TopicFilter(tuple(f"few/{n}" for n in range(50)))
         await rig.log.append([draft for n in range(50) for draft in drafts(f"few/{n}", 1)])
         await rig.log.append(drafts("other", rig.log.step))
         await rig.log.append(drafts("few/0", 1))
         page = await rig.log.read(many, 50, 10, PLENTY)
+        if page.next == rig.log.head:
+            assert [event.offset for event in page.events] == [rig.log.head]
+            return
         assert (list(page.events), page.next) == ([], 50 + rig.log.step)
         assert [event.offset for event in (await rig.log.read(many, page.next, 10, PLENTY)).events] == [rig.log.head]
 

@@ -88,7 +88,7 @@ class ReadContract:
     async def test_reading_an_empty_log(self, rig: Rig) -> None:
         page = await rig.log.read(ALL, 0, 10, PLENTY)
         assert (list(page.events), page.next) == ([], 0)
-        assert await rig.log.search(Search(ALL)) == ([], 0, 0)
+        assert await rig.log.search(Search(ALL)) == ([], 0, 0, False)
 
     async def test_no_page_runs_ahead_of_the_head(self, rig: Rig) -> None:
         """A commit is on disk before the head moves; what a page shows must not overtake the listeners."""

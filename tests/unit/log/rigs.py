@@ -8,17 +8,18 @@ from typing import Any, Protocol
 
 import aiosqlite
 
-from service.core.event import OFFSET, Draft, Event
+from service.core.event import OFFSET, TOPIC, Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Value
 from service.log.sqlite.database import connect, connect_writer, on_thread
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.log import SQLiteEventLog
+from service.log.sqlite.look import Look
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.ranges import RangeCutter
-from service.log.sqlite.reader import Look, Reader
+from service.log.sqlite.reader import Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room
 from service.log.sqlite.tables import open_tables
@@ -271,8 +272,9 @@ class Parts:
     def kept(self, topics: TopicFilter = ALL) -> list[int]:
         """The offsets on disk that match."""
         look = Look(topics, 0, self.head + 1, PLENTY, PLENTY, False, None)
-        rows, _ = self.reader.plan(look)(self.reader.readers.connection)
-        return [row[OFFSET] for row in rows]
+        names = {"low": look.low, "high": look.high, "limit": look.limit}
+        rows = self.reader.readers.connection.execute(look.all_topics, names).fetchall()
+        return [row[OFFSET] for row in rows if topics.matches(row[TOPIC])]
 
     async def close(self) -> None:
         await self.writer.close()

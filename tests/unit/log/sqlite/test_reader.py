@@ -10,7 +10,8 @@ from service.core.topics import TopicFilter
 from service.log.base import Search
 from service.log.sqlite.database import connect_reader
 from service.log.sqlite.jobs import COMMIT_EVENTS
-from service.log.sqlite.reader import MERGE_TOPICS, WINDOW
+from service.log.sqlite.plan import MERGE_TOPICS
+from service.log.sqlite.reader import WINDOW
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import ALL, PLENTY, Parts, SQLiteRig, drafts
 
@@ -81,8 +82,9 @@ async def test_ranges_are_exclusive(parts: Parts) -> None:
         assert ([event.offset for event in page.events], page.next) == ([3, 2], 2)
 
 
-async def test_a_scan_is_cut_into_windows(parts: Parts) -> None:
+async def test_a_scan_is_cut_into_windows(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few events match, one step looks at WINDOW offsets at most."""
+    monkeypatch.setattr("service.log.sqlite.topics.KNOWN_MAX", 0)
     many = topics_of(MERGE_TOPICS + 1)
     await fill(parts, MERGE_TOPICS + 1, 1)
     first = parts.head
@@ -105,6 +107,7 @@ async def test_a_window_ends_with_the_topics_that_can_be_held_against_the_filter
     await fill(parts, 40, 3)
     every = TopicFilter(("*",))
     monkeypatch.setattr("service.log.sqlite.reader._COMPARISONS", 5 * every.weight)
+    monkeypatch.setattr("service.log.sqlite.topics.KNOWN_MAX", 0)
     low, high, found, pages = 0, parts.head + 1, list[int](), 0
     while low + 1 < high:
         page = await parts.reader.page(every, low, high, 1_000, PLENTY, newest_first)
@@ -158,6 +161,47 @@ async def test_what_is_beyond_the_given_head_is_not_shown(parts: Parts) -> None:
     await parts.writer.append(drafts("a", 10), ())
     for topics in (ALL, TopicFilter(("a",)), TopicFilter(("*",))):
         assert [event.offset for event in (await parts.reader.page(topics, 5, 8, 10, PLENTY)).events] == [6, 7]
+
+
+@ORDERS
+@pytest.mark.parametrize("type", [None, "log", "none"])
+async def test_many_topics_that_lie_far_apart_are_asked_for_by_their_index(
+    parts: Parts, newest_first: bool, type: str | None
+) -> None:
+    """What lies between them is not looked at."""
+    await fill(parts, 40, 2)
+    await parts.writer.append(drafts("other", 30_000), ())
+    await fill(parts, 40, 2)
+    connection = connect_reader(parts.path)
+    try:
+        asked = (topics_of(40), 0, parts.head + 1, 200, PLENTY, newest_first, type)
+        steps = await plans_of(parts, connection, *asked)
+    finally:
+        connection.close()
+    assert not [step for step in steps if "TEMP B-TREE" in step or "(rowid>?" in step]
+    assert [step for step in steps if "USING COVERING INDEX events_topic (topic=? AND rowid>? AND rowid<?)" in step]
+    page = await parts.reader.page(*asked)
+    expected = [] if type == "none" else [*range(1, 81), *range(parts.head - 79, parts.head + 1)]
+    assert [row[0] for row in page.rows] == (expected[::-1] if newest_first else expected)
+
+
+async def test_topics_in_one_heap_are_found_though_none_was_expected_there(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window for topics that lie evenly holds far too many of them there."""
+    for name in ("SEEKS", "SEEK_STEP"):
+        monkeypatch.setattr(f"service.log.sqlite.reader.{name}", 4)
+    await fill(parts, 20, 1)
+    await parts.writer.append(drafts("other", 20_000), ())
+    first = parts.head
+    await fill(parts, 20, 200)
+    low, found = 20, list[int]()
+    while low < parts.head:
+        page = await parts.reader.page(topics_of(20), low, parts.head + 1, 3, PLENTY)
+        assert page.next > low
+        found += [row[0] for row in page.rows]
+        low = page.next
+    assert found == list(range(first + 1, parts.head + 1))
 
 
 async def test_a_page_leaves_no_transaction_behind(parts: Parts) -> None:

@@ -1,6 +1,7 @@
 """A search through the embedded log: what it finds is the contract's, how it gives way is its own."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,9 @@ from tests.support.turns import counted_turns
 from tests.unit.log.rigs import SQLiteRig, drafts
 
 
-async def test_a_long_search_gives_way(sqlite_rig: SQLiteRig) -> None:
+async def test_a_long_search_gives_way(sqlite_rig: SQLiteRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rare type behind many windows of a scan must not stop the event loop until it is found."""
+    monkeypatch.setattr("service.log.sqlite.topics.KNOWN_MAX", 0)
     log = sqlite_rig.log
     for n in range(20):
         await log.append([*drafts(f"t{n}", 1), *drafts("other", 999)])
@@ -21,6 +23,24 @@ async def test_a_long_search_gives_way(sqlite_rig: SQLiteRig) -> None:
         page = await log.search(Search(TopicFilter(("t1", "t2", *(f"t{n}" for n in range(3, 20)))), type="unknown"))
     assert (list(page.events), page.next) == ([], 20_000)
     assert turns.count >= 10
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_a_search_ends_when_its_time_is_up_and_the_next_goes_on(
+    sqlite_rig: SQLiteRig, newest_first: bool
+) -> None:
+    """Else one request would look through all that is kept for a type that never occurs."""
+    log = sqlite_rig.log
+    for _ in range(4):
+        await log.append(drafts("a", WINDOW))
+    search = Search(TopicFilter.all(), type="unknown", newest_first=newest_first, seconds=0.0)
+    pages = 0
+    while (page := await log.search(search)).is_cut:
+        assert not page.rows
+        search = replace(search, **{"before" if newest_first else "after": page.next})
+        pages += 1
+    assert pages == 3
+    assert page.next == (1 if newest_first else log.head)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

@@ -1,5 +1,7 @@
 """The registry of topics: matching and floors, remembered but never stale."""
 
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,9 +64,10 @@ def test_agrees_with_asking_every_topic(steps: list[tuple[str, int] | TopicFilte
             expected = {name for name in floors if filter.matches(name)}
             found, after = registry.page(filter, "", len(floors) + 1)
             assert ({topic.name for topic in found}, after) == (expected, None)
-            few = registry.few(filter, 3)
-            assert (few is None) == (len(expected) > 3)
-            assert few is None or (set(few.values()) == expected and len(few) == len(expected))
+            with mock.patch.object(topics, "KNOWN_MAX", 3):
+                known = registry.matching(filter)
+            assert (known is None) == (len(expected) > 3)
+            assert known is None or sorted(topic.name for topic in known) == sorted(expected)
 
 
 def test_a_floor_never_falls_and_is_told() -> None:
@@ -90,27 +93,33 @@ def test_memory_for_filters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     registry.raise_floor(registry.by_id(2), 5)
     for n in range(20):
         filter = TopicFilter((f"{n}/*", "a/*"))
-        assert registry.few(filter, 2) == {1: "a/1", 2: "a/2"}
+        assert registry.matching(filter) == [registry.by_id(1), registry.by_id(2)]
         assert registry.floor(filter) == 5
     assert len(registry._memo) == 4
     assert len(registry._floor_memo) <= 4
 
 
-def test_of_a_filter_that_matches_many_only_few_topics_are_kept() -> None:
-    registry = registry_of(*(f"a/{n}" for n in range(1_000)))
-    for n in range(100):
-        assert registry.few(TopicFilter(("a/*", f"{n}/*")), 16) is None
-    assert sum(len(found) for _, found in registry._memo.values()) == 100 * 17
+def test_of_filters_that_match_many_only_so_many_topics_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "KNOWN_MAX", 1_000)
+    monkeypatch.setattr(topics, "_KNOWN_MAX", 5_000)
+    monkeypatch.setattr(topics, "_COMPARISONS", 1_000_000)
+    registry = registry_of(*(f"a/{n}" for n in range(1_000)), "b")
+    for n in range(20):
+        assert len(registry.matching(TopicFilter(("a/*", f"{n}/*"))) or ()) == 1_000
+        assert registry.matching(TopicFilter(("**", f"{n}/*"))) is None
+    kept = [len(found or ()) for _, found in registry._memo.values()]
+    assert sum(kept) == registry._known <= 5_000
+    assert max(kept) == 1_000
 
 
 def test_one_look_is_bounded_by_what_it_compares_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = registry_of(*(f"a/{n}" for n in range(10)), "b/1")
+    found = [registry.by_id(11)]
     light, heavy = TopicFilter(("b/*",)), TopicFilter(("b/*/*/*", "b/*"))
     monkeypatch.setattr(topics, "_COMPARISONS", 4 * light.weight)
-    assert [registry.few(light, 1) for _ in range(3)] == [None, None, {11: "b/1"}]
+    assert [registry.matching(light) for _ in range(3)] == [None, None, found]
     monkeypatch.setattr(topics, "_COMPARISONS", heavy.weight)
-    answers = [registry.few(heavy, 1) for _ in range(11)]
-    assert answers == [None] * 10 + [{11: "b/1"}]
+    assert [registry.matching(heavy) for _ in range(11)] == [None] * 10 + [found]
 
 
 def test_room_for_topics() -> None:
