@@ -137,10 +137,7 @@ export class Connection {
   /** @type {LinkOwner["linkConnected"]} */
   linkConnected(link, frame) {
     if (this.#race?.has(link)) return this.#won(link, frame, this.#race.won(link));
-    // Beside a working connection only a clean resume is of use, and of the same bearer.
-    const { subject = this.access.subject, resumed } = frame;
-    const isSpare = link === this.#prober.link;
-    return isSpare && !(resumed && subject === this.access.subject) ? this.#prober.failed() : undefined;
+    return link === this.#prober.link ? this.#prober.connected(frame, this.access.subject) : undefined;
   }
 
   /** @type {(link: Link, frame: ControlFrame, others: Link[]) => void} */
@@ -160,8 +157,7 @@ export class Connection {
   /** @type {(link: Link, reason: string) => void} */
   #adopt(link, reason) {
     this.#link = link;
-    const heartbeat = link.connection?.heartbeat;
-    this.heartbeat = typeof heartbeat === "number" ? heartbeat : null;
+    this.heartbeat = link.heartbeat;
     if (link.name === Transport.WEBSOCKET && this.#chooser.pingEvery) link.keepAlive(this.#chooser.pingEvery);
     this.#chooser.connected(link.name);
     this.#credential.adopt(link);
@@ -208,10 +204,9 @@ export class Connection {
 
   /** The probe takes over, if it has caught up and proved itself. */
   #promote() {
-    const link = this.#prober.link;
-    if (!link?.caughtUp || !link.productive) return;
+    const link = this.#prober.proven();
+    if (link === null) return;
     const old = this.#link;
-    this.#prober.release();
     this.#requests.abandon();
     this.#adopt(link, "better");
     old?.close();

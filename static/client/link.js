@@ -73,6 +73,12 @@ export class Link {
     return this.#context.env;
   }
 
+  /** Seconds, as the server said; null where it sends none. */
+  get heartbeat() {
+    const heartbeat = this.connection?.heartbeat;
+    return typeof heartbeat === "number" && heartbeat > 0 ? heartbeat : null;
+  }
+
   /** Milliseconds since the last byte. */
   get silence() {
     return this.#env.elapsed() - this.#lastByte;
@@ -180,8 +186,7 @@ export class Link {
     this.#disarm("start");
     this.#arm("proving", PROVING_TIME, () => this.#prove());
     this.#arm("productive", this.#context.settings.productiveAfter, () => this.#proved());
-    const { heartbeat } = frame;
-    if (typeof heartbeat === "number" && heartbeat > 0) this.#watch(heartbeat * 1_000 * STALL_HEARTBEATS);
+    if (this.heartbeat !== null) this.#watch(this.heartbeat * 1_000 * STALL_HEARTBEATS);
     return this.#owner.linkConnected(this, frame);
   }
 

@@ -7,7 +7,7 @@
 import { isCursor } from "./cursor.js";
 
 /** @import { Environment, Timer } from "./internal.js" */
-/** @import { TransportName } from "./index.js" */
+/** @import { ControlFrame, TransportName } from "./index.js" */
 /** @import { Link } from "./link.js" */
 
 const SOON = 3_000; // ms; the first failure may have been a coincidence
@@ -70,6 +70,24 @@ export class Prober {
     if (next === undefined) return this.begin(patient);
     this.cancel();
     this.link = next;
+  }
+
+  /**
+   * The tried link is connected, beside a working one of `subject`: only a clean resume is of use, and of the same
+   * bearer.
+   *
+   * @type {(frame: ControlFrame, subject: string | null) => void}
+   */
+  connected({ subject, resumed }, own) {
+    if (!resumed || (subject !== undefined && subject !== own)) this.failed();
+  }
+
+  /** Takes the tried link out, if it has caught up and proved itself; else null. */
+  proven() {
+    const link = this.link;
+    if (!link?.caughtUp || !link.productive) return null;
+    this.release();
+    return link;
   }
 
   /** The tried link is no use; another try follows. */

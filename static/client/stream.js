@@ -3,6 +3,7 @@
  * this page's topics, counts, keeps the cursor, and hands events to listeners and iterators.
  */
 
+import { Condition } from "./condition.js";
 import { Connection } from "./connection.js";
 import { isCursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
@@ -14,14 +15,14 @@ import { MessageIterator } from "./iterator.js";
 import { whenNowhere } from "./nowhere.js";
 import { Publisher } from "./publisher.js";
 import { watchPage } from "./signals.js";
-import { AuthState, State, isConnected, isLost } from "./states.js";
+import { AuthState, State } from "./states.js";
 import { Stats } from "./stats.js";
 import { CursorStore } from "./store.js";
 import { TopicHandle } from "./topic.js";
 import { readTopics, topicMatcher } from "./topics.js";
 
 /** @import { AuthNotice, ConnectOptions, Cursor, Draft, Fault, GapFrame } from "./index.js" */
-/** @import { StreamNotices, StreamState, TransportName, WireEvent } from "./index.js" */
+/** @import { StreamNotices, TransportName, WireEvent } from "./index.js" */
 /** @import { Share } from "./internal.js" */
 /** @import { RootSource, SourceListener } from "./source.js" */
 /** @import { Listener } from "./emitter.js" */
@@ -34,19 +35,13 @@ export class Stream {
   /** @type {Set<MessageIterator>} */
   #iterators = new Set();
   #stats = new Stats();
+  #condition = new Condition(this.#emitter, this.#stats);
   #store;
   #source;
   #publisher;
   #unwatch;
   #topics;
   #matches;
-  /** @type {StreamState} */
-  #state = State.CONNECTING;
-  /** @type {TransportName | null} */
-  #transport = null;
-  /** @type {TransportName | null} */
-  #lastTransport = null;
-  #isCut = false; // since it was live
   /** Why it ended. @type {TwinwireError | Fault | null} */
   #error = null;
   /** Why it is `unauthorized`. @type {AuthNotice | null} */
@@ -76,7 +71,7 @@ export class Stream {
       rest: () => this.#rest(),
     });
     // The page adds its listeners first.
-    Promise.resolve().then(() => this.#state !== State.CLOSED && this.#source.start());
+    Promise.resolve().then(() => this.state !== State.CLOSED && this.#source.start());
   }
 
   /** @type {(options: ConnectOptions, base: URL, transports: TransportName[], share: Share) => RootSource} */
@@ -100,7 +95,7 @@ export class Stream {
   }
 
   get state() {
-    return this.#state;
+    return this.#condition.state;
   }
 
   get cursor() {
@@ -108,7 +103,7 @@ export class Stream {
   }
 
   get transport() {
-    return this.#transport;
+    return this.#condition.transport;
   }
 
   get topics() {
@@ -143,14 +138,14 @@ export class Stream {
     const notice = (name) => (detail) => this.#emitter.emit(name, detail);
     const noticed = whenNowhere(this.#env, this.#http);
     return {
-      state: (state) => this.#setState(state),
-      transport: (name, reason) => this.#setTransport(name, reason),
+      state: (state) => this.#condition.setState(state),
+      transport: (name, reason) => this.#condition.setTransport(name, reason),
       attempt: notice(":attempt"),
       retry: notice(":retry"),
       role: (role) => this.#emitter.emit(":role", { role }),
       frame: (frame, transport) => this.#emitter.emit(":frame", { frame, transport }),
       fault: (fault, probe) =>
-        this.#emitter.emit(":fault", { ...(this.#lastTransport ? fault : noticed(fault)), probe }),
+        this.#emitter.emit(":fault", { ...(this.#condition.wasConnected ? fault : noticed(fault)), probe }),
       connected: () => (this.#stats.replayed = 0),
       event: (event) => this.#event(event),
       duplicate: (_event, overlap) => this.#stats.duplicate(overlap),
@@ -162,33 +157,11 @@ export class Stream {
     };
   }
 
-  /** @param {StreamState} state */
-  #setState(state) {
-    const previous = this.#state;
-    if (state === previous) return;
-    this.#state = state;
-    if (this.#isCut && isLost(previous) && isConnected(state)) this.#stats.reconnects += 1;
-    if (state === State.LIVE) this.#isCut = false;
-    this.#emitter.emit(":state", { state, previous });
-  }
-
-  /** @type {(transport: TransportName | null, reason: string) => void} */
-  #setTransport(transport, reason) {
-    const previous = this.#transport;
-    if (transport === previous) return;
-    this.#transport = transport;
-    this.#isCut ||= transport === null;
-    if (transport !== null && this.#lastTransport !== null && transport !== this.#lastTransport)
-      this.#stats.switches += 1;
-    this.#lastTransport = transport ?? this.#lastTransport;
-    this.#emitter.emit(":transport", { transport, previous, reason });
-  }
-
   /** @param {WireEvent} event */
   #event(event) {
     this.#store.save(event.id);
     if (!this.#matches(event.topic)) return;
-    this.#stats.event(event, this.#env.now(), this.#state === State.LIVE);
+    this.#stats.event(event, this.#env.now(), this.state === State.LIVE);
     this.#emitter.emit(event.type, event);
     this.#message(event);
   }
@@ -258,13 +231,13 @@ export class Stream {
     const iterator = new MessageIterator(this.#settings.iteratorLimit, (done) =>
       this.#iterators.delete(done),
     );
-    if (this.#state === State.CLOSED) iterator.end(this.#error && this.#reason());
+    if (this.state === State.CLOSED) iterator.end(this.#error && this.#reason());
     else this.#iterators.add(iterator);
     return iterator;
   }
 
   #ensureOpen() {
-    if (this.#state === State.CLOSED) throw this.#reason();
+    if (this.state === State.CLOSED) throw this.#reason();
   }
 
   /** @type {(drafts: Draft | readonly Draft[]) => Promise<any>} */
@@ -324,8 +297,8 @@ export class Stream {
   ready() {
     return new Promise((resolve, reject) => {
       const settle = () => {
-        if (this.#state === State.LIVE) resolve();
-        else if (this.#state === State.CLOSED || this.#state === State.UNAUTHORIZED) reject(this.#reason());
+        if (this.state === State.LIVE) resolve();
+        else if (this.state === State.CLOSED || this.state === State.UNAUTHORIZED) reject(this.#reason());
         else return;
         off();
       };
@@ -334,7 +307,7 @@ export class Stream {
     });
   }
 
-  #reason = () => reasonOfEnd(this.#state, this.#error, this.#refusal);
+  #reason = () => reasonOfEnd(this.state, this.#error, this.#refusal);
 
   reconnect() {
     this.#source.reconnect();

@@ -10,6 +10,7 @@ const TESTS = fileURLToPath(new URL("./", import.meta.url));
 
 /** Modules whose work shows only together with others: the files that show it. */
 const ELSEWHERE = {
+  "condition.js": ["stream", "reconnect", "demotion"],
   "connect.js": ["stream", "core"],
   "connection.js": ["start", "reconnect", "demotion", "exact", "auth"],
   "nowhere.js": ["stream"],
@@ -17,6 +18,7 @@ const ELSEWHERE = {
   "states.js": ["index"], // constants; types/exports.ts holds them equal to the declarations
   "tabs/follower.js": ["tabs/tabs"],
   "tabs/leader.js": ["tabs/tabs"],
+  "tabs/roster.js": ["tabs/tabs", "tabs/refused"],
   "tabs/share.js": ["tabs/tabs", "tabs/group"],
 };
 

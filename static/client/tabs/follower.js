@@ -14,8 +14,9 @@ import { FaultKind, State, Transport } from "../states.js";
 import { Identity } from "./identity.js";
 import { Tail } from "./tail.js";
 import { Vigil } from "./vigil.js";
+import { Wishes } from "./wishes.js";
 
-/** @import { Context, Frames, Hello, Start, TabMessage, TabPort, Wish } from "../internal.js" */
+/** @import { Context, Frames, Hello, Start, TabMessage, TabPort } from "../internal.js" */
 /** @import { AuthNotice, Cursor, StreamState, TransportName, WireEvent } from "../index.js" */
 /** @import { InnerSource, Source, SourceListener } from "../source.js" */
 
@@ -33,8 +34,7 @@ export class Follower {
   #intake;
   /** The topics that this tab's events are of. @type {readonly string[]} */
   #active;
-  /** @type {Wish[]} */
-  #pending = [];
+  #wishes = new Wishes();
   /** The leader's last hello. @type {Hello | null} */
   #leader = null;
   /** What the leader told while this tab catches up. */
@@ -93,7 +93,7 @@ export class Follower {
   }
 
   get topics() {
-    return [...new Set([...this.#active, ...this.#pending.flatMap(({ topics }) => topics)])];
+    return [...new Set([...this.#active, ...this.#wishes.topics])];
   }
 
   start() {
@@ -136,7 +136,14 @@ export class Follower {
     if (other) this.join();
     else if (!this.#covers(this.topics)) this.#rejoin();
     if (transport !== message.transport) this.#listener.transport(message.transport, "leader");
-    this.#settlePending(message);
+    this.#wishes.settle(
+      (topics) => this.#covers(topics),
+      { id: message.position },
+      (topics) => {
+        this.#active = [...new Set([...this.#active, ...topics])];
+        this.#intake.topicsChanged();
+      },
+    );
     if (this.#covers(this.#active) && message.position !== null) this.#meet(message.position);
     this.#show();
   }
@@ -145,16 +152,6 @@ export class Follower {
   #covers(topics) {
     const covered = this.#leader?.topics ?? [];
     return covered.includes("**") || topics.every((topic) => covered.includes(topic));
-  }
-
-  /** @param {Hello} message */
-  #settlePending(message) {
-    for (const pending of this.#pending.filter(({ topics }) => this.#covers(topics))) {
-      this.#pending.splice(this.#pending.indexOf(pending), 1);
-      this.#active = [...new Set([...this.#active, ...pending.topics])];
-      this.#intake.topicsChanged();
-      pending.resolve({ id: message.position });
-    }
   }
 
   /** Is this tab's cursor where the leader goes on, or beyond? @param {Cursor | null} position */
@@ -300,10 +297,9 @@ export class Follower {
       this.join();
       return Promise.resolve({ id: this.cursor });
     }
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ topics, resolve, reject });
-      this.join();
-    });
+    const granted = this.#wishes.add(topics);
+    this.join();
+    return granted;
   }
 
   /** @type {Source["unsubscribe"]} */
@@ -320,12 +316,12 @@ export class Follower {
 
   /** This tab has a connection now, which asks for what it waited for. @param {Source} connection */
   handOver(connection) {
-    for (const { resolve } of this.#pending.splice(0)) resolve({ id: connection.cursor });
+    this.#wishes.settle(() => true, { id: connection.cursor });
   }
 
   /** Nobody will carry the stream on. */
   abandon() {
-    for (const { reject } of this.#pending.splice(0)) reject(new TwinwireError("the stream is closed"));
+    this.#wishes.abandon();
   }
 
   reconnect() {

@@ -15,6 +15,7 @@ import { Connection } from "../connection.js";
 import { TwinwireError } from "../errors.js";
 import { State } from "../states.js";
 import { Outbox } from "./outbox.js";
+import { Roster } from "./roster.js";
 
 const SETTLE_TIME = 10_000; // ms; by then every living tab has told a new leader its topics
 const TOPICS_MAX = 100; // filters of one stream (docs/protocol.md, section 1, as the service bounds it)
@@ -31,8 +32,7 @@ export class Leader {
   #connection;
   #own;
   #after;
-  /** The topics of each other tab that lives. @type {Map<string, readonly string[]>} */
-  #roster = new Map();
+  #roster;
   /** The topics that the connection has asked for. @type {Set<string>} */
   #covered;
   /** The end of the queue of changes to `#covered`. @type {Promise<unknown>} */
@@ -42,7 +42,6 @@ export class Leader {
   });
   /** Until all tabs must have told their topics. @type {Timer | null} */
   #settle = null;
-  #watches = new AbortController();
   #stopped = false;
   /** The connection is this tab's alone. */
   #isApart = false;
@@ -62,6 +61,7 @@ export class Leader {
     this.#port = port;
     this.#own = topics.own;
     this.#after = after;
+    this.#roster = new Roster(context.env, port.name, (tab) => this.#gone(tab));
     const all = [...new Set([...topics.own, ...topics.known])];
     this.#covered = new Set(all.length > TOPICS_MAX ? topics.own : all);
     this.#listener = listener;
@@ -162,11 +162,7 @@ export class Leader {
     if (topics.length === 0) return;
     for (const topic of topics) this.#covered.delete(topic);
     this.#own = this.#own.filter((topic) => !topics.includes(topic));
-    for (const [tab, wanted] of this.#roster)
-      this.#roster.set(
-        tab,
-        wanted.filter((topic) => !topics.includes(topic)),
-      );
+    this.#roster.lose(topics);
     this.#hello();
   }
 
@@ -187,11 +183,8 @@ export class Leader {
    * it goes on for this tab alone, and those others get a connection of their own.
    */
   #shed() {
-    for (const [tab, topics] of [...this.#roster]) {
-      if (topics.every((topic) => this.#own.includes(topic))) continue;
-      this.#roster.delete(tab);
+    for (const tab of this.#roster.shed(this.#own))
       this.#port.post({ kind: "refused", tab: this.#id, to: tab });
-    }
     this.#covered = new Set(this.#own);
     this.#connection = this.#connect(this.cursor ?? this.#after);
     this.#connection.start();
@@ -227,8 +220,7 @@ export class Leader {
 
   /** @param {{ tab: string, topics: readonly string[] }} message */
   #joined({ tab, topics }) {
-    if (!this.#roster.has(tab)) this.#watch(tab);
-    this.#roster.set(tab, topics);
+    this.#roster.join(tab, topics);
     this.#hello(); // it lives, however long it takes to have those topics
     this.#cover(topics).then(
       () => this.#hello(),
@@ -245,20 +237,9 @@ export class Leader {
     if (status && !this.#stopped) this.#port.post({ kind: "refused", tab: this.#id, to: tab });
   }
 
-  /**
-   * Every tab holds a lock of its own while it lives: to be granted it is to know that the tab has gone.
-   *
-   * @param {string} tab
-   */
-  #watch(tab) {
-    const name = `${this.#port.name}:tab:${tab}`;
-    const granted = () => this.#gone(tab);
-    this.#context.env.locks?.request(name, { signal: this.#watches.signal }, granted).catch(() => {});
-  }
-
   /** @param {string} tab */
   #gone(tab) {
-    if (this.#roster.delete(tab) && this.#settle === null) this.#prune();
+    if (this.#roster.leave(tab) && this.#settle === null) this.#prune();
   }
 
   /**
@@ -286,7 +267,7 @@ export class Leader {
   /** Lets go of the topics that no living tab wants. */
   #prune() {
     this.#settle = null;
-    const wanted = new Set([...this.#own, ...[...this.#roster.values()].flat()]);
+    const wanted = new Set([...this.#own, ...this.#roster.topics]);
     const extra = [...this.#covered].filter((topic) => !wanted.has(topic));
     if (extra.length === 0 || this.#stopped) return;
     for (const topic of extra) this.#covered.delete(topic);
@@ -339,7 +320,7 @@ export class Leader {
     this.#outbox.flush();
     this.#stopped = true;
     this.#context.env.clearTimeout(this.#settle);
-    this.#watches.abort();
+    this.#roster.end();
   }
 
   quit() {

@@ -1,0 +1,72 @@
+/** The other tabs that live, and the topics of each, as a leader knows them. */
+
+/** @import { Environment } from "../internal.js" */
+
+export class Roster {
+  #env;
+  #name;
+  #gone;
+  /** By tab. @type {Map<string, readonly string[]>} */
+  #tabs = new Map();
+  #watches = new AbortController();
+
+  /**
+   * `gone(tab)`: one has ended, however it did.
+   *
+   * @param {Environment} env
+   * @param {string} name of the group
+   * @param {(tab: string) => void} gone
+   */
+  constructor(env, name, gone) {
+    this.#env = env;
+    this.#name = name;
+    this.#gone = gone;
+  }
+
+  /** What they want, all together. */
+  get topics() {
+    return [...this.#tabs.values()].flat();
+  }
+
+  /** @type {(tab: string, topics: readonly string[]) => void} */
+  join(tab, topics) {
+    if (!this.#tabs.has(tab)) this.#watch(tab);
+    this.#tabs.set(tab, topics);
+  }
+
+  /** False if it was not here. @param {string} tab */
+  leave(tab) {
+    return this.#tabs.delete(tab);
+  }
+
+  /** None of them has these any more. @param {readonly string[]} topics */
+  lose(topics) {
+    for (const [tab, wanted] of this.#tabs)
+      this.#tabs.set(
+        tab,
+        wanted.filter((topic) => !topics.includes(topic)),
+      );
+  }
+
+  /** Takes out the tabs that want more than these topics, and gives them. @param {readonly string[]} topics */
+  shed(topics) {
+    const others = [...this.#tabs].filter(([, wanted]) => !wanted.every((topic) => topics.includes(topic)));
+    for (const [tab] of others) this.#tabs.delete(tab);
+    return others.map(([tab]) => tab);
+  }
+
+  end() {
+    this.#watches.abort();
+  }
+
+  /**
+   * Every tab holds a lock of its own while it lives: to be granted it is to know that the tab has gone.
+   *
+   * @param {string} tab
+   */
+  #watch(tab) {
+    const lock = `${this.#name}:tab:${tab}`;
+    const granted = () => this.#gone(tab);
+    this.#env.locks?.request(lock, { signal: this.#watches.signal }, granted).catch(() => {});
+  }
+}
