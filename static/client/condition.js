@@ -1,4 +1,7 @@
-/** How a stream stands, as its page is told: state and transport, each change once, and what is counted of them. */
+/**
+ * How a stream stands, as its page is told: state, transport, and whether it is stale; each change once, and what is
+ * counted of them.
+ */
 
 import { State, isConnected, isLost } from "./states.js";
 
@@ -15,6 +18,9 @@ export class Condition {
 
   /** @type {StreamState} */ state = State.CONNECTING;
   /** @type {TransportName | null} */ transport = null;
+  /** A connection is said to be there, and for too long nothing has come that proves it. */
+  stale = false;
+  #silentSince = 0;
 
   /**
    * @param {Emitter} emitter
@@ -38,6 +44,7 @@ export class Condition {
     if (this.#isCut && isLost(previous) && isConnected(state)) this.#stats.reconnects += 1;
     if (state === State.LIVE) this.#isCut = false;
     this.#emitter.emit(":state", { state, previous });
+    if (!isConnected(this.state)) this.setStale(false); // which the state says itself
   }
 
   /** @type {(transport: TransportName | null, reason: string) => void} */
@@ -50,5 +57,16 @@ export class Condition {
       this.#stats.switches += 1;
     this.#lastTransport = transport ?? this.#lastTransport;
     this.#emitter.emit(":transport", { transport, previous, reason });
+    if (this.transport === null) this.setStale(false);
+  }
+
+  /** @param {boolean} isStale */
+  setStale(isStale) {
+    const { heardAt } = this.#stats;
+    const stale = isStale && heardAt !== null && isConnected(this.state);
+    if (stale === this.stale) return;
+    this.stale = stale;
+    if (stale) this.#silentSince = heardAt;
+    this.#emitter.emit(":stale", { stale, since: this.#silentSince });
   }
 }

@@ -68,10 +68,8 @@ export class Connection {
     });
     const [requests, intake, prober] = [this.#requests, this.#intake, this.#prober];
     const restart = () => (this.#link === null && this.#race === null ? undefined : this.restart("topics"));
-    this.topics = new TopicSet(
-      topics,
-      carrierOf({ requests, intake, prober, link: () => this.#link, restart }),
-    );
+    const carrier = carrierOf({ requests, intake, prober, link: () => this.#link, restart });
+    this.topics = new TopicSet(topics, carrier);
   }
 
   get cursor() {
@@ -80,7 +78,9 @@ export class Connection {
   get transport() {
     return this.#link?.name ?? null;
   }
-
+  get staleAfter() {
+    return this.#link?.staleAfter ?? null;
+  }
   get access() {
     return this.#credential.access;
   }
@@ -95,10 +95,8 @@ export class Connection {
     this.#halt();
     const run = this.#run;
     const { env, settings } = this.#context;
-    if (this.#credential.isMissing) {
-      await this.#credential.ask();
-      if (run !== this.#run) return;
-    }
+    if (this.#credential.isMissing) await this.#credential.ask();
+    if (run !== this.#run) return;
     this.#race = new Race(env, {
       order: this.#chooser.order(),
       hedgeDelay: settings.hedgeDelay,
@@ -162,6 +160,7 @@ export class Connection {
     this.#chooser.connected(link.name);
     this.#credential.adopt(link);
     this.#listener.transport(link.name, reason);
+    this.#listener.stale(link.isStale);
   }
 
   /** @type {LinkOwner["linkFrame"]} */
@@ -169,6 +168,7 @@ export class Connection {
     const spare = link === this.#prober.link;
     if (link !== this.#link && !spare) return;
     this.#listener.frame(frame, link.name);
+    if (spare) this.#listener.stale(false);
     if (this.state === State.OFFLINE && !spare) this.#heard(link); // so the browser was wrong
     if (frame.topic !== undefined) this.#event(link, frame, spare);
     else if (frame.type === "gap" && spare) this.#prober.failed();
@@ -192,6 +192,11 @@ export class Connection {
     this.#intake.position(frame.id);
     if (spare) this.#promote();
     else this.#setState(State.LIVE);
+  }
+
+  /** A probe that is connected beside it is heard, and takes over soon. @type {LinkOwner["linkStale"]} */
+  linkStale(link, isStale) {
+    if (link === this.#link && !this.#prober.link?.connection) this.#listener.stale(isStale);
   }
 
   /** @type {LinkOwner["linkProductive"]} */

@@ -184,6 +184,11 @@ export interface StreamStats {
   readonly switches: number;
   /** Milliseconds since 1970 of the last event; null before the first. */
   readonly lastEventAt: number | null;
+  /**
+   * Milliseconds since 1970 at which the server was last heard: a frame of any kind, also one that another tab has
+   * heard for this one; null before the first.
+   */
+  readonly heardAt: number | null;
 }
 
 /** Lifecycle notices have a colon, which no event type can have: no collision. */
@@ -191,6 +196,8 @@ export interface StreamNotices {
   ":state": { state: StreamState; previous: StreamState };
   /** null: no transport is connected. */
   ":transport": { transport: TransportName | null; previous: TransportName | null; reason: string };
+  /** `stream.stale` has changed. `since`: when the last frame before the silence came, milliseconds since 1970. */
+  ":stale": { stale: boolean; since: number };
   /** Every frame that is acted on, events and control frames, with the transport that brought it. */
   ":frame": { frame: WireEvent | ControlFrame; transport: TransportName };
   /** An attempt on one transport begins. `probe`: in the background, beside the working one. */
@@ -340,6 +347,11 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
    * connection.
    */
   readonly cursor: Cursor | null;
+  /**
+   * Beside `live` and `replaying`: for 1.25 heartbeats nothing has come, so nobody knows whether the connection
+   * still lives (`:stale`). `stats.heardAt` says when something came.
+   */
+  readonly stale: boolean;
   /** The connected transport; null while there is none. In a follower tab: the leader's. */
   readonly transport: TransportName | null;
   readonly topics: readonly string[];

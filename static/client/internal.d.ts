@@ -127,6 +127,8 @@ export interface WireListener {
   /** False if it is not a frame. */
   text(text: string): boolean;
   frame(frame: Frame): void;
+  /** An answer comes within so many milliseconds, and again after each one; else the connection is stale. */
+  expects(ms: number): void;
   end(fault: WireFault): void;
 }
 
@@ -135,6 +137,8 @@ export interface LinkOwner {
   /** The connection frame came: from now on it is a connection. */
   linkConnected(link: Link, frame: ControlFrame): void;
   linkFrame(link: Link, frame: Frame): void;
+  /** Nothing has come for so long that nobody knows what is so; or something has again. */
+  linkStale(link: Link, isStale: boolean): void;
   /** It has proved to be of use. At most once. */
   linkProductive(link: Link): void;
   /** Once, and last; not after `close`. */
@@ -167,6 +171,10 @@ export interface Hello {
   readonly state: StreamState;
   readonly transport: TransportName | null;
   readonly heartbeat: number | null;
+  /** When it last heard the server, milliseconds since 1970; null: never, or an older version of this tab's. */
+  readonly heard?: number | null;
+  /** Milliseconds of silence after which the connection is stale; null: there is none. */
+  readonly staleAfter?: number | null;
   /** Whose connection it is. */
   readonly access: Access;
 }

@@ -8,6 +8,7 @@
 import { AUTH_REF } from "./auth.js";
 import { isCursor } from "./cursor.js";
 import { boundedDelay, reasonOf } from "./errors.js";
+import { Silence } from "./silence.js";
 import { AuthState, FaultKind } from "./states.js";
 import { openEventSource } from "./transports/eventsource.js";
 import { openPoll } from "./transports/poll.js";
@@ -20,6 +21,9 @@ import { openWebSocket } from "./transports/websocket.js";
 
 /** @type {Record<TransportName, (context: Context, request: StreamRequest, link: Link) => Wire>} */
 const OPENERS = { websocket: openWebSocket, sse: openSse, poll: openPoll, eventsource: openEventSource };
+
+/** Heartbeats of silence after which one is overdue, and nobody knows whether the connection still lives. */
+export const STALE_HEARTBEATS = 1.25;
 
 /** Heartbeats of silence after which a connection is stalled. */
 export const STALL_HEARTBEATS = 2.5;
@@ -41,9 +45,7 @@ export class Link {
   #wire = null;
   /** By purpose. @type {Record<string, Timer | null>} */
   #timers = {};
-  /** Milliseconds; null while the server has named no heartbeat. @type {number | null} */
-  #stallAfter = null;
-  #lastByte = 0;
+  #silence;
 
   /** The connection frame; null before it came. @type {ControlFrame | null} */
   connection = null;
@@ -65,6 +67,10 @@ export class Link {
   constructor(context, name, request, owner) {
     this.#context = context;
     this.#owner = owner;
+    this.#silence = new Silence(context.env, {
+      stale: (isStale) => owner.linkStale(this, isStale),
+      over: (late) => this.#over(late),
+    });
     this.name = name;
     this.request = request;
   }
@@ -81,7 +87,17 @@ export class Link {
 
   /** Milliseconds since the last byte. */
   get silence() {
-    return this.#env.elapsed() - this.#lastByte;
+    return this.#silence.duration;
+  }
+
+  /** Whether nothing has come for so long that nobody knows what is so. */
+  get isStale() {
+    return this.#silence.isStale;
+  }
+
+  /** Milliseconds of silence after which it is; null while nothing is expected. */
+  get staleAfter() {
+    return this.#silence.staleAfter;
   }
 
   open() {
@@ -111,6 +127,7 @@ export class Link {
   close() {
     if (this.ended) return;
     this.ended = true;
+    this.#silence.end();
     for (const name of Object.keys(this.#timers)) this.#disarm(name);
     this.#wire?.close();
   }
@@ -140,7 +157,7 @@ export class Link {
   }
 
   bytes() {
-    this.#lastByte = this.#env.elapsed();
+    this.#silence.heard();
     if (this.#timers.doubt) this.#disarm("doubt");
   }
 
@@ -186,7 +203,10 @@ export class Link {
     this.#disarm("start");
     this.#arm("proving", PROVING_TIME, () => this.#prove());
     this.#arm("productive", this.#context.settings.productiveAfter, () => this.#proved());
-    if (this.heartbeat !== null) this.#watch(this.heartbeat * 1_000 * STALL_HEARTBEATS);
+    if (this.heartbeat !== null) {
+      const beat = this.heartbeat * 1_000;
+      this.#silence.limit({ stale: beat * STALE_HEARTBEATS, over: beat * STALL_HEARTBEATS });
+    }
     return this.#owner.linkConnected(this, frame);
   }
 
@@ -252,25 +272,16 @@ export class Link {
 
   // -- silence
 
-  /** @param {number} stallAfter milliseconds of silence */
-  #watch(stallAfter) {
-    this.#stallAfter = stallAfter;
-    const due = this.#lastByte + stallAfter;
-    this.#arm("stall", Math.max(due - this.#env.elapsed(), 0), () => this.#judge(due, stallAfter));
+  /** The transport will have an answer within so many milliseconds, and again after each. @param {number} ms */
+  expects(ms) {
+    if (this.ended) return;
+    this.bytes();
+    this.#silence.limit({ stale: ms });
   }
 
-  /**
-   * @param {number} due when the timer should have fired
-   * @param {number} stallAfter
-   */
-  #judge(due, stallAfter) {
-    if (this.silence < stallAfter) return this.#watch(stallAfter);
-    if (!this.#env.visible()) {
-      this.#lastByte = this.#env.elapsed(); // timers of a hidden tab are no clock; ask again
-      return this.#watch(stallAfter);
-    }
-    if (this.#env.elapsed() > due + SLEPT)
-      return this.end({ kind: FaultKind.SUSPENDED, detail: "the machine slept" });
+  /** @param {number} late milliseconds */
+  #over(late) {
+    if (late > SLEPT) return this.end({ kind: FaultKind.SUSPENDED, detail: "the machine slept" });
     return this.end({ kind: FaultKind.STALLED, detail: `no byte for ${Math.round(this.silence / 1_000)} s` });
   }
 
@@ -279,8 +290,10 @@ export class Link {
    * if it can't be asked.
    */
   verify() {
-    if (this.ended || !this.connection || this.#stallAfter === null) return false;
-    if (this.silence > this.#stallAfter)
+    if (this.ended || !this.connection) return false;
+    this.#silence.look();
+    if (this.heartbeat === null) return false;
+    if (this.#silence.isOver)
       this.end({ kind: FaultKind.SUSPENDED, detail: "silent since the tab was hidden" });
     else if (!this.ping()) return false;
     else if (!this.#timers.doubt)

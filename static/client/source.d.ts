@@ -113,6 +113,10 @@ export interface SourceListener extends IntakeListener {
   /** Only when it changes. */
   state(state: StreamState): void;
   transport(name: TransportName | null, reason: string): void;
+  /** Nothing has come for so long that nobody knows what is so; or something has again. Not only when it changes. */
+  stale(isStale: boolean): void;
+  /** The leading tab heard the server then, milliseconds since 1970. What this tab hears itself, `frame` tells. */
+  heard(at: number): void;
   attempt(detail: StreamNotices[":attempt"]): void;
   fault(fault: Fault, probe: boolean): void;
   retry(detail: StreamNotices[":retry"]): void;

@@ -15,6 +15,8 @@ export class Stats {
   switches = 0;
   /** @type {number | null} */
   lastEventAt = null;
+  /** @type {number | null} */
+  heardAt = null;
 
   /**
    * An event was handed over at `now`; `live`: not from a replay.

@@ -106,6 +106,10 @@ export class Stream {
     return this.#condition.transport;
   }
 
+  get stale() {
+    return this.#condition.stale;
+  }
+
   get topics() {
     return this.#topics ?? ["**"];
   }
@@ -143,7 +147,12 @@ export class Stream {
       attempt: notice(":attempt"),
       retry: notice(":retry"),
       role: (role) => this.#emitter.emit(":role", { role }),
-      frame: (frame, transport) => this.#emitter.emit(":frame", { frame, transport }),
+      frame: (frame, transport) => {
+        this.#stats.heardAt = this.#env.now();
+        this.#emitter.emit(":frame", { frame, transport });
+      },
+      stale: (isStale) => this.#condition.setStale(isStale),
+      heard: (at) => (this.#stats.heardAt = at),
       fault: (fault, probe) =>
         this.#emitter.emit(":fault", { ...(this.#condition.wasConnected ? fault : noticed(fault)), probe }),
       connected: () => (this.#stats.replayed = 0),

@@ -40,16 +40,18 @@ class Socket {
 function link(more = {}) {
   const { clock, env } = bench({ WebSocket: Socket, ...more });
   const told = [];
+  const stale = [];
   const owner = {
     linkConnected: () => told.push("connected"),
     linkFrame: (_link, frame) => told.push(frame.type),
+    linkStale: (_link, isStale) => stale.push(isStale),
     linkProductive: () => told.push("productive"),
     linkEnded: (_link, fault) => told.push(fault),
   };
   const http = new Http(env, new URL("http://live.test/"), new Auth());
   const context = { env, settings: DEFAULTS, http, handshake: { failed: null } };
   const subject = new Link(context, "websocket", { topics: ["a"], after: "k-1" }, owner).open();
-  return { subject, clock, told, socket: Socket.last };
+  return { subject, clock, told, stale, socket: Socket.last };
 }
 
 function connected(more) {
@@ -136,6 +138,21 @@ test("silence of 2.5 heartbeats is a stall; any byte begins it anew", async () =
   await clock.advance(1);
   assert.deepEqual(kinds(told), ["connected", "productive", "stalled"]);
   assert.equal(told.at(-1).silence, 50_000);
+});
+
+test("it is stale before: after 1.25 heartbeats; or when an answer is late that the transport expects", async () => {
+  const { clock, socket, stale, subject } = connected();
+  await clock.advance(24_999);
+  assert.deepEqual([stale, subject.isStale, subject.staleAfter], [[], false, 25_000]);
+  await clock.advance(1);
+  assert.deepEqual([stale, subject.isStale], [[true], true]);
+  socket.frame({ type: "heartbeat", id: "k-1" });
+  assert.deepEqual(stale, [true, false]);
+  subject.expects(30_000);
+  await clock.advance(29_999);
+  assert.deepEqual(stale, [true, false]);
+  await clock.advance(1);
+  assert.deepEqual(stale, [true, false, true]);
 });
 
 test("a machine that slept is no stall, and a hidden tab has no clock", async () => {

@@ -85,6 +85,10 @@ export function keepJournal(stream, note) {
         stream.cursor,
       );
   });
+  stream.on(":stale", ({ stale, since }) => {
+    if (stale)
+      note("orange", `Nothing heard since ${clock(since)}: nobody knows whether the connection lives`);
+  });
   stream.on(":frame", ({ frame }) => {
     if (frame.topic === undefined && frame.type === "caught_up")
       note("green", `Caught up, ${plural(Number(frame.replayed ?? 0), "event")} replayed`, frame.id);

@@ -58,13 +58,16 @@ export function ago(time, now = Date.now()) {
   return "just now";
 }
 
-/** Seconds as "0.42 s", "12.3 s" or "2 min 05 s". @param {number} seconds */
-export function duration(seconds) {
-  if (seconds < 1) return `${seconds.toFixed(2)} s`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const rest = String(Math.floor(seconds % 60)).padStart(2, "0");
-  return `${Math.floor(seconds / 60)} min ${rest} s`;
+/** Seconds as "0.42 s", "12.3 s" or "2 min 05 s". @param {number} value */
+export function duration(value) {
+  if (value < 1) return `${value.toFixed(2)} s`;
+  if (value < 60) return `${value.toFixed(1)} s`;
+  const rest = String(Math.floor(value % 60)).padStart(2, "0");
+  return `${Math.floor(value / 60)} min ${rest} s`;
 }
+
+/** Whole seconds that have passed, as "19 s" or "2 min 05 s". @param {number} value */
+export const seconds = (value) => (value < 60 ? `${Math.floor(value)} s` : duration(value));
 
 /** Bytes as "812 B", "3.4 kB". @param {number} size */
 export function bytes(size) {

@@ -1,9 +1,10 @@
 /**
- * The indicator of a stream: green when live, with the transport in use and, opened, the figures.
+ * The indicator of a stream: green when live, with the transport in use and, opened, the figures. While the stream is
+ * stale nobody knows, and it says for how long nothing was heard.
  */
 
 import { byId, h, setData, setText } from "./dom.js";
-import { ago, count, latency } from "./format.js";
+import { ago, count, latency, seconds } from "./format.js";
 import { batched } from "./frame.js";
 
 /** @import { Off, Stream, StreamState, TransportName } from "../../client/index.js" */
@@ -63,22 +64,22 @@ export function createIndicator(root, strip) {
 
   const render = batched(() => {
     if (stream === null) return;
-    const { state, transport } = stream;
-    const live = state === "live";
-    const [tone, words] = STATES[state];
+    const { state, stale, transport } = stream;
+    const live = state === "live" && !stale;
+    const [tone, words] = stale ? ["wait", `Nothing heard for ${silence(stream)}`] : STATES[state];
     setData(root, "tone", tone);
     setData(root, "transport", transport ?? "none");
     setText(label, live ? `Live · ${transport ? TRANSPORTS[transport] : "connected"}` : words);
     const wait = Math.ceil((due - Date.now()) / 1_000);
     setText(detail, state === "reconnecting" && wait > 0 ? `again in ${wait} s` : "");
-    strip?.link(live || state === "replaying" ? transport : null);
+    strip?.link(live || (state === "replaying" && !stale) ? transport : null);
     if (root.open) for (const [index, [, read]] of FACTS.entries()) setText(values[index], read(stream));
   });
 
   root.addEventListener("toggle", render);
   closeFromOutside(root);
   setInterval(() => {
-    if (root.open || stream?.state === "reconnecting") render();
+    if (root.open || stream?.state === "reconnecting" || stream?.stale) render();
   }, 1_000);
 
   /** @param {Stream} next */
@@ -90,7 +91,7 @@ export function createIndicator(root, strip) {
         due = Date.now() + delay;
         render();
       }),
-      ...[":state", ":transport", ":role", ":cursor", "gap"].map((name) => next.on(name, render)),
+      ...[":state", ":stale", ":transport", ":role", ":cursor", "gap"].map((name) => next.on(name, render)),
       next.on("*", (message) => {
         if (message.topic) strip?.bead(message.type);
         render();
@@ -99,6 +100,9 @@ export function createIndicator(root, strip) {
     render();
   };
 }
+
+/** For how long, in words; a clock that was set back meanwhile makes no silence of less than none. @param {Stream} stream */
+const silence = ({ stats }) => seconds(Math.max(0, (Date.now() - (stats.heardAt ?? Date.now())) / 1_000));
 
 /** @param {HTMLElement} list */
 function buildFacts(list) {

@@ -76,7 +76,7 @@ function watchAway(stream, notice) {
   let timer = null;
   let shown = false;
   let since = "";
-  let heard = Date.now(); // when the server last said something
+  const opened = Date.now();
   const tell = () => {
     timer = null;
     shown = true;
@@ -99,12 +99,10 @@ function watchAway(stream, notice) {
       if (shown) notice(null);
       shown = false;
     } else if (timer === null && !shown) {
-      // A tab that follows another is told by that tab, and not by frames.
-      since = clock(stream.role === "follower" ? Date.now() : heard);
+      since = clock(stream.stats.heardAt ?? opened);
       timer = setTimeout(tell, AWAY_AFTER);
     }
   };
-  stream.on(":frame", () => (heard = Date.now()));
   stream.on(":state", judge);
   stream.on(":state", () => shown && stream.state !== "closed" && tell()); // "offline", "can't be reached"
   stream.on(":close", ({ error }) => {

@@ -73,6 +73,7 @@ export class Follower {
     this.#vigil = new Vigil(context, {
       doubt: () => port.silent(),
       wake: () => port.post({ kind: "wake", tab: id }),
+      stale: (isStale) => listener.stale(isStale),
     });
   }
 
@@ -83,11 +84,9 @@ export class Follower {
   get transport() {
     return this.#leader?.transport ?? null;
   }
-
   get heartbeat() {
     return this.#leader?.heartbeat ?? null;
   }
-
   get access() {
     return this.#leader?.access ?? NOBODY;
   }
@@ -133,6 +132,8 @@ export class Follower {
     const other = this.#leader?.tab !== message.tab;
     const transport = this.transport;
     this.#leader = message;
+    this.#vigil.server(message.heard ?? null, message.staleAfter ?? null);
+    if (message.heard) this.#listener.heard(message.heard);
     if (other) this.join();
     else if (!this.#covers(this.topics)) this.#rejoin();
     if (transport !== message.transport) this.#listener.transport(message.transport, "leader");
@@ -146,6 +147,7 @@ export class Follower {
     );
     if (this.#covers(this.#active) && message.position !== null) this.#meet(message.position);
     this.#show();
+    this.#listener.stale(this.#vigil.isStale);
   }
 
   /** @param {readonly string[]} topics */
@@ -174,6 +176,7 @@ export class Follower {
     this.#vigil.heard(this.heartbeat);
     if (!this.#identity.admits(message.access)) return undefined;
     if (this.#leader?.tab !== message.tab) return this.#rejoin(); // its hello was lost
+    this.#vigil.server(this.#context.env.now(), this.#leader.staleAfter ?? null);
     if (!this.#covers(this.#active)) return;
     if (!this.#catching && this.#meets(message.from)) {
       if (!this.#take(message)) this.#catchUp();
@@ -332,6 +335,7 @@ export class Follower {
 
   wake() {
     this.#wakeUp?.();
+    this.#vigil.look();
     this.join(); // after a freeze: where does the leader stand now?
   }
 

@@ -45,6 +45,8 @@ export class Leader {
   #stopped = false;
   /** The connection is this tab's alone. */
   #isApart = false;
+  /** When the server was heard, milliseconds since 1970. @type {number | null} */
+  #heard = null;
   /** Whose connection it was last. @type {string | null} */
   #subject = null;
 
@@ -122,6 +124,7 @@ export class Leader {
         listener.moved(before, cursor);
       },
       frame: (frame, name) => {
+        this.#heard = this.#context.env.now();
         listener.frame(frame, name);
         if (frame.type === "heartbeat" && frame.topic === undefined) this.#hello();
       },
@@ -204,6 +207,8 @@ export class Leader {
       state: this.state,
       transport: this.transport,
       heartbeat: this.heartbeat,
+      heard: this.#heard,
+      staleAfter: this.#connection.staleAfter,
       access: this.access,
     });
   }

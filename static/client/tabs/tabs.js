@@ -306,6 +306,7 @@ export class Tabs {
     this.#side.leave();
     this.#retire();
     this.#side = this.#follower(this.#side.topics);
+    this.#listener.stale(true); // a page that is taken out again is not live before it is connected
     this.#become(Role.FOLLOWER);
   }
 

@@ -179,6 +179,8 @@ class Poll {
     this.#connected = true;
     const asked = isCursor(this.#after);
     this.#link.opened();
+    const { settings, patience } = this.#context;
+    this.#link.expects(Math.min(settings.pollWait, patience.seconds) * 1_000 + GRACE / 2);
     this.#tell({
       type: "connection",
       // Where this stream goes on from: for `earliest` the events themselves say it.

@@ -76,6 +76,7 @@ export class Tab {
     for (const name of [
       ":state",
       ":transport",
+      ":stale",
       ":fault",
       ":retry",
       ":anomaly",

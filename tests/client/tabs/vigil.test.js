@@ -10,7 +10,11 @@ import { bench } from "../support/fakes.js";
 function open(more) {
   const { clock, env } = bench(more);
   const told = [];
-  const act = { doubt: () => told.push("doubt"), wake: () => told.push("wake") };
+  const act = {
+    doubt: () => told.push("doubt"),
+    wake: () => told.push("wake"),
+    stale: (is) => told.push(is ? "stale" : "heard"),
+  };
   return { vigil: new Vigil({ env, settings: DEFAULTS }, act), clock, told };
 }
 
@@ -61,5 +65,26 @@ test("a tab that nobody looks at does neither, and one that is over has no timer
   vigil.end();
   vigil.heard(20);
   vigil.shows("reconnecting");
+  assert.equal(clock.pending, 0);
+});
+
+test("what the leader has heard of the server grows old, however often it speaks; long dead, it is woken", async () => {
+  const { vigil, clock, told } = open();
+  vigil.heard(20);
+  vigil.server(clock.now() - 20_000, 25_000);
+  await clock.advance(4_999);
+  assert.deepEqual(told, []);
+  await clock.advance(1);
+  assert.deepEqual([told, vigil.isStale], [["stale"], true]);
+  vigil.heard(20);
+  vigil.server(clock.now() - 25_000, 25_000);
+  await clock.advance(25_000);
+  assert.deepEqual(told, ["stale", "doubt", "doubt", "doubt"]);
+  await clock.advance(3_000);
+  assert.deepEqual(told.slice(4), ["doubt", "wake"]);
+  vigil.server(clock.now(), 25_000);
+  assert.deepEqual(told.slice(6), ["heard"]);
+  vigil.server(null, null);
+  vigil.end();
   assert.equal(clock.pending, 0);
 });

@@ -26,6 +26,7 @@ function open(answers, { after = "k-1", repeat = false, who = { subject: null, e
   const patience = { seconds: Infinity };
   const asked = [];
   const told = [];
+  const expected = [];
   const fetch = async (url, init) => {
     if (url.endsWith("/api/session")) return Response.json(who);
     const answer = repeat ? answers[0] : (answers[asked.length] ?? silence);
@@ -36,11 +37,20 @@ function open(answers, { after = "k-1", repeat = false, who = { subject: null, e
   const http = new Http(env, new URL("http://live.test/"), new Auth());
   const link = {
     opened: () => told.push("opened"),
+    expects: (ms) => expected.push(ms),
     frame: (frame) => told.push(frame),
     end: (fault) => told.push(fault),
   };
   const wire = openPoll({ env, http, settings: DEFAULTS, patience }, { topics: ["a"], after }, link);
-  return { wire, clock, asked, told, patience, types: () => told.map((one) => one.type ?? one.kind ?? one) };
+  return {
+    wire,
+    clock,
+    asked,
+    told,
+    expected,
+    patience,
+    types: () => told.map((one) => one.type ?? one.kind ?? one),
+  };
 }
 
 /** An answer that comes after `ms`, or never if it is null, unless it is let go. */
@@ -81,6 +91,13 @@ test("pages become connection, events, caught_up and then heartbeats", async () 
   );
   const { id, resumed, heartbeat, transport } = told[1];
   assert.deepEqual([id, resumed, heartbeat, transport], ["k-1", true, null, "poll"]);
+  wire.close();
+});
+
+test("an answer is expected within the wait, and half of what it may take beyond", async () => {
+  const { wire, clock, expected, told } = open([page([], "k-1")]);
+  await clock.advance(0);
+  assert.deepEqual([expected, told[0]], [[30_000], "opened"]);
   wire.close();
 });
 

@@ -46,6 +46,10 @@ stream.on(":state", ({ state, previous }) => {
   // @ts-expect-error: no such state
   void (state === "connected");
 });
+stream.on(":stale", ({ stale, since }) => {
+  const known: [boolean, number, boolean] = [stale, since, stream.stale];
+  void known;
+});
 stream.on("gap", (gap) => void gap.floor);
 // @ts-expect-error: no such notice
 stream.on(":no-such-notice", () => {});

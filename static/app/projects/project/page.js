@@ -32,7 +32,8 @@ const TOAST_KIND = { completed: "done", failed: "error", cancelled: "info" };
 const logQuery = (id) => ({ topics: [`projects/${id}`], type: "log", order: "desc", limit: HISTORY_PAGE });
 
 /** Whether what is shown is of now, or has ended: else its clock stands still. @param {Stream<any>} stream */
-const isHere = ({ state }) => state !== "offline" && state !== "reconnecting" && state !== "unauthorized";
+const isHere = ({ state, stale }) =>
+  !stale && state !== "offline" && state !== "reconnecting" && state !== "unauthorized";
 
 /**
  * Snapshot, files and the newest log lines; whatever came after the snapshot is left to the stream.
@@ -105,7 +106,9 @@ export class ProjectPage {
     /** @type {Stream<ProjectEvents>} */
     const stream = connect({ topics, after: this.#base });
     this.#page.watch(stream);
-    stream.on(":state", () => byId("project").toggleAttribute("data-away", !isHere(stream)));
+    const look = () => byId("project").toggleAttribute("data-away", !isHere(stream));
+    stream.on(":state", look);
+    stream.on(":stale", look);
     stream.on("*", (message) =>
       message.topic !== undefined ? this.#receive(message) : this.#reset(message),
     );
