@@ -8,6 +8,8 @@ const SPEAK_EVERY = 3_000;
 /** How long a toast stays, milliseconds; errors stay until they are closed. */
 const TOAST_FOR = 8_000;
 const TOASTS_MAX = 4;
+/** Between a notice and the head, pixels. */
+const EDGE = 12;
 
 /** Returns say(text): a throttled aria-live region at the end of the body. */
 export function createVoice(body = document.body) {
@@ -79,11 +81,12 @@ export function createToasts(body = document.body) {
 /** @typedef {ReturnType<typeof createNotice>} Notice */
 
 /**
- * A notice at the top of the page: `set(text, kind, action?)` shows it, `set(null)` takes it away.
+ * A notice over the foot of the window: `set(text, kind, action?)` shows it, `set(null)` takes it away.
  *
  * @param {HTMLElement} node
  */
 export function createNotice(node) {
+  document.addEventListener("focusin", () => requestAnimationFrame(() => place(node))); // once it has scrolled
   /**
    * @param {string | null} text
    * @param {"warn" | "error"} kind
@@ -100,5 +103,26 @@ export function createNotice(node) {
       button.addEventListener("click", action.run);
       node.append(button);
     }
+    place(node);
   };
+}
+
+/**
+ * Put a notice where it does not hide what has the focus (WCAG 2.2, 2.4.11): over the foot of the window, or below
+ * the head. Scrolling would move the page.
+ *
+ * @param {HTMLElement} node
+ */
+function place(node) {
+  if (node.hidden) return;
+  delete node.dataset.edge;
+  const focused = document.activeElement;
+  if (focused === null || focused === document.body || node.contains(focused)) return;
+  const [ours, theirs] = [node.getBoundingClientRect(), focused.getBoundingClientRect()];
+  // What begins above it, such as a log that has the focus as a whole, is not hidden by it.
+  const isHidden = theirs.top >= ours.top - theirs.height / 2 && theirs.top < ours.bottom;
+  if (!isHidden || theirs.left >= ours.right || theirs.right <= ours.left) return;
+  const head = document.querySelector(".head")?.getBoundingClientRect().bottom ?? 0;
+  node.style.setProperty("--top", `${Math.max(head, 0) + EDGE}px`);
+  node.dataset.edge = "top";
 }
