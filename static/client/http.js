@@ -293,8 +293,8 @@ export class Http {
    * @returns {Promise<EventPage>}
    */
   history({ topics = null, ...query } = {}) {
-    // Without any of these it would be what comes after now: nothing.
-    const places = [query.after, query.before, query.from].filter((place) => (place ?? null) !== null);
+    // Without any of these it would be what comes after now: nothing. A time is no place: it sifts what lies behind one.
+    const places = [query.after, query.before].filter((place) => (place ?? null) !== null);
     const isPlaced = query.order === "desc" || places.length > 0;
     const params = Object.entries({ wait: 0, ...query, ...(isPlaced ? {} : { after: "earliest" }) });
     const { url, init } = this.asking("api/events", "api/events/read", topics ?? [], params);
