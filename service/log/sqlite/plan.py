@@ -27,6 +27,8 @@ MERGE_TOPICS: Final = 16
 SEEK: Final = 1.3
 FOUND: Final = 2.2
 SCANNED: Final = 1.6
+LOOKED: Final = 0.1
+"""For each topic of the filter, to tell whether it has anything in the range: a short one is scanned at once."""
 
 _SPARE: Final = 1.25
 """A window is longer by this than what would hold the page if all lay evenly, so that one mostly does."""
@@ -58,7 +60,7 @@ def choose(found: Sequence[Topic] | None, low: int, high: int, wanted: int) -> P
 
     `found` are the topics of the filter; None if they are too many, or not all known yet.
     """
-    if found is None:
+    if found is None or SCANNED * (high - low) < LOOKED * len(found):
         return Scan()
     inside = [topic for topic in found if topic.head > max(low, topic.floor) and topic.floor < high - 1]
     if not inside:

@@ -48,3 +48,10 @@ def test_only_topics_with_something_in_the_range_count() -> None:
     trimmed = topics(100, 10, floor=900)
     assert choose(trimmed, 0, 901, 500) is None, "all that is kept lies behind"
     assert choose(topics(2, 0, floor=700, head=700), 0, HEAD + 1, 500) is None, "nothing is kept"
+
+
+def test_a_range_that_is_shorter_than_a_look_at_all_topics_is_scanned() -> None:
+    """As for the many who are a few events behind."""
+    many = topics(3_000, 10, head=HEAD - 500)
+    assert choose(many, HEAD - 100, HEAD + 1, 500) == Scan()
+    assert choose(many, HEAD - 400, HEAD + 1, 500) is None
