@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from tests.bench.process import CLIENT_CORE, pin
 
@@ -62,14 +62,15 @@ def publish(tools: Tools, options: Options, deadline: float = 300.0) -> Result:
     return dict(json.loads(done.stdout))
 
 
-class Fan:
-    """Many connections in one process. `with Fan(...) as fan: fan.wait_ready(); ...; fan.result()`."""
+class Program:
+    """One that runs until its work is done, or until it is stopped. `with Program(...) as one: ...; one.result()`."""
 
-    def __init__(self, tools: Tools, options: Options, headers: Sequence[str] = ()) -> None:
-        self._command = [str(tools["fan"]), *_arguments(options, headers)]
+    def __init__(self, tools: Tools, name: str, options: Options, headers: Sequence[str] = ()) -> None:
+        self._name = name
+        self._command = [str(tools[name]), *_arguments(options, headers)]
         self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> "Fan":
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             self._command,
             stdout=subprocess.PIPE,
@@ -87,14 +88,6 @@ class Fan:
             process.kill()
         process.communicate()
 
-    def wait_ready(self) -> None:
-        """Until every connection is ready. Raises ToolError if the program ended before."""
-        stdout = self._running().stdout
-        assert stdout is not None
-        line = stdout.readline()
-        if line != "ready\n":
-            raise ToolError(f"not all connections became ready: {line}")
-
     def stop(self) -> None:
         self._running().terminate()
 
@@ -104,12 +97,27 @@ class Fan:
         stdout, stderr = process.communicate()
         lines = [line for line in stdout.splitlines() if line != "ready"]
         if process.returncode or not lines:
-            raise ToolError(f"fan: exit {process.returncode}: {stderr}")
+            raise ToolError(f"{self._name}: exit {process.returncode}: {stderr}")
         return dict(json.loads(lines[-1]))
 
     def _running(self) -> "subprocess.Popen[str]":
         assert self._process is not None, "use it as a context manager"
         return self._process
+
+
+class Fan(Program):
+    """Many connections in one process. `with Fan(...) as fan: fan.wait_ready(); ...; fan.result()`."""
+
+    def __init__(self, tools: Tools, options: Options, headers: Sequence[str] = ()) -> None:
+        super().__init__(tools, "fan", options, headers)
+
+    def wait_ready(self) -> None:
+        """Until every connection is ready. Raises ToolError if the program ended before."""
+        stdout = self._running().stdout
+        assert stdout is not None
+        line = stdout.readline()
+        if line != "ready\n":
+            raise ToolError(f"not all connections became ready: {line}")
 
 
 def fan(tools: Tools, options: Options, headers: Sequence[str] = ()) -> Result:

@@ -110,6 +110,13 @@ class Process:
                 self._process.wait()
         self._process = None
 
+    def kill(self) -> None:
+        """As a crash does it, or a machine that has no memory left."""
+        assert self._process is not None, "not started"
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def settle(self) -> None:
         """Wait until it has nothing left to do, such as to take leave of the clients of the round before.
 

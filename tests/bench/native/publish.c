@@ -8,12 +8,15 @@
 //   first=N                sequence number of the first event
 //   rate=R                 events/s; then the stamp is the time at which the event was due. 0: as fast as answers come
 //   pad=N                  bytes of filling in each event's data
+//   get=1                  no events, but GETs of the path, to see how soon others are answered; latencies are then from
+//                          the time at which a request was due
 // BENCH_BEARER in the environment is the token to send.
-// Prints one line of JSON. Ends with status 1 at the first answer that is neither 200, 201, 202 nor 204.
+// Prints one line of JSON, also after SIGTERM, once what was sent is answered. Ends with status 1 at the first answer that is neither 200, 201, 202 nor 204.
 #define _GNU_SOURCE
 #include "bench.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@ struct conn {
 };
 
 struct publisher {
+    bool get;
     int port, count, batch, pad, topics, epoll, timer;
     long total, first;
     double rate;
@@ -40,6 +44,13 @@ struct publisher {
     char *body;
     struct histogram latency;
 };
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number) {
+    (void)number;
+    stopped = 1;
+}
 
 static uint64_t next_random(struct publisher *p) {  // xorshift64 (Marsaglia, 2003)
     p->random ^= p->random << 13;
@@ -74,6 +85,14 @@ static int64_t due(const struct publisher *p, long events) {
     return p->began + (int64_t)((double)events / p->rate * 1e9);
 }
 
+static void send_get(struct publisher *p, struct conn *c) {
+    c->sent = p->rate > 0 ? due(p, p->published) : now_ns();
+    p->published++;
+    p->requests++;
+    int n = snprintf(p->body, HEAD_MAX, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", p->path, p->port);
+    write_all(c->fd, p->body, (size_t)n);
+}
+
 static void send_one(struct publisher *p, struct conn *c) {
     long left = p->total - p->published;
     int events = left < p->batch ? (int)left : p->batch, length = 0;
@@ -100,7 +119,11 @@ static void send_one(struct publisher *p, struct conn *c) {
 static void send_due(struct publisher *p) {
     while (p->idle_count && p->published < p->total) {
         if (p->rate > 0 && due(p, p->published) > now_ns()) return;
-        send_one(p, &p->all[p->idle[--p->idle_count]]);
+        struct conn *c = &p->all[p->idle[--p->idle_count]];
+        if (p->get)
+            send_get(p, c);
+        else
+            send_one(p, c);
     }
 }
 
@@ -162,6 +185,7 @@ static void run(struct publisher *p) {
     open_all(p);
     p->began = now_ns();
     while (p->published < p->total || p->answered < p->requests) {
+        if (stopped) p->total = p->published;
         send_due(p);
         set_timer(p);
         int n = epoll_wait(p->epoll, events, 256, -1);
@@ -177,6 +201,8 @@ static void run(struct publisher *p) {
 
 int main(int argc, char **argv) {
     struct publisher *p = calloc(1, sizeof *p);
+    signal(SIGTERM, on_signal);
+    p->get = option_number(argc, argv, "get", 0);
     p->port = (int)option_number(argc, argv, "port", 8000);
     p->path = option(argc, argv, "path", "/api/events");
     p->topic = option(argc, argv, "topic", "bench/t");
@@ -197,7 +223,7 @@ int main(int argc, char **argv) {
     double seconds = (double)(now_ns() - p->began) / 1e9;
     printf("{\"published\":%ld,\"requests\":%ld,\"seconds\":%.4f,\"per_s\":%.1f,\"requests_per_s\":%.1f,", p->published,
            p->requests, seconds, (double)p->published / seconds, (double)p->requests / seconds);
-    printf("\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"cpu\":%.2f}\n", histogram_ms(&p->latency, 0.5),
-           histogram_ms(&p->latency, 0.99), cpu_seconds() / seconds);
+    printf("\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"cpu\":%.2f}\n", histogram_ms(&p->latency, 0.5),
+           histogram_ms(&p->latency, 0.99), (double)p->latency.max / 1000.0, cpu_seconds() / seconds);
     return 0;
 }
