@@ -26,7 +26,7 @@ from tests.bench.measure import Context, IncompleteError, Row
 from tests.bench.native_tools import ToolError, build
 from tests.bench.process import ROOT, ServerError
 from tests.bench.report import machine, number
-from tests.bench.run import GROUPS, RESULTS
+from tests.bench.run import GROUPS, RESULTS, USUAL
 from tests.bench.scale import Scale, is_quick
 from tests.bench.servers import nchan_module
 from tests.bench.trees import commit_of, unpacked, working_tree
@@ -226,7 +226,7 @@ def _note(text: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.compare", description=__doc__)
     parser.add_argument("ref", help="the commit that was before; `tokens`, `timeline`: this tree without, and with")
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all but size")
     parser.add_argument("--rounds", type=int, default=QUICK_ROUNDS if is_quick() else ROUNDS)
     parser.add_argument("--bound", type=float, default=Bounds().usual, help="per cent; default: %(default)g")
     parser.add_argument("--p99-bound", type=float, default=Bounds().p99, help="per cent; default: %(default)g")
@@ -244,7 +244,7 @@ def main() -> int:
     """1 if a row is worse, or could not be measured."""
     arguments = _arguments()
     commit = name_of(arguments.ref)
-    groups = [group for group in GROUPS if not arguments.groups or group in arguments.groups]
+    groups = [group for group in GROUPS if group in (arguments.groups or USUAL)]
     name = "-".join(["compare", commit.replace(" ", "-"), *arguments.groups])
     has_nchan = nchan_module() is not None
     if not has_nchan:

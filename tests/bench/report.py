@@ -16,6 +16,10 @@ _VERDICTS: Final = {True: "reached", False: "not reached", None: "not available"
 _PACKAGES: Final = ("quart", "hypercorn", "uvloop", "aiosqlite")
 BEGIN: Final = "<!-- figures: written by python -m tests.bench --publish -->"
 END: Final = "<!-- end of figures -->"
+LARGE: Final = (
+    "<!-- figures of large logs: written by python -m tests.bench size --publish -->",
+    "<!-- end of figures of large logs -->",
+)
 _SIGNS: Final = {"at least": "≥", "at most": "≤"}
 
 
@@ -82,13 +86,14 @@ def machine_line(runs: int) -> str:
     )
 
 
-def publish(page: Path, rows: Sequence[Row], runs: int) -> None:
-    """Put the table between the two marks of a Markdown page. Raises ValueError without them."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+def publish(page: Path, rows: Sequence[Row], runs: int, marks: tuple[str, str] = (BEGIN, END)) -> None:
+    """Put the table between two marks of a Markdown page. Raises ValueError without them."""
+    first, last = marks
+    before, begin, rest = page.read_text().partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"{page} lacks the lines {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n{machine_line(runs)}\n\n{markdown(rows)}{END}{after}")
+        raise ValueError(f"{page} lacks the lines {first} and {last}")
+    page.write_text(f"{before}{first}\n{machine_line(runs)}\n\n{markdown(rows)}{last}{after}")
 
 
 def document(rows: Sequence[Row], sweeps: Mapping[str, Any], quick: bool, runs: int) -> dict[str, Any]:

@@ -1,17 +1,20 @@
-"""The command: measure the rows that are asked for, print the table, write it to tests/bench/results/."""
+"""The command: measure the rows that are asked for, print the table, write it to tests/bench/results/.
+
+What is large has to be asked for by name: it takes some GiB of disk, and minutes to fill them.
+"""
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from tests.bench import plots, report, sweeps
+from tests.bench import growth, plots, report, sweeps
 from tests.bench.measure import Context, IncompleteError, Row
 from tests.bench.native_tools import ToolError, build
 from tests.bench.process import ROOT, ServerError
-from tests.bench.rows import fanout, idle, latency, paint, publishing, replay, stall, storm, topics
+from tests.bench.rows import fanout, idle, latency, paint, publishing, replay, size, stall, storm, topics
 from tests.bench.scale import Scale
 from tests.bench.servers import nchan_module
 from tests.bench.trees import working_tree
@@ -28,17 +31,28 @@ GROUPS: Final[Mapping[str, Callable[[Context], Iterable[Row]]]] = {
     "stall": stall.rows,
     "idle": idle.rows,
     "paint": paint.rows,
+    "size": size.rows,
 }
-SWEEPS: Final = "sweeps"
+SIZE: Final = "size"
+USUAL: Final = tuple(name for name in GROUPS if name != SIZE)
+"""The groups that are measured if none is named."""
+
+CURVES: Final[Mapping[str, Callable[[Context], Mapping[str, Any]]]] = {
+    "sweeps": sweeps.measure,
+    "size-curves": growth.measure,
+}
+USUAL_CURVES: Final = ("sweeps",)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join([*GROUPS, SWEEPS])}; default: all")
+    names = [*GROUPS, *CURVES]
+    large = ", ".join(name for name in names if name not in (*USUAL, *USUAL_CURVES))
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(names)}; default: all but {large}")
     parser.add_argument("--publish", action="store_true", help="put the table and the plots into docs/ too")
     parser.add_argument("--folder", type=Path, default=None, help="folder for databases; default: the system's")
     found = parser.parse_args()
-    unknown = set(found.groups) - set(GROUPS) - {SWEEPS}
+    unknown = set(found.groups) - set(names)
     if unknown:
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
     return found
@@ -65,9 +79,20 @@ def _measure(context: Context, wanted: set[str]) -> tuple[list[Row], list[str]]:
     return found, failures
 
 
+def _publish(rows: Sequence[Row], runs: int) -> None:
+    """Large logs have a table of their own."""
+    page = DOCS / "performance.md"
+    large = [row for row in rows if row.key.startswith(f"{SIZE}-")]
+    usual = [row for row in rows if row not in large]
+    if usual:
+        report.publish(page, usual, runs)
+    if large:
+        report.publish(page, large, runs, report.LARGE)
+
+
 def main() -> None:
     arguments = _arguments()
-    wanted = set(arguments.groups) or {*GROUPS, SWEEPS}
+    wanted = set(arguments.groups) or {*USUAL, *USUAL_CURVES}
     scale = Scale.from_environment()
     has_nchan = nchan_module() is not None
     if not has_nchan:
@@ -76,11 +101,11 @@ def main() -> None:
         folder = Path(text)
         context = Context(scale, working_tree(), build(folder), folder, has_nchan, _note)
         rows, failures = _measure(context, wanted)
-        curves: dict[str, Any] = sweeps.measure(context) if SWEEPS in wanted else {}
+        curves = {curve: found for name in CURVES if name in wanted for curve, found in CURVES[name](context).items()}
     name = "-".join(["quick" if scale.quick else "full", *arguments.groups])
     report.write(RESULTS, name, rows, report.document(rows, curves, scale.quick, scale.runs))
     if arguments.publish:
-        report.publish(DOCS / "performance.md", rows, scale.runs)
+        _publish(rows, scale.runs)
     if curves:
         plots.write(DOCS if arguments.publish else RESULTS, curves)
     reached = sum(row.is_reached is True for row in rows)

@@ -1,7 +1,11 @@
 """How much is measured: a full run for figures, a quick one to see that everything works, short rounds to compare."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+LEAST_LARGE: Final = 0.01
+"""Of the large logs: less would leave some topics without events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +29,23 @@ class Scale:
     heartbeat: float | None  # seconds between two; None: as the service has it
     stall_events: int
     stall_seconds: float
+    large: float  # of the large logs' events: 1 for as many as docs/performance.md says
+    large_seconds: float  # of looking how others do beside them
 
     @classmethod
     def from_environment(cls) -> "Scale":
-        """BENCH_QUICK=1 for the quick one; BENCH_RUNS for another number of rounds."""
+        """BENCH_QUICK=1 for the quick one; BENCH_RUNS for another number of rounds, BENCH_LARGE for another share of
+        the large logs' events.
+        """
         quick = is_quick()
         runs = int(os.environ.get("BENCH_RUNS", "1" if quick else "5"))
         if runs < 1:
             raise ValueError("BENCH_RUNS is at least 1")
-        return _quick(runs) if quick else _full(runs)
+        scale = _quick(runs) if quick else _full(runs)
+        large = float(os.environ.get("BENCH_LARGE", scale.large))
+        if not LEAST_LARGE <= large <= 1:
+            raise ValueError(f"BENCH_LARGE is {LEAST_LARGE:g} to 1")
+        return replace(scale, large=large)
 
     @classmethod
     def of_one_round(cls, quick: bool) -> "Scale":
@@ -66,6 +78,8 @@ def _full(runs: int) -> Scale:
         heartbeat=None,
         stall_events=20_000,
         stall_seconds=10.0,
+        large=1.0,
+        large_seconds=10.0,
     )
 
 
@@ -88,6 +102,8 @@ def _quick(runs: int) -> Scale:
         heartbeat=None,
         stall_events=5_000,
         stall_seconds=2.0,
+        large=0.02,
+        large_seconds=2.0,
     )
 
 
@@ -110,6 +126,8 @@ def _short() -> Scale:
         heartbeat=1.0,
         stall_events=4_000,
         stall_seconds=2.0,
+        large=0.1,
+        large_seconds=4.0,
     )
 
 
@@ -132,4 +150,6 @@ def _short_quick() -> Scale:
         heartbeat=0.5,
         stall_events=2_000,
         stall_seconds=1.0,
+        large=0.02,
+        large_seconds=2.0,
     )

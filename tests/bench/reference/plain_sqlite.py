@@ -1,6 +1,7 @@
 """Plain SQLite, without a service around it: what the disk and the library give.
 
-`python -m tests.bench.reference.plain_sqlite insert DATABASE EVENTS BATCH` or `... fetch DATABASE`; prints events/s.
+`python -m tests.bench.reference.plain_sqlite insert DATABASE EVENTS BATCH`, `... fetch DATABASE`, or
+`... fetch DATABASE FIRST LAST` for the topics of these numbers alone; prints events/s.
 Uses the library that the service uses, and the service's own table and indexes.
 """
 
@@ -16,6 +17,10 @@ from tests.bench.servers import TOPIC
 
 _INSERT: Final = "INSERT INTO events (offset, topic, prev, time, type, data, key) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FETCH: Final = "SELECT offset, topic, type, time, prev, data FROM events ORDER BY offset"
+_FETCH_SOME: Final = (
+    "SELECT offset, topic, type, time, prev, data FROM events INDEXED BY events_topic"
+    " WHERE topic BETWEEN ? AND ? ORDER BY offset"
+)
 _DATA: Final = '{"t":"~%019d.%08d","message":"' + "0" * 91 + '"}'
 
 
@@ -45,20 +50,24 @@ def insert(path: Path, events: int, batch: int) -> float:
     return events / seconds
 
 
-def fetch(path: Path) -> float:
+def fetch(path: Path, topics: tuple[int, int] | None = None) -> float:
     """Events/s out of a database that a server holds open: all rows at once, from a connection that can't write."""
     connection = connect_reader(path)
     started = time.perf_counter()
-    rows = connection.execute(_FETCH).fetchall()
+    rows = connection.execute(_FETCH_SOME if topics else _FETCH, topics or ()).fetchall()
     seconds = time.perf_counter() - started
     connection.close()
     return len(rows) / seconds
 
 
 def main(arguments: list[str]) -> None:
-    path = Path(arguments[1])
-    rate = insert(path, int(arguments[2]), int(arguments[3])) if arguments[0] == "insert" else fetch(path)
-    print(rate)
+    verb, path, *numbers = arguments
+    if verb == "insert":
+        events, batch = map(int, numbers)
+        print(insert(Path(path), events, batch))
+    else:
+        first, last = map(int, numbers or (0, 0))
+        print(fetch(Path(path), (first, last) if numbers else None))
 
 
 if __name__ == "__main__":
