@@ -5,7 +5,6 @@ behind it. Those of frameworks and of TypeScript are bundled first, as an applic
 """
 
 import asyncio
-import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -18,13 +17,17 @@ import pytest
 from tests.browser.conftest import chromium
 from tests.browser.desk import new_project
 from tests.browser.own import Hosting
+from tests.examples.visits import visited
 from tests.proxies.rig import Proxy
-from tests.support.needs import program
+from tests.support.needs import node, program
 from tests.support.server import ROOT, ServerProcess
 
 HERE: Final = Path(__file__).parent
 TIME_LIMIT: Final = 150.0
 """Seconds for all of them in one browser, with its start."""
+
+BUNDLED: Final = ("esbuild", "react", "react-dom", "vue")
+"""Packages of which applications of theirs are made."""
 
 SAY: Final = "const say = (...words) => console.log(...words);\n"
 POST: Final = """
@@ -193,7 +196,7 @@ def script(example: Example, project: str, folder: Path) -> str:
         entry, out = folder / f"entry{example.bundle}", folder / "out.js"
         entry.write_text(text)
         client = ROOT / "static" / "client" / "index.js"
-        subprocess.run([program("node"), HERE / "build.mjs", entry, out, client], check=True)
+        subprocess.run([node(*BUNDLED), HERE / "build.mjs", entry, out, client], check=True)
         text = out.read_text()
     text = text.replace("</script", r"<\/script")
     return text.replace("projects/42", f"projects/{project}").replace('"42"', f'"{project}"')
@@ -220,32 +223,21 @@ def executable(browser: str) -> str:
     return chromium() if browser == "chrome" else program("firefox-esr", "no Firefox: install Debian's firefox-esr")
 
 
-async def said(browser: str, pages: Mapping[str, str], server: ServerProcess) -> dict[str, list[str]]:
+async def said(browser: str, pages: Mapping[str, str], server: ServerProcess, folder: Path) -> dict[str, list[str]]:
     """What each page says."""
     async with Proxy(server.port, Hosting(pages)) as proxy:
         visits = [
             {"name": example.name, "url": f"{proxy.url}/example-{number}.html", "said": example.said}
             for number, example in enumerate(EXAMPLES)
         ]
-        command = [program("node"), str(HERE / "visit.mjs"), browser, executable(browser)]
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT)
-        try:
-            async with asyncio.timeout(TIME_LIMIT):
-                out, err = await process.communicate(json.dumps(visits).encode())
-        finally:
-            if process.returncode is None:
-                process.kill()
-        assert process.returncode == 0, err.decode()
-        found: dict[str, list[str]] = json.loads(out)
-        return found
+        return await visited(browser, executable(browser), visits, folder, TIME_LIMIT)
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(2 * TIME_LIMIT)
 @pytest.mark.parametrize("browser", ["chrome", "firefox"])
-def test_examples_do_what_they_say(browser: str, server: ServerProcess, pages: dict[str, str]) -> None:
-    found = asyncio.run(said(browser, pages, server))
+def test_examples_do_what_they_say(browser: str, server: ServerProcess, pages: dict[str, str], tmp_path: Path) -> None:
+    found = asyncio.run(said(browser, pages, server, tmp_path))
     for example in EXAMPLES:
         lines = found[example.name]
         missing = [one for one in example.said if not any(one in line for line in lines)]

@@ -7,7 +7,9 @@ const PATIENCE = 30_000; // milliseconds
 const [kind, executablePath] = process.argv.slice(2);
 const visits = JSON.parse(await text(process.stdin));
 const args = kind === "chrome" ? ["--no-sandbox", "--disable-gpu"] : [];
-const browser = await puppeteer.launch({ browser: kind, executablePath, args, headless: true });
+// Whoever has no patience left asks for an end: leaving by itself, puppeteer takes the browser with it.
+process.on("SIGTERM", () => process.exit(1));
+const browser = await puppeteer.launch({ browser: kind, executablePath, args, headless: true, handleSIGTERM: false });
 
 /** Returns what a page says, once all that is expected is among it, or there is no patience left. */
 async function visit({ url, said }) {

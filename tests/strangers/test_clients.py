@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import httpx_sse
 import pytest
 
 from tests.support import api
+from tests.support.needs import node
 from tests.support.server import ROOT, ServerProcess
 
 Message = tuple[str, str, str]
@@ -29,20 +28,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-def node() -> str:
-    found = shutil.which("node")
-    if found is None or not (ROOT / "node_modules" / "eventsource").exists():
-        if os.environ.get("CI"):
-            pytest.fail("no node, or its packages are not installed")
-        pytest.skip("clients in JavaScript need node and `npm ci`")
-    return found
-
-
 def in_node(client: str) -> Callable[[str], Any]:
     async def read(stream: str) -> list[Message]:
         program = Path(__file__).with_name("read.mjs")
         process = await asyncio.create_subprocess_exec(
-            node(), str(program), client, stream, str(COUNT), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+            node("eventsource"), str(program), client, stream, str(COUNT), stdout=asyncio.subprocess.PIPE, cwd=ROOT
         )
         output, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
         found = [tuple(json.loads(line)) for line in output.decode().splitlines()]
