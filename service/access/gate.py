@@ -40,7 +40,7 @@ from service.access.carriers import AUTH
 from service.access.drain import Drain
 from service.access.hosts import Hosts
 from service.access.lease import Lease, Wish
-from service.access.origins import NAME_SHOWN, Asker, Header, Origins, why_not
+from service.access.origins import NAME_SHOWN, Asker, Header, Origins
 from service.access.shares import Most, Shares
 from service.access.spending import Spending
 from service.core.errors import (
@@ -148,7 +148,7 @@ class Gate:
             delay = self._drain.return_delay(self.places) / 1000
             raise self.refuse(act, "draining", DrainingError("the service is restarting", retry_after=delay))
         if act in _GUARDED and not self._origins.permits(asker):
-            raise self.refuse(act, "origin", ForbiddenError(why_not(asker), field="Origin"))
+            raise self.refuse(act, "origin", ForbiddenError(self._origins.why_not(asker), field="Origin"))
         if act in _READING and not self._origins.may_read(asker):
             raise self.refuse(act, "origin", ForbiddenError(_UNSEEN, field="Sec-Fetch-Site"))
         if act in _PLACED:

@@ -126,17 +126,32 @@ class Origins:
         credentials = [(b"access-control-allow-credentials", b"true")] if origin.lower() in self._named else []
         return [allowed, *credentials, _EXPOSED, _VARY]
 
+    def why_not(self, asker: Asker) -> str:
+        """Of a request that is not permitted: for whoever set up a proxy and meets it on the service's own page."""
+        origin, asked_as = asker.header(b"origin") or "", self._asked_as(asker)
+        if max(map(len, (origin, *asked_as))) > NAME_SHOWN or _ORIGIN.match(origin) is None:
+            return "pages of this origin may not change anything or connect; TWINWIRE_ALLOWED_ORIGINS would name it"
+        names = " and, by a trusted hop's X-Forwarded-Host, as ".join(repr(one) for one in asked_as) or "''"
+        return (
+            f"pages of {origin} may not change anything or connect: the service was asked as {names}. If it is its own"
+            " page, a proxy has lost the name: have it pass Host on, or X-Forwarded-Host from an address in"
+            f" TWINWIRE_TRUSTED_HOPS, or set TWINWIRE_ALLOWED_ORIGINS={origin}"
+        )
+
     def _is_own(self, origin: str, asker: Asker, is_secure: bool = False) -> bool:
         parts = _ORIGIN.match(origin)
         if parts is None or (parts[1] == "http" and (is_secure or self.came_by_https(asker))):
             return False
         name, port = parts[2].rstrip("."), int(parts[3] or _DEFAULT_PORTS[parts[1]])
-        hosts, proto = [asker.header(b"host")], None
-        if self.hops.trusts(asker.address):
-            hosts.append(_last(asker.fields(b"x-forwarded-host")))
-            proto = _last(asker.fields(b"x-forwarded-proto"))
+        proto = _last(asker.fields(b"x-forwarded-proto")) if self.hops.trusts(asker.address) else None
         ports = {_DEFAULT_PORTS[proto]} if proto in _DEFAULT_PORTS else set(_DEFAULT_PORTS.values())
-        return any(_names(host, name, port, ports) for host in hosts if host)
+        return any(_names(host, name, port, ports) for host in self._asked_as(asker))
+
+    def _asked_as(self, asker: Asker) -> list[str]:
+        """The names under which we were asked: by the request, and by a hop that is believed."""
+        host = asker.header(b"host") or ""
+        forwarded = _last(asker.fields(b"x-forwarded-host")) if self.hops.trusts(asker.address) else ""
+        return [one for one in dict.fromkeys((host, forwarded)) if one]
 
 
 def _last(fields: list[str]) -> str:
@@ -150,15 +165,3 @@ def _names(host: str, name: str, port: int, left_out: set[int]) -> bool:
     if parts is None or parts[0] != name:
         return False
     return port == parts[1] if parts[1] is not None else port in left_out
-
-
-def why_not(asker: Asker) -> str:
-    """Of a request that is not permitted: for whoever set up a proxy and meets it on the service's own page."""
-    origin, host = (asker.header(name) or "" for name in (b"origin", b"host"))
-    if max(len(origin), len(host)) > NAME_SHOWN or _ORIGIN.match(origin) is None:
-        return "pages of this origin may not change anything or connect; TWINWIRE_ALLOWED_ORIGINS would name it"
-    return (
-        f"pages of {origin} may not change anything or connect: the service was asked as {host!r}. If it is its own"
-        " page, a proxy has lost the name: have it pass Host on, or X-Forwarded-Host from an address in"
-        f" TWINWIRE_TRUSTED_HOPS, or set TWINWIRE_ALLOWED_ORIGINS={origin}"
-    )

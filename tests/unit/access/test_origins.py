@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from service.access.origins import Origins, why_not
+from service.access.origins import Origins
 
 PROTOCOL: Final = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
 TABLE: Final = re.search(r"<!-- origins -->\n(.*?)<!-- /origins -->", PROTOCOL, re.DOTALL)
@@ -83,11 +83,35 @@ def test_a_whole_origin_is_compared(origin: str | None, host: str | None, permit
 
 
 def test_whoever_set_up_a_proxy_is_told_what_to_set() -> None:
-    said = why_not(Visitor(origin="http://live.example:8080", host="127.0.0.1:8000"))
+    said = ORIGINS.why_not(Visitor(origin="http://live.example:8080", host="127.0.0.1:8000"))
     assert "the service was asked as '127.0.0.1:8000'" in said
     assert said.endswith("set TWINWIRE_ALLOWED_ORIGINS=http://live.example:8080")
     for odd in ("null", "file://", f"http://{'x' * 200}", "http://a b"):
-        assert odd not in why_not(Visitor(origin=odd, host="127.0.0.1:8000")), "what is no origin is not repeated"
+        assert odd not in ORIGINS.why_not(Visitor(origin=odd, host="127.0.0.1:8000")), (
+            "what is no origin is not repeated"
+        )
+
+
+@pytest.mark.parametrize(
+    ("address", "forwarded", "named"),
+    [
+        ("192.0.2.7", "live.example", "as 'upstream'. If"),
+        (
+            HOP,
+            "a.example, Live.example",
+            "as 'upstream' and, by a trusted hop's X-Forwarded-Host, as 'live.example'.",
+        ),
+        (HOP, "upstream", "as 'upstream'. If"),
+        (HOP, None, "as 'upstream'. If"),
+    ],
+)
+def test_the_names_that_were_judged_are_told(address: str, forwarded: str | None, named: str) -> None:
+    said = ORIGINS.why_not(
+        Visitor(address, origin="https://other.example", host="upstream", x_forwarded_host=forwarded)
+    )
+    assert f"the service was asked {named}" in said
+    long = Visitor(HOP, origin="https://other.example", host="upstream", x_forwarded_host="x" * 200)
+    assert "xxx" not in ORIGINS.why_not(long), "nor is a name of any length"
 
 
 @pytest.mark.parametrize(
