@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quart import Blueprint, Response, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException
 
 from service.access.hosts import split_host
 from service.core.errors import NotFoundError
@@ -74,6 +74,12 @@ def _send(found: File | None, keep: str = _ASK, status: int = 200) -> Response:
     return response
 
 
+def _path_as_sent() -> str:
+    """A slash that is encoded begins no folder: a browser takes the links of a page from the path that it has sent."""
+    raw = request.scope.get("raw_path")  # a server need not tell it (ASGI, "HTTP connection scope")
+    return request.path if raw is None else str(raw.decode("latin-1"))
+
+
 def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     """`pages` are the applications' files by name; "" is what `/` shows. All are read here, once."""
     blueprint = Blueprint("pages", __name__)
@@ -101,15 +107,17 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
     async def versioned(version: str, name: str) -> Response:
         return _send(await site.find_versioned(name), _FOR_EVER if version == site.version else _ASK)
 
-    async def missing(error: NotFoundError | NotFound) -> Response:
+    async def missing(error: NotFoundError | HTTPException) -> Response:
         """A person who is nowhere sees a page; a program gets the problem."""
-        found = site.missing(request.path) if _is_a_person() else None
+        is_nowhere = isinstance(error, NotFoundError) or error.code == 404
+        found = site.missing(_path_as_sent()) if is_nowhere and _is_a_person() else None
         if found is None:
             return await (respond(error) if isinstance(error, NotFoundError) else respond_to_werkzeug(error))
         return _secured(_send(found, status=404))
 
     blueprint.app_errorhandler(NotFoundError)(missing)
-    blueprint.app_errorhandler(NotFound)(missing)
+    # Not for `NotFound`: what is registered for a code goes before what an application's blueprint has for a class.
+    blueprint.app_errorhandler(HTTPException)(missing)
 
     @blueprint.after_request
     async def secure(response: Response) -> Response:

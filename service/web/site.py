@@ -90,7 +90,7 @@ class Site:
         return cls(files, {name: File.read(path) for name, path in pages.items()})
 
     def missing(self, path: str) -> File | None:
-        """The page for a URL's path at which there is none; None if it is no place for a person."""
+        """The page for a URL's path, as it was sent, at which there is none; None if it is no place for a person."""
         depth = path.count("/") - 1
         page = self._table.get(_MISSING)
         if page is None or not 0 <= depth <= _DEEP:

@@ -3,13 +3,19 @@
 import posixpath
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from quart import Blueprint
+from werkzeug.exceptions import HTTPException, NotFound
 
+from service.apps.base import App
 from service.apps.projects.app import ProjectsApp
+from service.core.errors import NotFoundError, TwinwireError
 from service.resources import resource
-from service.web.app import TwinwireApp
-from tests.support.wires import call
+from service.settings import Settings
+from service.web.app import TwinwireApp, create_app
+from tests.support.wires import Exchange, call, http_scope
 
 STATIC = resource("static")
 FILES = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
@@ -109,6 +115,14 @@ async def test_a_person_who_is_nowhere_sees_a_page(app: TwinwireApp, path: str) 
         assert (await call(app, "GET", there)).status == 200, "whatever the depth, its styles and ways are found"
 
 
+@pytest.mark.parametrize("raw", ["/a%2Fb", "/a%2fb%2Fc", "/a%2Fb/c"])
+async def test_an_encoded_slash_is_no_folder_to_a_browser(app: TwinwireApp, raw: str) -> None:
+    scope = {**http_scope("GET", unquote(raw), headers=BROWSER), "raw_path": raw.encode()}
+    text = (await Exchange(app, scope).answer()).body.decode()
+    (style, *_) = re.findall(r'<link rel="stylesheet" href="([^"]*)"', text)
+    assert posixpath.normpath(posixpath.join(posixpath.dirname(raw), style)).startswith("/v/")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "accept"),
     [
@@ -124,6 +138,55 @@ async def test_a_program_that_is_nowhere_gets_a_problem(
     app: TwinwireApp, method: str, path: str, accept: str | None
 ) -> None:
     (await call(app, method, path, "", {} if accept is None else {"Accept": accept})).problem(404)
+
+
+class Guest(App):
+    """Answers for what it does not have, registered for one kind of error or all of them."""
+
+    name = "guest"
+
+    def __init__(self, kind: type[Exception] | int) -> None:
+        self._kind = kind
+
+    def routes(self) -> list[Blueprint]:
+        blueprint = Blueprint("guest", __name__)
+
+        @blueprint.get("/guest/<what>")
+        async def show(what: str) -> str:
+            raise NotFound if what == "quart" else NotFoundError("nobody here")
+
+        @blueprint.errorhandler(self._kind)
+        async def nobody(error: Exception) -> tuple[str, int]:
+            return "not among the guests", 404
+
+        return [blueprint]
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        (404, "quart"),
+        (NotFound, "quart"),
+        (HTTPException, "quart"),
+        (Exception, "quart"),
+        (NotFoundError, "ours"),
+        (TwinwireError, "ours"),
+        (Exception, "ours"),
+    ],
+)
+async def test_an_application_answers_for_what_it_does_not_have(
+    kind: type[Exception] | int, what: str, tmp_path: Path
+) -> None:
+    app = create_app(Settings.read({"database": tmp_path / "test.db"}), [Guest(kind)])
+    async with app.test_app():
+        answer = await call(app, "GET", f"/guest/{what}", "", BROWSER)
+        assert (answer.status, answer.body) == (404, b"not among the guests")
+        elsewhere = await call(app, "GET", "/nothing", "", BROWSER)
+        assert b"There is nothing at this address" in elsewhere.body
+
+
+async def test_another_refusal_is_no_missing_page(app: TwinwireApp) -> None:
+    (await call(app, "POST", "/lab.html", "", BROWSER)).problem(405)
 
 
 async def test_there_is_a_favicon(app: TwinwireApp) -> None:
