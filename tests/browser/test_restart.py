@@ -143,6 +143,21 @@ async def test_what_has_passed_is_not_told_any_more_and_no_clock_runs_meanwhile(
     await expect(desk.page.locator("#indicator-detail")).to_be_hidden()
 
 
+async def test_no_clock_runs_on_a_page_that_has_stopped_listening(context: BrowserContext, serve: Serve) -> None:
+    await tap(context)
+    desk = Desk(await context.new_page(), serve("2").url)
+    await desk.page.clock.install()
+    await desk.create("Turned away")
+    await desk.live()
+    await desk.generate()
+    await desk.status("running")
+    await desk.page.evaluate("watched.stream.close()")
+    await expect(desk.page.locator("#project")).to_have_attribute("data-away", "")
+    elapsed = await desk.page.locator("#elapsed").inner_text()
+    await desk.page.clock.run_for(20_000)
+    assert await desk.page.locator("#elapsed").inner_text() == elapsed
+
+
 async def test_another_database_is_told_as_such(browser: Browser, serve: Serve) -> None:
     """An operator who starts with the wrong file must not read that everything was deleted."""
     server = serve(PACE)

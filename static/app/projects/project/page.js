@@ -17,7 +17,7 @@ import { createNotifier } from "./notify.js";
 import { renderOverall } from "./overall.js";
 import { hasShape } from "../shape.js";
 
-/** @import { GapFrame, Stream } from "../../../client/index.js" */
+/** @import { GapFrame, Stream, StreamState } from "../../../client/index.js" */
 /** @import { Page } from "../../shared/page.js" */
 /** @import { FileInfo, Past, ProjectEvent, ProjectEvents, Snapshot, Status } from "../types.js" */
 
@@ -28,12 +28,14 @@ const HISTORY_PAGE = 500;
 /** @type {Partial<Record<Status, "done" | "error" | "info">>} */
 const TOAST_KIND = { completed: "done", failed: "error", cancelled: "info" };
 
+/** @type {ReadonlySet<StreamState>} */
+const HERE = new Set(["connecting", "replaying", "live"]);
+
 /** @type {(id: string) => { topics: string[], type: string, order: string, limit: number }} */
 const logQuery = (id) => ({ topics: [`projects/${id}`], type: "log", order: "desc", limit: HISTORY_PAGE });
 
-/** Whether what is shown is of now, or has ended: else its clock stands still. @param {Stream<any>} stream */
-const isHere = ({ state, stale }) =>
-  !stale && state !== "offline" && state !== "reconnecting" && state !== "unauthorized";
+/** Whether what is shown is of now, or about to be: else its clock stands still. @param {Stream<any>} stream */
+const isHere = ({ state, stale }) => !stale && HERE.has(state);
 
 /**
  * Snapshot, files and the newest log lines; whatever came after the snapshot is left to the stream.
