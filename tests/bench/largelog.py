@@ -52,7 +52,7 @@ _TOPIC: Final = "INSERT INTO topics (id, name) VALUES (?, ?)"
 _COUNTS: Final = "UPDATE topics SET head = ?, count = ?, bytes = ? WHERE id = ?"
 _LOG: Final = "INSERT INTO log (id, epoch, clean, counted) VALUES (1, ?, 1, ?)"
 
-_BYTES_AN_EVENT: Final = 90
+_BYTES_AN_EVENT: Final = 100
 """On disk beside the filling in its data, about, with the indexes."""
 
 _BYTES_A_TOPIC: Final = 90
