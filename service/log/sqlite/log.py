@@ -32,13 +32,13 @@ from service.log.base import (
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.opening import Opened, read_opened
-from service.log.sqlite.ranges import RangeCutter
+from service.log.sqlite.ranges import RangeCutter, Wanted
 from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room, spend
 from service.log.sqlite.search import History
 from service.log.sqlite.topics import Topic
-from service.log.sqlite.trim import Trimmer
+from service.log.sqlite.trim import Trimmer, untold
 from service.log.sqlite.upkeep import Upkeep
 from service.log.sqlite.writer import Writer
 
@@ -70,8 +70,8 @@ class SQLiteEventLog:
         self._files = files
         self.writer = Writer(connection, files, room, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
-        cutter = RangeCutter(self.writer, registry, self._trimmer)
-        retention = Retention(policies, registry, self._reader, self._trimmer, cutter, clock)
+        self._cutter = RangeCutter(self.writer, registry, self._trimmer)
+        retention = Retention(policies, registry, self._reader, self._trimmer, self._cutter, clock)
         self.upkeep = Upkeep(self.writer, registry, retention, retention_interval, files, clock)
         self.upkeep.start()
         self._closed = False
@@ -164,7 +164,8 @@ class SQLiteEventLog:
             page, after = self._registry.page(topics, after, _TRIM_PAGE)
             found += page
             await asyncio.sleep(0)
-        return await self._trimmer.all_to_count(found, keep, told or (lambda removed, left: None))
+        wanted = [Wanted(topic, 0, keep) for topic in found if topic.count > keep]
+        return await self._cutter.cut(wanted, told or untold)
 
     async def close(self) -> None:
         if self._closed:

@@ -1,8 +1,9 @@
 """Cutting many topics at once, in ranges of offsets: each page of the log is written about once.
 
-Rows lie in the order of their offsets, and those of a topic lie apart: with a thousand topics a thousand rows of one
-touch a thousand pages, and each page is written again for every topic that has a row in it. So where most of a range of
-offsets may go, as what is too old does, all topics are cut together from its beginning to its end.
+Retention and trims are both of this kind. Rows lie in the order of their offsets, and those of a topic lie apart: with
+a thousand topics a thousand rows of one touch a thousand pages, and each page is written again for every topic that has
+a row in it. So where most of a range of offsets may go, as what is too old does, all topics are cut together from its
+beginning to its end.
 
     floors   rise for all topics of the cut, before its first row goes (see log/base.py, "No silent hole")
     a step   is one transaction: rows, the floors on disk and the sizes change together; a floor on disk is the highest
@@ -22,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from service.log.base import Pace
+from service.log.base import Pace, Progress
 from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import (
@@ -35,6 +36,7 @@ from service.log.sqlite.trim import (
     Trimmer,
     save_counts,
     take_over,
+    untold,
 )
 from service.log.sqlite.writer import Writer
 
@@ -79,11 +81,16 @@ class Wanted(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The offsets of a topic's first event, and of the last that goes."""
+    """The offsets of a topic's first event, and of the last that goes; how many go, if that is known."""
 
     topic: Topic
     first: int
     last: int
+    known: int | None = None
+
+    @property
+    def lost(self) -> int:
+        return int(self.rows) if self.known is None else self.known
 
     @property
     def rows(self) -> float:
@@ -100,16 +107,24 @@ class RangeCutter:
         self._registry = registry
         self._trimmer = trimmer
 
-    async def cut(self, wanted: Iterable[Wanted]) -> int:
-        """Remove what is to go; returns how many events went."""
+    async def cut(self, wanted: Iterable[Wanted], told: Progress = untold) -> int:
+        """Remove what is to go; returns how many events went, as `told` is after each step.
+
+        The floors of all of them are raised before anything is removed.
+        """
         waiting = deque(wanted)
         found: list[Span] = []
+        left = 0
         while waiting:
-            found += await self._writer.run(partial(self._find, waiting=waiting))
+            spans = await self._writer.run(partial(self._find, waiting=waiting))
+            left += sum(span.lost for span in spans)
+            found += spans
+        await self._raise(found)
         together, apart = split(found)
-        removed = await self._cut_range(together) if together else 0
-        await self._raise(apart)
-        return removed + await self._trimmer.cut([(span.topic, span.last) for span in apart])
+        told(0, left)
+        removed = await self._cut_range(together, left, told) if together else 0
+        after = partial(_after, told, removed, left)
+        return removed + await self._trimmer.cut([(span.topic, span.last) for span in apart], after)
 
     def _find(self, connection: WriterConnection, waiting: deque[Wanted]) -> list[Span]:
         """On the writer's thread: one step, of the first of `waiting`, which leave it. Those that lose something."""
@@ -118,12 +133,13 @@ class RangeCutter:
         found: list[Span] = []
         while waiting:
             topic, cutoff, keep = waiting.popleft()
+            known = topic.count - keep if keep is not None and not cutoff else None
             if keep is not None and topic.count > keep:
                 row = connection.execute(_CUTOFF_BY_COUNT, (topic.id, keep)).fetchone()
                 cutoff = max(cutoff, row[0] if row else 0)
             first, last = connection.execute(_SPAN, (topic.id, cutoff)).fetchone()
             if last is not None:
-                found.append(Span(topic, first, last))
+                found.append(Span(topic, first, last, known))
             if now() > until or len(found) == TRIM_ROWS:
                 break
         return found
@@ -131,26 +147,26 @@ class RangeCutter:
     async def _raise(self, spans: Sequence[Span]) -> None:
         """The floors of all of them."""
         pace = Pace(self._writer.clock.monotonic, RAISE_SECONDS)
-        for topic, _, last in spans:
+        for topic, _, last, _ in spans:
             self._trimmer.unfinished.add(topic)
             await self._trimmer.announce(topic)
             self._registry.raise_floor(topic, last)
             await pace()
 
-    async def _cut_range(self, spans: Sequence[Span]) -> int:
+    async def _cut_range(self, spans: Sequence[Span], left: int, told: Progress) -> int:
         await self._writer.run(_clear)
         try:
             for start in range(0, len(spans), LOADED):
                 await self._writer.run(partial(_load, spans=spans[start : start + LOADED]))
-            await self._raise(spans)
             after, end = min(span.first for span in spans) - 1, max(span.last for span in spans)
             removed = 0
             while after < end:
                 await self._trimmer.journal_room()
                 gone, after = await self._writer.run(partial(self._step, after=after, end=end))
                 removed += gone
+                told(removed, max(left - removed, 0))
                 await asyncio.sleep(0)
-            for topic, _, last in spans:
+            for topic, _, last, _ in spans:
                 if last >= topic.floor:
                     self._trimmer.unfinished.discard(topic)
             return removed
@@ -179,6 +195,11 @@ class RangeCutter:
             shrunk = {self._registry.by_id(id): one for id, one in less.items()}
             save_counts(connection, self._registry, self._writer.head, shrunk)
         return take_over(self._registry, shrunk), after
+
+
+def _after(told: Progress, before: int, all: int, removed: int, _: int) -> None:
+    """`told` of what goes once `before` have gone."""
+    told(before + removed, max(all - before - removed, 0))
 
 
 def split(spans: Iterable[Span]) -> tuple[Sequence[Span], Sequence[Span]]:

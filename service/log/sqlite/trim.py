@@ -3,11 +3,11 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
-from service.log.base import Pace, Progress, TrimHerald
+from service.log.base import Progress, TrimHerald
 from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.writer import Writer
@@ -61,6 +61,10 @@ class Less(NamedTuple):
 NOTHING: Final = Less(0, 0, 0)
 
 
+def untold(removed: int, left: int) -> None:
+    """Progress that nobody asks for."""
+
+
 class Trimmer:
     """Cuts topics down to a floor. Publishes, and other cuts, commit in between the batches of one."""
 
@@ -84,32 +88,14 @@ class Trimmer:
 
         return await self.to_offset(topic, await self._writer.run(find))
 
-    async def all_to_count(self, topics: Collection[Topic], keep: int, told: Progress) -> int:
-        """Keep the newest `keep` events of each topic; returns how many went, as `told` is after each step.
+    async def cut(self, wanted: Iterable[tuple[Topic, int]], told: Progress) -> int:
+        """Remove each topic's events up to an offset, to which its floor was raised; returns how many went, as `told`
+        is after each step.
 
-        The floors of all are raised before anything is deleted, and what is deleted in one step, of however many
-        topics, is one transaction. Between two steps others have as much time as a step took.
+        What is deleted in one step, of however many topics, is one transaction. Between two steps others have as much
+        time as a step took.
         """
-        waiting = deque(topics)
-        cuts: deque[tuple[Topic, int]] = deque()
-        left, pace = 0, Pace(self._writer.clock.monotonic, RAISE_SECONDS)
-        while waiting:
-            for topic, cutoff in await self._writer.run(partial(self._find_cutoffs, waiting=waiting, keep=keep)):
-                left += topic.count - keep
-                cuts.append((topic, cutoff))
-                self.unfinished.add(topic)
-                await self.announce(topic)
-                self._registry.raise_floor(topic, cutoff)
-                await pace()  # each is told to everybody whose filter covers the topic
-        return await self._cut(cuts, left, told)
-
-    async def cut(self, cuts: Iterable[tuple[Topic, int]]) -> int:
-        """Remove each topic's events up to an offset, to which its floor was raised; returns how many went."""
-        return await self._cut(deque(cuts), 0, lambda removed, left: None)
-
-    async def _cut(self, cuts: deque[tuple[Topic, int]], left: int, told: Progress) -> int:
-        loop, removed = asyncio.get_running_loop(), 0
-        told(removed, left)
+        loop, removed, cuts = asyncio.get_running_loop(), 0, deque(wanted)
         while cuts:
             await self.journal_room()
             began = loop.time()
@@ -119,7 +105,7 @@ class Trimmer:
                 if cutoff >= topic.floor:
                     self.unfinished.discard(topic)
             removed += gone
-            told(removed, max(left - removed, 0))
+            told(removed, 0)
             if cuts:
                 await asyncio.sleep(loop.time() - began)
         return removed
@@ -136,20 +122,6 @@ class Trimmer:
         """Return once there is room for what a step writes, however long another program's reading takes."""
         while self._writer.journal_bytes > JOURNAL_BYTES:  # noqa: ASYNC110 - nobody tells of a file's size
             await asyncio.sleep(JOURNAL_PAUSE)
-
-    def _find_cutoffs(self, connection: WriterConnection, waiting: deque[Topic], keep: int) -> list[tuple[Topic, int]]:
-        """On the writer's thread: one step, of the first of `waiting`, which leave it. Up to where each is to go."""
-        now = self._writer.clock.monotonic
-        until = now() + TRIM_SECONDS
-        found: list[tuple[Topic, int]] = []
-        while waiting and now() <= until and len(found) < TRIM_ROWS:
-            topic = waiting.popleft()
-            if topic.count <= keep:
-                continue
-            row = connection.execute(_CUTOFF_BY_COUNT, (topic.id, keep)).fetchone()
-            if row is not None:
-                found.append((topic, row[0]))
-        return found
 
     def _delete_oldest(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:
         """On the writer's thread: one step. How many events went, and how many of `cuts` are done."""

@@ -14,6 +14,7 @@ from service.core.errors import ReserveError, StorageError, StorageFullError
 from service.core.event import Draft
 from service.log.sqlite import room
 from service.log.sqlite.files import DatabaseFiles
+from service.log.sqlite.ranges import Wanted
 from service.log.sqlite.room import BALLAST_BYTES, LARGE, LOW_BYTES, SHARE, SPARE, Room, on_full_disk, spend
 from service.log.sqlite.trim import SCARCE_ROWS, TRIM_ROWS
 from tests.support.clock import ManualClock
@@ -177,7 +178,7 @@ async def test_steps_are_small_then_and_the_journal_keeps_its_size(parts: Parts)
     assert topic is not None
     await spent(parts)
     told: list[tuple[int, int]] = []
-    await parts.trimmer.all_to_count([topic], 0, lambda *step: told.append(step))
+    await parts.cutter.cut([Wanted(topic, 0, 0)], lambda *step: told.append(step))
     assert sorted({gone for gone, _ in told}) == list(range(0, TRIM_ROWS + 1, SCARCE_ROWS))
     assert parts.writer.journal_bytes < BALLAST_BYTES
 
