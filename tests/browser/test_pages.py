@@ -1,6 +1,7 @@
 """The pages in Chromium: a person creates, generates, watches, breaks things, and is told the truth."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -211,7 +212,7 @@ async def test_the_home_page_is_live_without_a_reload(desk: Desk) -> None:
     assert (await request(desk.url, "POST", f"/api/projects/{project}/generate")).status == 202
     await expect(row.locator(".badge")).to_have_text("completed", timeout=RUN_DEADLINE)
     await expect(row.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "100")
-    await expect(desk.page.locator("#feed li").first).to_contain_text("Made elsewhere")
+    await expect(desk.page.locator("#feed > li").first).to_contain_text("Made elsewhere")
     await request(desk.url, "DELETE", f"/api/projects/{project}")
     await expect(row).to_have_count(0)
 
@@ -367,14 +368,44 @@ async def test_the_feed_tells_a_projects_name_once_for_what_follows(desk: Desk) 
     for project in (first, first, second, first):
         await publish(desk.url, f"projects/{project}/own", {}, type="shout")
     await desk.home()
-    await expect(desk.page.locator("#feed li").first).to_be_visible()
-    told = await desk.page.locator("#feed li").evaluate_all(
+    await expect(desk.page.locator("#feed > li").first).to_be_visible()
+    told = await desk.page.locator("#feed > li").evaluate_all(
         "nodes => nodes.slice(0, 4).map(({ dataset }) => [dataset.project, 'same' in dataset])"
     )
     assert told == [[first, False], [second, False], [first, False], [first, True]]
     await publish(desk.url, f"projects/{first}/own", {}, type="shout")
-    again = desk.page.locator("#feed li").nth(1)
+    again = desk.page.locator("#feed > li").nth(1)
     await expect(again).to_have_attribute("data-same", "")
+
+
+async def test_the_feed_tells_a_run_in_a_line_that_opens(page: Page, serve: Serve) -> None:
+    """The same when it was open all the time and when it is loaded; a run under way grows in one place."""
+    desk = Desk(page, serve(SLOW).url)
+    first, second = [await new_project(desk.url, name) for name in ("Kill test", "Between")]
+    await desk.home()
+    await desk.live()
+    for project in (first, second):
+        assert (await request(desk.url, "POST", f"/api/projects/{project}/generate")).status == 202
+    groups = page.locator("#feed > li:has(details)")
+    await expect(groups.filter(has_text="Running: agent 2 of 12").first).to_be_visible(timeout=RUN_DEADLINE)
+    await expect(groups).to_have_count(2)
+    growing = page.locator(f"#feed > li[data-project='{first}']:has(details)")
+    await growing.locator("summary").focus()
+    await page.keyboard.press("Enter")
+    await expect(growing.locator("ol li").last).to_contain_text("Queued")
+    assert (await request(desk.url, "POST", f"/api/projects/{second}/cancel")).status == 202
+    await expect(groups.filter(has_text=re.compile(r"Cancelled after .* s, at agent \d+ of 12"))).to_have_count(1)
+    done = groups.filter(has_text=re.compile(r"Completed: \d+ files, 12 agents, \d+\.\d s"))
+    await expect(done).to_have_count(1, timeout=RUN_DEADLINE)
+    await expect(groups.first).to_contain_text("Kill test")
+    await expect(done.locator("summary")).to_be_focused()
+    await expect(done.locator("ol li").first).to_contain_text("Generated")
+    await expect(done.get_by_text("is not shown here")).to_be_hidden()
+    texts = await page.locator("#feed").all_inner_texts()
+    await page.reload()
+    await expect(groups).to_have_count(2)
+    await done.locator("summary").click()
+    assert await page.locator("#feed").all_inner_texts() == texts
 
 
 async def test_what_is_published_is_shown_as_text_never_as_html(open_desk: Desk) -> None:

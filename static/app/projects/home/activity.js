@@ -1,49 +1,52 @@
-/** The feed over everything that happens: one line an event, newest first, a bounded number of them. */
+/** The feed over everything that happens: a line for an event, a group for a run, newest first. */
 
 import { isAfter } from "../../shared/cursor.js";
-import { byId, h, show } from "../../shared/dom.js";
-import { bytes, clock } from "../../shared/format.js";
+import { byId, h, setText, show } from "../../shared/dom.js";
+import { clock } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
+import { Activity, Run } from "./runs.js";
 
-/** @import { ProjectEvent, Status } from "../types.js" */
-
-/** Lines that stay in the page; older ones are in the history. */
-const LINES_MAX = 200;
+/** @import { ProjectEvent } from "../types.js" */
+/** @import { Line } from "./runs.js" */
 
 const NOTHING = "Nothing has happened yet.";
 const NOTHING_TOLD = "Nothing to tell so far: there may be log lines, which the tick above shows.";
+const NOT_WHOLE = "What came before in this run is not shown here.";
 
-/** Statuses that the feed tells; how a run ended is told by its completion. */
-const STARTS = new Set(["queued", "running"]);
-/** @type {Partial<Record<Status, string>>} */
-const STATUS_TONE = { completed: "green", failed: "red", cancelled: "ink", queued: "orange" };
+/** @typedef {(id: string) => string | null} NameOf the name of a project, or null when it is not in the list */
 
-/** @typedef {{ event: ProjectEvent, told: [tone: string, text: string] }} Told */
-
-/**
- * `nameOf(id)` gives a project's name, or null when it is not in the list.
- *
- * @param {(id: string) => string | null} nameOf
- */
+/** @param {NameOf} nameOf */
 export function createFeed(nameOf) {
   const feed = byId("feed");
-  /** By topic: a feed tells changes, not every per cent. @type {Map<string, Status>} */
-  const lastStatus = new Map();
-  /** @type {Told[]} */
-  let waiting = [];
+  const activity = new Activity();
+  /** @type {WeakMap<Line | Run, HTMLElement>} */
+  const nodes = new WeakMap();
+  /** Runs that somebody has opened, by id: they are so when the feed is filled anew. @type {Set<string>} */
+  const opened = new Set();
   /** The last event that was added. @type {string | null} */
   let newest = null;
 
+  /** @param {Line | Run} one */
+  const nodeOf = (one) => {
+    const node = nodes.get(one) ?? (one instanceof Run ? group(one, nameOf, opened) : line(one, nameOf));
+    nodes.set(one, node);
+    return node;
+  };
+
   const render = batched(() => {
-    const told = waiting.reverse();
-    waiting = [];
-    const lines = told.map((one) => line(one, nameOf));
-    const below = feed.firstElementChild;
-    feed.prepend(...lines);
-    for (const one of [...lines, below]) if (one instanceof HTMLElement) joinToAbove(one);
-    while (feed.childElementCount > LINES_MAX) feed.lastElementChild?.remove();
+    const active = document.activeElement;
+    const shown = new Set(activity.entries.map(nodeOf));
+    for (const node of [...feed.children]) if (!shown.has(/** @type {HTMLElement} */ (node))) node.remove();
+    let place = feed.firstElementChild;
+    for (const node of shown) {
+      if (node === place) place = place.nextElementSibling;
+      else feed.insertBefore(node, place);
+    }
+    for (const one of activity.entries) if (one instanceof Run) refresh.get(nodeOf(one))?.();
+    for (const node of shown) joinToAbove(node);
+    if (active instanceof HTMLElement && feed.contains(active)) active.focus({ preventScroll: true }); // it was moved
     byId("feed-empty").textContent = newest === null ? NOTHING : NOTHING_TOLD;
-    show(byId("feed-empty"), feed.childElementCount === 0);
+    show(byId("feed-empty"), activity.entries.length === 0);
   });
 
   return {
@@ -51,62 +54,25 @@ export function createFeed(nameOf) {
     add(event) {
       if (!isAfter(event.id, newest)) return;
       newest = event.id;
-      const told = tell(event, lastStatus, byId("feed-logs", HTMLInputElement).checked);
-      if (told === null) return void render();
-      waiting.push({ event, told });
-      if (waiting.length > LINES_MAX) waiting.shift();
+      activity.add(event, byId("feed-logs", HTMLInputElement).checked);
       render();
     },
     clear() {
-      waiting = [];
       newest = null;
-      lastStatus.clear();
-      feed.replaceChildren();
+      activity.clear();
       render();
     },
   };
 }
+
+/** What brings a group up to date, by its node. @type {WeakMap<HTMLElement, () => void>} */
+const refresh = new WeakMap();
 
 /** Under a line of the same project its name is told once. @param {HTMLElement} node */
 function joinToAbove(node) {
   const above = node.previousElementSibling;
   const same = above instanceof HTMLElement && above.dataset.project === node.dataset.project;
   node.toggleAttribute("data-same", same);
-}
-
-/**
- * What an event says, or null if it is not worth a line.
- *
- * @param {ProjectEvent} event
- * @param {Map<string, Status>} lastStatus
- * @param {boolean} withLogs
- * @returns {Told["told"] | null}
- */
-function tell({ type, topic, data }, lastStatus, withLogs) {
-  // The service checks data on `projects/{id}` only; anybody may publish anything below that.
-  if (data === null || typeof data !== "object") return ["ink", type];
-  switch (type) {
-    case "project_created":
-      return ["blue", "was created"];
-    case "project_deleted":
-      return ["ink", "was deleted"];
-    case "status_update":
-      if (lastStatus.get(topic) === data.status) return null;
-      lastStatus.set(topic, data.status);
-      return STARTS.has(data.status)
-        ? [STATUS_TONE[data.status] ?? "blue", data.message || data.status]
-        : null;
-    case "agent_update":
-      return [data.status === "failed" ? "red" : "blue", data.message];
-    case "file_update":
-      return ["orange", `${data.action} ${data.path}, ${bytes(data.size)}`];
-    case "completion":
-      return [STATUS_TONE[data.status] ?? "green", data.message || data.status];
-    case "log":
-      return withLogs ? [data.level === "error" ? "red" : "ink", data.message ?? ""] : null;
-    default:
-      return ["ink", String(type)];
-  }
 }
 
 /**
@@ -120,26 +86,84 @@ function subjectOf({ type, topic, data }) {
 }
 
 /**
- * @param {Told} told
- * @param {(id: string) => string | null} nameOf
+ * What names the project of an event, with a way to it if it is there.
+ *
+ * @param {ProjectEvent} event
+ * @param {NameOf} nameOf
  */
-function line({ event, told: [tone, text] }, nameOf) {
+function subject(event, nameOf) {
   const { id, name: told } = subjectOf(event);
-  const name = nameOf(id) ?? told ?? event.topic;
-  const gone = event.type === "project_deleted";
-  const subject = gone
-    ? h("span", { class: "feed__project", dir: "auto", text: name })
-    : h("a", {
-        class: "feed__project",
-        dir: "auto",
-        href: `project.html?id=${encodeURIComponent(id)}`,
-        text: name,
-      });
-  return h(
+  const text = nameOf(id) ?? told ?? event.topic;
+  const props = { class: "feed__project", dir: "auto", text };
+  if (event.type === "project_deleted") return h("span", props);
+  return h("a", { ...props, href: `project.html?id=${encodeURIComponent(id)}` });
+}
+
+/** @param {ProjectEvent} event */
+const when = (event) => h("time", { datetime: event.time, text: clock(event.time) });
+
+/**
+ * @param {Line} line
+ * @param {NameOf} nameOf
+ */
+const line = ({ event, tone, text }, nameOf) =>
+  h(
     "li",
-    { dataset: { tone, project: id } },
-    subject,
-    h("time", { datetime: event.time, text: clock(event.time) }),
+    { dataset: { tone, project: subjectOf(event).id } },
+    subject(event, nameOf),
+    when(event),
     h("span", { class: "feed__text", dir: "auto", text }),
   );
+
+/**
+ * A run in a line, which opens: its steps are made when somebody looks at them.
+ *
+ * @param {Run} run
+ * @param {NameOf} nameOf
+ * @param {Set<string>} opened
+ */
+function group(run, nameOf, opened) {
+  const words = h("span", { dir: "auto" });
+  const steps = h("ol", { class: "feed__steps", "aria-label": "Steps of this run, newest first" });
+  const note = h("p", { class: "feed__note", text: NOT_WHOLE });
+  const more = h(
+    "details",
+    { class: "feed__run", open: run.id !== null && opened.has(run.id) },
+    h("summary", {}, words),
+    steps,
+    note,
+  );
+  const time = when(run.last);
+  const node = h(
+    "li",
+    { dataset: { project: subjectOf(run.last).id } },
+    subject(run.last, nameOf),
+    time,
+    more,
+  );
+  let drawn = 0;
+
+  const update = () => {
+    const { tone, text } = run.told;
+    node.dataset.tone = tone;
+    setText(words, text);
+    setText(time, clock(run.last.time));
+    time.dateTime = run.last.time;
+    show(note, !run.isWhole);
+    if (!more.open) return;
+    const fresh = run.steps.slice(Math.max(0, run.steps.length - (run.added - drawn)));
+    steps.prepend(...fresh.map(step).reverse());
+    drawn = run.added;
+    while (steps.childElementCount > run.steps.length) steps.lastElementChild?.remove();
+  };
+  more.addEventListener("toggle", () => {
+    if (run.id !== null) opened[more.open ? "add" : "delete"](run.id);
+    update();
+  });
+  refresh.set(node, update);
+  return node;
 }
+
+/** @param {Line} line */
+const step = ({ event, tone, text }) =>
+  h("li", { dataset: { tone } }, h("span", { dir: "auto", text }), when(event));
