@@ -11,6 +11,7 @@ import { createFeed } from "./activity.js";
 import { createForm } from "./create.js";
 import { readPast } from "./past.js";
 import { createList, wantedBy } from "./projects.js";
+import { createTabs } from "./tabs.js";
 import { hasShape } from "../shape.js";
 
 /** @import { GapFrame, Stream } from "../../../client/index.js" */
@@ -26,6 +27,7 @@ const LIVE_MAX = 200;
 
 /** @type {string | null} */
 let base = null; // the position that the list includes: events up to it are told already
+createTabs();
 const page = createPage();
 const logs = byId("feed-logs", HTMLInputElement);
 const list = createList();
