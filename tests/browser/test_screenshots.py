@@ -7,7 +7,8 @@ from typing import Final, Literal
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.desk import Desk, sign_in
+from tests.browser.desk import Desk, new_project, sign_in
+from tests.support.api import publish
 from tests.support.bearers import ask, token
 from tests.support.server import ServerProcess
 
@@ -61,6 +62,11 @@ async def test_pictures(
     await desk.home()
     await desk.live()
     await picture(page, f"home-{scheme}-{width}")
+    if width == "narrow":
+        await page.get_by_role("tab", name="Activity").click()
+    await page.locator("#feed summary").first.click()
+    await expect(page.locator("#feed details li").first).to_be_visible()
+    await picture(page, f"home-activity-{scheme}-{width}")
 
     await desk.lab()
     await page.get_by_role("button", name="100", exact=True).click()
@@ -69,6 +75,70 @@ async def test_pictures(
     await page.get_by_role("button", name="100", exact=True).click()
     await expect(page.locator("#received")).to_have_text("200", timeout=30_000)
     await picture(page, f"lab-{scheme}-{width}")
+    await context.close()
+
+
+LOOK: Final = """nodes => nodes.map((node) => {
+    const look = (pseudo) => {
+        const { backgroundColor, borderLeftColor, borderLeftStyle, borderRadius, content } =
+            getComputedStyle(node, pseudo);
+        if (content === "none") return content;
+        return [backgroundColor, borderLeftColor, borderLeftStyle, borderRadius].join(" ");
+    };
+    return [look(null), look("::after")].join(" / ");
+})"""
+"""How elements look with forced colours: what of that can tell one from another."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_with_forced_colours_stations_and_log_lines_tell_apart(
+    browser: Browser, talkative: ServerProcess, scheme: Literal["light", "dark"]
+) -> None:
+    """As in a contrast theme: of our colours none is left but those that the system has."""
+    FOLDER.mkdir(exist_ok=True)
+    context = await browser.new_context(
+        viewport={"width": 1440, "height": 900}, color_scheme=scheme, forced_colors="active", reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    desk = Desk(page, talkative.url)
+    project = await new_project(talkative.url, "Seen in a contrast theme")
+    topic = f"projects/{project}"
+    running = {"status": "running", "progress": 20, "run": "r", "message": "The storage agent is at work"}
+    await desk.open(project)
+    await desk.live()
+    await publish(talkative.url, topic, {**running, "status": "queued", "message": "Queued"}, type="status_update")
+    await publish(talkative.url, topic, running, type="status_update")
+    for stage, status in ((1, "completed"), (2, "failed"), (3, "started")):
+        name = await page.locator(".agent").nth(stage - 1).get_attribute("data-agent")
+        agent = {"agent": name or "storage", "stage": stage, "stages": 12, "status": status, "message": status}
+        await publish(talkative.url, topic, agent, type="agent_update")
+    for level in ("debug", "info", "warning", "error"):
+        await publish(talkative.url, topic, {"level": level, "message": f"a line of level {level}"})
+    await expect(page.locator("#log-lines .line")).to_have_count(4)
+    await expect(page.locator(".agent[data-status=started]")).to_be_visible()
+    for status in ("pending", "started", "completed", "failed"):
+        await expect(page.locator(f".agent[data-status={status}] .agent__node").first).to_be_visible()
+    await picture(page, f"forced-project-{scheme}")
+    stations = await page.locator(".agent__node").evaluate_all(LOOK)
+    assert len(set(stations)) == 4, stations
+    lines = await page.locator("#log-lines .line").evaluate_all(LOOK)
+    assert len(set(lines[-3:])) == 3, lines
+    await desk.home()
+    await desk.live()
+    await expect(page.locator("#feed details").first).to_be_visible()
+    await picture(page, f"forced-home-{scheme}")
+    ways = await page.locator(".ways a").evaluate_all(LOOK)
+    assert [ways.count(one) for one in ways] == [1, 2, 2], ways
+    await desk.lab()
+    await page.get_by_role("button", name="Block WebSocket").click()
+    await expect(page.locator("#block")).to_have_attribute("aria-pressed", "true")
+    pressed, other = [await page.locator(one).evaluate_all(LOOK) for one in ("#block", "#freeze")]
+    assert pressed != other
+    await desk.live()
+    await expect(page.locator("#journal li[data-tone=red]").first).to_be_visible()
+    told = await page.locator("#journal li[data-tone=red], #journal li[data-tone=green]").evaluate_all(LOOK)
+    assert len(set(told)) == 2, told
+    await picture(page, f"forced-lab-{scheme}")
     await context.close()
 
 
