@@ -155,6 +155,37 @@ async def test_the_tour_shows_all_of_it_and_ends_exact(desk: Desk) -> None:
     assert await desk.figure("twice") == 0
 
 
+async def test_faults_are_the_tours_while_it_runs_and_as_they_were_after_it(desk: Desk) -> None:
+    """What was broken by hand is mended before it, and its timer ends nothing that is the tour's."""
+    page = desk.page
+    await page.clock.install()
+    await desk.lab()
+    await press(desk, "Steady: 10 a second")
+    await press(desk, "Block WebSocket")
+    await press(desk, "Go offline for 10 s")
+    await expect(page.locator("#indicator-state")).to_have_text("Offline")
+    await press(desk, "Show me, in 30 seconds")
+    await expect(page.locator("#indicator-state")).not_to_have_text("Offline")
+    await expect(page.locator("#block")).to_have_attribute("aria-pressed", "false")
+    reason = page.get_by_text("The tour presses these until it ends, or you stop it.")
+    await expect(reason).to_be_visible()
+    for id in ("transport", "block", "drop", "freeze", "swallow", "offline", "steady", "trim"):
+        await expect(page.locator(f"#{id}")).to_be_disabled()
+    await expect(page.get_by_role("button", name="10 events")).to_be_enabled()
+    await page.clock.run_for(18_000)
+    await expect(page.locator("#indicator-state")).to_have_text("Offline")
+    await press(desk, "Stop")
+    await expect(reason).to_be_hidden()
+    for id in ("transport", "block", "drop", "freeze", "swallow", "offline", "steady", "trim"):
+        await expect(page.locator(f"#{id}")).to_be_enabled()
+    await expect(page.locator("#block")).to_have_attribute("aria-pressed", "false")
+    await expect(page.locator("#steady")).to_have_attribute("aria-pressed", "true")
+    await press(desk, "Steady: 10 a second")
+    await desk.live("WebSocket")
+    await expect(page.locator("#missing")).to_have_text("0", timeout=30_000)
+    assert await desk.figure("twice") == 0
+
+
 async def test_the_tour_can_be_stopped_and_leaves_nothing_broken(desk: Desk) -> None:
     await desk.lab()
     await press(desk, "Show me, in 30 seconds")

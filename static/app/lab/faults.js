@@ -45,27 +45,55 @@ export function createFaults(lab) {
         `The next ${SWALLOWED} events are lost on their way over a stream. The one after them gives it away.`,
       );
     },
-    /** Returns what ends it. @param {string} words */
-    offline(words) {
-      const button = byId("offline", HTMLButtonElement);
+    offline: createOffline(lab),
+    /** Put right whatever is broken, by whomever. */
+    end() {
+      faults.block.end();
+      faults.freeze.end();
+      faults.offline.end();
+      network.swallow(0);
+    },
+  };
+  byId("drop").addEventListener("click", faults.drop);
+  byId("swallow").addEventListener("click", faults.swallow);
+  byId("offline").addEventListener("click", () => {
+    faults.offline.begin("Offline for 10 seconds. Publish something meanwhile.", OFFLINE_FOR);
+  });
+  return faults;
+}
+
+/** @param {Lab} lab */
+function createOffline({ network, timeline, tell }) {
+  const button = byId("offline", HTMLButtonElement);
+  /** @type {(() => void) | null} */
+  let end = null;
+  const self = {
+    /**
+     * @param {string} words
+     * @param {number} [time] milliseconds after which it ends by itself
+     */
+    begin(words, time) {
+      if (end !== null) return;
       const endFault = timeline.begin("fault");
+      const timer = time === undefined ? undefined : setTimeout(self.end, time);
       button.disabled = true;
       network.setOnline(false);
       tell(words);
-      return () => {
+      end = () => {
+        clearTimeout(timer);
         endFault();
         button.disabled = false;
         network.setOnline(true);
         tell("Online again.");
       };
     },
+    end() {
+      const act = end;
+      end = null;
+      act?.();
+    },
   };
-  byId("drop").addEventListener("click", faults.drop);
-  byId("swallow").addEventListener("click", faults.swallow);
-  byId("offline").addEventListener("click", () => {
-    setTimeout(faults.offline("Offline for 10 seconds. Publish something meanwhile."), OFFLINE_FOR);
-  });
-  return faults;
+  return self;
 }
 
 /** @param {Lab} lab */

@@ -127,9 +127,8 @@ const bursts = document.querySelectorAll("[data-burst]");
 for (const button of bursts) {
   button.addEventListener("click", () => publisher.burst(Number(button.dataset.burst)));
 }
-byId("steady").addEventListener("click", () => {
-  byId("steady").setAttribute("aria-pressed", String(publisher.toggle()));
-});
+const toggleSteady = () => byId("steady").setAttribute("aria-pressed", String(publisher.toggle()));
+byId("steady").addEventListener("click", toggleSteady);
 byId("trim").addEventListener("click", async () => {
   try {
     const { removed } = await publisher.trim();
@@ -164,7 +163,9 @@ createTour(byId("tour", HTMLButtonElement), {
   faults,
   tell: tellFault,
   steady(on) {
-    if (publisher.steady !== on) byId("steady").click();
+    const before = publisher.steady;
+    if (before !== on && !byId("steady", HTMLButtonElement).disabled) toggleSteady();
+    return before;
   },
   async trim() {
     if (!byId("trim", HTMLButtonElement).disabled) await publisher.trim();

@@ -51,9 +51,9 @@ export class BreakableNetwork {
     for (const link of this.#links) link.release();
   }
 
-  /** The next `n` events are lost on their way. @param {number} n */
+  /** The next `n` events are lost on their way, and no others. @param {number} n */
   swallow(n) {
-    this.#swallow += n;
+    this.#swallow = n;
   }
 
   /** @param {boolean} online */

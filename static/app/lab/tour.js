@@ -1,6 +1,6 @@
 /** Half a minute through everything that the lab can break, for whoever sees it for the first time. */
 
-import { setText } from "../shared/dom.js";
+import { byId, setText, show } from "../shared/dom.js";
 
 /** @import { Faults } from "./faults.js" */
 
@@ -14,63 +14,74 @@ const TRIM =
   "The log is trimmed while this page is away. What it has not seen can't be replayed, and it will be told so.";
 const END = "That was all of it. The verdict above is the sum: each event exactly once, or said to be gone.";
 
-/** @typedef {{ faults: Faults, tell(words: string): void, steady(on: boolean): void, trim(): Promise<void> }} Lab */
+/**
+ * `steady(on)` publishes one event after another, or no more, and returns whether it did before.
+ *
+ * @typedef {{ faults: Faults, tell(words: string): void, steady(on: boolean): boolean, trim(): Promise<void> }} Lab
+ */
 
 /**
- * What is done at which second, each fault saying itself what it is; and what puts all of it right again.
+ * What is done at which second, each fault saying itself what it is; and what puts all of it right again. It begins
+ * with nothing broken, and what was published before goes on after it.
  *
  * @param {Lab} lab
  */
 function script({ faults, tell, steady, trim }) {
-  let online = () => {};
-  const back = () => {
-    online();
-    online = () => {};
-  };
+  faults.end();
+  const before = steady(true);
+  tell(BEGIN);
   /** @type {[second: number, act: () => void][]} */
   const steps = [
-    [0, () => (steady(true), tell(BEGIN))],
     [3, faults.drop],
     [7, faults.swallow],
     [11, faults.block.begin],
-    [17, () => (online = faults.offline(AWAY))],
+    [17, () => faults.offline.begin(AWAY)],
     [20, () => (tell(TRIM), void trim().catch(() => tell("The log could not be trimmed.")))],
-    [22, back],
+    [22, faults.offline.end],
     [25, () => faults.block.end()],
     [29, () => steady(false)],
     [30, () => tell(END)],
   ];
   const undo = () => {
-    steady(false);
-    back();
-    faults.block.end();
+    faults.end();
+    steady(before);
   };
   return { steps, undo };
 }
 
 /**
+ * While it runs, what it presses is its own: two who break and mend one stream would each undo what the other does.
+ *
  * @param {HTMLButtonElement} button
  * @param {Lab} lab
  */
 export function createTour(button, lab) {
   /** @type {(() => void) | null} */
   let stop = null;
+  /** @type {NodeListOf<HTMLFieldSetElement>} */
+  const own = document.querySelectorAll("fieldset.of-tour");
+
+  /** @param {boolean} runs */
+  const draw = (runs) => {
+    for (const one of own) one.disabled = runs;
+    for (const one of own) show(byId(one.getAttribute("aria-describedby") ?? ""), runs);
+    setText(button, runs ? GOING : READY);
+  };
 
   const begin = () => {
     const { steps, undo } = script(lab);
-    lab.faults.freeze.end();
     const timers = steps.map(([second, act]) => setTimeout(act, second * 1_000));
     const end = () => {
       for (const timer of timers) clearTimeout(timer);
-      undo();
       stop = null;
-      setText(button, READY);
+      undo();
+      draw(false);
     };
     timers.push(setTimeout(end, (steps[steps.length - 1][0] + 0.5) * 1_000));
-    setText(button, GOING);
     stop = end;
+    draw(true);
   };
 
-  setText(button, READY);
+  draw(false);
   button.addEventListener("click", () => (stop ? stop() : begin()));
 }
