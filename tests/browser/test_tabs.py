@@ -23,8 +23,9 @@ PACE: Final = "0.4"
 """Seconds a stage: the run lasts five, so that there is a middle."""
 MIDDLE: Final = 60
 """Events after which the leader's tab is closed; a run has 160."""
-TAKEN_WITHIN: Final = 1_000
-"""Milliseconds after the end of the leader's tab in which another one leads."""
+TAKEN_WITHIN: Final = 5_000
+"""Milliseconds after the end of the leader's tab in which another one leads: some tens, or a second where ten tabs share
+two busy cores, and in any case before a leader would be taken for one that hangs."""
 HANGS: Final = 15_000
 """Milliseconds that a leader's page does not answer."""
 REPLACED_WITHIN: Final = 10_500
