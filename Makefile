@@ -59,6 +59,10 @@ bench-beside: $(DEV) ## Tell the same of some rows more finely, burst by burst; 
 	@[ -n "$(REF)" ] || { echo "usage: make bench-beside REF=<commit> [ARGS=\"fanout --pairs 48\"]" >&2; exit 2; }
 	@$(BIN)/python -m tests.bench.beside $(REF) $(ARGS)
 
+.PHONY: pictures
+pictures: $(DEV) ## Take pictures of the pages' states, to be looked at: tests/browser/screenshots; three minutes.
+	@$(BIN)/pytest -q -m pictures tests/browser
+
 .PHONY: hostile
 hostile: $(DEV) ## Let one stranger do his worst to a server, in every way known; an hour and a half.
 	@$(BIN)/python -m tests.hostile $(if $(ARGS),$(ARGS),--all)

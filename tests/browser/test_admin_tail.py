@@ -355,6 +355,7 @@ async def test_a_start_that_was_stopped_meanwhile_begins_nothing(tail: Tail) -> 
 # How it looks
 
 
+@pytest.mark.pictures
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_pictures_of_a_tail(browser: Browser, guarded: ServerProcess, scheme: Literal["light", "dark"]) -> None:
     FOLDER.mkdir(exist_ok=True)

@@ -32,6 +32,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
+@pytest.mark.pictures
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_pictures(
@@ -142,6 +143,7 @@ async def test_with_forced_colours_stations_and_log_lines_tell_apart(
     await context.close()
 
 
+@pytest.mark.pictures
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_pictures_where_there_are_keys(

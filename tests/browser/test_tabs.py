@@ -24,8 +24,8 @@ PACE: Final = "0.4"
 MIDDLE: Final = 60
 """Events after which the leader's tab is closed; a run has 160."""
 TAKEN_WITHIN: Final = 5_000
-"""Milliseconds after the end of the leader's tab in which another one leads: some tens, or a second where ten tabs share
-two busy cores, and in any case before a leader would be taken for one that hangs."""
+"""Milliseconds after the end of the leader's tab in which another one leads: some tens, or a second where ten tabs
+share two busy cores, and in any case before a leader would be taken for one that hangs."""
 HANGS: Final = 15_000
 """Milliseconds that a leader's page does not answer."""
 REPLACED_WITHIN: Final = 10_500

@@ -50,7 +50,7 @@ def patched(values: dict[str, float]) -> Iterator[None]:
             patch.stop()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     small=SMALL,
     batches=st.lists(BATCHES, min_size=1, max_size=6),
