@@ -1,6 +1,7 @@
 """The pages and the browser client: plain files, nothing from another host, and what a browser may keep (`site.py`)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,8 +88,9 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
 
     def send_page(name: str) -> Response:
         response = _send(site.find(name))
-        if links := site.links(name, request.args):
-            response.headers["Link"] = links
+        with suppress(UnicodeDecodeError):  # bytes that are no text name nothing
+            if links := site.links(name, request.args):
+                response.headers["Link"] = links
         return response
 
     @blueprint.get("/")

@@ -164,7 +164,7 @@ class SQLiteEventLog:
             page, after = self._registry.page(topics, after, _TRIM_PAGE)
             found += page
             await asyncio.sleep(0)
-        wanted = [Wanted(topic, 0, keep) for topic in found if topic.count > keep]
+        wanted = (Wanted(topic, 0, keep) for topic in found if topic.count > keep)
         return await self._cutter.cut(wanted, told or untold)
 
     async def close(self) -> None:

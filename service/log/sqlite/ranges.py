@@ -100,12 +100,14 @@ class Span(NamedTuple):
 
 
 class RangeCutter:
-    """One cut at a time."""
+    """Cuts of one range at a time; what is cut by topic waits for nobody."""
 
     def __init__(self, writer: Writer, registry: TopicRegistry, trimmer: Trimmer) -> None:
         self._writer = writer
         self._registry = registry
         self._trimmer = trimmer
+        self._one = asyncio.Lock()
+        """Whose cut the table of cuts is: a trim may come while retention cuts, or the other way round."""
 
     async def cut(self, wanted: Iterable[Wanted], told: Progress = untold) -> int:
         """Remove what is to go; returns how many events went, as `told` is after each step.
@@ -120,9 +122,12 @@ class RangeCutter:
             left += sum(span.lost for span in spans)
             found += spans
         await self._raise(found)
-        together, apart = split(found)
+        together, apart = await asyncio.to_thread(split, found)  # of a million topics it takes seconds
         told(0, left)
-        removed = await self._cut_range(together, left, told) if together else 0
+        removed = 0
+        if together:
+            async with self._one:
+                removed = await self._cut_range(together, left, told)
         after = partial(_after, told, removed, left)
         return removed + await self._trimmer.cut([(span.topic, span.last) for span in apart], after)
 
@@ -166,7 +171,9 @@ class RangeCutter:
                 removed += gone
                 told(removed, max(left - removed, 0))
                 await asyncio.sleep(0)
+            pace = Pace(self._writer.clock.monotonic, RAISE_SECONDS)
             for topic, _, last, _ in spans:
+                await pace()
                 if last >= topic.floor:
                     self._trimmer.unfinished.discard(topic)
             return removed

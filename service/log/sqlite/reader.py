@@ -134,6 +134,8 @@ class Reader:
         left, window, taken = look, seek.window, 0
         while left.low + 1 < left.high and len(offsets) < wanted and (taken < SEEKS or not taken):
             part = left.first(window)
+            if taken:
+                await asyncio.sleep(0)
             found = await self._offsets(part, steps, _CROWDED * wanted)
             taken += len(steps)
             if found is None:

@@ -32,11 +32,13 @@ class History:
             low, high = await self._range(search, head)
         rows: list[Row] = []
         size, newest_first, is_cut = 0, search.newest_first, False
-        until = self._clock.monotonic() + search.seconds
+        until: float | None = None
         while low + 1 < high and len(rows) < search.limit and size < search.max_bytes and not is_cut:
             if turn is not None:
                 await turn()
             await self._learn(search.topics, turn)
+            if until is None:
+                until = self._clock.monotonic() + search.seconds  # waiting for the first turn is not looking
             room, room_bytes = search.limit - len(rows), min(_STEP_BYTES, search.max_bytes - size)
             with explained(self._path):
                 page = await self._reader.page(

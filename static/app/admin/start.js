@@ -73,7 +73,12 @@ export async function begin({ topics: wanted, type, from, value }, history) {
   switch (from) {
     case "event": {
       // What stands before it, of these topics: after that, it is the next.
-      const { events, gap, floor } = await history({ topics, before: value, order: "desc", limit: 1 });
+      let page = await history({ topics, before: value, order: "desc", limit: 1 });
+      const { gap } = page;
+      while (page.more && page.events.length === 0) {
+        page = await history({ topics, before: page.cursor, order: "desc", limit: 1 }); // it was looked for long enough
+      }
+      const { events, floor } = page;
       if (gap !== null) return { after: value, past: [], floor: null }; // of another log: the stream says so itself
       return { after: events[0]?.id ?? "earliest", past: [], floor: events.length > 0 ? null : floor };
     }
@@ -106,7 +111,7 @@ async function last(wanted, topics, ofType, history) {
     const page = await history({ topics, ...ofType, before, order: "desc", limit: wanted - past.length });
     past.push(...page.events);
     before = page.cursor;
-    if (page.more && page.events.length > 0 && past.length < wanted) continue;
+    if (page.more && past.length < wanted) continue; // also behind a page without events: its time was up
     const newest = past[0]?.id ?? head;
     const after = (compareCursors(newest, head) ?? 1) > 0 ? newest : head;
     return { after, past: past.reverse(), floor: past.length < wanted ? page.floor : null };

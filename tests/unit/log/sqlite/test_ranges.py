@@ -211,3 +211,20 @@ async def test_those_apart_lose_their_own_too(parts: Parts) -> None:
     assert await parts.cutter.cut(cut) == 1 + 24
     assert parts.kept() == [2, *range(3, 3_003), *range(3_027, 3_033)]
     assert [topic.floor for topic in parts.registry] == [1, 0, 3_024, 3_025, 3_026]
+
+
+async def test_two_cuts_at_once_each_lose_what_is_theirs(parts: Parts) -> None:
+    """A trim may come while retention cuts; the second waits, and finds what the first has left."""
+    for _ in range(40):
+        await parts.writer.append([draft for n in range(50) for draft in drafts(f"t{n}", 1)], ())
+    topics = list(parts.registry)
+    told: list[tuple[int, int]] = []
+    removed = await asyncio.gather(
+        parts.cutter.cut([Wanted(topic, 0, 20) for topic in topics[:30]], lambda *step: told.append(step)),
+        parts.cutter.cut([Wanted(topic, 0, 5) for topic in topics[20:]]),
+    )
+    assert sum(removed) == 20 * 20 + 30 * 35
+    assert told[-1][1] == 0 or removed[0] < 30 * 20
+    assert [topic.count for topic in topics] == [20] * 20 + [5] * 30
+    assert len(parts.kept()) == 20 * 20 + 30 * 5
+    assert not parts.trimmer.unfinished
