@@ -380,14 +380,14 @@ async def test_the_feed_tells_a_projects_name_once_for_what_follows(desk: Desk) 
 
 async def test_the_feed_tells_a_run_in_a_line_that_opens(page: Page, serve: Serve) -> None:
     """The same when it was open all the time and when it is loaded; a run under way grows in one place."""
-    desk = Desk(page, serve(SLOW).url)
+    desk = Desk(page, serve("1").url)
     first, second = [await new_project(desk.url, name) for name in ("Kill test", "Between")]
     await desk.home()
     await desk.live()
     for project in (first, second):
         assert (await request(desk.url, "POST", f"/api/projects/{project}/generate")).status == 202
     groups = page.locator("#feed > li:has(details)")
-    await expect(groups.filter(has_text="Running: agent 2 of 12").first).to_be_visible(timeout=RUN_DEADLINE)
+    await expect(groups.filter(has_text=re.compile(r"Running: agent \d+ of 12")).first).to_be_visible()
     await expect(groups).to_have_count(2)
     growing = page.locator(f"#feed > li[data-project='{first}']:has(details)")
     await growing.locator("summary").focus()
