@@ -155,6 +155,29 @@ async def test_where_nothing_is_connected_no_indicator_says_that_it_is_about_to_
         await expect(desk.page.locator(furniture)).to_be_hidden()
 
 
+async def test_what_could_not_be_loaded_is_not_told_as_if_it_had_been(desk: Desk) -> None:
+    """Neither that nothing has happened nor that anything is on its way."""
+    state, seen = desk.page.locator("#indicator-state"), desk.page.locator(".empty:visible")
+    project = await new_project(desk.url, "There all the time")
+    await desk.page.route("**/api/events*", lambda route: route.fulfill(status=500))
+    await desk.page.goto(f"{desk.url}/")
+    await expect(desk.page.locator("#notice")).to_contain_text("Try now")
+    await expect(desk.page.locator(f"#projects [data-id='{project}']")).to_be_visible()
+    await expect(seen).to_have_text(["Not loaded yet."])
+    await expect(state).to_have_text("Not connected")
+    await desk.page.route("**/api/projects**", lambda route: route.fulfill(status=500))
+    await desk.page.goto(f"{desk.url}/")
+    await expect(seen).to_have_text(["Not loaded yet.", "Not loaded yet."])
+    await desk.page.unroute_all()
+    await desk.page.get_by_role("button", name="Try now").click()
+    await desk.live()
+    await expect(desk.page.locator("#notice")).to_be_hidden()
+    await expect(seen).to_have_count(0)
+    await desk.page.route("**/api/projects/**", lambda route: route.fulfill(status=500))
+    await desk.page.goto(f"{desk.url}/project.html?id={project}")
+    await expect(state).to_have_text("Not connected")
+
+
 async def test_a_project_deleted_elsewhere_says_so(desk: Desk) -> None:
     project = await new_project(desk.url, "Short-lived")
     await desk.open(project)

@@ -5,7 +5,7 @@
 
 import { createNotice, createToasts, createVoice } from "./announce.js";
 import { inWords, statusOf } from "./api.js";
-import { byId } from "./dom.js";
+import { byId, setData, setText } from "./dom.js";
 import { clock } from "./format.js";
 import { createIndicator } from "./indicator.js";
 import { createStrip } from "./strip.js";
@@ -46,6 +46,13 @@ export function createPage() {
     toast,
     who,
     say: createVoice(),
+    /** What the page needs first is not there, nor on its way: nothing on it may say so. */
+    stalled() {
+      for (const node of document.querySelectorAll("[data-loading]")) node.textContent = "Not loaded yet.";
+      if (watched !== null) return;
+      setData(byId("indicator"), "tone", "down");
+      setText(byId("indicator-state"), "Not connected");
+    },
     /** There is no stream on this page: no indicator, no pair. */
     unplug() {
       byId("indicator").hidden = true;
@@ -138,10 +145,10 @@ export function tellOtherLog(page, gap) {
  * @template T
  * @param {() => Promise<T>} load
  * @param {string} what
- * @param {Notice} notice
+ * @param {Pick<Page, "notice" | "stalled">} page
  * @param {(error: unknown) => boolean} fatal
  */
-export async function loadPatiently(load, what, notice, fatal = nothing) {
+export async function loadPatiently(load, what, { notice, stalled }, fatal = nothing) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const result = await load();
@@ -149,6 +156,7 @@ export async function loadPatiently(load, what, notice, fatal = nothing) {
       return result;
     } catch (error) {
       if (fatal(error)) throw error;
+      stalled();
       if (statusOf(error) === 401) {
         await retryOrWait(
           "You are not signed in, or your session has ended.",

@@ -45,6 +45,7 @@ export function createFeed(nameOf) {
     for (const one of activity.entries) if (one instanceof Run) refresh.get(nodeOf(one))?.();
     for (const node of shown) joinToAbove(node);
     if (active instanceof HTMLElement && feed.contains(active)) active.focus({ preventScroll: true }); // it was moved
+    byId("feed-empty").removeAttribute("data-loading");
     byId("feed-empty").textContent = newest === null ? NOTHING : NOTHING_TOLD;
     show(byId("feed-empty"), activity.entries.length === 0);
   });

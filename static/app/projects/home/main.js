@@ -56,14 +56,14 @@ async function fillFeed() {
   for (const event of [...past, ...live]) feed.add(event);
 }
 
-const reload = () => loadPatiently(load, "Loading the projects", page.notice);
+const reload = () => loadPatiently(load, "Loading the projects", page);
 /** @param {GapFrame} gap */
 async function reset(gap) {
   live.length = 0;
   await reload();
   tellOtherLog(page, gap);
 }
-const refill = () => loadPatiently(fillFeed, "Loading what happened", page.notice);
+const refill = () => loadPatiently(fillFeed, "Loading what happened", page);
 
 /**
  * A row at once, from the event; what the event does not tell is fetched. Status comes by events alone, in

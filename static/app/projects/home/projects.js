@@ -158,6 +158,7 @@ function renderHead(entries, more, filtered) {
   setText(byId("list-count"), filtered ? `${count(shown)} of ${total}` : words);
   show(byId("list-more"), more);
   show(byId("list-filter"), filtered || more || entries.length > FEW);
+  byId("projects-empty").removeAttribute("data-loading");
   setText(
     byId("projects-empty"),
     entries.length > 0

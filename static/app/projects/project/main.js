@@ -45,7 +45,7 @@ async function load() {
     return await loadPatiently(
       () => loadProject(id),
       "Loading the project",
-      page.notice,
+      page,
       (error) => statusOf(error) === 404,
     );
   } catch (error) {

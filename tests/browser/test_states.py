@@ -1,0 +1,551 @@
+"""Every state of every page at four widths, light and dark: axe finds nothing, nothing is wider than the window, and
+screenshots/index.html shows all of them side by side to people (screenshots/ is not kept).
+
+A state is a coroutine of a few lines that brings a page there and waits until it shows; a new one needs no more.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+
+from tests.browser.desk import Desk, new_project, sign_in
+from tests.browser.operator import listening
+from tests.support.api import publish, publish_many
+from tests.support.bearers import ask, token
+from tests.support.http import request
+from tests.support.server import ServerProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.pictures, pytest.mark.asyncio(loop_scope="session")]
+
+FOLDER: Final = Path(__file__).parent / "screenshots"
+SIZES: Final = ((360, 780), (768, 1024), (1280, 800), (1920, 1080))
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+BRIEF: Final = "tools: name text, deposit float, available bool"
+NAME: Final = "Neighbourhood tool library"
+FOR_EVER: Final = "60"
+"""Seconds a stage, and as many as may be: a run that stays where it is while pictures are taken."""
+REPAINT: Final = """async () => {
+    const { style } = document.documentElement;
+    style.display = "none";
+    void document.documentElement.offsetHeight;
+    style.display = "";
+    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+}"""
+"""Chromium leaves some text in the colours of the scheme before."""
+FITS: Final = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+ROOT: Final = token("root", admin=True, ttl=80_000)
+
+
+@dataclass
+class Stage:
+    """What a state is made of. `cleanup` ends with the test."""
+
+    context: BrowserContext
+    page: Page
+    server: ServerProcess
+    guarded: ServerProcess
+    talkative: ServerProcess
+    serve: Callable[..., ServerProcess]
+    folder: Path
+    cleanup: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def desk(self, pace: str | None = None) -> Desk:
+        """On the shared server, or on one of the state's own, which has nothing yet."""
+        return Desk(self.page, (self.server if pace is None else self.serve(pace)).url)
+
+    async def project(self, desk: Desk, name: str = NAME) -> str:
+        """A project whose page is live."""
+        project = await new_project(desk.url, name, BRIEF)
+        await desk.open(project)
+        await desk.live()
+        return project
+
+    async def signed_in(self, text: str) -> Desk:
+        await sign_in(self.context, self.guarded.url, text)
+        return Desk(self.page, self.guarded.url)
+
+    async def click(self, name: str, *, exact: bool = False) -> None:
+        await self.page.get_by_role("button", name=name, exact=exact).click()
+
+
+State = Callable[[Stage], Awaitable[None]]
+STATES: Final[dict[str, State]] = {}
+
+
+def state(made: State) -> State:
+    STATES[made.__name__.replace("_", "-")] = made
+    return made
+
+
+# The home page
+
+
+@state
+async def home_loading(stage: Stage) -> None:
+    desk = stage.desk()
+
+    async def never(route: Route) -> None:
+        stage.cleanup.push_async_callback(route.abort)
+
+    await stage.page.route("**/api/projects*", never)
+    await stage.page.goto(f"{desk.url}/", wait_until="commit")
+    await expect(stage.page.locator("#projects-empty")).to_have_text("Loading projects…")
+
+
+@state
+async def home_empty(stage: Stage) -> None:
+    desk = stage.desk("0.05")
+    await desk.home()
+    await desk.live()
+    await expect(stage.page.locator("#feed-empty")).to_be_visible()
+
+
+@state
+async def home_at_work(stage: Stage) -> None:
+    """One runs, one is done, one failed to be read, many wait; a run of the feed is open."""
+    page, desk = stage.page, stage.desk("0.05")
+    for number in range(24):
+        await new_project(desk.url, f"{NAME} {number:02}", BRIEF)
+    await desk.home()
+    await desk.live()
+    done = await new_project(desk.url, "Reading list", BRIEF)
+    await request(desk.url, "POST", f"/api/projects/{done}/generate")
+    await expect(page.locator(f"[data-id='{done}'] .badge")).to_have_text("completed", timeout=40_000)
+    summary = page.locator(f"#feed li[data-project='{done}'] summary")
+    await expect(summary).to_contain_text("Completed")
+    if await page.locator("#tab-activity").is_visible():
+        await page.locator("#tab-activity").click()
+    await summary.click()
+    await page.locator("#indicator summary").click()
+
+
+@state
+async def home_filter_without_a_match(stage: Stage) -> None:
+    page, desk = stage.page, stage.desk("0.05")
+    for number in range(24):
+        await new_project(desk.url, f"{NAME} {number:02}", BRIEF)
+    await desk.home()
+    await desk.live()
+    await page.get_by_label("Search in names and briefs").fill("nothing of that")
+    await expect(page.locator("#projects-empty")).to_contain_text("None of 24")
+
+
+@state
+async def home_form_refused(stage: Stage) -> None:
+    desk = stage.desk("0.05")
+    await desk.home()
+    await desk.live()
+    await stage.page.get_by_label("Brief", exact=True).fill("tools: name text, price euro")
+    await stage.click("Create project")
+    await expect(stage.page.locator("#name-error")).to_be_visible()
+    await stage.page.get_by_label("Name", exact=True).fill(NAME)
+    await stage.click("Create project")
+    await expect(stage.page.locator("#brief-error")).to_be_visible()
+
+
+@state
+async def home_offline(stage: Stage) -> None:
+    desk = stage.desk("0.05")
+    await new_project(desk.url, NAME, BRIEF)
+    await desk.home()
+    await desk.live()
+    await stage.context.set_offline(True)
+    await expect(stage.page.locator("#notice")).to_contain_text("This device is offline")
+
+
+@state
+async def home_server_away(stage: Stage) -> None:
+    server = stage.serve("0.05")
+    desk = Desk(stage.page, server.url)
+    await new_project(desk.url, NAME, BRIEF)
+    await desk.home()
+    await desk.live()
+    server.kill9()
+    await expect(stage.page.locator("#notice")).to_be_visible(timeout=20_000)
+
+
+@state
+async def home_list_not_read(stage: Stage) -> None:
+    desk = stage.desk("0.05")
+
+    async def fails(route: Route) -> None:
+        body = {"title": "Internal Server Error", "status": 500}
+        await route.fulfill(status=500, content_type="application/problem+json", body=json.dumps(body))
+
+    await stage.page.route("**/api/projects*", fails)
+    await stage.page.goto(f"{desk.url}/")
+    await expect(stage.page.locator("#notice")).to_contain_text("Try now", timeout=20_000)
+
+
+@state
+async def home_not_signed_in(stage: Stage) -> None:
+    await stage.page.goto(f"{stage.guarded.url}/")
+    await expect(stage.page.locator("#notice")).to_contain_text("You are not signed in")
+
+
+@state
+async def home_few_rights(stage: Stage) -> None:
+    made = await ask(stage.guarded.url, "POST", "/api/projects", ROOT, {"name": NAME, "brief": BRIEF})
+    project = f"projects/{made.json()['id']}"
+    desk = await stage.signed_in(token("ada", subscribe=[project, f"{project}/**"]))
+    await desk.home()
+    await desk.live()
+    await expect(stage.page.get_by_role("button", name="Create")).to_be_disabled()
+
+
+@state
+async def home_signed_out_elsewhere(stage: Stage) -> None:
+    rights = ["projects", "projects/**"]
+    desk = await stage.signed_in(token("eve", subscribe=rights, publish=rights))
+    await desk.home()
+    await desk.live()
+    await ask(stage.guarded.url, "POST", "/api/auth/revoke", ROOT, {"sub": "eve"})
+    await expect(stage.page.locator("#notice")).to_contain_text("no longer lets this page listen", timeout=30_000)
+
+
+# A project's page
+
+
+@state
+async def project_created(stage: Stage) -> None:
+    await stage.project(stage.desk())
+    await expect(stage.page.locator("#status")).to_have_text("idle")
+
+
+@state
+async def project_running(stage: Stage) -> None:
+    """The sixth of twelve is at work."""
+    desk = Desk(stage.page, stage.talkative.url)
+    project = await stage.project(desk)
+    await tell_of_a_run(stage, project, 5)
+    await expect(stage.page.locator(".agent[data-status=started]")).to_be_visible()
+
+
+async def tell_of_a_run(stage: Stage, project: str, done: int, *, last: str = "started") -> None:
+    """`done` agents have ended, and the next is at `last`."""
+    page, topic = stage.page, f"projects/{project}"
+    snapshot = (await request(stage.talkative.url, "GET", f"/api/projects/{project}")).json()
+    agents = [str(one["agent"]) for one in snapshot["stages"]]
+    running = {"status": "running", "progress": done * 100 // 12, "run": "r", "message": f"Agent {done + 1} is at work"}
+    url = stage.talkative.url
+    await publish(url, topic, {**running, "status": "queued", "message": "Queued"}, type="status_update")
+    for number, name in enumerate(agents[: done + 1]):
+        status = "completed" if number < done else last
+        told = {"agent": name, "stage": number + 1, "stages": 12, "status": status, "message": f"{name} {status}"}
+        await publish(url, topic, told, type="agent_update")
+    for number, level in enumerate(("debug", "info", "info", "warning", "error", "info")):
+        line = {"level": level, "message": f"a line of level {level}", "agent": agents[number % (done + 1)]}
+        await publish(url, topic, line)
+    if last == "started":
+        await publish(url, topic, running, type="status_update")
+    await expect(page.locator("#log-lines .line")).to_have_count(6)
+
+
+@state
+async def project_failed(stage: Stage) -> None:
+    desk = Desk(stage.page, stage.talkative.url)
+    project = await stage.project(desk)
+    await tell_of_a_run(stage, project, 3, last="failed")
+    failed = {"status": "failed", "progress": 25, "run": "r", "message": "The third agent could not write its files"}
+    await publish(stage.talkative.url, f"projects/{project}", failed, type="status_update")
+    await desk.status("failed")
+
+
+@state
+async def project_cancelled(stage: Stage) -> None:
+    desk = stage.desk(FOR_EVER)
+    await stage.project(desk)
+    await desk.generate()
+    await desk.status("running")
+    await stage.click("Cancel run")
+    await desk.status("cancelled")
+
+
+@state
+async def project_completed(stage: Stage) -> None:
+    desk = stage.desk()
+    await stage.project(desk)
+    await desk.generate()
+    await desk.status("completed")
+    await stage.click("README.md")
+    await expect(stage.page.locator("#preview-note")).not_to_be_empty()
+
+
+@state
+async def project_log_without_a_match(stage: Stage) -> None:
+    desk = Desk(stage.page, stage.talkative.url)
+    project = await new_project(desk.url, NAME, BRIEF)
+    lines = ({"level": "info", "message": f"line {number}"} for number in range(1_200))
+    await publish_many(desk.url, f"projects/{project}", lines)
+    await desk.open(project)
+    await desk.live()
+    await stage.page.get_by_label("Search in the log").fill("not there")
+    await expect(stage.page.locator("#logs-empty")).to_contain_text("matches this filter")
+
+
+@state
+async def project_to_be_deleted(stage: Stage) -> None:
+    await stage.project(stage.desk())
+    await stage.click("Delete")
+    await expect(stage.page.locator("#confirm")).to_be_visible()
+
+
+@state
+async def project_deleted(stage: Stage) -> None:
+    desk = stage.desk()
+    project = await stage.project(desk)
+    await request(desk.url, "DELETE", f"/api/projects/{project}")
+    await expect(stage.page.get_by_role("heading", name="This project was deleted")).to_be_visible()
+
+
+@state
+async def project_unknown(stage: Stage) -> None:
+    await stage.page.goto(f"{stage.server.url}/project.html?id=nothere")
+    await expect(stage.page.locator("#missing")).to_be_visible()
+
+
+@state
+async def project_server_away(stage: Stage) -> None:
+    server = stage.serve(FOR_EVER)
+    desk = Desk(stage.page, server.url)
+    await stage.project(desk)
+    await desk.generate()
+    await desk.status("running")
+    server.kill9()
+    await expect(stage.page.locator("#indicator-detail")).to_have_text(re.compile(r"^again in \d+ s$"))
+    await stage.click("Cancel run")
+    await expect(stage.page.locator(".toast[data-kind=away]")).to_be_visible()
+
+
+@state
+async def project_few_rights(stage: Stage) -> None:
+    made = await ask(stage.guarded.url, "POST", "/api/projects", ROOT, {"name": NAME, "brief": BRIEF})
+    id = str(made.json()["id"])
+    desk = await stage.signed_in(token("ada", subscribe=[f"projects/{id}", f"projects/{id}/**"]))
+    await desk.open(id)
+    await desk.live()
+    await expect(stage.page.get_by_role("button", name="Generate")).to_be_disabled()
+
+
+# The wire lab
+
+
+@state
+async def lab_fresh(stage: Stage) -> None:
+    await stage.desk().lab()
+
+
+@state
+async def lab_blocked(stage: Stage) -> None:
+    desk = stage.desk()
+    await desk.lab()
+    await stage.click("Block WebSocket")
+    await desk.live()
+    await stage.click("100", exact=True)
+    await expect(stage.page.locator("#received")).to_have_text("100", timeout=30_000)
+
+
+@state
+async def lab_frozen(stage: Stage) -> None:
+    """Its clock stands, or the client gives the connection up before all pictures are taken."""
+    await stage.page.clock.install()
+    await stage.desk().lab()
+    await stage.click("Freeze it", exact=True)
+    await stage.click("100", exact=True)
+    await expect(stage.page.locator("#verdict")).to_contain_text("held back by the freeze")
+
+
+@state
+async def lab_offline(stage: Stage) -> None:
+    await stage.page.clock.install()
+    await stage.desk().lab()
+    await stage.click("Go offline for 10 s")
+    await expect(stage.page.locator("#indicator-state")).to_have_text("Offline")
+    await stage.click("100", exact=True)
+    await expect(stage.page.locator("#verdict")).to_contain_text("wait in the log")
+
+
+@state
+async def lab_tour(stage: Stage) -> None:
+    await stage.page.clock.install()
+    await stage.desk().lab()
+    await stage.click("Show me, in 30 seconds")
+    await expect(stage.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+
+
+@state
+async def lab_gap(stage: Stage) -> None:
+    """What is trimmed while one is away is told."""
+    desk = stage.desk()
+    await desk.lab()
+    await stage.click("Go offline for 10 s")
+    await expect(stage.page.locator("#indicator-state")).to_have_text("Offline")
+    await stage.click("100", exact=True)
+    await expect(stage.page.locator("#missing")).to_have_text("100")
+    await stage.click("Trim the log")
+    await expect(stage.page.locator("#journal")).to_contain_text("Gap:", timeout=20_000)
+
+
+@state
+async def lab_may_not_publish(stage: Stage) -> None:
+    desk = await stage.signed_in(token("ada", subscribe=["lab/*"]))
+    await desk.lab()
+    await expect(stage.page.get_by_role("button", name="10 events", exact=True)).to_be_disabled()
+
+
+@state
+async def lab_without_applications(stage: Stage) -> None:
+    """The home page of the bus alone."""
+    bare = stage.cleanup.enter_context(ServerProcess(stage.folder / "bare", env={"TWINWIRE_APPS": "none"}))
+    await publish(bare.url, "builds/7", {"n": 1})
+    await stage.page.goto(bare.url)
+    await Desk(stage.page, bare.url).live()
+    await expect(stage.page.get_by_role("row", name="builds/7")).to_be_visible()
+
+
+# The operator's page, whose lists, tail and form have pictures of their own in test_admin.py and test_admin_tail.py
+
+
+@state
+async def admin_not_signed_in(stage: Stage) -> None:
+    await stage.page.goto(f"{stage.guarded.url}/admin.html")
+    await expect(stage.page.locator("#notice")).to_contain_text("you are not signed in")
+
+
+@state
+async def admin_no_right(stage: Stage) -> None:
+    await stage.signed_in(token("ada", subscribe=["a/*"]))
+    await stage.page.goto(f"{stage.guarded.url}/admin.html")
+    await expect(stage.page.locator("#notice")).to_contain_text("your token has no right to it")
+
+
+async def open_admin(stage: Stage) -> None:
+    """With two people connected, and some topics."""
+    url = stage.guarded.url
+    await publish_as_root(url, *(f"builds/{number}" for number in range(5)))
+    for name in ("ada", "bob"):
+        person = listening(url, token(name, subscribe=["builds/*"]), topic="builds/*")
+        await stage.cleanup.enter_async_context(person)
+    await stage.signed_in(ROOT)
+    await stage.page.goto(f"{url}/admin.html")
+    await expect(stage.page.locator("#figures-note")).to_contain_text("open stream", timeout=20_000)
+    await expect(stage.page.locator("#connections-rows tr").first).to_be_visible(timeout=20_000)
+
+
+async def publish_as_root(url: str, *topics: str) -> None:
+    for topic in topics:
+        answer = await ask(url, "POST", "/api/events", ROOT, {"topic": topic, "type": "note", "data": {"n": 1}})
+        assert answer.status == 201, answer.body
+
+
+@state
+async def admin_at_work(stage: Stage) -> None:
+    await open_admin(stage)
+    await stage.page.get_by_role("button", name="Timeline: ada, SSE").first.click()
+    await expect(stage.page.locator("#timeline-turns li").first).to_be_visible()
+
+
+@state
+async def admin_asks_first(stage: Stage) -> None:
+    await open_admin(stage)
+    await stage.page.get_by_role("button", name="Disconnect: ada, SSE").first.click()
+    await expect(stage.page.get_by_role("dialog")).to_be_visible()
+
+
+@state
+async def admin_service_away(stage: Stage) -> None:
+    await open_admin(stage)
+    await stage.page.route("**/api/**", lambda route: route.abort())
+    for panel in ("figures", "connections"):
+        await expect(stage.page.locator(f"#{panel}-note")).to_contain_text("did not reach", timeout=20_000)
+
+
+# The login page, and a wrong address
+
+
+@state
+async def login_fresh(stage: Stage) -> None:
+    await stage.page.goto(f"{stage.guarded.url}/login")
+
+
+@state
+async def login_refused(stage: Stage) -> None:
+    await stage.page.goto(f"{stage.guarded.url}/login")
+    await stage.page.get_by_label("Token, or the link that you were sent").fill("no token")
+    await stage.click("Sign in")
+    await expect(stage.page.get_by_role("alert")).to_be_visible()
+
+
+@state
+async def login_as_somebody_already(stage: Stage) -> None:
+    await stage.signed_in(token("ada", subscribe=["a/*"]))
+    await stage.page.goto(f"{stage.guarded.url}/login")
+    await expect(stage.page.get_by_text("ada").first).to_be_visible()
+
+
+@state
+async def missing(stage: Stage) -> None:
+    await stage.page.goto(f"{stage.server.url}/nowhere/at/all")
+
+
+# The pictures
+
+
+@pytest.fixture(scope="module", autouse=True)
+def index() -> Iterator[None]:
+    """All of them on one page, a row a state."""
+    FOLDER.mkdir(exist_ok=True)
+    yield
+    rows = []
+    for name in STATES:
+        taken = [f"{name}-{scheme}-{width}.png" for scheme in SCHEMES for width, _ in SIZES]
+        images = "".join(f'<a href="{one}"><img src="{one}" alt=""></a>' for one in taken if (FOLDER / one).exists())
+        rows.append(f'<section id="{name}"><h2>{escape(name)}</h2><div>{images}</div></section>')
+    style = "div{display:flex;gap:8px;align-items:start}img{height:480px;border:1px solid}body{font-family:sans-serif}"
+    page = f"<!doctype html><title>States</title><style>{style}</style>{''.join(rows)}"
+    (FOLDER / "index.html").write_text(page, encoding="utf-8")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(
+    browser: Browser,
+    server: ServerProcess,
+    guarded: ServerProcess,
+    talkative: ServerProcess,
+    serve: Callable[..., ServerProcess],
+    tmp_path: Path,
+) -> AsyncIterator[Stage]:
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    async with AsyncExitStack() as cleanup:
+        cleanup.push_async_callback(context.close)
+        yield Stage(context, await context.new_page(), server, guarded, talkative, serve, tmp_path, cleanup)
+
+
+async def violations(page: Page) -> list[Any]:
+    found = (await Axe().run(page)).response["violations"]
+    return [(one["id"], one["impact"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_a_state_fits_and_is_for_everyone(stage: Stage, name: str) -> None:
+    await STATES[name](stage)
+    page = stage.page
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.evaluate(REPAINT)
+            await page.screenshot(path=FOLDER / f"{name}-{scheme}-{width}.png", full_page=True)
+            assert await page.evaluate(FITS), (scheme, width)
+            assert await violations(page) == [], (scheme, width)
