@@ -5,7 +5,8 @@ is loaded and remembered, and a quarter of a second more with 10,000 connections
 whenever a quarter of all objects is new. Nearly all garbage here goes without it, as nothing refers to it any more, and
 what refers to itself dies young. So what has lived for a while is looked at once, while it is little, and then set
 aside (`gc.freeze`). Only what comes to refer to itself after that waits until nobody is connected: ended streams leave
-none.
+none. Where somebody always is and something always happens, it waits until so much was set aside that half of it may be
+garbage: then everybody waits once, which is better than memory without a bound.
 """
 
 import asyncio
@@ -38,6 +39,12 @@ LEAST: Final = 500
 MOST: Final = 20_000
 """As many, before the next quiet moment will do."""
 
+ASIDE: Final = 200_000
+"""Objects set aside before they are counted: most of them have gone since, as nothing refers to them any more."""
+
+SPARE: Final = 100_000
+"""That may be there beyond twice what was left by the last look at everything."""
+
 
 class GarbageKeeper:
     """Told how many streams were opened and have ended since the start of the service."""
@@ -45,10 +52,15 @@ class GarbageKeeper:
     def __init__(self) -> None:
         self._ended = 0
         self._looks = 0
+        self._aside = 0
+        """Objects set aside since they were counted."""
+        self._left = 0
+        """Of all, after the last look at everything."""
 
     def start(self) -> None:
         """Once everything is loaded: it stays, and need not be looked at again, nor now, which would take 0.1 s."""
         gc.freeze()
+        self._left = gc.get_freeze_count()
         gc.set_threshold(YOUNG, MIDDLE, NEVER)
 
     async def run(self, streams: Callable[[], tuple[int, int]], published: Callable[[], int]) -> None:
@@ -66,14 +78,21 @@ class GarbageKeeper:
         `opened` and `ended` count streams since the start; `is_quiet`: nothing was published since the last decision.
         """
         most = LEAST if opened == ended else MOST
-        if is_quiet and ended - self._ended >= most:
+        if (is_quiet and ended - self._ended >= most) or self._is_full():
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-            self._ended = ended
+            self._ended, self._aside, self._left = ended, 0, gc.get_freeze_count()
         elif gc.get_count()[2] != self._looks:
             self._set_aside()
         self._looks = gc.get_count()[2]
+
+    def _is_full(self) -> bool:
+        """Whether so much is set aside that it has to be looked at, whoever waits."""
+        if self._aside < ASIDE:
+            return False
+        self._aside = 0
+        return gc.get_freeze_count() > 2 * self._left + SPARE
 
     def _set_aside(self) -> None:
         """After a look of Python's at what has outlived a first one: the old may have become many."""
@@ -82,3 +101,4 @@ class GarbageKeeper:
             return
         gc.collect(2 if came <= STEP else 1)
         gc.freeze()
+        self._aside += came

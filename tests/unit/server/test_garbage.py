@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from service.server import garbage
-from service.server.garbage import LEAST, MANY, MOST, STEP, YOUNG, GarbageKeeper
+from service.server.garbage import ASIDE, LEAST, MANY, MOST, SPARE, STEP, YOUNG, GarbageKeeper
 
 
 class Recorder:
@@ -14,6 +14,8 @@ class Recorder:
         self.asked: list[str] = []
         self.looks = 0
         self.old = 0
+        self.frozen = 0
+        self.counted = 0
 
     def collect(self, generation: int = 2) -> None:
         self.asked.append(f"collect {generation}")
@@ -21,6 +23,10 @@ class Recorder:
     def freeze(self) -> None:
         self.asked.append("freeze")
         self.looks = 0
+
+    def get_freeze_count(self) -> int:
+        self.counted += 1
+        return self.frozen
 
     def unfreeze(self) -> None:
         self.asked.append("unfreeze")
@@ -111,6 +117,28 @@ def test_where_somebody_always_is_a_quiet_moment_will_do_in_the_end(recorder: Re
     assert recorder.take() == []
     keeper.look(MOST + 5, MOST, is_quiet=True)
     assert recorder.take() == EVERYTHING
+
+
+def test_where_it_is_never_quiet_it_is_looked_at_before_half_of_it_may_be_garbage(recorder: Recorder) -> None:
+    keeper = GarbageKeeper()
+    recorder.frozen = 50_000
+    keeper.start()
+    recorder.take()
+    recorder.old = MANY
+
+    def set_aside(objects: int) -> list[str]:
+        for looks in range(objects // MANY + 2):
+            recorder.looks = looks + 1
+            keeper.look(9, 0, is_quiet=False)
+        return recorder.take()
+
+    recorder.frozen = 2 * 50_000 + SPARE
+    counted = recorder.counted
+    assert "unfreeze" not in set_aside(ASIDE), "most of it has gone by itself"
+    assert recorder.counted == counted + 1, "which takes a while to count"
+    recorder.frozen += 1
+    assert set_aside(ASIDE).count("unfreeze") == 1
+    assert "unfreeze" not in set_aside(ASIDE), "it is what stays"
 
 
 async def test_it_is_quiet_when_nothing_was_published_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
