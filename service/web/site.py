@@ -17,6 +17,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Mapping
+from html import unescape
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -49,6 +50,9 @@ _ELSEWHERE: Final = re.compile(rb"@import|url\(")
 """What a style says that depends on its own place."""
 _STYLE: Final = re.compile(r'href="([^"]+)"')
 _ASKED: Final = re.compile(r'[ \t]*<link rel="preload" as="fetch" crossorigin href="([^"{}]*)\{(\w+)\}([^"{}]*)" />\n')
+_OF_A_URL: Final = "/?&=%:;@!$'()*+,~#"
+"""Of a page's own text what stays as it is in a field: of the rest nothing may end it (RFC 3986, 2; RFC 8288, 3)."""
+
 _PARAMETER: Final = 100
 """Characters of a page's query that go into what it asks for, at most."""
 
@@ -76,7 +80,10 @@ class Site:
         for name, one in self._table.items():
             if one.media_type.startswith("text/html"):
                 page = one.body.decode("utf-8", "surrogateescape")  # an application's own, perhaps: it is not asked
-                self._asked[name] = _ASKED.findall(page)
+                self._asked[name] = [
+                    (_in_field(before), parameter, _in_field(behind))
+                    for before, parameter, behind in _ASKED.findall(page)
+                ]
                 page = _ASKED.sub("", page)
                 self._table[name] = File(self._versioned(page).encode("utf-8", "surrogateescape"), ".html")
 
@@ -155,3 +162,8 @@ class Site:
 
     def _path(self, name: str) -> str:
         return f"{FOLDER}/{self.version}/{name}"
+
+
+def _in_field(text: str) -> str:
+    """What stands in an attribute of HTML, as a part of an address in a field's value."""
+    return quote(unescape(text), safe=_OF_A_URL, errors="surrogateescape")

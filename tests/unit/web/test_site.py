@@ -185,6 +185,13 @@ def test_what_a_page_asks_for_by_its_query_is_a_link(query: dict[str, str], link
     assert site.links("y.html", query) == ""
 
 
+def test_what_stands_in_the_page_is_of_html_and_ends_no_field() -> None:
+    text = ASKS % "api/events?topic=projects/{id}&amp;order=desc&#x0D;&#x0A;X-Own: 1&gt;; \u00fc"
+    site = Site({}, {"x.html": File(text.encode(), ".html")})
+    address = "api/events?topic=projects/42&order=desc%0D%0AX-Own:%201%3E;%20%C3%BC"
+    assert site.links("x.html", {"id": "42"}) == f"<{address}>; rel=preload; as=fetch; crossorigin"
+
+
 async def test_a_project_is_asked_for_with_the_script_of_its_page(app: TwinwireApp) -> None:
     answer = await call(app, "GET", "/project.html", "id=42")
     assert answer.headers["link"] == "<api/projects/42>; rel=preload; as=fetch; crossorigin"
