@@ -141,12 +141,15 @@ class Gate:
     def enter(self, asker: Asker, act: Act, wish: Wish | None = None, *, is_open: bool = False) -> Lease:
         """Let somebody in. `is_open`: for anybody, so who asks is not looked at.
 
-        Raises DrainingError, ForbiddenError, OverloadedError, RateLimitedError, UnauthorizedError, InvalidError for a
-        credential that comes as it should not, or UnavailableError, after counting it; NotFoundError of the wish.
+        Raises DrainingError, MisdirectedError, ForbiddenError, OverloadedError, RateLimitedError, UnauthorizedError,
+        InvalidError for a credential that comes as it should not, or UnavailableError, after counting it; NotFoundError
+        of the wish.
         """
         if self._drain.has_begun and act not in _ALWAYS:
             delay = self._drain.return_delay(self.places) / 1000
             raise self.refuse(act, "draining", DrainingError("the service is restarting", retry_after=delay))
+        if self._hosts.is_limited:
+            self._check_forwarded(asker, act)
         if act in _GUARDED and not self._origins.permits(asker):
             raise self.refuse(act, "origin", ForbiddenError(self._origins.why_not(asker), field="Origin"))
         if act in _READING and not self._origins.may_read(asker):
@@ -163,6 +166,15 @@ class Gate:
             raise self.refuse_caller(act, error, self.authority.stranger(asker)) from None
         topics = None if wish is None or is_pending else self._wished(caller, act, wish)
         return self._place(act, caller, topics, is_pending) if act in _PLACED else Lease(caller, None, topics)
+
+    def _check_forwarded(self, asker: Asker, act: Act) -> None:
+        """A hop that is believed may have a name of its own for us, and passes on the one that its client asked for:
+        under that a page is ours or is not, so it is held against the same list.
+        """
+        host = self._origins.forwarded_host(asker)
+        if host and not self._hosts.permits(host):
+            detail = f"this service does not answer for {host[:NAME_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
+            raise self.refuse(act, "host", MisdirectedError(detail, field="X-Forwarded-Host"))
 
     def _warn_if_public(self, asker: Asker) -> None:
         """Once: where pages come over https, a proxy stands in front, and everybody behind it may do everything."""

@@ -147,11 +147,14 @@ class Origins:
         ports = {_DEFAULT_PORTS[proto]} if proto in _DEFAULT_PORTS else set(_DEFAULT_PORTS.values())
         return any(_names(host, name, port, ports) for host in self._asked_as(asker))
 
+    def forwarded_host(self, asker: Asker) -> str:
+        """As a hop that is believed says that it was asked; "" for none."""
+        return _last(asker.fields(b"x-forwarded-host")) if self.hops.trusts(asker.address) else ""
+
     def _asked_as(self, asker: Asker) -> list[str]:
         """The names under which we were asked: by the request, and by a hop that is believed."""
         host = asker.header(b"host") or ""
-        forwarded = _last(asker.fields(b"x-forwarded-host")) if self.hops.trusts(asker.address) else ""
-        return [one for one in dict.fromkeys((host, forwarded)) if one]
+        return [one for one in dict.fromkeys((host, self.forwarded_host(asker))) if one]
 
 
 def _last(fields: list[str]) -> str:

@@ -152,6 +152,25 @@ def test_a_name_that_is_not_ours_is_refused_before_anything_is_asked() -> None:
             gate.knock("evil..example", path)
 
 
+@pytest.mark.parametrize("act", Act)
+def test_a_forwarded_name_that_is_not_ours_is_refused_where_names_are_limited(act: Act) -> None:
+    """A proxy that has a name of its own for us passes on the one that a rebound page was asked under."""
+    passed = Visitor(host="127.0.0.1:8000", x_forwarded_host="evil.example", sec_fetch_site="same-origin")
+    gate = gate_with(hosts=["twinwire.example"], hops=["192.0.2.7"])
+    with pytest.raises(MisdirectedError, match="TWINWIRE_HOSTS") as refusal:
+        gate.enter(passed, act)
+    assert (refusal.value.status, refusal.value.field) == (421, "X-Forwarded-Host")
+    assert (gate.refused, gate.places) == ({(act, "host"): 1}, 0)
+    for fine in ("twinwire.example", "evil.example, twinwire.example:443", "localhost"):
+        gate.enter(Visitor(host="127.0.0.1", x_forwarded_host=fine), act).release()
+    for other in (
+        gate_with(hosts=["twinwire.example"]),
+        gate_with(hosts=["twinwire.example"], hops=["198.51.100.1"]),
+        gate_with(hops=["192.0.2.7"]),
+    ):
+        other.enter(passed, act).release()
+
+
 # Who asks, and what he may
 
 ADA = caller_of("ada", "a/*", publish=("a/1",), streams=2)
