@@ -56,7 +56,8 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
 class Key(NamedTuple):
     """What signatures are verified with. `algorithms` are those that it is used with, and fit it.
 
-    It is for tokens whose `iss` is `issuer`, None for those without; `until` is the end of its acceptance in Unix ms.
+    It is for tokens whose `iss` is `issuer`, None for those without; `until` is the end of its acceptance in Unix ms;
+    `admin`: whether they may be an operator's.
     """
 
     algorithms: tuple[str, ...]
@@ -64,6 +65,7 @@ class Key(NamedTuple):
     kid: str | None = None
     issuer: str | None = None
     until: int | None = None
+    admin: bool = True
 
     @property
     def is_secret(self) -> bool:
@@ -75,7 +77,8 @@ class Key(NamedTuple):
         material = self.material
         if not isinstance(material, bytes):
             material = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return sha256(repr((self.algorithms, self.kid, self.issuer, self.until, material)).encode()).digest()
+        whole = (self.algorithms, self.kid, self.issuer, self.until, self.admin, material)
+        return sha256(repr(whole).encode()).digest()
 
     def is_over(self, now: int) -> bool:
         return self.until is not None and now >= self.until

@@ -71,7 +71,14 @@ class Jwks:
     """The keys of one issuer. `keys`, `want` and `version` are asked on the event loop, and never wait."""
 
     def __init__(
-        self, url: str, issuer: str, algorithms: Collection[str], clock: Clock, *, until: int | None = None
+        self,
+        url: str,
+        issuer: str,
+        algorithms: Collection[str],
+        clock: Clock,
+        *,
+        until: int | None = None,
+        admin: bool = True,
     ) -> None:
         """Raises ValueError if the URL is neither https nor http to this machine."""
         self._parts = check_url(url)
@@ -79,6 +86,7 @@ class Jwks:
         self.issuer: Final = issuer
         self.algorithms: Final = tuple(algorithms)
         self.until: Final = until
+        self.admin: Final = admin
         self.fault: str | None = None
         """What went wrong with the last fetch."""
         self._clock = clock
@@ -136,7 +144,8 @@ class Jwks:
             self._begun = begun = self._clock.elapsed()
         try:
             body, life = _fetch(self._parts, self._clock)
-            keys = read_keys(body, self.algorithms, self.issuer, self.until)
+            read = read_keys(body, self.algorithms, self.issuer, self.until)
+            keys = tuple(key._replace(admin=self.admin) for key in read)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._failed(asked, str(error) or type(error).__name__)
             return False

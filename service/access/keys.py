@@ -33,7 +33,7 @@ TRIES_MAX: Final = 4
 ISSUER_MAX: Final = 256
 """Characters of an `iss`, a URL mostly."""
 
-_MEMBERS: Final = frozenset({"alg", "iss", "jwks", "key", "kid", "public", "until"})
+_MEMBERS: Final = frozenset({"admin", "alg", "iss", "jwks", "key", "kid", "public", "until"})
 _KINDS: Final = ("key", "public", "jwks")
 _MEMBER: Final = re.compile(r"[a-z_]{1,16}\Z")
 
@@ -125,7 +125,7 @@ class KeyRing:
         except ConfigError:
             return None
         assert isinstance(material, bytes)
-        sources = [repr((one.issuer, one.url, one.algorithms, one.until)).encode() for one in self.sources]
+        sources = [repr((one.issuer, one.url, one.algorithms, one.until, one.admin)).encode() for one in self.sources]
         ring = b"".join(sorted(sha256(one).digest() for one in [*(key.identity for key in self.keys), *sources]))
         return hmac.digest(material, purpose + sha256(ring).digest(), "sha256")
 
@@ -216,10 +216,12 @@ def _entry(clock: Clock, number: int, entry: object) -> Key | Jwks:
         issuer = _text(entry, "iss", ISSUER_MAX)
         current = "until"
         until = _until(entry)
+        current = "admin"
+        admin = _flag(entry, "admin")
         current = kind
         if not isinstance(entry[kind], str):
             raise ValueError("is not text")
-        return _made(clock, kind, entry[kind], Key(algorithms, b"", kid, issuer, until))
+        return _made(clock, kind, entry[kind], Key(algorithms, b"", kid, issuer, until, admin))
     except ValueError as error:
         raise wrong(current, error) from None
 
@@ -236,7 +238,7 @@ def _made(clock: Clock, kind: str, text: str, key: Key) -> Key | Jwks:
         raise ValueError("has no `kid` beside it: each key of the set has its own")
     if secrets := set(key.algorithms) - PUBLIC:
         raise ValueError(f"is for public keys, and {min(secrets)} needs a secret")
-    return Jwks(text, key.issuer, key.algorithms, clock, until=key.until)
+    return Jwks(text, key.issuer, key.algorithms, clock, until=key.until, admin=key.admin)
 
 
 def _algorithms(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -252,6 +254,13 @@ def _text(entry: Mapping[str, Any], member: str, most: int) -> str | None:
     if text is not None and not (isinstance(text, str) and 0 < len(text) <= most and text.isprintable()):
         raise ValueError(f"is not 1-{most} printable characters")
     return text
+
+
+def _flag(entry: Mapping[str, Any], member: str) -> bool:
+    found = entry.get(member, True)
+    if not isinstance(found, bool):
+        raise ValueError("is neither true nor false")
+    return found
 
 
 def _until(entry: Mapping[str, Any]) -> int | None:

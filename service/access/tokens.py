@@ -96,6 +96,7 @@ class Verifier:
                 raise _invalid("audience", "aud does not name this service")
             times = times._replace(expires=_sooner(times.expires, key.until))  # what it opens ends with its key, too
             caller = read_caller(parts.claims, times, key.kid)
+            check_admin(caller, key)
         except ClaimError as error:
             raise _invalid("claims", str(error)) from None
         self._remember(digest, caller, times)
@@ -187,7 +188,7 @@ def mint(ring: KeyRing, clock: Clock, claims: Mapping[str, Any], *, ttl: float, 
     }
     try:
         times = read_times(all_claims)
-        read_caller(all_claims, times, key.kid)
+        check_admin(read_caller(all_claims, times, key.kid), key)
     except ClaimError as error:
         raise InvalidError(str(error)) from None
     assert isinstance(key.material, bytes)
@@ -196,6 +197,12 @@ def mint(ring: KeyRing, clock: Clock, claims: Mapping[str, Any], *, ttl: float, 
     if len(text) > TOKEN_MAX:
         raise InvalidError(f"the token has {len(text):,} bytes, more than {TOKEN_MAX:,}")
     return text
+
+
+def check_admin(caller: Caller, key: Key) -> None:
+    """Raises ClaimError if it claims what tokens of this key may not: `admin` and `metrics` are about everybody."""
+    if not key.admin and (caller.rights.admin or caller.rights.metrics):
+        raise ClaimError("admin and metrics are not for tokens of this key")
 
 
 def split(text: str) -> Parts:

@@ -30,6 +30,16 @@ def source(origin: Issuer, clock: ManualClock) -> Jwks:
     return Jwks(origin.url, "https://login.example", ["RS256"], clock)
 
 
+@pytest.mark.parametrize("admin", [True, False])
+def test_its_keys_are_for_an_operator_or_not_as_the_entry_says(origin: Issuer, clock: ManualClock, admin: bool) -> None:
+    keys = Jwks(origin.url, "https://login.example", ["RS256"], clock, admin=admin)
+    keys.start()
+    until(keys, keys.keys)
+    (found,) = keys.keys()
+    assert found.admin == admin
+    keys.close()
+
+
 def kids(keys: Jwks) -> list[str | None]:
     found = keys.keys()
     return [key.kid for key in found]

@@ -86,6 +86,8 @@ def test_without_it_there_are_no_keys() -> None:
         (".0.until", {**entry(), "until": "tomorrow"}),
         (".0.until", {**entry(), "until": 7}),
         (".0.until", {**entry(), "until": "2026-13-01T00:00:00Z"}),
+        (".0.admin", {**entry(), "admin": 0}),
+        (".0.admin", {**JWKS, "admin": "no"}),
         (".0.key", {**entry(), "key": 7}),
         (".0.key", {**entry(), "key": b64(SECRET[:31])}),
         (".0.key", {**entry(), "alg": ["HS256", "HS512"]}),

@@ -543,6 +543,17 @@ def test_bytes_that_are_remembered_are_bounded(clock: ManualClock, keys: KeyRing
         assert (len(verify._memo), verify.held) == (0, 0)
 
 
+@pytest.mark.parametrize("claim", ["admin", "metrics"])
+def test_tokens_of_a_key_that_is_not_for_operators_are_no_operators(clock: ManualClock, claim: str) -> None:
+    ring = KeyRing.read(json.dumps([{"kid": "a", "alg": "HS256", "key": b64(SECRET), "admin": False}]), clock)
+    verify = verifier(ring, clock)
+    assert claimed(verify, subscribe=["a"]).subject == "ada"
+    assert claimed(verify, **{claim: False}).subject == "ada"
+    assert reason(verify, raw(HEADER, {**GOOD, claim: True})) == "claims"
+    with pytest.raises(InvalidError, match="not for tokens of this key"):
+        mint(ring, clock, {claim: True}, ttl=600)
+
+
 # Making them
 
 
