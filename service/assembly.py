@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -24,6 +25,7 @@ from service.clock import SystemClock
 from service.core.errors import ConfigError, ForbiddenError, TwinwireError
 from service.core.event import Rule
 from service.core.rates import Rate
+from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.core.trace import Spans
 from service.core.trust import TrustedClock
@@ -31,7 +33,7 @@ from service.log.base import EventLog
 from service.log.sqlite.database import driver, library_is_affected
 from service.log.sqlite.files import real_path
 from service.log.sqlite.lock import FileLock
-from service.log.sqlite.log import open_log
+from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import check_current, migrate
 from service.log.sqlite.room import on_full_disk
 from service.log.sqlite.tables import open_tables
@@ -194,16 +196,7 @@ class Assembly:
             applied = await asyncio.to_thread(on_full_disk, database, migrated)
             for migration in applied:
                 logger.info("migration_applied", number=migration.number, name=migration.name)
-            log = await open_log(
-                database,
-                clock=clock,
-                durability=settings.log.durability,
-                policies=settings.log.retention,
-                retention_interval=settings.log.retention_interval,
-                max_topics=settings.limits.max_topics,
-                disk_reserve=settings.log.disk_reserve,
-                max_scan=settings.limits.filter_scan,
-            )
+            log = await _open_log(database, settings, clock)
             undo.push_async_callback(log.close)
             clock.not_before(log.health().newest)
             spans = open_spans(settings.operations.traces)
@@ -324,3 +317,18 @@ class Assembly:
             await self._spans.close()
         self._lock.release()
         logger.info("service_closed", head=self.bus.head)
+
+
+async def _open_log(database: Path, settings: Settings, clock: Clock) -> SQLiteEventLog:
+    return await open_log(
+        database,
+        clock=clock,
+        durability=settings.log.durability,
+        policies=settings.log.retention,
+        retention_interval=settings.log.retention_interval,
+        max_topics=settings.limits.max_topics,
+        disk_reserve=settings.log.disk_reserve,
+        max_scan=settings.limits.filter_scan,
+        forget_after=settings.log.forget_after,
+        forget_least=settings.stream.told_within,
+    )

@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode
 
 from service.core.errors import ConfigError, ForbiddenError, InvalidError
+from service.core.limits import WAIT_MAX
 from service.core.topics import TopicFilter, check_readable
 from service.limits import LimitSettings
 from service.room import PREFIX, Room, is_blank
@@ -111,6 +112,12 @@ class LogSettings(Room):
         (), description='JSON list of {"topics", "max_age" s, "max_count", "max_bytes"}; empty keeps everything.'
     )
     retention_interval: float = Field(60.0, gt=0, description="Seconds between two passes of retention.")
+    forget_after: float = Field(
+        86_400.0,
+        ge=0,
+        description="Seconds for which a topic has no event and no subscriber until it is forgotten; sooner only at"
+        " TWINWIRE_MAX_TOPICS, and never with 0.",
+    )
     disk_reserve: int = Field(
         256 << 20,
         ge=0,
@@ -144,6 +151,13 @@ class StreamSettings(Room):
     heartbeat: float = Field(20.0, ge=0.5, le=120, description="Seconds of silence after which a heartbeat is sent.")
     send_timeout: float = Field(30.0, ge=1, le=600, description="Seconds without progress until a peer is given up.")
     direct: bool = Field(True, description="Write frames straight to the transport where the server allows it.")
+
+    @property
+    def told_within(self) -> float:
+        """Seconds within which whoever follows is told a position, or is given up: two heartbeats, and as long as a
+        peer may take none; or a poll's longest wait.
+        """
+        return max(2 * self.heartbeat + self.send_timeout, 2 * WAIT_MAX)
 
 
 class AccessSettings(Room):

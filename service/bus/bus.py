@@ -71,6 +71,7 @@ class EventBus:
         self.refused: Counter[str] = Counter()
         """Publishes that the log did not take, by reason."""
         log.follow(self._committed, self._trimmed, self._announced)
+        log.keep_while(self._is_covered)
 
     @property
     def epoch(self) -> str:
@@ -141,7 +142,7 @@ class EventBus:
         return receipt
 
     def has_topic(self, topic: str) -> bool:
-        """Whether there was ever an event on this topic."""
+        """Whether there was ever an event on this topic, and it was not forgotten."""
         return self._log.has_topic(topic)
 
     def _is_busy(self) -> bool:
@@ -174,6 +175,13 @@ class EventBus:
         self.reading.trimmed(topic, floor)
         for group in self.groups.matching(topic):
             group.floors.add(floor)
+
+    async def _is_covered(self, topic: str) -> bool:
+        """Whether anybody subscribes to it, so that it is not to be forgotten.
+
+        Who subscribes to all topics, `**`, does not notice it: the floor of that is the highest of all, as before.
+        """
+        return await in_turns(self.groups.cover(topic), self.reading.turn)
 
     async def reach(self, offset: int) -> None:
         """Return once `head >= offset`: readers of the database see a commit a moment before the head moves."""

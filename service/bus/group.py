@@ -114,6 +114,20 @@ class Groups:
             self._memo.keep(topic, found, since)
         return found
 
+    def cover(self, topic: str) -> Generator[bool, None, bool]:
+        """Whether anybody asked for this topic; likewise in steps. Who asked for all topics does not count.
+
+        It is not remembered: who asks does so for many topics, of which nobody will hear soon.
+        """
+        if topic in self._by_topic:
+            return True
+        for group in self._wild.walk(topic):
+            if group is None:
+                yield True
+            elif not group.topics.covers_all:
+                return True
+        return False
+
     def matching(self, topic: str) -> Collection[Group[Any]]:
         """Those that match, in one step."""
         return at_once(self.find(topic))

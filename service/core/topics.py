@@ -41,10 +41,15 @@ _COMING: Final = ("mercure", "streams")
 
 def check_open(topic: str, field: str = "topic") -> str:
     """Return `topic`. Raises ForbiddenError if it is reserved: nobody publishes there but its owner."""
-    first, slash, _ = topic.partition("/")
-    if is_own(topic) or (first in _COMING and (slash or first == "mercure")):
+    if is_reserved(topic):
         raise ForbiddenError(f"the topic {topic!r} is reserved", field=field)
     return topic
+
+
+def is_reserved(topic: str) -> bool:
+    """Whether it belongs to the service or to a front door to come."""
+    first, slash, _ = topic.partition("/")
+    return is_own(topic) or (first in _COMING and (bool(slash) or first == "mercure"))
 
 
 def is_own(topic: str) -> bool:

@@ -11,6 +11,9 @@ What holds for every implementation, here called an engine:
 - **No silent hole.** A page says up to where rows may be missing from it, `Page.floor`: the floor of its filter as of
   the rows, whatever was trimmed while it was read. The filter's floor is the highest of its topics', so a lower one
   that rises below it is told by `trimmed` instead, before a page that lacks the rows is returned.
+- **Forgetting.** An engine may forget topics without events that are not reserved. One floor stays for all of them, as
+  high as theirs: that of every topic that is not known and of filters that may match one, the `prev` of the first
+  event on one, and its floor from then on. It is raised, durably, before names go.
 - **Bounded reads.** `read` and `search` never see past `head`, even if the disk already holds more. One `read` looks
   at no more than `step` offsets, or at what an index gives it for the filter.
 
@@ -51,7 +54,8 @@ TrimListener = Callable[[str, int], None]
 """Called on the event loop with a topic and its new floor, before the events up to there vanish."""
 
 TrimHerald = Callable[[str], Awaitable[None]]
-"""Awaited on the event loop with a topic whose floor is about to be raised."""
+Interest = Callable[[str], Awaitable[bool]]
+"""Awaited on the event loop with a topic: its floor is about to be raised; and whether anybody subscribes to it."""
 
 Turn = Callable[[], Awaitable[None]]
 """Awaited by a search before each of its steps: others may go first, and what it raises ends the search."""
@@ -280,12 +284,10 @@ class EventLog(Protocol):
         guards: Sequence[Guard] = (),
         traceparent: str | None = None,
     ) -> Receipt:
-        """Commit, if all guards hold. Statements also run for drafts that repeat an earlier key. Each of the new
-        events carries `traceparent`.
+        """Commit, if all guards hold, new events with `traceparent`. Statements also run for drafts that repeat a key.
 
-        Raises GuardError (one did not hold), StorageFullError, OverloadedError (too much waits, or it would make a
-        topic too many), UnavailableError (the log is closed), UnsupportedError (no such ability) or StorageError:
-        then nothing of it was written.
+        Raises GuardError (one did not hold), StorageFullError, OverloadedError (too much waits, or a topic too many),
+        UnavailableError (closed), UnsupportedError (no such ability) or StorageError: then nothing of it was written.
         """
 
     async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
@@ -303,8 +305,7 @@ class EventLog(Protocol):
 
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         """Remove all but the newest `keep` events of each topic that matches; returns how many went.
-
-        The floors of all of them are raised before anything is removed. Publishing goes on meanwhile.
+        All their floors are raised before anything is removed. Publishing goes on meanwhile.
         """
 
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
@@ -314,14 +315,17 @@ class EventLog(Protocol):
         """
 
     def has_topic(self, topic: str) -> bool:
-        """Whether there was ever an event on this topic, as far as listeners have heard. From memory."""
+        """Whether there was ever an event on this topic, as far as listeners have heard, unless it was forgotten."""
 
     def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
         """From now on, call `committed` after every commit and `trimmed` whenever a floor was raised.
 
-        `announced` is awaited with a topic's name before its floor is raised: whom it concerns is looked for in steps
-        there, and told in one.
+        `announced` is awaited with a topic before its floor is raised: whom it concerns is looked for in steps there,
+        and told in one.
         """
+
+    def keep_while(self, interest: Interest) -> None:
+        """From now on, await it before a topic is forgotten: one of which it is true is not."""
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the files. Idempotent."""

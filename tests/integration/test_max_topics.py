@@ -1,5 +1,6 @@
 """`TWINWIRE_MAX_TOPICS`: who would make one more is told so, and nobody else notices."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.log.sqlite.log import SQLiteEventLog
 from service.settings import Settings
 from service.web.app import TwinwireApp, create_app
 from tests.support.wires import Answer, Socket, call, open_sockets
@@ -47,3 +49,32 @@ async def test_a_socket_is_told_and_lives_on(app: TwinwireApp) -> None:
         problem = (await socket.next("problem"))[0]
         assert (problem["status"], problem["field"], problem["ref"]) == (503, "topic", 0)
         assert (await socket.next("reply"))[0]["ref"] == 1
+
+
+async def test_where_there_is_no_room_one_that_is_empty_is_forgotten(
+    app: TwinwireApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its floor stays: an old cursor is told, and the first event on a new topic says that it follows something."""
+    await publish(app, "a", "b")
+    start = (await call(app, "GET", "/api/events", "after=latest&topic=c")).json()
+    assert start["floor"] is None
+    json_body = {"Content-Type": "application/json"}
+    trimmed = await call(app, "POST", "/api/topics/trim", headers=json_body, body=b'{"topic":"a","keep":0}')
+    assert trimmed.status == 200
+    refused = await publish(app, "c")
+    refused.problem(503, "topic")
+    assert app.assembly is not None
+    assert isinstance(app.assembly.log, SQLiteEventLog)
+    monkeypatch.setattr(app.assembly.log.forgetter, "_least", 0.0)  # as if every stream had been told its position
+    async with asyncio.timeout(20):
+        while (await publish(app, "c")).status != 201:
+            await asyncio.sleep(0)
+    listed = (await call(app, "GET", "/api/topics")).json()["topics"]
+    assert [one["topic"] for one in listed] == ["b", "c"]
+    answer = (await call(app, "GET", "/api/events", "after=earliest&topic=c")).json()
+    (event,) = answer["events"]
+    epoch = start["head"].split("-")[0]
+    assert (event["prev"], answer["floor"]) == (f"{epoch}-1", f"{epoch}-1")
+    late = (await call(app, "GET", "/api/events", f"after={epoch}-0&topic=a")).json()
+    assert late["gap"]["reason"] == "trimmed"
+    assert (await call(app, "GET", "/api/events", f"after={start['cursor']}&topic=c")).json()["gap"] is None

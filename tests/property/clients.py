@@ -284,8 +284,9 @@ class PollConnection:
         session = self._session
         if not self.answers:
             first = answer["events"][0]["id"] if answer["events"] else answer["cursor"]
-            self.frames.append(Frame.of(json.dumps({"type": "connection", "id": first})))
+            self.frames.append(Frame.of(json.dumps({"type": "connection", "id": first, "floor": None})))
         self.answers += 1
+        session.hear_floor(answer["floor"])
         if answer["gap"] is not None:
             session.hear_gap(answer["gap"])
         assert len(answer["events"]) <= POLL_LIMIT

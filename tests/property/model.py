@@ -38,6 +38,9 @@ class Model:
     facts: list[Fact] = field(default_factory=list)
     floors: dict[str, int] = field(default_factory=dict)
     keys: dict[tuple[str, str], int] = field(default_factory=dict)
+    heads: dict[str, int] = field(default_factory=dict)
+    folded: int = 0
+    """The newest offset of each topic that is known, and the floor of all that are not."""
 
     @property
     def head(self) -> int:
@@ -46,14 +49,16 @@ class Model:
     def learn(self, answers: Iterable[tuple[Sequence[Draft], Sequence[int]]]) -> None:
         """Take in what was published together, whatever the order of the commits was."""
         pairs = [pair for drafts, offsets in answers for pair in zip(drafts, offsets, strict=True)]
-        heads = {fact.topic: fact.offset for fact in self.facts}
+        heads = self.heads
         for draft, offset in sorted(pairs, key=lambda pair: pair[1]):
             known = self.keys.get((draft.topic, draft.key or ""))
             if known is not None and known > self.floors.get(draft.topic, 0):
                 assert offset == known, "a key that was used returns the first offset"
                 continue
             assert offset == self.head + 1, "offsets grow by one"
-            self.facts.append(Fact(offset, draft.topic, heads.get(draft.topic, 0), draft.data))
+            if draft.topic not in heads:
+                self.floors[draft.topic] = max(self.floors.get(draft.topic, 0), self.folded)
+            self.facts.append(Fact(offset, draft.topic, heads.get(draft.topic, self.folded), draft.data))
             heads[draft.topic] = offset
             if draft.key:
                 self.keys[draft.topic, draft.key] = offset
@@ -69,6 +74,12 @@ class Model:
                 removed += len(gone)
         return removed
 
+    def forget(self, topics: Iterable[str]) -> None:
+        """Their names go, and one floor for all of them stays."""
+        for topic in topics:
+            assert not self.kept(TopicFilter((topic,))), f"{topic} has events"
+            self.folded = max(self.folded, self.heads.pop(topic))
+
     def learn_floors(self, log: EventLog) -> None:
         """After a trim that ran beside publishes: only the log knows where it cut."""
         for topic in {fact.topic for fact in self.facts}:
@@ -83,7 +94,8 @@ class Model:
         return [fact for fact in self.facts[after:] if topics.matches(fact.topic) and self.is_kept(fact)]
 
     def floor(self, topics: TopicFilter) -> int:
-        return max((floor for topic, floor in self.floors.items() if topics.matches(topic)), default=0)
+        floors = [floor for topic, floor in self.floors.items() if topics.matches(topic)]
+        return max([0, *floors, *(self.folded for one in topics.patterns if one not in self.heads)])
 
     def before_first(self, topics: TopicFilter, after: int) -> int:
         """Where a stream goes on after a gap (docs/protocol.md, section 2)."""
@@ -99,6 +111,7 @@ class Session:
         self._filters: list[tuple[int, TopicFilter]] = [(-1, topics)]
         self._excused: frozenset[int] = frozenset()
         self._known = 0
+        self._floor = 0
         self.cursor: str | None = None
         self.start: int | None = None
         self.received: list[Frame] = []
@@ -132,6 +145,8 @@ class Session:
             assert frame.position.startswith(f"{self._model.epoch}-")
         if frame.is_event:
             self._hear_event(frame)
+        elif frame.type == "connection":
+            self.hear_floor(frame.value["floor"])
         elif frame.type == "gap":
             self.hear_gap(frame.value)
         if frame.position is not None:
@@ -145,9 +160,13 @@ class Session:
     def _hear_event(self, frame: Frame) -> None:
         """The client's own proof of completeness (docs/protocol.md, section 3)."""
         prev = offset_of(frame.value["prev"])
-        floor = max((gap.floor for gap in self.gaps), default=0)
+        floor = max([self._floor, *(gap.floor for gap in self.gaps)])
         assert prev <= max(self._known, floor) or prev in self._excused, f"{prev} was lost before {frame.id}"
         self.received.append(frame)
+
+    def hear_floor(self, cursor: str | None) -> None:
+        """Of a connection or an answer."""
+        self._floor = max(self._floor, offset_of(cursor))
 
     def hear_gap(self, value: dict[str, Any]) -> None:
         same = value["reason"] == "trimmed"

@@ -45,6 +45,10 @@ SMALL_BOUNDS = {
     "service.log.sqlite.reader.WINDOW": 5,
     "service.log.sqlite.trim.TRIM_ROWS": 3,
     "service.log.sqlite.upkeep.UPKEEP_INTERVAL": FOREVER,
+    "service.log.sqlite.forget.STEP": 2,
+    "service.log.sqlite.raised.TIDY_STEP": 2,
+    "service.log.sqlite.topics._GONE_MIN": 0,
+    "service.log.sqlite.topics._TIDY_STEP": 2,
 }
 
 TOPICS = st.sampled_from(["a", "b", "c/1", "c/2", "c/2/x"])
@@ -140,6 +144,31 @@ class Delivery(RuleBasedStateMachine):
             removed = await self.bus.trim(topics, keep)
             assert removed == self.model.trim(topics, keep)
             self.model.learn_floors(self.log)
+
+        self.run(work())
+
+    @precondition(lambda self: not any(one.is_shut for _, one in self._streams()))
+    @rule()
+    def forget(self) -> None:
+        """All topics that are empty and that nobody subscribes to, but by `**`: as after a while, in which every stream
+        had its heartbeats.
+        """
+
+        async def work() -> None:
+            for _, connection in self._streams():
+                connection.tap.choppy = False
+            await self._settle()
+            self._beat()
+            await self._settle()
+            self.log.forgetter.after = 1e-9
+            count = await self.log.forgetter.run()
+            model = self.model
+            gone = {topic for topic in model.heads if not self.log.has_topic(topic)}
+            filters = [session.topics for session in self.connections if not session.topics.covers_all]
+            empty = {topic for topic in model.heads if not model.kept(TopicFilter((topic,)))}
+            assert gone == {topic for topic in empty if not any(one.matches(topic) for one in filters)}
+            assert len(gone) == count
+            model.forget(gone)
 
         self.run(work())
 
@@ -357,6 +386,7 @@ class Delivery(RuleBasedStateMachine):
                 self.path = copied
             await self._open()
             assert (self.log.epoch, self.log.head) == (self.model.epoch, self.model.head)
+            assert self.log.bounds(TopicFilter(("never",))).floor == self.model.folded
 
         self.run(work())
 

@@ -20,12 +20,13 @@ from typing import Any, Final
 from service.core.errors import GuardError, StorageError, TwinwireError, UnavailableError
 from service.core.event import Draft, Event
 from service.core.time import Clock
-from service.core.topics import TopicFilter
+from service.core.topics import TopicFilter, is_reserved
 from service.log.base import (
     Ability,
     Bounds,
     Guard,
     Health,
+    Interest,
     Listener,
     Page,
     Progress,
@@ -56,6 +57,7 @@ class Disk:
     keys: dict[tuple[str, str], int] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
     floors: dict[str, int] = field(default_factory=dict)
+    folded: int = 0
     table: dict[Value, Value] = field(default_factory=dict)
 
 
@@ -81,6 +83,7 @@ class MemoryEventLog:
         self._listeners: list[Listener] = []
         self._watchers: list[TrimListener] = []
         self._heralds: list[TrimHerald] = []
+        self._interests: list[Interest] = []
         self._closed = False
         self._commits = 0
 
@@ -103,13 +106,18 @@ class MemoryEventLog:
     def health(self) -> Health:
         return Health(None, self._commits, 0.0, 0)
 
-    def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
+    def follow(self, committed: Listener, trimmed: TrimListener, announced: Any = None) -> None:
         self._listeners.append(committed)
         self._watchers.append(trimmed)
         self._heralds += [] if announced is None else [announced]
 
+    def keep_while(self, interest: Interest) -> None:
+        self._interests.append(interest)
+
     def bounds(self, topics: TopicFilter) -> Bounds:
-        floors = (floor for name, floor in self.disk.floors.items() if topics.matches(name))
+        disk = self.disk
+        floors = [floor for name, floor in disk.floors.items() if topics.matches(name)]
+        floors += [disk.folded for one in topics.patterns if one not in disk.heads and not is_reserved(one)]
         return Bounds(self.epoch, max(floors, default=0), self.head)
 
     async def learn(self, topics: TopicFilter, turn: Turn) -> None:
@@ -199,7 +207,7 @@ class MemoryEventLog:
                 event = Event(disk.keys[topic, key], topic, type, 0, 0, data)
             if event is None:
                 head += 1
-                prev = heads.get(topic, disk.heads.get(topic, 0))
+                prev = heads.get(topic, disk.heads.get(topic, 0 if is_reserved(topic) else disk.folded))
                 event = Event(head, topic, type, disk.time, prev, data, job.traceparent)
                 heads[topic] = head
             if key:
@@ -213,6 +221,8 @@ class MemoryEventLog:
             return  # it repeats an earlier key
         disk.events.append(event)
         new.append(event)
+        if draft.topic not in disk.heads:
+            disk.floors[draft.topic] = event.prev  # it may have been forgotten
         disk.heads[draft.topic] = event.offset
         if draft.key:
             disk.keys[draft.topic, draft.key] = event.offset
@@ -271,6 +281,15 @@ class MemoryEventLog:
             watcher(name, floor)
         disk.events = [event for event in disk.events if event.topic != name or event.offset > floor]
         disk.keys = {key: offset for key, offset in disk.keys.items() if key[0] != name or offset > floor}
+
+    async def forget(self) -> int:
+        """Topics without events that nobody is interested in; returns how many."""
+        empty = (disk := self.disk).heads.keys() - {event.topic for event in self.disk.events}
+        gone = [one for one in empty if not is_reserved(one) and not any([await ask(one) for ask in self._interests])]
+        for name in gone:
+            disk.folded = max(disk.folded, disk.floors.pop(name, 0))
+            del disk.heads[name]
+        return len(gone)
 
     async def close(self) -> None:
         self._closed = True

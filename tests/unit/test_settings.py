@@ -121,6 +121,8 @@ def test_retention_is_a_list_of_policies(monkeypatch: pytest.MonkeyPatch) -> Non
         ("retention", '[{"max_age":1e400}]'),
         ("retention", '[{"max_age":Infinity}]'),
         ("retention_interval", "inf"),
+        ("forget_after", "-1"),
+        ("forget_after", "inf"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:

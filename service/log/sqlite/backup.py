@@ -7,7 +7,8 @@ at each commit of another connection: beside a busy writer it never ends.
 
 But an event never changes. Events are added at the end, and go from the beginning of their topic, whose floor on disk
 rises with them, in the same transaction, to the last that went. So they can be copied a few at a time, and the floors
-tell which of those that were copied have gone meanwhile. (One whose key has come again has gone: a key is unique.)
+tell which of those that were copied have gone meanwhile; so does a topic that is not there any more, since one goes
+only without events. (One whose key has come again has gone: a key is unique.)
 
     look       what it copies                                                keeps the journal for
     each       the next events, as many as take about LOOK_SECONDS           that long; a pause as long follows
@@ -33,7 +34,7 @@ from service.core.errors import StorageError, StorageFullError, TwinwireError
 from service.log.sqlite.database import WriterConnection, connect_copy, driver, explain
 from service.log.sqlite.files import SUFFIXES
 from service.log.sqlite.migrate import check_ours
-from service.log.sqlite.opening import forget_epoch
+from service.log.sqlite.opening import forget_epoch, read_folded
 from service.log.sqlite.part import SUFFIX, Part, exists
 
 LOOK_SECONDS: Final = 0.02
@@ -55,6 +56,16 @@ after 16 at most."""
 
 CATCH_UP: Final = 100
 """Looks at what came since the copy was begun, before the last one takes what is left."""
+
+_TAKE_OUT_FORGOTTEN: Final = """
+WITH RECURSIVE filed (topic) AS (
+    SELECT min(topic) FROM main.events
+    UNION ALL
+    SELECT (SELECT min(topic) FROM main.events WHERE events.topic > filed.topic) FROM filed WHERE topic IS NOT NULL
+)
+DELETE FROM main.events WHERE topic IN (SELECT topic FROM filed WHERE topic NOT IN (SELECT id FROM main.topics))
+"""
+"""By the index: one look for each topic, however many events it has."""
 
 _OWN: Final = (*SUFFIXES, ".lock", ".ballast", SUFFIX)
 """Beside a database, what is the service's to write."""
@@ -146,7 +157,8 @@ class _Copy:
             (events,) = connection.execute("SELECT count(*) FROM main.events").fetchone()
             (head,) = connection.execute(
                 "SELECT max(coalesce((SELECT max(offset) FROM main.events), 0),"
-                " coalesce((SELECT max(floor) FROM main.topics), 0))"
+                " coalesce((SELECT max(floor) FROM main.topics), 0), ?)",
+                read_folded(connection)[:1],
             ).fetchone()
         finally:
             connection.close()
@@ -263,11 +275,14 @@ def _columns(connection: WriterConnection, table: str) -> str:
 
 
 def _take_out_what_went(connection: WriterConnection) -> None:
-    """Events that were removed while others were copied: those up to the floors of their topics, and no others."""
+    """Events that were removed while others were copied: those up to the floors of their topics, those of topics that
+    were forgotten since, whose numbers no other has, and no others.
+    """
     connection.execute(
         "DELETE FROM main.events WHERE offset IN (SELECT events.offset FROM main.topics CROSS JOIN main.events"
         " ON events.topic = topics.id AND events.offset <= topics.floor WHERE topics.floor > 0)"
     )
+    connection.execute(_TAKE_OUT_FORGOTTEN)
 
 
 def quoted(name: str) -> str:

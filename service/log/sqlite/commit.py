@@ -29,7 +29,9 @@ SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, valu
 FROM json_each(?2)
 """
 """For a commit in which at least one event carries a trace: it takes longer, and most carry none."""
-_INSERT_TOPICS: Final = "INSERT INTO topics (id, name) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
+_INSERT_TOPICS: Final = """
+INSERT INTO topics (id, name, floor, head) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 2 FROM json_each(?)
+"""
 _MARK_TRACED: Final = "UPDATE log SET traced = 1"
 _FIND_KEYS: Final = """
 SELECT value ->> 0, value ->> 2, offset
@@ -157,15 +159,15 @@ class Commit:
 
     def _too_many_topics(self, drafts: Sequence[Draft]) -> OverloadedError | None:
         """What is answered if there is no room for the topics that these drafts would make."""
-        room = self._registry.room - len(self._fresh)
+        registry = self._registry
+        room = registry.room - len(self._fresh)
         if len(drafts) <= room:
             return None
         names = {draft.topic for draft in drafts}
-        fresh = sum(
-            name not in self._growth and self._registry.get(name) is None and not is_own(name) for name in names
-        )
+        fresh = sum(name not in self._growth and registry.get(name) is None and not is_own(name) for name in names)
         if fresh <= max(0, room):
             return None
+        registry.wanted = max(registry.wanted, fresh)
         return OverloadedError("there are as many topics as there may be: no new one can be made", field="topic")
 
     def _add(self, connection: WriterConnection, append: Append) -> Receipt:
@@ -216,20 +218,22 @@ class Commit:
     def _grow(self, name: str) -> _Growth:
         topic = self._registry.get(name)
         if topic is None:
-            topic = Topic(self._registry.next_id + len(self._fresh), name)
+            prev = self._registry.first_prev(name)
+            topic = Topic(self._registry.next_id + len(self._fresh), name, floor=prev, head=prev)
             self._fresh.append(topic)
         growth = self._growth[name] = _Growth(topic, topic.head)
         return growth
 
     def _insert(self, connection: WriterConnection) -> None:
         if self._fresh:
-            connection.execute(_INSERT_TOPICS, (_json([(topic.id, topic.name) for topic in self._fresh]),))
-        rows, insert = self._rows, _INSERT_TRACED if self._is_traced else _INSERT
-        step = len(rows) if (size := self._size()) <= INSERT_BYTES else max(1, len(rows) * INSERT_BYTES // size)
+            rows = [(topic.id, topic.name, topic.floor) for topic in self._fresh]
+            connection.execute(_INSERT_TOPICS, (_json(rows),))
+        events, insert = self._rows, _INSERT_TRACED if self._is_traced else _INSERT
+        step = len(events) if (size := self._size()) <= INSERT_BYTES else max(1, len(events) * INSERT_BYTES // size)
         if self._is_first_traced:
             connection.execute(_MARK_TRACED)
-        for start in range(0, len(rows), step or 1):
-            connection.execute(insert, (self.time, _json(rows[start : start + step])))
+        for start in range(0, len(events), step or 1):
+            connection.execute(insert, (self.time, _json(events[start : start + step])))
 
     @property
     def _is_first_traced(self) -> bool:
@@ -246,9 +250,11 @@ class Commit:
         """The registry follows the disk, in one step."""
         self._registry.add_new(self._fresh)
         self._registry.is_traced = self._registry.is_traced or self._is_traced
-        grown = self._growth.values()
+        grown, empty = self._growth.values(), self._registry.empty
         for growth in grown:
             topic = growth.topic
+            if not topic.count:
+                empty.pop(topic, None)
             topic.head = growth.head
             topic.count += growth.count
             topic.bytes += growth.bytes

@@ -18,6 +18,7 @@ from service.log.base import (
     Bounds,
     Guard,
     Health,
+    Interest,
     Listener,
     Page,
     Progress,
@@ -31,6 +32,7 @@ from service.log.base import (
 )
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
+from service.log.sqlite.forget import Forgetter
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.ranges import RangeCutter, Wanted
 from service.log.sqlite.reader import WINDOW, Reader
@@ -57,6 +59,8 @@ class SQLiteEventLog:
         opened: Opened,
         policies: Sequence[Policy],
         retention_interval: float,
+        forget_after: float,
+        forget_least: float,
         clock: Clock,
     ) -> None:
         self._connection = connection
@@ -72,7 +76,8 @@ class SQLiteEventLog:
         self._trimmer = Trimmer(self.writer, registry)
         self._cutter = RangeCutter(self.writer, registry, self._trimmer)
         retention = Retention(policies, registry, self._reader, self._trimmer, self._cutter, clock)
-        self.upkeep = Upkeep(self.writer, registry, retention, retention_interval, files, clock)
+        self.forgetter = Forgetter(self.writer, registry, self._trimmer, forget_after, forget_least)
+        self.upkeep = Upkeep(self.writer, registry, retention, self.forgetter, retention_interval, files, clock)
         self.upkeep.start()
         self._closed = False
         """Set by the first `close`."""
@@ -118,6 +123,9 @@ class SQLiteEventLog:
         self._registry.watch(trimmed)
         if announced is not None:
             self._trimmer.heralds.append(announced)
+
+    def keep_while(self, interest: Interest) -> None:
+        self.forgetter.interests.append(interest)
 
     def _committed(self, events: list[Event]) -> None:
         for listener in self._listeners:
@@ -187,13 +195,26 @@ async def open_log(
     max_topics: int,
     disk_reserve: int,
     max_scan: int = 0,
+    forget_after: float = 0.0,
+    forget_least: float = 0.0,
 ) -> SQLiteEventLog:
     """Open a migrated database at its real path; `retention_interval` in seconds, `disk_reserve` in bytes, `max_scan` 0
-    for no bound.
+    for no bound, `forget_after` in seconds, 0 for never, and no sooner than `forget_least`.
 
     Raises StorageError if it can't be used.
     """
-    open = partial(_open, path, clock, durability, policies, retention_interval, max_topics, disk_reserve, max_scan)
+    open = partial(
+        _open,
+        path,
+        clock,
+        durability,
+        policies,
+        retention_interval,
+        max_topics,
+        disk_reserve,
+        max_scan,
+        (forget_after, forget_least),
+    )
     try:
         return await open()
     except StorageFullError:
@@ -211,6 +232,7 @@ async def _open(
     max_topics: int,
     disk_reserve: int,
     max_scan: int,
+    forget: tuple[float, float],
 ) -> SQLiteEventLog:
     with explained(path):
         files = DatabaseFiles(path)
@@ -219,11 +241,11 @@ async def _open(
             opened = await on_thread(connection, read_opened, durability)
             await on_thread(connection, wait_little)
             opened.registry.max_topics = max_topics
-            opened.registry.max_scan = max_scan or math.inf
+            opened.registry.raised.max_scan = max_scan or math.inf
             files.learn()
             room = Room(files, disk_reserve)
             await on_thread(connection, lambda _: room.open())
-            return SQLiteEventLog(connection, files, room, opened, policies, retention_interval, clock)
+            return SQLiteEventLog(connection, files, room, opened, policies, retention_interval, *forget, clock)
         except BaseException:
             await connection.close()
             files.close()

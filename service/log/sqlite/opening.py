@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +28,13 @@ class Opened:
 
 def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
     """Read what there is, and mark the log as open. On the writer's thread, before it has jobs."""
-    log = connection.execute("SELECT epoch, boot, clean, counted, traced FROM log").fetchone()
-    epoch, boot, clean, counted, traced = log or ("", "", 1, 0, 0)
+    log = connection.execute("SELECT epoch, boot, clean, counted, traced, folded, last_topic FROM log").fetchone()
+    epoch, boot, clean, counted, traced, folded, last_topic = log or ("", "", 1, 0, 0, 0, 0)
     current_boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
     if log is None or _may_have_lost(boot, clean, current_boot):
         epoch = "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(8))
-    registry = _read_topics(connection, counted)
+    registry = _read_topics(connection, counted, folded)
+    registry.last_id = max(registry.last_id, last_topic)
     registry.is_traced = bool(traced)
     newest = connection.execute("SELECT time FROM events ORDER BY offset DESC LIMIT 1").fetchone()
     (time,) = newest or (0,)
@@ -42,6 +44,7 @@ def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
         (epoch, current_boot if durability == "normal" else _DURABLE),
     )
     head = max((max(topic.head, topic.floor) for topic in registry), default=0)
+    head = max(head, folded)
     return Opened(epoch, head, time, registry)
 
 
@@ -58,21 +61,43 @@ def has_forgotten(boot: str, clean: int) -> bool:
     return not boot and not clean
 
 
-def _read_topics(connection: WriterConnection, counted: int) -> TopicRegistry:
+def read_folded(connection: Connection, schema: str = "main") -> tuple[int, int]:
+    """The floor of all topics that were forgotten, and the highest number that a topic had until one was: both 0 if
+    none was, as in a database of before there was such a thing.
+    """
+    columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('log', ?)", (schema,))}
+    if "folded" not in columns:
+        return 0, 0
+    row = connection.execute(f"SELECT folded, last_topic FROM {schema}.log").fetchone()  # noqa: S608 - a literal
+    return row or (0, 0)
+
+
+def _read_topics(connection: WriterConnection, counted: int, folded: int) -> TopicRegistry:
     """The topics as they were saved, and what was published since, after `counted`."""
     registry = TopicRegistry()
-    for row in connection.execute("SELECT id, name, floor, head, count, bytes FROM topics ORDER BY id"):
-        registry.add(Topic(*row))
+    registry.fold(folded)
+    emptied: dict[int, int] = {}
+    by_id: dict[int, Topic] = {}
+    for *row, moment in connection.execute(
+        "SELECT id, name, floor, head, count, bytes, emptied FROM topics ORDER BY id"
+    ):
+        registry.add(topic := Topic(*row))
+        by_id[topic.id] = topic
+        if not topic.count:
+            emptied[topic.id] = moment
     for id, head, count, size in connection.execute(
         "SELECT topic, max(offset), count(*), sum(length(CAST(data AS BLOB))) FROM events"
         " WHERE offset > ? GROUP BY topic",
         (counted,),
     ):
-        topic = registry.by_id(id)
+        topic = by_id[id]
         topic.head = head
         topic.count += count
         topic.bytes += size
         registry.uncounted.add(topic)
+        emptied.pop(id, None)
+    for id, moment in sorted(emptied.items(), key=itemgetter(1)):
+        registry.emptied(by_id[id], moment)
     registry.order()
     return registry
 

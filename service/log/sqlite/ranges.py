@@ -19,7 +19,7 @@ Topics whose rows are few in a long range are cut by themselves, through that in
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -139,6 +139,8 @@ class RangeCutter:
         while waiting:
             topic, cutoff, keep = waiting.popleft()
             known = topic.count - keep if keep is not None and not cutoff else None
+            if topic in self._trimmer.unfinished:
+                cutoff, known = max(cutoff, topic.floor), None
             if keep is not None and topic.count > keep:
                 row = connection.execute(_CUTOFF_BY_COUNT, (topic.id, keep)).fetchone()
                 cutoff = max(cutoff, row[0] if row else 0)
@@ -164,10 +166,10 @@ class RangeCutter:
             for start in range(0, len(spans), LOADED):
                 await self._writer.run(partial(_load, spans=spans[start : start + LOADED]))
             after, end = min(span.first for span in spans) - 1, max(span.last for span in spans)
-            removed = 0
+            removed, topics = 0, {span.topic.id: span.topic for span in spans}
             while after < end:
                 await self._trimmer.journal_room()
-                gone, after = await self._writer.run(partial(self._step, after=after, end=end))
+                gone, after = await self._writer.run(partial(self._step, topics=topics, after=after, end=end))
                 removed += gone
                 told(removed, max(left - removed, 0))
                 await asyncio.sleep(0)
@@ -181,11 +183,13 @@ class RangeCutter:
             if not self._writer.is_closing:
                 await self._writer.run(_clear)
 
-    def _step(self, connection: WriterConnection, after: int, end: int) -> tuple[int, int]:
+    def _step(self, connection: WriterConnection, topics: Mapping[int, Topic], after: int, end: int) -> tuple[int, int]:
         """On the writer's thread. How many events went, and up to where all that is to go has gone."""
-        return self._writer.room.using(connection, partial(self._delete, connection, after, end))
+        return self._writer.room.using(connection, partial(self._delete, connection, topics, after, end))
 
-    def _delete(self, connection: WriterConnection, after: int, end: int) -> tuple[int, int]:
+    def _delete(
+        self, connection: WriterConnection, topics: Mapping[int, Topic], after: int, end: int
+    ) -> tuple[int, int]:
         """The rows, the floors and the sizes change together."""
         now, is_spent = self._writer.clock.monotonic, self._writer.room.is_spent
         begun = now()
@@ -199,9 +203,9 @@ class RangeCutter:
                     break
                 if is_spent or len(less) > STEP_TOPICS:
                     break
-            shrunk = {self._registry.by_id(id): one for id, one in less.items()}
-            save_counts(connection, self._registry, self._writer.head, shrunk)
-        return take_over(self._registry, shrunk), after
+            shrunk, at = {topics[id]: one for id, one in less.items()}, self._writer.clock.unix_ms()
+            save_counts(connection, self._registry, self._writer.head, shrunk, at)
+        return take_over(self._registry, shrunk, at), after
 
 
 def _after(told: Progress, before: int, all: int, removed: int, _: int) -> None:

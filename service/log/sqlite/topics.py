@@ -2,23 +2,28 @@
 
 One entry costs about 300 bytes; a million topics, the bound unless an operator moves it, need 300 MB. It answers,
 without touching the disk, what a subscriber asks first: is there anything after my cursor, and was any of it removed?
+
+A topic may be forgotten (`forget.py`). Which it was nobody knows then: `folded` is the floor of whatever is not known,
+and of all that begins anew.
 """
 
 import math
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 from sortedcontainers import SortedList
 
-from service.core.errors import RateLimitedError
-from service.core.topics import TopicFilter, is_own
+from service.core.topics import TopicFilter, is_own, is_reserved
 from service.log.base import TopicStats, TrimListener
+from service.log.sqlite.raised import RaisedFloors
 
 _MEMO_MAX: Final = 1_024
-"""Filters of which something is remembered, a few topics and a floor each; a filter beyond is matched anew."""
+"""Filters of which a few topics each are remembered; a filter beyond is matched anew."""
 
 KNOWN_MAX: Final = 4_000
 """Topics of one filter that are known by their ids; what is of more is found by looking at all."""
@@ -29,15 +34,20 @@ _KNOWN_MAX: Final = 400_000
 _COMPARISONS: Final = 40_000
 """Segments compared in one look for the topics of a filter, some milliseconds; the next look goes on from there."""
 
-_RAISED_MAX: Final = 10_000
-"""Floors raised that are remembered beyond two for each topic that has one, so that a filter's is found without asking
-all topics again at each page."""
-
 _NAMES_STEP: Final = 2_000
 """Names of new topics that are put in order in one step, some milliseconds."""
 
 _LOOK_MAX: Final = 10_000
 """Names looked at for one page of topics, a few milliseconds of matching."""
+
+_TIDY_STEP: Final = 10_000
+"""Topics looked at in one step of `tidying`, some milliseconds."""
+
+_GONE_MIN: Final = 1_000
+_GONE_SHARE: Final = 8
+"""Forgotten topics that still take memory, at least, and for how many that are there one, until that is let go."""
+
+_ID: Final = attrgetter("id")
 
 
 class Topic(msgspec.Struct, eq=False, gc=False):
@@ -59,33 +69,41 @@ class Topic(msgspec.Struct, eq=False, gc=False):
 
 
 class TopicRegistry:
-    """All topics ever used.
+    """All topics that are known.
 
-    Topics are added and floors are raised on the event loop. Counts, sizes and `uncounted` follow what was committed:
-    on the loop after a publish, and at the end of a trim's or an upkeep's job on the writer's thread. Since the writer
-    has one job at a time and the loop does its part between two of them, no two ever change these at once; who only
-    reads a count may see it a moment before others do.
+    Topics are added and floors are raised on the event loop. Counts, sizes, `uncounted` and `empty` follow what was
+    committed: on the loop after a publish, and at the end of a trim's or an upkeep's job on the writer's thread, where
+    topics are dropped too. Since the writer has one job at a time and the loop does its part between two of them, no
+    two ever change these at once; who only reads a count may see it a moment before others do.
     """
 
     def __init__(self) -> None:
         self.max_topics: float = math.inf
         """Set by whoever opens the log. If there are more already, they stay."""
-        self.max_scan: float = math.inf
-        """Likewise: floors that a filter is held against at a time, see `learning`."""
         self._by_name: dict[str, Topic] = {}
         self._by_id: list[Topic] = []
+        """In the order of their ids; with some that are forgotten, which `_by_name` has not."""
+        self._gone = 0
+        """How many these are."""
+        self.last_id = 0
+        """The highest that a topic ever had: none is given twice."""
         self._names: SortedList[str] = SortedList()
-        """In order; what was added since they were last asked for is missing, as their number tells."""
-        self._floors: dict[str, int] = {}
-        self._max_floor = 0
+        """In order; what was added since they were last asked for is missing."""
+        self._ordered = 0
+        """How many of `_by_id` were put among them."""
+        self.empty: dict[Topic, int] = {}
+        """Topics without events that may be forgotten, and since when, in Unix ms; in the order of looking at them."""
+        self.wanted = 0
+        """New topics that were refused, at most in one request, since room was last made."""
+        self.folded = 0
+        """The floor of all topics that were forgotten; 0 if none was."""
+        self.raised: Final = RaisedFloors()
+        """Floors that were raised, by topic."""
         self.own: list[int] = []
         """Ids of the service's own topics, a few, which `**` does not cover and nobody else counts."""
-        self._raised: list[tuple[str, int]] = []
-        """Topics and floors in the order in which they were raised; all of `_floors` are among them."""
-        self._floor_memo: OrderedDict[TopicFilter, tuple[int, int]] = OrderedDict()
-        """A filter's floor, and how many of `_raised` it includes. Those asked for last come last."""
         self._memo: OrderedDict[TopicFilter, tuple[int, list[Topic] | None]] = OrderedDict()
-        """How many topics were looked at for a filter, and those that match; None if they are too many."""
+        """How many topics were looked at for a filter, and those that match, with some that were forgotten since; None
+        if they are too many."""
         self._known = 0
         """Topics in all of it."""
         self._watchers: list[TrimListener] = []
@@ -98,50 +116,60 @@ class TopicRegistry:
         return iter(self._by_id)
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._by_name)
 
     @property
     def next_id(self) -> int:
-        return len(self._by_id) + 1
+        return self.last_id + 1
 
     @property
     def room(self) -> float:
         """How many topics more there may be; negative if there are too many already."""
-        return self.max_topics - len(self._by_id) + len(self.own)
+        return self.max_topics - len(self._by_name) + len(self.own)
 
     def get(self, name: str) -> Topic | None:
         return self._by_name.get(name)
 
     def by_id(self, id: int) -> Topic:
-        return self._by_id[id - 1]
+        """Raises KeyError if there is none."""
+        topics = self._by_id
+        index = bisect_left(topics, id, key=_ID)
+        if index == len(topics) or topics[index].id != id:
+            raise KeyError(id)
+        return topics[index]
 
     def add(self, topic: Topic) -> None:
-        """Ids are 1, 2, 3, ... in the order of adding."""
-        if topic.id != self.next_id:
-            raise ValueError(f"topic {topic.name} has id {topic.id}, expected {self.next_id}")
+        """As it was read at the start: ids rise in the order of adding, and some may be missing."""
+        if topic.id < self.next_id:
+            raise ValueError(f"topic {topic.name} has id {topic.id}, expected {self.next_id} at least")
+        self.last_id = topic.id
         self._by_name[topic.name] = topic
         self._by_id.append(topic)
         if is_own(topic.name):
             self.own.append(topic.id)
-        if topic.floor:
+        if topic.floor > self.folded or (topic.floor and is_reserved(topic.name)):
             self.raise_floor(topic, topic.floor)
 
     def add_new(self, topics: Sequence[Topic]) -> None:
-        """The next ones, none of which has a floor: ten thousand in a third of the time."""
-        if topics and (topics[0].id, topics[-1].id) != (self.next_id, self.next_id + len(topics) - 1):
+        """The next ones, none of which has a floor of its own: ten thousand in a third of the time."""
+        if not topics:
+            return
+        if (topics[0].id, topics[-1].id) != (self.next_id, self.next_id + len(topics) - 1):
             raise ValueError(f"topic {topics[0].name} has id {topics[0].id}, expected {self.next_id}")
+        self.last_id = topics[-1].id
         self._by_name.update({topic.name: topic for topic in topics})
         self._by_id += topics
         self.own += [topic.id for topic in topics if is_own(topic.name)]
 
+    def first_prev(self, name: str) -> int:
+        """What the first event on a topic that is not known says that it follows, and the topic's floor from then on:
+        it may be one that was forgotten.
+        """
+        return 0 if self.folded and is_reserved(name) else self.folded
+
     def raise_floor(self, topic: Topic, floor: int) -> None:
-        topic.floor = self._floors[topic.name] = max(topic.floor, floor)
-        if not is_own(topic.name):
-            self._max_floor = max(self._max_floor, topic.floor)
-        self._raised.append((topic.name, topic.floor))
-        if len(self._raised) > _RAISED_MAX + 2 * len(self._floors):
-            self._raised = list(self._floors.items())
-            self._floor_memo.clear()
+        topic.floor = max(topic.floor, floor)
+        self.raised.add(topic.name, topic.floor)
         for watcher in self._watchers:
             watcher(topic.name, topic.floor)
 
@@ -149,66 +177,41 @@ class TopicRegistry:
         self._watchers.append(trimmed)
 
     def floor(self, topics: TopicFilter) -> int:
-        """The highest floor among the topics that match; 0 if nothing was ever removed from them.
+        """The highest floor among the topics that match, or may have until they were forgotten; 0 if nothing was ever
+        removed from them.
 
         With many floors that this filter was not held against yet, it takes long: see `learning`.
         """
-        if topics.covers_all or not self._floors:
-            return self._max_floor
+        if topics.covers_all:
+            return max(self.folded, self.raised.highest)
         if topics.exact is not None:
-            return max((self._floors.get(name, 0) for name in topics.exact), default=0)
-        floor, seen = self._floor_memo.get(topics, (0, 0))
-        return self._remember(topics, self._held_against(topics, floor, seen, len(self._raised)))
+            return max([self._floor_of(name) for name in topics.exact], default=0)
+        floor = self.raised.among(topics)
+        if self.folded > floor and not all(is_reserved(text) for text in topics.patterns):
+            return self.folded
+        return floor
+
+    def _floor_of(self, name: str) -> int:
+        topic = self._by_name.get(name)
+        return self.first_prev(name) if topic is None else topic.floor
 
     def learning(self, topics: TopicFilter) -> Iterator[None]:
         """Steps of some milliseconds, after which `floor` has little left to do. None are needed mostly.
 
-        Raises RateLimitedError if `max_scan` floors were not all: the next time goes on from there.
+        Raises RateLimitedError if there is a bound for it, and that was too low: the next time goes on from there.
         """
-        if topics.covers_all or topics.exact is not None:
-            return
-        most = max(1, _COMPARISONS // topics.weight)
-        floor, seen = self._floor_memo.get(topics, (0, 0))
-        if len(self._raised) - seen <= most:
-            return
-        raised, left = self._raised, self.max_scan
-        while len(raised) - seen > most:
-            if left <= 0:
-                self._remember(topics, floor, seen)
-                detail = f"{self.max_scan:,} topics were looked at for this filter, and that was not all"
-                raise RateLimitedError(detail, field="topic", retry_after=1.0)
-            step = int(min(most, left))
-            floor = self._held_against(topics, floor, seen, seen + step)
-            seen += step
-            left -= step
-            yield
-            if self._raised is not raised:  # it was begun anew meanwhile
-                raised, floor, seen = self._raised, 0, 0
-        self._remember(topics, floor, seen)
-
-    def _held_against(self, topics: TopicFilter, floor: int, seen: int, end: int) -> int:
-        matches = topics.matches
-        for name, raised in islice(self._raised, seen, end):
-            if raised > floor and matches(name):
-                floor = raised
-        return floor
-
-    def _remember(self, topics: TopicFilter, floor: int, seen: int | None = None) -> int:
-        self._floor_memo[topics] = floor, len(self._raised) if seen is None else seen
-        self._floor_memo.move_to_end(topics)
-        if len(self._floor_memo) > _MEMO_MAX:
-            self._floor_memo.popitem(last=False)
-        return floor
+        return self.raised.learning(topics)
 
     def order(self) -> None:
         """Put the names of all in their order; a second for a million, before anybody is served."""
         self._names = SortedList([topic.name for topic in self._by_id])
+        self._ordered = len(self._by_id)
 
     def matching(self, topics: TopicFilter) -> Sequence[Topic] | None:
         """The topics that match; None if they are more than KNOWN_MAX, or not all looked at yet.
 
-        Topics are never removed, so each is looked at once, a bounded number at a time: a filter's first answers may
-        be None where there are few. Whoever reads then scans.
+        Each is looked at once, a bounded number at a time: a filter's first answers may be None where there are few.
+        Whoever reads then scans.
         """
         if topics.exact is not None:
             exact = [topic for name in topics.exact if (topic := self._by_name.get(name))]
@@ -231,19 +234,99 @@ class TopicRegistry:
 
     def page(self, topics: TopicFilter, after: str, limit: int) -> tuple[list[Topic], str | None]:
         """Topics that match, by name, and the name after which to go on; None if that was all."""
-        names = self._names
-        fresh = self._by_id[len(names) : len(names) + _NAMES_STEP]
+        names, ordered = self._names, self._ordered
+        fresh = self._by_id[ordered : ordered + _NAMES_STEP]
         if fresh:
-            names.update([topic.name for topic in fresh])
-            if len(names) < len(self._by_id):
+            names.update([topic.name for topic in fresh if self._by_name.get(topic.name) is topic])
+            self._ordered += len(fresh)
+            if self._ordered < len(self._by_id):
                 return [], after  # in steps, however many came since
         first = names.bisect_right(after)
         last = min(first + max(1, min(_LOOK_MAX, _COMPARISONS // topics.weight)), len(names))
         found: list[Topic] = []
         for index, name in enumerate(names.islice(first, last), first):
-            if topics.matches(name):
-                found.append(self._by_name[name])
+            if topics.matches(name) and (topic := self._by_name.get(name)) is not None:
+                found.append(topic)
                 if len(found) == limit:
                     last = index + 1
                     break
         return found, names[last - 1] if last < len(names) else None
+
+    # Topics without events
+
+    def emptied(self, topic: Topic, at: int) -> None:
+        """Its last event has gone, at this moment in Unix ms."""
+        if not is_reserved(topic.name):
+            self.empty[topic] = at
+
+    def fold(self, floor: int) -> None:
+        """Raise the floor of whatever is not known, before topics with floors up to there are forgotten."""
+        self.folded = max(self.folded, floor)
+
+    def drop(self, topics: Collection[Topic]) -> None:
+        """They are known no more; on the writer's thread, in the job that has removed them from the disk."""
+        for topic in topics:
+            del self._by_name[topic.name]
+            self.empty.pop(topic, None)
+        self.uncounted.difference_update(topics)
+
+    def leave(self, topics: Collection[Topic]) -> None:
+        """Likewise for what belongs to the loop, a bounded number at a time: after `drop`."""
+        for topic in topics:
+            self._names.discard(topic.name)
+            self.raised.leave(topic.name)
+        self._gone += len(topics)
+
+    def tidying(self) -> Iterator[None]:
+        """Steps of some milliseconds, after which topics that were forgotten take no memory; none while they are few.
+
+        Others add topics and raise floors in between, but nobody drops any.
+        """
+        if self._gone > max(_GONE_MIN, len(self._by_name) // _GONE_SHARE):
+            yield from self._tidy_topics()
+            yield from self.raised.tidying()
+
+    def _tidy_topics(self) -> Iterator[None]:
+        old, kept, seen = self._by_id, list[Topic](), 0
+        old_names, names = self._by_name, dict[str, Topic]()
+        while True:
+            for topic in old[seen : seen + _TIDY_STEP]:
+                if old_names.get(topic.name) is topic:
+                    kept.append(topic)
+                    names[topic.name] = topic
+            seen += _TIDY_STEP
+            if seen >= len(old):
+                break
+            yield
+
+        def moved(count: int) -> int:
+            """How many of `kept` were among the first so many."""
+            return bisect_left(kept, old[count].id, key=_ID) if count < len(old) else len(kept)
+
+        for filter, (looked, found) in self._memo.items():
+            self._memo[filter] = moved(looked), found
+        self._ordered = moved(self._ordered)
+        self._by_id, self._by_name, self._gone = kept, names, 0
+        yield
+        yield from self._tidy_memo()
+        while old:  # what it alone holds goes with it, which takes its time
+            yield
+            del old[-_TIDY_STEP:]
+            for _ in range(min(_TIDY_STEP, len(old_names))):
+                old_names.popitem()
+
+    def _tidy_memo(self) -> Iterator[None]:
+        """Of what is remembered of filters."""
+        looked = 0
+        for filter in list(self._memo):
+            seen, found = self._memo.get(filter, (0, None))
+            if found is None:  # they were too many, and may not be now
+                self._memo.pop(filter, None)
+                continue
+            kept = [topic for topic in found if self._by_name.get(topic.name) is topic]
+            self._known -= len(found) - len(kept)
+            self._memo[filter] = seen, kept
+            looked += len(found)
+            if looked > _TIDY_STEP:
+                looked = 0
+                yield

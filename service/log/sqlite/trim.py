@@ -44,8 +44,8 @@ DELETE FROM events WHERE offset IN
 RETURNING offset, length(CAST(data AS BLOB))
 """
 _SAVE_COUNTS: Final = """
-UPDATE topics SET head = value ->> 1, count = value ->> 2, bytes = value ->> 3, floor = max(floor, value ->> 4)
-FROM json_each(?) WHERE topics.id = value ->> 0
+UPDATE topics SET head = value ->> 1, count = value ->> 2, bytes = value ->> 3, floor = max(floor, value ->> 4),
+emptied = value ->> 5 FROM json_each(?) WHERE topics.id = value ->> 0
 """
 _SAVE_COUNTED: Final = "UPDATE log SET counted = ?"
 
@@ -129,7 +129,7 @@ class Trimmer:
 
     def _delete(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:
         """The rows, the floors and the sizes change together."""
-        now = self._writer.clock.monotonic
+        now, at = self._writer.clock.monotonic, self._writer.clock.unix_ms()
         until = now() + TRIM_SECONDS
         room, done = SCARCE_ROWS if self._writer.room.is_spent else TRIM_ROWS, 0
         less: dict[Topic, Less] = {}
@@ -143,8 +143,8 @@ class Trimmer:
                 room, done = room - len(rows), done + 1
                 if now() > until:
                     break
-            save_counts(connection, self._registry, self._writer.head, less)
-        return take_over(self._registry, less), done
+            save_counts(connection, self._registry, self._writer.head, less, at)
+        return take_over(self._registry, less, at), done
 
     async def to_bytes(self, topic: Topic, keep: int) -> int:
         """Keep at most `keep` bytes of data, the newest; returns how many events went."""
@@ -194,11 +194,13 @@ def _find_floor(connection: WriterConnection, topic: Topic, cutoff: int) -> int 
     return floor
 
 
-def take_over(registry: TopicRegistry, less: Mapping[Topic, Less]) -> int:
+def take_over(registry: TopicRegistry, less: Mapping[Topic, Less], at: int) -> int:
     """Memory follows what was committed with `save_counts`; how many events went. At the end of a job."""
     for topic, (count, size, _) in less.items():
         topic.count -= count
         topic.bytes -= size
+        if not topic.count:
+            registry.emptied(topic, at)
     registry.uncounted.clear()
     return sum(one.events for one in less.values())
 
@@ -208,15 +210,19 @@ def save_counts(
     registry: TopicRegistry,
     head: int,
     less: Mapping[Topic, Less] | None = None,
+    at: int = 0,
 ) -> None:
     """Write the sizes of all topics that changed, and that they count up to `head`; part of a transaction.
 
-    `less` is what the transaction takes from some of them: memory follows once it is committed.
+    `less` is what the transaction takes from some of them `at` a moment, in Unix ms: memory follows once it is
+    committed.
     """
     shrunk = less or {}
-    changed: list[tuple[int, int, int, int, int]] = []
+    changed: list[tuple[int, int, int, int, int, int]] = []
     for topic in registry.uncounted | shrunk.keys():
         count, size, last = shrunk.get(topic, NOTHING)
-        changed.append((topic.id, topic.head, topic.count - count, topic.bytes - size, last))
+        kept = topic.count - count
+        emptied = 0 if kept else registry.empty.get(topic, at)
+        changed.append((topic.id, topic.head, kept, topic.bytes - size, last, emptied))
     connection.execute(_SAVE_COUNTS, (json.dumps(changed),))
     connection.execute(_SAVE_COUNTED, (head,))

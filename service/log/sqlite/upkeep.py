@@ -14,6 +14,7 @@ from service.core.errors import StorageDownError, TwinwireError
 from service.core.time import Clock
 from service.log.sqlite.database import WriterConnection, checkpoint, driver, explain, explained, transaction
 from service.log.sqlite.files import DatabaseFiles
+from service.log.sqlite.forget import Forgetter
 from service.log.sqlite.retention import Retention
 from service.log.sqlite.topics import TopicRegistry
 from service.log.sqlite.trim import save_counts
@@ -44,6 +45,7 @@ class Upkeep:
         writer: Writer,
         registry: TopicRegistry,
         retention: Retention,
+        forgetter: Forgetter,
         interval: float,
         files: DatabaseFiles,
         clock: Clock,
@@ -51,6 +53,7 @@ class Upkeep:
         self._writer = writer
         self._registry = registry
         self._retention = retention
+        self._forgetter = forgetter
         self._interval = interval
         self._files = files
         self._clock = clock
@@ -138,21 +141,29 @@ class Upkeep:
             raise
 
     async def _keep(self) -> None:
-        """Retention, pass after pass: in a task of its own, since one may last for minutes, and the WAL grows."""
-        reported = ""
+        """Retention, pass after pass, and what is forgotten after it: in a task of its own, since one may last for
+        minutes, and the WAL grows. Between two, topics are forgotten where there is no room for new ones.
+        """
+        reported, loop = "", asyncio.get_running_loop()
+        interval = max(self._interval, UPKEEP_INTERVAL)
+        next_pass = loop.time()
         while True:
-            try:
-                await self._retain()
-                reported = ""
-            except TwinwireError as error:
-                if error.detail != reported:
-                    reported = error.detail
-                    logger.warning("retention_failed", reason=error.detail)
-            except Exception as error:  # a fault of ours in one pass must not end all passes
-                if repr(error) != reported:
-                    reported = repr(error)
-                    logger.exception("retention_failed")
-            await asyncio.sleep(max(self._interval, UPKEEP_INTERVAL))
+            is_due = loop.time() >= next_pass
+            if is_due or self._forgetter.is_pressed:
+                try:
+                    await (self._retain() if is_due else self._forget())
+                    reported = ""
+                except TwinwireError as error:
+                    if error.detail != reported:
+                        reported = error.detail
+                        logger.warning("retention_failed", reason=error.detail)
+                except Exception as error:  # a fault of ours in one pass must not end all passes
+                    if repr(error) != reported:
+                        reported = repr(error)
+                        logger.exception("retention_failed")
+            if is_due:
+                next_pass = loop.time() + interval
+            await asyncio.sleep(min(UPKEEP_INTERVAL, max(0.0, next_pass - loop.time())))
 
     async def _retain(self) -> None:
         with explained(self._files.path):
@@ -161,6 +172,13 @@ class Upkeep:
             logger.info("events_trimmed", removed=removed)
         if self._registry.uncounted:
             await self._writer.run(self._save_counts)
+        await self._forget()
+
+    async def _forget(self) -> None:
+        with explained(self._files.path):
+            forgotten = await self._forgetter.run()
+        if forgotten:
+            logger.info("topics_forgotten", forgotten=forgotten, topics=len(self._registry))
 
     async def checkpoint(self) -> None:
         """Move the WAL into the database between commits; shrink the file once it is large.

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bus.group import Groups
+from service.bus.index import STEP
+from service.bus.steps import at_once
 from service.bus.values import Batch
 from service.core.topics import TopicFilter
 from tests.support.wires import OffsetText
@@ -47,6 +49,31 @@ def test_a_group_of_many_topics_is_found_under_each_and_only_once() -> None:
     assert list(groups.matching("c/1")) == [group]
     groups.leave(exact)
     assert list(groups.matching("b")) == [group]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "covered"), [("a/b", True), ("a/*", True), ("a/**", True), ("*/c", False), ("a", False), ("**", False)]
+)
+def test_who_asks_for_a_topic_covers_it_and_who_asks_for_all_of_them_does_not(pattern: str, covered: bool) -> None:
+    groups, encoding = Groups(), OffsetText()
+    assert not at_once(groups.cover("a/b"))
+    group = groups.join(topics(pattern), encoding)
+    assert at_once(groups.cover("a/b")) is covered
+    groups.leave(group)
+    assert not at_once(groups.cover("a/b"))
+
+
+def test_who_covers_a_topic_is_looked_for_in_steps_and_not_remembered() -> None:
+    groups, encoding = Groups(), OffsetText()
+    for n in range(2 * STEP):
+        groups.join(topics(f"*/{n}/*"), encoding)
+    steps = groups.cover("/".join("ab" * 50))
+    assert next(steps, "over") == "over", "only those that begin as it does are looked at"
+    for n in range(12):
+        for m in range(2**n):
+            groups.join(topics("/".join(["a" if m >> bit & 1 else "*" for bit in range(n)] + ["x"])), encoding)
+    assert sum(1 for _ in groups.cover("/".join("a" * 20))) > 2
+    assert groups.known("/".join("a" * 20)) is None
 
 
 def test_a_batch_without_frames_has_no_payload() -> None:

@@ -76,6 +76,9 @@ class Rig(Protocol):
     async def kill(self) -> None:
         """As after `kill -9`: open what was on disk at this instant."""
 
+    async def forget(self) -> int:
+        """Later, have the log forget the topics without events that nobody subscribes to; how many they were."""
+
     async def discard(self) -> None: ...
 
     # A table of notes, and what the engine's language has for it.
@@ -111,6 +114,9 @@ class MemoryRig:
 
     async def kill(self) -> None:
         self._log = self.log = MemoryEventLog(self.clock, self._log.disk)
+
+    async def forget(self) -> int:
+        return await self._log.forget()
 
     async def discard(self) -> None:
         await self.log.close()
@@ -177,6 +183,11 @@ class SQLiteRig:
         self.path = self.copy()
         await self.open()
         await killed.close()
+
+    async def forget(self) -> int:
+        self.log.forgetter.after = 1.0
+        self.clock.advance(1.0)
+        return await self.log.forgetter.run()
 
     def copy(self) -> Path:
         """The database as a killed process would leave it: the file and its WAL, not the index in shared memory."""

@@ -14,6 +14,7 @@ from tests.unit.log.contract_abilities import (
     StatementContract,
     TableContract,
 )
+from tests.unit.log.contract_forgetting import ForgetContract
 from tests.unit.log.contract_reading import OwnContract, ReadContract, SearchContract, TrimContract
 from tests.unit.log.rigs import MemoryRig, Rig, SQLiteRig
 
@@ -51,6 +52,10 @@ class TestState(StateContract):
 
 
 class TestFloors(FloorContract):
+    pass
+
+
+class TestForgetting(ForgetContract):
     pass
 
 

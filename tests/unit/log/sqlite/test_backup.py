@@ -369,3 +369,36 @@ async def test_a_log_without_an_event_has_a_copy(source: Path, tmp_path: Path) -
     assert copy(source, tmp_path / "b.db").events == 0
     await log.close()
     assert is_whole(tmp_path / "b.db")
+
+
+async def test_topics_that_were_forgotten_meanwhile_leave_no_event_and_their_floor(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their events were copied, and their floors would have told that they went. No other topic has their numbers."""
+    monkeypatch.setattr(module, "LOOK_EVENTS", (10, 10, 10))
+    log_clock = ManualClock()
+    log = await open_sqlite_log(source, log_clock, forget_after=1)
+    await log.append(drafts("kept", 30))
+    for n in range(3):
+        await log.append(drafts(f"gone/{n}", 20))
+    await log.close()
+    clock = StillClock()
+
+    def between(pauses: int) -> None:
+        """What the service does, all of it at once: as `Trimmer` and `Forgetter` write it."""
+        if pauses == 7:
+            change(
+                source,
+                "DELETE FROM events WHERE topic > 1",
+                "UPDATE log SET folded = 90, last_topic = 4",
+                "DELETE FROM topics WHERE id > 1",
+                "INSERT INTO topics (id, name, floor, head) VALUES (5, 'twinwire/x', 0, 0)",
+                "INSERT INTO events (offset, topic, prev, time, type, data) VALUES (91, 5, 0, 5, 'log', '1')",
+            )
+
+    monkeypatch.setattr(clock, "between", between)
+    copied = copy(source, tmp_path / "b.db", clock)
+    assert (copied.events, copied.head) == (31, 91)
+    assert is_whole(tmp_path / "b.db")
+    change(source, "DELETE FROM events", "DELETE FROM topics")
+    assert copy(source, tmp_path / "c.db").head == 90, "whatever is kept: no offset is given out again"

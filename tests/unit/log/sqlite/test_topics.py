@@ -6,14 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.errors import RateLimitedError
 from service.core.topics import TopicFilter
 from service.log.base import TopicStats
-from service.log.sqlite import topics
+from service.log.sqlite import raised, topics
 from service.log.sqlite.topics import Topic, TopicRegistry
-
-WEIGHED = topics._COMPARISONS // TopicFilter(("t/*",)).weight
-"""Topics that such a filter is held against in one step."""
 
 NAMES = st.lists(st.sampled_from("ab"), min_size=1, max_size=3).map("/".join)
 FILTERS = st.lists(st.sampled_from(["a", "b", "a/b", "*", "a/*", "*/b", "b/**", "**"]), max_size=3).map(
@@ -37,9 +33,15 @@ def test_topics_are_found_by_name_and_id() -> None:
     assert registry.by_id(1).stats == TopicStats("a", 0, 0, 0)
 
 
-def test_ids_have_no_hole() -> None:
-    with pytest.raises(ValueError, match="expected 2"):
-        registry_of("a").add(Topic(3, "c"))
+def test_ids_rise_and_may_have_holes() -> None:
+    registry = registry_of("a")
+    registry.add(Topic(3, "c"))
+    assert (registry.next_id, len(registry), registry.by_id(3)) == (4, 2, registry.get("c"))
+    with pytest.raises(ValueError, match="has id 3, expected 4 at least"):
+        registry.add(Topic(3, "d"))
+    for id in (2, 4):
+        with pytest.raises(KeyError):
+            registry.by_id(id)
 
 
 @given(st.lists(st.tuples(NAMES, st.integers(1, 50)) | FILTERS, max_size=30))
@@ -90,13 +92,10 @@ def test_a_floor_that_was_loaded_counts() -> None:
 def test_memory_for_filters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "_MEMO_MAX", 4)
     registry = registry_of("a/1", "a/2")
-    registry.raise_floor(registry.by_id(2), 5)
     for n in range(20):
         filter = TopicFilter((f"{n}/*", "a/*"))
         assert registry.matching(filter) == [registry.by_id(1), registry.by_id(2)]
-        assert registry.floor(filter) == 5
     assert len(registry._memo) == 4
-    assert len(registry._floor_memo) <= 4
 
 
 def test_of_filters_that_match_many_only_so_many_topics_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,37 +145,6 @@ def test_many_new_ones_are_added_as_one_by_one() -> None:
         registry.add_new([Topic(9, "d")])
 
 
-def test_many_floors_are_held_against_a_filter_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry, filter = registry_of(*(f"a/{n}" for n in range(10))), TopicFilter(("a/*", "b/*"))
-    monkeypatch.setattr(topics, "_COMPARISONS", 3 * filter.weight)
-    for n in range(10):
-        registry.raise_floor(registry.by_id(n + 1), n + 1)
-    steps = registry.learning(filter)
-    assert next(steps, "over") is None
-    registry.raise_floor(registry.by_id(1), 50)
-    assert len(list(steps)) == 2
-    assert registry._floor_memo[filter] == (9, 9)
-    assert registry.floor(filter) == 50
-    assert list(registry.learning(filter)) == []
-    assert list(registry.learning(TopicFilter(("a/1",)))) == list(registry.learning(TopicFilter.all())) == []
-
-
-def test_what_was_raised_again_and_again_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list of it begins anew, also under a filter that is learning."""
-    monkeypatch.setattr(topics, "_RAISED_MAX", 10)
-    registry, filter = registry_of("a/1", "a/2"), TopicFilter(("a/*",))
-    monkeypatch.setattr(topics, "_COMPARISONS", filter.weight)
-    for floor in range(1, 8):
-        registry.raise_floor(registry.by_id(1), floor)
-    steps = registry.learning(filter)
-    next(steps)
-    for floor in range(1, 100):
-        registry.raise_floor(registry.by_id(2), floor)
-        assert len(registry._raised) <= 14
-    assert list(steps) != []
-    assert registry.floor(filter) == 99
-
-
 def test_new_names_are_put_in_order_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them were sorted anew for one: a tenth of a second with 900,000."""
     monkeypatch.setattr(topics, "_NAMES_STEP", 10)
@@ -195,35 +163,139 @@ def test_new_names_are_put_in_order_in_steps(monkeypatch: pytest.MonkeyPatch) ->
     assert [topic.name for topic in registry.page(TopicFilter.all(), "t07", 2)[0]] == ["t07a", "t08"]
 
 
-def raised(count: int) -> TopicRegistry:
-    """A registry of so many topics, all of which have a floor."""
-    registry = registry_of(*(f"t/{n}" for n in range(count)))
+# What is forgotten
+
+
+def known(registry: TopicRegistry, filter: TopicFilter) -> dict[int, str] | None:
+    """The topics that match, without those that are remembered and were forgotten."""
+    found = registry.matching(filter)
+    return found and {topic.id: topic.name for topic in found if registry.get(topic.name) is topic}
+
+
+def forget(registry: TopicRegistry, *names: str) -> None:
+    """As `Forgetter` does, in one step."""
+    gone = [topic for name in names if (topic := registry.get(name)) is not None]
+    registry.fold(max(max(topic.floor, topic.head) for topic in gone))
+    registry.drop(gone)
+    registry.leave(gone)
+
+
+def test_what_is_forgotten_is_found_no_more_and_its_number_is_given_to_nobody() -> None:
+    registry = registry_of("a/1", "a/2", "a/3")
+    filter = TopicFilter(("a/*",))
+    assert registry.page(filter, "", 9)[0] == list(registry)
+    assert known(registry, filter) == {1: "a/1", 2: "a/2", 3: "a/3"}
+    forget(registry, "a/1", "a/3")
+    assert (len(registry), registry.next_id, registry.get("a/3")) == (1, 4, None)
+    assert known(registry, filter) == {2: "a/2"}
+    assert known(registry, TopicFilter(("a/1", "a/2"))) == {2: "a/2"}
+    registry.add_new([Topic(4, "a/3"), Topic(5, "a/4")])
+    assert known(registry, filter) == {2: "a/2", 4: "a/3", 5: "a/4"}
+    assert [topic.id for topic in registry.page(filter, "", 9)[0]] == [2, 4, 5]
+
+
+def test_what_was_forgotten_before_its_name_was_in_order_is_in_no_list() -> None:
+    registry = registry_of("a")
+    assert registry.page(TopicFilter.all(), "", 9) == ([registry.by_id(1)], None)
+    registry.add(Topic(2, "b"))
+    forget(registry, "b")
+    registry.add(Topic(3, "b"))
+    assert [topic.id for topic in registry.page(TopicFilter.all(), "", 9)[0]] == [1, 3]
+
+
+def test_the_floor_of_what_is_not_known_is_that_of_all_that_were_forgotten() -> None:
+    registry = registry_of("a", "b", "c", "twinwire/x")
+    assert [registry.first_prev(name) for name in ("new", "twinwire/y")] == [0, 0]
+    for n, name in enumerate("abc", 1):
+        registry.raise_floor(registry.by_id(n), 10 * n)
+        assert registry.get(name) is not None
+    forget(registry, "b")
+    floors = {
+        ("a",): 10,
+        ("b",): 20,
+        ("a", "b"): 20,
+        ("a", "c"): 30,
+        ("never",): 20,
+        ("a/*",): 20,
+        ("*",): 30,
+        ("**",): 30,
+        ("twinwire/y",): 0,
+        ("twinwire/**",): 0,
+        ("mercure/*", "twinwire/x"): 0,
+        ("twinwire/**", "never"): 20,
+        (): 0,
+    }
+    assert {patterns: registry.floor(TopicFilter(patterns)) for patterns in floors} == floors
+    assert [registry.first_prev(name) for name in ("b", "new", "twinwire/y", "streams/1")] == [20, 20, 0, 0]
+
+
+def test_a_reserved_topic_and_one_that_has_events_are_not_to_be_forgotten() -> None:
+    registry = registry_of("a", "twinwire/x", "mercure/1", "streams/1", "mercure")
+    for topic in registry:
+        registry.emptied(topic, 5)
+    assert registry.empty == {registry.by_id(1): 5}
+
+
+@pytest.mark.parametrize("step", [1, 3, 1_000])
+def test_what_was_forgotten_takes_no_memory_soon(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """The list and the dictionaries of those that are left are made in steps, and others come in between."""
+    monkeypatch.setattr(topics, "_GONE_MIN", 4)
+    monkeypatch.setattr(topics, "_TIDY_STEP", step)
+    monkeypatch.setattr(raised, "TIDY_STEP", step)
+    registry = registry_of(*(f"t/{n}" for n in range(20)))
     for topic in registry:
         registry.raise_floor(topic, topic.id)
-    return registry
+    filters = [TopicFilter(("t/*", f"x/{n}")) for n in range(3)]
+    for one in filters:
+        registry.matching(one)
+    monkeypatch.setattr(topics, "KNOWN_MAX", 19)
+    assert registry.matching(too_many := TopicFilter(("*/*",))) is None
+    registry.page(TopicFilter.all(), "", 9)
+    forget(registry, *(f"t/{n}" for n in range(4)))
+    assert list(registry.tidying()) == [], "they are few"
+    forget(registry, *(f"t/{n}" for n in range(4, 18)))
+    for n, _ in enumerate(registry.tidying()):
+        if n < 3:
+            registry.add_new([Topic(registry.next_id, f"new/{n}")])
+            registry.raise_floor(registry.by_id(registry.last_id), 50 + n)
+    names = [topic.name for topic in registry]
+    assert names[:2] == ["t/18", "t/19"]
+    assert names[2:] == [f"new/{n}" for n in range(len(names) - 2)]
+    assert all(registry.get(topic.name) is topic is registry.by_id(topic.id) for topic in registry)
+    assert len(registry) == len(registry.raised) == len(registry.raised._raised) == len(names)
+    assert [topic.name for topic in registry.page(TopicFilter.all(), "", 99)[0]] == sorted(names)
+    for one in filters:
+        assert [topic.name for topic in registry.matching(one) or ()] == ["t/18", "t/19"]
+    assert len(registry.matching(too_many) or ()) == len(names), "they were too many, and are not any more"
+    assert registry._known == sum(len(found or ()) for _, found in registry._memo.values())
+    assert registry.floor(TopicFilter(("new/*", "t/*"))) == max(20, *(topic.floor for topic in registry))
+    assert list(registry.tidying()) == []
 
 
-def test_a_filter_is_held_against_so_many_floors_at_a_time_and_goes_on_the_next_time() -> None:
-    filter, registry = TopicFilter(("t/*",)), raised(5_000)
-    registry.max_scan = 2_000
-    for _ in range(2):
-        with pytest.raises(RateLimitedError, match="2,000 topics") as refused:
-            list(registry.learning(filter))
-        assert (refused.value.field, bool(refused.value.retry_after)) == ("topic", True)
-    list(registry.learning(filter))
-    assert registry.floor(filter) == 5_000
-    list(registry.learning(TopicFilter(tuple(f"t/{n}" for n in range(100)))))
-    list(registry.learning(TopicFilter.all()))
-
-
-@pytest.mark.parametrize(("count", "fits"), [(2_000, True), (2_000 + WEIGHED + 1, False)])
-def test_the_bound_of_that_is_exact(count: int, fits: bool) -> None:
-    """What is left when it ends is as little as `floor` may do at once."""
-    filter, registry = TopicFilter(("t/*",)), raised(count)
-    registry.max_scan = 2_000
-    if fits:
-        list(registry.learning(filter))
-        assert registry.floor(filter) == count
-        return
-    with pytest.raises(RateLimitedError):
-        list(registry.learning(filter))
+@given(st.lists(st.tuples(st.sampled_from(["add", "forget", "tidy", "list"]), NAMES), max_size=40))
+def test_forgetting_agrees_with_a_plain_dictionary(steps: list[tuple[str, str]]) -> None:
+    registry, kept = TopicRegistry(), dict[str, int]()
+    folded = 0
+    asked = [TopicFilter(("a/*", "b")), TopicFilter(("*/b",)), TopicFilter(("a", "b"))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(topics, "_GONE_MIN", 0)
+        patch.setattr(topics, "_TIDY_STEP", 2)
+        for what, name in steps:
+            if what == "add" and name not in kept:
+                kept[name] = registry.next_id
+                floor = registry.first_prev(name)
+                registry.add_new([Topic(registry.next_id, name, floor, floor)])
+            elif what == "forget" and name in kept:
+                topic = registry.by_id(kept.pop(name))
+                registry.raise_floor(topic, topic.id)
+                folded = max(folded, topic.floor)
+                forget(registry, name)
+            elif what == "tidy":
+                list(registry.tidying())
+            for filter in asked:
+                expected = {id: name for name, id in kept.items() if filter.matches(name)}
+                assert (known(registry, filter) or {}) == expected
+            if what == "list":
+                found, _ = registry.page(TopicFilter.all(), "", 99)
+                assert [topic.name for topic in found] == sorted(kept)
+            assert registry.floor(TopicFilter(("never",))) == registry.folded == folded

@@ -102,6 +102,19 @@ async def test_retention_runs_by_itself(open_rig: OpenRig, warnings: Warnings, m
     assert [event.offset for event in await read_all(rig.log)] == [4]
 
 
+async def test_topics_are_forgotten_by_themselves(
+    open_rig: OpenRig, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After retention has emptied them; not those in which a pass has left something."""
+    monkeypatch.setattr(upkeep, "UPKEEP_INTERVAL", 0)
+    rig = await open_rig(policies=[Rule("a/*", max_count=0)], retention_interval=0, forget_after=1_000)
+    await rig.log.append(drafts("a/1", 3) + drafts("b", 1))
+    await warnings.until("events_trimmed")
+    rig.clock.advance(1_000)
+    await warnings.until("topics_forgotten")
+    assert [stats.topic for stats in await list_topics(rig.log)] == ["b"]
+
+
 async def test_maintenance_survives_a_fault_and_says_it_once(
     open_rig: OpenRig, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

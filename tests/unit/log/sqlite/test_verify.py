@@ -84,7 +84,13 @@ async def test_a_log_that_is_in_use_can_be_looked_at(tmp_path: Path) -> None:
             ["UPDATE events SET topic = 9 WHERE offset = 59"],
             ["row 59 of events is of a row of topics that is not there"],
         ),
-        (["UPDATE topics SET id = 7 WHERE name = 'gone'"], ["the topics are not numbered 1, 2, 3"]),
+        (["UPDATE topics SET id = 7 WHERE name = 'gone'"], ["4 topics are not there, by their numbers"]),
+        (["DELETE FROM topics WHERE name = 'gone'", "UPDATE log SET last_topic = 3"], ["1 topics are not there"]),
+        (["DELETE FROM topics WHERE name = 'gone'", "UPDATE log SET last_topic = 3, folded = 60"], []),
+        (
+            ["DELETE FROM topics WHERE name = 'a'", "UPDATE log SET folded = 60"],
+            ["event 13 is on a topic that is not there"],
+        ),
         (["DELETE FROM log"], ["the log has no row of its own, as a copy that was not finished"]),
         (["INSERT INTO topics (id, name) VALUES (4, 'd')"], []),
     ],
@@ -189,3 +195,22 @@ def test_it_tells_how_far_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert told[1] == ("checking events", 0, 58)
     assert told[-1] == ("checking events", 58, 58)
     assert len(told) == 6
+
+
+async def test_a_topic_that_was_forgotten_is_not_missing(tmp_path: Path) -> None:
+    """Nor is one that began since, whose first event follows what may have been there."""
+    path, clock = tmp_path / "a.db", ManualClock()
+    log = await open_sqlite_log(path, clock, forget_after=1)
+    await log.append([Draft("gone", "log", "1"), Draft("b", "log", "2"), Draft("c", "log", "3")])
+    await log.trim(TopicFilter(("gone", "c")), 0)
+    clock.advance(1)
+    assert await log.forgetter.run() == 2
+    await log.append([Draft("c", "log", "4"), Draft("new", "log", "5"), Draft("b", "log", "6")])
+    found = look(path)
+    assert (found.faults, found.topics, found.events, found.head) == ((), 3, 4, 6)
+    await log.trim(TopicFilter.all(), 0)
+    clock.advance(1)
+    assert await log.forgetter.run() == 3
+    await log.close()
+    found = look(path)
+    assert (found.faults, found.topics, found.events, found.head) == ((), 0, 0, 6)
