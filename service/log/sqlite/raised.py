@@ -23,8 +23,8 @@ RAISED_MAX: Final = 10_000
 """Floors that are remembered beyond two for each topic that has one, so that a filter's is found without asking
 all topics again at each page."""
 
-TIDY_STEP: Final = 10_000
-"""Floors looked at in one step of `tidying`, some milliseconds."""
+TIDY_STEP: Final = 2_000
+"""Floors looked at in one step of `tidying`, a millisecond or two."""
 
 
 class RaisedFloors:

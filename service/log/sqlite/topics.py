@@ -40,12 +40,11 @@ _NAMES_STEP: Final = 2_000
 _LOOK_MAX: Final = 10_000
 """Names looked at for one page of topics, a few milliseconds of matching."""
 
-_TIDY_STEP: Final = 10_000
+_TIDY_STEP: Final = 2_000
 """Topics looked at in one step of `tidying`, some milliseconds."""
 
 _GONE_MIN: Final = 1_000
-_GONE_SHARE: Final = 8
-"""Forgotten topics that still take memory, at least, and for how many that are there one, until that is let go."""
+"""Forgotten topics that still take memory, at least, and as many as are there, until that is let go."""
 
 _ID: Final = attrgetter("id")
 
@@ -282,7 +281,7 @@ class TopicRegistry:
 
         Others add topics and raise floors in between, but nobody drops any.
         """
-        if self._gone > max(_GONE_MIN, len(self._by_name) // _GONE_SHARE):
+        if self._gone > max(_GONE_MIN, len(self._by_name)):
             yield from self._tidy_topics()
             yield from self.raised.tidying()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.bench.largelog import LargeLogs
 from tests.bench.measure import Context, Row
-from tests.bench.rows import size_reads, size_topics, size_trim
+from tests.bench.rows import size_forget, size_reads, size_topics, size_trim
 
 
 def rows(context: Context) -> Iterator[Row]:
@@ -13,3 +13,4 @@ def rows(context: Context) -> Iterator[Row]:
     yield from size_reads.rows(context, logs)
     yield from size_trim.rows(context, logs)
     yield from size_topics.rows(context, logs)
+    yield from size_forget.rows(context)
