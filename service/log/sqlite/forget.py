@@ -95,15 +95,18 @@ class Forgetter:
             if forgotten < needed:
                 after, room = min(after, self._least), min(STEP, math.ceil(needed - forgotten))
             step = partial(self._due, now=now, until=now - int(after * 1000), room=room)
-            found = await self._writer.run(step)
-            if not found:
+            found, ahead = await self._writer.run(step)
+            if not (found or ahead):
                 break
-            looked += len(found)
-            forgotten += await self._forget(found, now)
+            looked += len(found) + ahead
+            if found:
+                forgotten += await self._forget(found, now)
         return forgotten
 
-    def _due(self, connection: WriterConnection, now: int, until: int, room: int) -> list[Topic]:
-        """On the writer's thread, where nothing else changes what is empty: the next, since `until` or before."""
+    def _due(self, connection: WriterConnection, now: int, until: int, room: int) -> tuple[list[Topic], int]:
+        """On the writer's thread, where nothing else changes what is empty: the next, since `until` or before, and how
+        many since later than `now`, whose time begins anew.
+        """
         empty = self._registry.empty
         found: list[Topic] = []
         ahead: list[Topic] = []
@@ -115,7 +118,7 @@ class Forgetter:
             else:
                 break
         self._put_back(ahead, now)
-        return found
+        return found, len(ahead)
 
     async def _forget(self, found: Sequence[Topic], now: int) -> int:
         """Those of them that nobody subscribes to; how many were."""
@@ -148,7 +151,8 @@ class Forgetter:
     ) -> list[Topic]:
         """On the writer's thread: what went of `free`; the others of `found` are looked at later."""
         registry = self._registry
-        free = [topic for topic in free if topic in registry.empty]  # nothing was published there meanwhile
+        folded = registry.folded  # where something was published meanwhile it may be empty again, and its floor higher
+        free = [topic for topic in free if topic in registry.empty and max(topic.floor, topic.head) <= folded]
         removed: set[int] = set()
         if free:
             removed = self._writer.room.using(connection, partial(self._delete, connection, free))

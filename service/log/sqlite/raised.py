@@ -114,16 +114,20 @@ class RaisedFloors:
         old, floors, seen = self._raised, self._floors, 0
         kept: dict[str, int] = {}
         raised: list[tuple[str, int]] = []
+        marks = [0]
+        """How many are left of each TIDY_STEP of them: what a filter was held against it need not be again."""
         while seen < len(old):
             part = [one for one in old[seen : seen + TIDY_STEP] if floors.get(one[0]) == one[1]]
             kept.update(part)
             raised += part
+            marks.append(len(raised))
             seen = min(seen + TIDY_STEP, len(old))
             yield
             if self._raised is not old:  # it was begun anew meanwhile
                 return
-        self._floors = kept
-        self._begin_anew(raised)
+        self._floors, self._raised = kept, raised
+        for topics, (floor, held) in self._memo.items():
+            self._memo[topics] = floor, marks[held // TIDY_STEP]
         while old:  # what it alone holds goes with it, which takes its time
             yield
             del old[-TIDY_STEP:]

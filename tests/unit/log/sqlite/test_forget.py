@@ -237,6 +237,30 @@ async def test_a_publish_that_was_refused_finds_room_a_moment_later(
 # Beside others
 
 
+async def test_what_was_published_and_trimmed_meanwhile_is_told(open_rig: OpenRig) -> None:
+    """One that is empty again has a higher floor than what was raised for it: it is looked at another time."""
+    rig = await opened(open_rig, retention_interval=9 * DAY)
+    await emptied(rig, "a", "b")
+    rig.clock.advance(DAY)
+    trimmer, waiting, go_on = rig.log._trimmer, asyncio.Event(), asyncio.Event()
+    journal_room = trimmer.journal_room
+
+    async def long() -> None:
+        trimmer.journal_room = journal_room  # type: ignore[method-assign]
+        waiting.set()
+        await go_on.wait()
+
+    trimmer.journal_room = long  # type: ignore[method-assign]
+    forgetting = asyncio.create_task(rig.log.forgetter.run())
+    await waiting.wait()
+    await rig.log.append([*drafts("a", 1), *drafts("kept", 1)])
+    await rig.log.trim(TopicFilter(("a",)), 0)
+    go_on.set()
+    assert await forgetting == 1
+    assert await names(rig) == ["a", "kept"]
+    assert rig.log.bounds(TopicFilter(("a",))).floor == 3, "event 3 is owed to a cursor of 2"
+
+
 async def test_a_publish_beside_it_is_on_a_topic_that_is_there(
     open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,3 +311,27 @@ async def test_memory_goes_down_with_the_topics(open_rig: OpenRig, monkeypatch: 
     registry = rig.log._registry
     assert (len(registry), len(registry.empty), len(registry.uncounted), len(registry._names)) == (0, 0, 0, 0)
     assert max(len(list(registry)), len(registry.raised._raised), len(registry.raised)) <= 10
+
+
+async def test_the_position_of_a_view_does_not_fall(open_rig: OpenRig) -> None:
+    """An application's page says it as the cursor of its snapshot: one that fell would be told a gap at once."""
+    rig = await opened(open_rig)
+    await emptied(rig, "a", "b")
+    rig.clock.advance(DAY)
+    assert await rig.log.forgetter.run() == 2
+    tables = await rig.tables()
+    async with tables.view() as view:
+        assert await view.position() == rig.log.head == 2
+    await tables.close()
+
+
+async def test_many_that_were_emptied_tomorrow_hold_nobody_up(
+    open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forget, "STEP", 2)
+    rig = await opened(open_rig)
+    await emptied(rig, *(f"ahead/{n}" for n in range(7)))
+    rig.clock.advance(-2 * DAY)
+    await emptied(rig, "old")
+    rig.clock.advance(DAY)
+    assert await rig.log.forgetter.run() == 1

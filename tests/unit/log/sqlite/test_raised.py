@@ -111,3 +111,22 @@ def test_the_bound_of_that_is_exact(count: int, fits: bool) -> None:
         return
     with pytest.raises(RateLimitedError):
         list(floors.learning(filter))
+
+
+def test_a_filter_is_not_held_against_all_of_them_again_after_tidying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one step it would take long; what it was told of topics that were forgotten stays so."""
+    monkeypatch.setattr("service.log.sqlite.raised.TIDY_STEP", 4)
+    floors, filter = RaisedFloors(), TopicFilter(("a/*",))
+    for n in range(1, 41):
+        floors.add(f"a/{n}", n)
+    assert floors.among(filter) == 40
+    for n in range(3, 41):
+        floors.leave(f"a/{n}")
+    for step, _ in enumerate(floors.tidying()):
+        if step < 3:
+            floors.add(f"a/{step}", 50 + step)
+    assert len(floors) == len(floors._raised) - 2 == 3  # a/1 and a/2 twice, and a/0
+    asked: list[str] = []
+    monkeypatch.setattr(TopicFilter, "matches", lambda _, name: bool(asked.append(name)) or True)
+    assert floors.among(filter) == 52
+    assert len(asked) <= 3 + 4
