@@ -13,7 +13,7 @@ event says that as its `prev`.
 
     looked at  the topics that are due, those that are empty for longest first; and whether anybody subscribes to
                them, whom the bus knows. Those that somebody subscribes to are looked at again after as long a time
-    raised     `folded` in memory, before anything else is done
+    raised     `folded` in memory, once a pass, before anything else is done
     removed    in one transaction: `folded` on disk rises and the names go. Who opens the log after a kill finds both
                or neither
     dropped    from memory, at the end of that job: the next publish there finds no topic, and makes one
@@ -61,6 +61,7 @@ class Forgetter:
         self._trimmer = trimmer
         self.after = max(after, least) if after else 0.0
         self._least = least
+        self._started = writer.clock.monotonic()
         self.interests: list[Interest] = []
         """Asked whether anybody subscribes to a topic."""
         self._turn = asyncio.Lock()
@@ -85,11 +86,15 @@ class Forgetter:
         clock, registry = self._writer.clock, self._registry
         if not self.after or clock.doubt:  # nobody knows what is due then
             return 0
+        if clock.monotonic() < self._started + self._least:  # nor, after a start, who comes back
+            return 0
         lacking = self._lacking()
         needed = lacking + registry.max_topics // SPARE if lacking > 0 else 0
         registry.wanted = 0
         now, most = clock.unix_ms(), len(registry.empty)
         forgotten = looked = 0
+        until = [now - int(after * 1000) for after in (self.after, min(self.after, self._least))]
+        registry.fold(await self._writer.run(partial(self._highest, now=now, until=until, needed=needed)))
         while looked < most:
             after, room = self.after, STEP
             if forgotten < needed:
@@ -102,6 +107,20 @@ class Forgetter:
             if found:
                 forgotten += await self._forget(found, now)
         return forgotten
+
+    def _highest(self, connection: WriterConnection, now: int, until: Sequence[int], needed: float) -> int:
+        """On the writer's thread: the highest floor of what may be forgotten in this pass, so that `folded` rises once.
+
+        Who reads a filter with wildcards from far back is told a gap whenever it does. `until`: when what is due was
+        emptied, and when the first that are `needed` were.
+        """
+        highest = 0
+        for number, (topic, since) in enumerate(self._registry.empty.items()):
+            if since <= now:
+                if since > until[number < needed]:
+                    break
+                highest = max(highest, topic.floor, topic.head)
+        return highest
 
     def _due(self, connection: WriterConnection, now: int, until: int, room: int) -> tuple[list[Topic], int]:
         """On the writer's thread, where nothing else changes what is empty: the next, since `until` or before, and how

@@ -1,6 +1,7 @@
 """Topics without events are forgotten, and nobody is told too little for it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -334,4 +335,33 @@ async def test_many_that_were_emptied_tomorrow_hold_nobody_up(
     rig.clock.advance(-2 * DAY)
     await emptied(rig, "old")
     rig.clock.advance(DAY)
+    assert await rig.log.forgetter.run() == 1
+
+
+async def test_the_one_floor_rises_once_a_pass(open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads `kept/*` from far back is told a gap each time that it does."""
+    monkeypatch.setattr(forget, "STEP", 2)
+    rig = await opened(open_rig)
+    await emptied(rig, *(f"a/{n}" for n in range(9)))
+    rig.clock.advance(DAY)
+    await emptied(rig, "not/due")
+    floors = {0}
+    remove = rig.log.forgetter._remove
+
+    def watched(*given: Any, **named: Any) -> Any:
+        floors.add(rig.log._registry.folded)
+        return remove(*given, **named)
+
+    monkeypatch.setattr(rig.log.forgetter, "_remove", watched)
+    assert await rig.log.forgetter.run() == 9
+    assert floors == {0, 9}
+
+
+async def test_after_a_start_those_who_were_there_may_come_back_first(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig, forget_least=LEAST)
+    await emptied(rig, "a")
+    rig.clock.advance(DAY)
+    await rig.restart()
+    assert await rig.log.forgetter.run() == 0
+    rig.clock.advance(LEAST)
     assert await rig.log.forgetter.run() == 1
