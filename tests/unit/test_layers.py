@@ -229,4 +229,4 @@ def test_importing_the_package_starts_nothing() -> None:
     """The top module stays cheap: what it needs, it imports when it is called."""
     tree = ast.parse((ROOT / "__init__.py").read_text())
     at_import = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert [getattr(node, "module", None) for node in at_import] == ["typing", "service.version"]
+    assert [getattr(node, "module", None) for node in at_import] == ["service.version"]
