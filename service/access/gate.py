@@ -135,8 +135,7 @@ class Gate:
         """
         is_any = path in _NAMELESS or (self.authority.is_closed and not self._hosts.is_limited)
         if not (self._hosts.is_any(host) if is_any else self._hosts.permits(host)):
-            detail = f"this service does not answer for {(host or '')[:NAME_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
-            raise self.refuse(Act.READ, "host", MisdirectedError(detail, field="Host"))
+            raise self._not_ours(Act.READ, host or "", "Host")
 
     def enter(self, asker: Asker, act: Act, wish: Wish | None = None, *, is_open: bool = False) -> Lease:
         """Let somebody in. `is_open`: for anybody, so who asks is not looked at.
@@ -168,13 +167,15 @@ class Gate:
         return self._place(act, caller, topics, is_pending) if act in _PLACED else Lease(caller, None, topics)
 
     def _check_forwarded(self, asker: Asker, act: Act) -> None:
-        """A hop that is believed may have a name of its own for us, and passes on the one that its client asked for:
-        under that a page is ours or is not, so it is held against the same list.
-        """
+        """The name that a hop's client asked for, if the hop is believed: under that a page is ours or is not."""
         host = self._origins.forwarded_host(asker)
         if host and not self._hosts.permits(host):
-            detail = f"this service does not answer for {host[:NAME_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
-            raise self.refuse(act, "host", MisdirectedError(detail, field="X-Forwarded-Host"))
+            raise self._not_ours(act, host, "X-Forwarded-Host")
+
+    def _not_ours(self, act: Act, host: str, field: str) -> TwinwireError:
+        """What is said of a name that is none of this service's, counted."""
+        detail = f"this service does not answer for {host[:NAME_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
+        return self.refuse(act, "host", MisdirectedError(detail, field=field))
 
     def _warn_if_public(self, asker: Asker) -> None:
         """Once: where pages come over https, a proxy stands in front, and everybody behind it may do everything."""
