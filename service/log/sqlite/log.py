@@ -213,7 +213,8 @@ async def open_log(
         max_topics,
         disk_reserve,
         max_scan,
-        (forget_after, forget_least),
+        forget_after,
+        forget_least,
     )
     try:
         return await open()
@@ -232,7 +233,8 @@ async def _open(
     max_topics: int,
     disk_reserve: int,
     max_scan: int,
-    forget: tuple[float, float],
+    forget_after: float,
+    forget_least: float,
 ) -> SQLiteEventLog:
     with explained(path):
         files = DatabaseFiles(path)
@@ -245,7 +247,17 @@ async def _open(
             files.learn()
             room = Room(files, disk_reserve)
             await on_thread(connection, lambda _: room.open())
-            return SQLiteEventLog(connection, files, room, opened, policies, retention_interval, *forget, clock)
+            return SQLiteEventLog(
+                connection,
+                files,
+                room,
+                opened,
+                policies,
+                retention_interval,
+                forget_after,
+                forget_least,
+                clock,
+            )
         except BaseException:
             await connection.close()
             files.close()

@@ -43,8 +43,7 @@ def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
         " ON CONFLICT (id) DO UPDATE SET epoch = ?1, boot = ?2, clean = 0",
         (epoch, current_boot if durability == "normal" else _DURABLE),
     )
-    head = max((max(topic.head, topic.floor) for topic in registry), default=0)
-    head = max(head, folded)
+    head = max(folded, max((max(topic.head, topic.floor) for topic in registry), default=0))
     return Opened(epoch, head, time, registry)
 
 
@@ -76,28 +75,26 @@ def _read_topics(connection: WriterConnection, counted: int, folded: int) -> Top
     """The topics as they were saved, and what was published since, after `counted`."""
     registry = TopicRegistry()
     registry.fold(folded)
-    emptied: dict[int, int] = {}
-    by_id: dict[int, Topic] = {}
+    emptied: dict[Topic, int] = {}
     for *row, moment in connection.execute(
         "SELECT id, name, floor, head, count, bytes, emptied FROM topics ORDER BY id"
     ):
         registry.add(topic := Topic(*row))
-        by_id[topic.id] = topic
         if not topic.count:
-            emptied[topic.id] = moment
+            emptied[topic] = moment
     for id, head, count, size in connection.execute(
         "SELECT topic, max(offset), count(*), sum(length(CAST(data AS BLOB))) FROM events"
         " WHERE offset > ? GROUP BY topic",
         (counted,),
     ):
-        topic = by_id[id]
+        topic = registry.by_id(id)
         topic.head = head
         topic.count += count
         topic.bytes += size
         registry.uncounted.add(topic)
-        emptied.pop(id, None)
-    for id, moment in sorted(emptied.items(), key=itemgetter(1)):
-        registry.emptied(by_id[id], moment)
+        emptied.pop(topic, None)
+    for topic, moment in sorted(emptied.items(), key=itemgetter(1)):
+        registry.emptied(topic, moment)
     registry.order()
     return registry
 

@@ -132,7 +132,9 @@ class TopicRegistry:
     def by_id(self, id: int) -> Topic:
         """Raises KeyError if there is none."""
         topics = self._by_id
-        index = bisect_left(topics, id, key=_ID)
+        index = id - 1  # mostly none was forgotten
+        if not (0 <= index < len(topics) and topics[index].id == id):
+            index = bisect_left(topics, id, key=_ID)
         if index == len(topics) or topics[index].id != id:
             raise KeyError(id)
         return topics[index]
