@@ -50,7 +50,7 @@ _DATA: Final = '{"t":"~%s.%%08d","message":"%s"}'
 _EVENT: Final = "INSERT INTO events (offset, topic, prev, time, type, data) VALUES (?, ?, ?, ?, 'log', ?)"
 _TOPIC: Final = "INSERT INTO topics (id, name) VALUES (?, ?)"
 _COUNTS: Final = "UPDATE topics SET head = ?, count = ?, bytes = ? WHERE id = ?"
-_LOG: Final = "INSERT INTO log (id, epoch, clean, counted) VALUES (1, ?, 1, ?)"
+LOG: Final = "INSERT INTO log (id, epoch, clean, counted) VALUES (1, ?, 1, ?)"
 
 _BYTES_AN_EVENT: Final = 100
 """On disk beside the filling in its data, about, with the indexes."""
@@ -114,7 +114,7 @@ def write(path: Path, shape: Shape) -> None:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         events = _Events(shape)
         connection.execute("BEGIN")
-        connection.execute(_LOG, (EPOCH, shape.events))
+        connection.execute(LOG, (EPOCH, shape.events))
         connection.executemany(_TOPIC, enumerate(shape.names(), 1))
         connection.executemany(_EVENT, events.rows())
         connection.executemany(_COUNTS, events.counts())
@@ -195,10 +195,14 @@ class LargeLogs:
         self._context.note(f"a log of {shape.events:,} events on {shape.topics:,} topics")
         self._check_room(shape.bytes)
         part = path.with_suffix(".part")
-        self._run("migrate", "--database", part)
+        self.migrate(part)
         write(part, shape)
         self._run("verify", part)
         return part.rename(path)
+
+    def migrate(self, path: Path) -> None:
+        """Make a new database there, of the schema that the measured tree has."""
+        self._run("migrate", "--database", path)
 
     def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(self._folder).free

@@ -13,4 +13,4 @@ def rows(context: Context) -> Iterator[Row]:
     yield from size_reads.rows(context, logs)
     yield from size_trim.rows(context, logs)
     yield from size_topics.rows(context, logs)
-    yield from size_forget.rows(context)
+    yield from size_forget.rows(context, logs)
