@@ -4,21 +4,15 @@ import re
 from typing import Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from tests.browser.desk import Desk, new_project
+from tests.browser.looks import assert_accessible
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 Scheme = Literal["light", "dark"]
-
-
-async def assert_accessible(page: Page) -> None:
-    found = (await Axe().run(page)).response["violations"]
-    told = [f"{one['id']} ({one['impact']}): {[node['html'][:160] for node in one['nodes']]}" for one in found]
-    assert told == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

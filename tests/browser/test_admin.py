@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.desk import sign_in
+from tests.browser.looks import FITS, assert_accessible
 from tests.browser.operator import ROOT, Listening, allow_many, crowd, listening, look_up, open_page, publish
 from tests.support.bearers import KEYS, ask, token
 from tests.support.server import ServerProcess
@@ -41,12 +41,6 @@ async def picture(page: Page, name: str) -> None:
     path = FOLDER / f"admin-{name}.png"
     await page.screenshot(path=path, full_page=True)
     assert path.stat().st_size > 10_000
-
-
-async def check(page: Page) -> None:
-    found = await Axe().run(page)
-    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
-    assert serious == [], [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
 
 
 # With much of everything
@@ -87,15 +81,14 @@ async def one_look(
     await expect(page.locator("#timeline-turns li").first).to_contain_text("It began after")
     await look_up(page, ids[-1], people[5].id)
     await expect(page.locator(".verdict")).to_have_attribute("data-got", "true")
-    fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     for points in range(2, POINTS + 1):
         await publish(url, *(["chats/lobby"] * 50))
         await page.wait_for_function(DRAWN, arg=points, timeout=PATIENCE)
     await picture(page, f"{scheme}-{width}")
     for panel in PANELS:
         await page.locator(f"#{panel}").screenshot(path=FOLDER / f"admin-{panel}-{scheme}-{width}.png")
-    assert await page.evaluate(fits), "no part of it is wider than the window"
-    await check(page)
+    assert await page.evaluate(FITS), "no part of it is wider than the window"
+    await assert_accessible(page, serious=True)
     await context.close()
 
 
@@ -239,7 +232,7 @@ async def test_who_is_no_operator_is_told_so(page: Page, guarded: ServerProcess)
     await expect(trim).to_be_disabled()
     await expect(trim).to_have_attribute("aria-describedby", "reason-admin-trim-button")
     await expect(page.locator("#indicator")).to_have_text("No figures")
-    await check(page)
+    await assert_accessible(page, serious=True)
     await picture(page, "no-right")
 
 
@@ -276,4 +269,4 @@ async def test_axe_finds_nothing_serious_in_a_dialog_either(page: Page, guarded:
         await open_page(page, guarded.url)
         await page.get_by_role("button", name="Disconnect: ada, SSE").click()
         await expect(page.get_by_role("dialog")).to_be_visible()
-        await check(page)
+        await assert_accessible(page, serious=True)

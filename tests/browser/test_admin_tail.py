@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.desk import sign_in
+from tests.browser.looks import FITS, assert_accessible
 from tests.browser.operator import ROOT, publish
 from tests.support.bearers import ask, token
 from tests.support.server import ServerProcess
@@ -65,12 +65,6 @@ class Tail:
 @pytest.fixture
 def tail(page: Page, guarded: ServerProcess) -> Tail:
     return Tail(page, guarded.url)
-
-
-async def check(page: Page) -> None:
-    found = await Axe().run(page)
-    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
-    assert serious == [], [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
 
 
 # What comes
@@ -372,10 +366,9 @@ async def test_pictures_of_a_tail(browser: Browser, guarded: ServerProcess, sche
         await expect(tail.panel.locator("li[data-kind=gap]")).to_have_count(1)
         await tail.rows.nth(1).locator("summary").click()
         await page.locator("#publish").get_by_label("Data, as JSON").fill('{"a": 1\n "b": 2}')
-        fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        assert await page.evaluate(fits), f"no part of it is wider than the window, at {width}"
+        assert await page.evaluate(FITS), f"no part of it is wider than the window, at {width}"
         for name in ("tail", "publish"):
             await page.locator(f"#{name}").screenshot(path=FOLDER / f"admin-{name}-{scheme}-{width}.png")
         if width in (320, 1280):
-            await check(page)
+            await assert_accessible(page, serious=True)
         await context.close()

@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.browser.desk import BRIEF, Desk
+from tests.browser.looks import assert_accessible
 from tests.support.bearers import ask, revoke, ticket, token
 from tests.support.server import ServerProcess
 
@@ -161,16 +161,10 @@ async def test_axe_finds_nothing_serious(page: Page, guarded: ServerProcess, sig
     await page.goto(f"{guarded.url}/login")
     await expect(page.locator("#login")).to_be_visible()
     await paste(page, "no token")
-    await check(page)
+    await assert_accessible(page, serious=True)
     mine = await create(guarded.url, "Mine")
     await signed_in(token("ada", subscribe=[f"projects/{mine}"]))
     for path in ("", f"project.html?id={mine}"):
         await page.goto(f"{guarded.url}/{path}")
         await expect(page.locator("p.reason")).to_be_visible()
-        await check(page)
-
-
-async def check(page: Page) -> None:
-    found = await Axe().run(page)
-    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
-    assert serious == [], [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+        await assert_accessible(page, serious=True)

@@ -11,15 +11,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.desk import Desk, new_project, sign_in
-from tests.browser.operator import listening
+from tests.browser.looks import FITS, assert_accessible
+from tests.browser.operator import ROOT, listening
 from tests.support.api import publish, publish_many
 from tests.support.bearers import ask, token
 from tests.support.http import request
@@ -42,8 +42,6 @@ REPAINT: Final = """async () => {
     for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
 }"""
 """Chromium leaves some text in the colours of the scheme before."""
-FITS: Final = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-ROOT: Final = token("root", admin=True, ttl=80_000)
 
 
 @dataclass
@@ -532,11 +530,6 @@ async def stage(
         yield Stage(context, await context.new_page(), server, guarded, talkative, serve, tmp_path, cleanup)
 
 
-async def violations(page: Page) -> list[Any]:
-    found = (await Axe().run(page)).response["violations"]
-    return [(one["id"], one["impact"], [node["html"][:160] for node in one["nodes"]]) for one in found]
-
-
 @pytest.mark.parametrize("name", STATES)
 async def test_a_state_fits_and_is_for_everyone(stage: Stage, name: str) -> None:
     await STATES[name](stage)
@@ -548,4 +541,4 @@ async def test_a_state_fits_and_is_for_everyone(stage: Stage, name: str) -> None
             await page.evaluate(REPAINT)
             await page.screenshot(path=FOLDER / f"{name}-{scheme}-{width}.png", full_page=True)
             assert await page.evaluate(FITS), (scheme, width)
-            assert await violations(page) == [], (scheme, width)
+            await assert_accessible(page, (scheme, width))
