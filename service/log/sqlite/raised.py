@@ -2,6 +2,7 @@
 
 What is raised is a list, and of a filter is remembered how much of that it was held against. `add` only appends, so a
 filter's next question is about what was raised since. Where many floors are new to a filter, `learning` takes steps.
+Once most of the list is out of date it is tidied, a step each time that so many more were raised.
 """
 
 import math
@@ -26,6 +27,9 @@ all topics again at each page."""
 TIDY_STEP: Final = 2_000
 """Floors looked at in one step of `tidying`, a millisecond or two."""
 
+TIDY_SHARE: Final = 8
+"""For so many floors that are looked at in `add`'s own tidying one may be raised: it is ahead of what comes."""
+
 
 class RaisedFloors:
     """By the names of topics. All of it is the event loop's."""
@@ -40,6 +44,10 @@ class RaisedFloors:
         """Topics and floors in the order in which they were raised; all of `_floors` are among them."""
         self._memo: OrderedDict[TopicFilter, tuple[int, int]] = OrderedDict()
         """A filter's floor, and how many of `_raised` it includes. Those asked for last come last."""
+        self._tidying: Iterator[None] | None = None
+        """While `_raised` is too long."""
+        self._untidied = 0
+        """Floors that were raised since its last step."""
 
     def __len__(self) -> int:
         """Topics that have one."""
@@ -47,16 +55,20 @@ class RaisedFloors:
 
     def add(self, name: str, floor: int) -> None:
         """It is no lower than the topic's was."""
+        if self._floors.get(name) == floor:
+            return
         self._floors[name] = floor
         if not is_own(name):
             self.highest = max(self.highest, floor)
         self._raised.append((name, floor))
-        if len(self._raised) > RAISED_MAX + 2 * len(self._floors):
-            self._begin_anew(list(self._floors.items()))
-
-    def _begin_anew(self, raised: list[tuple[str, int]]) -> None:
-        self._raised = raised
-        self._memo.clear()
+        if self._tidying is None and len(self._raised) > RAISED_MAX + 2 * len(self._floors):
+            self._tidying = self.tidying()
+        if self._tidying is not None:
+            self._untidied += TIDY_SHARE
+            if self._untidied >= TIDY_STEP:
+                self._untidied = 0
+                if next(self._tidying, self) is self:
+                    self._tidying = None
 
     def among(self, topics: TopicFilter) -> int:
         """The highest floor of the topics that match a filter with wildcards; 0 if none has one."""
@@ -87,7 +99,7 @@ class RaisedFloors:
             seen += step
             left -= step
             yield
-            if self._raised is not raised:  # it was begun anew meanwhile
+            if self._raised is not raised:  # it was tidied meanwhile
                 raised, floor, seen = self._raised, 0, 0
         self._remember(topics, floor, seen)
 
@@ -122,8 +134,10 @@ class RaisedFloors:
             raised += part
             marks.append(len(raised))
             seen = min(seen + TIDY_STEP, len(old))
+            if seen == len(old):
+                break  # now, since the list may grow until the next step
             yield
-            if self._raised is not old:  # it was begun anew meanwhile
+            if self._raised is not old:  # it was tidied by another meanwhile
                 return
         self._floors, self._raised = kept, raised
         for topics, (floor, held) in self._memo.items():
