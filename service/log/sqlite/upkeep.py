@@ -6,6 +6,7 @@ the age of events is done on the event loop.
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -66,6 +67,8 @@ class Upkeep:
         """Why the last checkpoint failed. What is committed is safe in the WAL, so publishing goes on."""
         self._told: str | None = None
         """The failure that the log was last told to have."""
+        self._reported: dict[str, str | None] = {}
+        """Why retention and forgetting failed the last time, None where they did not."""
 
     @property
     def wal_bytes(self) -> int:
@@ -144,26 +147,31 @@ class Upkeep:
         """Retention, pass after pass, and what is forgotten after it: in a task of its own, since one may last for
         minutes, and the WAL grows. Between two, topics are forgotten where there is no room for new ones.
         """
-        reported, loop = "", asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         interval = max(self._interval, UPKEEP_INTERVAL)
         next_pass = loop.time()
         while True:
             is_due = loop.time() >= next_pass
+            if is_due:
+                await self._attempt("retention_failed", self._retain)
             if is_due or self._forgetter.is_pressed:
-                try:
-                    await (self._retain() if is_due else self._forget())
-                    reported = ""
-                except TwinwireError as error:
-                    if error.detail != reported:
-                        reported = error.detail
-                        logger.warning("retention_failed", reason=error.detail)
-                except Exception as error:  # a fault of ours in one pass must not end all passes
-                    if repr(error) != reported:
-                        reported = repr(error)
-                        logger.exception("retention_failed")
+                await self._attempt("forgetting_failed", self._forget)
             if is_due:
                 next_pass = loop.time() + interval
             await asyncio.sleep(min(UPKEEP_INTERVAL, max(0.0, next_pass - loop.time())))
+
+    async def _attempt(self, failed: str, job: Callable[[], Awaitable[None]]) -> None:
+        """One line when it fails, and none while it goes on failing of the same. Nothing else ends with it."""
+        reason: str | None = None
+        try:
+            await job()
+        except TwinwireError as error:
+            if (reason := error.detail) != self._reported.get(failed):
+                logger.warning(failed, reason=reason)
+        except Exception as error:  # a fault of ours in one pass must not end all passes
+            if (reason := repr(error)) != self._reported.get(failed):
+                logger.exception(failed)
+        self._reported[failed] = reason
 
     async def _retain(self) -> None:
         with explained(self._files.path):
@@ -172,7 +180,6 @@ class Upkeep:
             logger.info("events_trimmed", removed=removed)
         if self._registry.uncounted:
             await self._writer.run(self._save_counts)
-        await self._forget()
 
     async def _forget(self) -> None:
         with explained(self._files.path):

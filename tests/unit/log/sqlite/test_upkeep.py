@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.core.errors import StorageDownError, StorageError, StorageFullError
+from service.core.topics import TopicFilter
 from service.log.base import Search
 from service.log.sqlite import upkeep
 from service.log.sqlite.database import driver
@@ -126,6 +127,35 @@ async def test_maintenance_survives_a_fault_and_says_it_once(
     await rig.log.writer.run(lambda connection: connection.execute("DROP TRIGGER keep_all"))
     await warnings.until("events_trimmed")
     assert [event.offset for event in await read_all(rig.log)] == [3]
+    assert [event for event, _ in warnings.said].count("retention_failed") == 1
+
+
+async def test_topics_are_forgotten_while_retention_fails_which_is_said_once(
+    open_rig: OpenRig, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New topics would find no room for as long as one topic's events can't be removed."""
+    monkeypatch.setattr(upkeep, "UPKEEP_INTERVAL", 0)
+    rig = await open_rig(policies=[Rule("a", max_count=1)], retention_interval=0, forget_after=1_000)
+    await rig.log.append(drafts("b", 1))
+    await rig.log.trim(TopicFilter(("b",)), 0)
+    await rig.log.writer.run(lambda connection: connection.execute(KEEP_ALL))
+    await rig.log.append(drafts("a", 3))
+    await warnings.until("retention_failed")
+    rig.clock.advance(1_000)
+    await warnings.until("topics_forgotten")
+    passes = rig.log.upkeep._retention.run
+    tried = asyncio.Event()
+
+    def again(*at: int) -> Awaitable[int]:
+        tried.set()
+        return passes(*at)
+
+    monkeypatch.setattr(rig.log.upkeep._retention, "run", again)
+    for _ in range(3):
+        tried.clear()
+        async with asyncio.timeout(DEADLINE):
+            await tried.wait()
+    assert [stats.topic for stats in await list_topics(rig.log)] == ["a"]
     assert [event for event, _ in warnings.said].count("retention_failed") == 1
 
 
