@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from service.core.cursor import EPOCH_ALPHABET
+from service.core.errors import StorageError
 from service.log.sqlite.database import Connection, Durability, WriterConnection
 from service.log.sqlite.topics import Topic, TopicRegistry
 
@@ -33,8 +34,7 @@ def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
     current_boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
     if log is None or _may_have_lost(boot, clean, current_boot):
         epoch = "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(8))
-    registry = _read_topics(connection, counted, folded)
-    registry.last_id = max(registry.last_id, last_topic)
+    registry = _read_topics(connection, counted, folded, last_topic)
     registry.is_traced = bool(traced)
     newest = connection.execute("SELECT time FROM events ORDER BY offset DESC LIMIT 1").fetchone()
     (time,) = newest or (0,)
@@ -71,8 +71,11 @@ def read_folded(connection: Connection, schema: str = "main") -> tuple[int, int]
     return row or (0, 0)
 
 
-def _read_topics(connection: WriterConnection, counted: int, folded: int) -> TopicRegistry:
-    """The topics as they were saved, and what was published since, after `counted`."""
+def _read_topics(connection: WriterConnection, counted: int, folded: int, last_topic: int) -> TopicRegistry:
+    """The topics as they were saved, and what was published since, after `counted`.
+
+    Raises StorageError if there are fewer than there were.
+    """
     registry = TopicRegistry()
     registry.fold(folded)
     emptied: dict[Topic, int] = {}
@@ -82,12 +85,19 @@ def _read_topics(connection: WriterConnection, counted: int, folded: int) -> Top
         registry.add(topic := Topic(*row))
         if not topic.count:
             emptied[topic] = moment
+    registry.last_id = max(registry.last_id, last_topic)
+    gone = registry.last_id - len(registry)
+    if gone and not folded:
+        raise _damaged(f"{gone} topics are not there, by their numbers, and nothing says that they were forgotten")
     for id, head, count, size in connection.execute(
         "SELECT topic, max(offset), count(*), sum(length(CAST(data AS BLOB))) FROM events"
         " WHERE offset > ? GROUP BY topic",
         (counted,),
     ):
-        topic = registry.by_id(id)
+        try:
+            topic = registry.by_id(id)
+        except KeyError:
+            raise _damaged(f"event {head} is on a topic that is not there") from None
         topic.head = head
         topic.count += count
         topic.bytes += size
@@ -97,6 +107,11 @@ def _read_topics(connection: WriterConnection, counted: int, folded: int) -> Top
         registry.emptied(topic, moment)
     registry.order()
     return registry
+
+
+def _damaged(what: str) -> StorageError:
+    remedy = "`twinwire verify` tells what else is wrong, `twinwire restore` brings back a backup"
+    return StorageError(f"the database is damaged: {what}; {remedy}")
 
 
 def _may_have_lost(boot: str, clean: int, current_boot: str) -> bool:

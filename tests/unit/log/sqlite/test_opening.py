@@ -1,11 +1,14 @@
 """The log's identity: kept for as long as nothing that clients have seen can have been taken back."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from service.core.cursor import EPOCH_ALPHABET, Cursor
+from service.core.errors import StorageError
 from service.log.sqlite import opening
 from tests.unit.log.rigs import OpenRig, drafts
 
@@ -70,3 +73,25 @@ async def test_a_machine_without_boot_ids_is_taken_for_another(
     assert rig.log.epoch == epoch
     await rig.kill()
     assert rig.log.epoch != epoch
+
+
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        ("DELETE FROM topics WHERE name = 'b'", "1 topics are not there, by their numbers"),
+        ("DELETE FROM topics WHERE name = 'b'; UPDATE log SET folded = 1", "event 2 is on a topic that is not"),
+        ("DELETE FROM topics WHERE name = 'c'; UPDATE log SET last_topic = 3", "1 topics are not there"),
+    ],
+    ids=["hole", "orphan", "last"],
+)
+async def test_a_log_that_has_lost_topics_is_told_to_be_damaged(open_rig: OpenRig, taken: str, told: str) -> None:
+    """It was a KeyError, or the log opened and gave readers less than was there."""
+    rig = await open_rig()
+    for name in "abc":
+        await rig.log.append(drafts(name, 1))
+    rig.path = rig.copy()
+    await rig.log.close()
+    with contextlib.closing(sqlite3.connect(rig.path)) as connection:
+        connection.executescript(f"PRAGMA foreign_keys = OFF; {taken};")
+    with pytest.raises(StorageError, match=told):
+        await rig.open()
