@@ -12,6 +12,7 @@
 import asyncio
 import random
 import signal
+import struct
 import sys
 import time
 from collections import Counter
@@ -42,7 +43,7 @@ FIRST_START: Final = 0.7
 
 
 class Killer:
-    """Counts kills by moment, and those `in_checkpoint`: it had begun to write, and had not cut the log yet. `wal`: the
+    """Counts kills by moment, and those `in_checkpoint`: it had begun to write, and had not told its end. `wal`: the
     largest log that a dead server left, in bytes.
     """
 
@@ -69,9 +70,8 @@ class Killer:
         }[moment]()
         await self._server.akill9()
         self.kills[moment] += 1
-        size = self._wal_bytes()
-        self.wal = max(self.wal, size)
-        self.in_checkpoint += self._has_checkpoint_begun and size > 0
+        self.wal = max(self.wal, self._wal_bytes())
+        self.in_checkpoint += self._has_checkpoint_begun and self._is_checkpoint_unfinished()
         self._has_checkpoint_begun = False
         if look is not None:
             await asyncio.to_thread(look)
@@ -105,6 +105,12 @@ class Killer:
         await asyncio.sleep(self._random.uniform(0, RUNNING / 2))
         self._server.signal(signal.SIGTERM)
         await asyncio.sleep(self._random.uniform(0, DRAINING))
+
+    def _is_checkpoint_unfinished(self) -> bool:
+        """By the frames that were moved and those that were to be (sqlite.org/walformat.html, 2.2)."""
+        shared = self._wal.with_name(self._wal.name.removesuffix("-wal") + "-shm").read_bytes()
+        (moved,), (to_move,) = (struct.unpack_from("=I", shared, at) for at in (96, 128))
+        return bool(moved < to_move)
 
     def _wal_bytes(self) -> int:
         return self._wal.stat().st_size if self._wal.exists() else 0

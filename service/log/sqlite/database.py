@@ -167,8 +167,20 @@ def transaction(connection: WriterConnection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def unsynced(connection: WriterConnection) -> Iterator[None]:
+    """What is committed within is on disk with the next commit outside, and not before: for what may be taken back."""
+    (level,) = connection.execute("PRAGMA synchronous").fetchone()
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA synchronous = {int(level)}")
+
+
 def checkpoint(connection: WriterConnection, *, cut: bool = True) -> bool:
-    """Move the journal into the database; whether all of it was, and the file cut unless it is to keep its space.
+    """Move the journal into the database; whether all of it was, and the next commit begins it anew. Its file is cut,
+    unless it is to keep its space: of 32 MiB that takes longer than moving them.
 
     Without waiting for another program's lock or reading. On the writer's thread.
     """
@@ -178,8 +190,8 @@ def checkpoint(connection: WriterConnection, *, cut: bool = True) -> bool:
         busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if busy or moved < frames:
             return False
-        if cut:
-            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        mode = "TRUNCATE" if cut else "RESTART"
+        (busy, _, _) = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         return not busy
     finally:
         connection.execute(f"PRAGMA busy_timeout = {int(timeout)}")

@@ -13,6 +13,7 @@ write and after its last. A file that was written while nothing was counted is n
 """
 
 import os
+import struct
 import threading
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,11 @@ _MOVED: Final = slice(64, 68)
 _TO_MOVE: Final = slice(96, 100)
 """Where they are in the `-shm` file, and in what is read of it (sqlite.org/walformat.html, 2.1 and 2.2)."""
 
+_USED: Final = struct.Struct("=14xHI")
+"""There too, from its beginning: bytes of a page, 1 for 64 KiB, and frames of the journal that count."""
+_FRAME: Final = 24
+"""Bytes of a frame beside its page."""
+
 
 def real_path(database: Path) -> Path:
     """The path of the file itself. Raises StorageError for links that lead in a circle, and for folders."""
@@ -50,7 +56,18 @@ def real_path(database: Path) -> Path:
 class DatabaseFiles:
     """Those of one database, at its real path. `learn` once they are all there: after the first write."""
 
-    __slots__ = ("_going", "_known", "_lock", "_names", "_progress", "_shm", "_written", "is_overwritten", "path")
+    __slots__ = (
+        "_done",
+        "_going",
+        "_known",
+        "_lock",
+        "_names",
+        "_progress",
+        "_shm",
+        "_written",
+        "is_overwritten",
+        "path",
+    )
 
     def __init__(self, path: Path) -> None:
         self.path: Final = path
@@ -66,6 +83,8 @@ class DatabaseFiles:
         """The database's size and time of writing, and the progress of checkpoints, at the last look."""
         self._going = False
         """Another program's checkpoint had begun by then, and had not ended."""
+        self._done: tuple[bytes, int] | None = None
+        """The journal's salts and frames when it was last moved so that the next commit begins it anew."""
         self.is_overwritten = False
         """Rule 4, once and for all: what is in the journal is of no use to what the file is now."""
 
@@ -119,8 +138,34 @@ class DatabaseFiles:
 
     @property
     def journal_bytes(self) -> int:
-        """The size of the write-ahead log."""
+        """The size of the write-ahead log's file."""
         return _size(self._names[1])
+
+    @property
+    def journal_used(self) -> int:
+        """Bytes of it that the next checkpoint has to look through: the file keeps its size, and is used again."""
+        used = self._journal()
+        if used is None:
+            return self.journal_bytes
+        salts, frames, page = used
+        return 0 if (salts, frames) == self._done else frames * (page + _FRAME)
+
+    def begins_anew(self) -> None:
+        """After a checkpoint that was done, before anything else is written: nothing of the journal is needed."""
+        used = self._journal()
+        self._done = used and used[:2]
+
+    def _journal(self) -> tuple[bytes, int, int] | None:
+        """Its salts, frames and bytes of a page; None where it can't be told."""
+        progress = _progress(self._shm)
+        try:
+            found = b"" if self._shm is None else os.pread(self._shm, _USED.size, 0)
+        except OSError:
+            return None
+        if progress is None or len(found) < _USED.size:
+            return None
+        page, frames = _USED.unpack(found)
+        return progress[0], frames, page if page > 1 else 65_536
 
     @property
     def database_bytes(self) -> int:

@@ -214,7 +214,8 @@ class Room:
         """Empty the journal if it is due. What was committed is safe in it, so a failure is nobody's."""
         with contextlib.suppress(driver.Error):
             if self.is_spent:
-                checkpoint(connection, cut=False)  # it keeps the space, which others would take
+                if checkpoint(connection, cut=False):  # it keeps the space, which others would take
+                    self._files.begins_anew()
             elif (size := self._files.journal_bytes) >= self._next_empty:
                 self._next_empty = size + JOURNAL_BYTES  # not at each commit, where another program reads
                 if checkpoint(connection):

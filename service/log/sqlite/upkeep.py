@@ -26,7 +26,10 @@ UPKEEP_INTERVAL: Final = 0.25
 
 WAL_IDLE_BYTES: Final = 1 << 20
 WAL_BUSY_BYTES: Final = 32 << 20
-"""A checkpoint runs when the writer is idle and the WAL holds the first, or in any case at the second."""
+"""A checkpoint runs when the writer does nothing and the WAL holds the first, or in any case at the second."""
+
+WAL_KEPT_BYTES: Final = 64 << 20
+"""Of its file, up to which it is not cut while others publish."""
 
 LOOK_INTERVAL: Final = 0.75
 """Seconds between two looks at the disk's room, and two questions to the log whether it is well, and, after a failure,
@@ -188,14 +191,16 @@ class Upkeep:
             logger.info("topics_forgotten", forgotten=forgotten, topics=len(self._registry))
 
     async def checkpoint(self) -> None:
-        """Move the WAL into the database between commits; shrink the file once it is large.
+        """Move the WAL into the database between commits; shrink the file while nobody publishes, or once it is large.
 
         Where another program reads, it does what can be done and waits for nobody, and longer until the next try.
         """
         if self._files.is_overwritten:
             return
-        size, now = self.wal_bytes, self._clock.monotonic()
-        if size < WAL_IDLE_BYTES or (size < WAL_BUSY_BYTES and not self._writer.is_idle):
+        size, now = self._files.journal_used, self._clock.monotonic()
+        if self._writer.is_quiet:
+            size = self.wal_bytes
+        if size < WAL_IDLE_BYTES or (size < WAL_BUSY_BYTES and not self._writer.is_still):
             return
         if now < self._next_checkpoint:
             return
@@ -210,10 +215,14 @@ class Upkeep:
 
     def _try_checkpoint(self, connection: WriterConnection) -> bool | TwinwireError:
         """Whether it was done; or what went wrong with the database's file, which is no fault of what is committed."""
+        files = self._files
         try:
-            return checkpoint(connection)
+            is_done = checkpoint(connection, cut=self._writer.is_quiet or self.wal_bytes > WAL_KEPT_BYTES)
         except driver.Error as error:
-            return explain(error, self._files.path)
+            return explain(error, files.path)
+        if is_done:
+            files.begins_anew()
+        return is_done
 
     def _save_counts(self, connection: WriterConnection) -> None:
         with transaction(connection):

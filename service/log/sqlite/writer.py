@@ -42,6 +42,7 @@ busy event loop each further statement waits for the interpreter anew, up to 5 m
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -70,6 +71,9 @@ from service.log.sqlite.topics import TopicRegistry
 
 T = TypeVar("T")
 J = TypeVar("J")
+
+QUIET_AFTER: Final = 5.0
+"""Seconds without a publish, after which upkeep takes longer steps."""
 
 
 class Writer:
@@ -110,12 +114,16 @@ class Writer:
         self._work = asyncio.Event()
         """Set while there may be something to do."""
         self._hurry = Hurry()
+        self._working = False
+        """A job is under way."""
         self._closing = False
         """Nothing is taken any more; what is in the queue is done."""
         self.failure: TwinwireError | None = None
         """Why it took the last one not; None once it has taken one, or a `probe` has found it well."""
         self.durations = Histogram()
         """Of commits, in seconds: from the hop to the thread until it was back."""
+        self._asked = -math.inf
+        """When somebody published last."""
         self._version: int | None = None
         """SQLite's count of what others have committed, at the last look; the writer's thread's own."""
         self._task = asyncio.create_task(self._run(), name="log-writer")
@@ -132,8 +140,8 @@ class Writer:
 
     @property
     def journal_bytes(self) -> int:
-        """Of the write-ahead log."""
-        return self._files.journal_bytes
+        """Of the write-ahead log, that are in use."""
+        return self._files.journal_used
 
     @property
     def is_closing(self) -> bool:
@@ -142,6 +150,16 @@ class Writer:
     @property
     def is_idle(self) -> bool:
         return not (self._small or self._large or self._works)
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing is done either."""
+        return self.is_idle and not self._working
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody has published for a while."""
+        return self.clock.monotonic() - self._asked > QUIET_AFTER
 
     async def append(
         self,
@@ -153,6 +171,7 @@ class Writer:
         """As `EventLog.append`."""
         if isinstance(self.failure, StorageDownError):
             raise self.failure.again()
+        self._asked = self.clock.monotonic()
         is_small = len(drafts) <= SMALL
         room = QUEUE_EVENTS if is_small else int(QUEUE_EVENTS * (1 - SPARE))
         if self.queued_events + len(drafts) > room and self.queued_events:
@@ -237,12 +256,14 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._work.wait()
+            self._working = True
             while not self.is_idle:
                 for queue in self._publishes:
                     if jobs := self._gather(queue):
                         await self._commit(jobs)
                 if self._works:
                     await self._do(self._works.popleft())
+            self._working = False
             self._work.clear()
             if self._closing:
                 return

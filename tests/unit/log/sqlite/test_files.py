@@ -147,3 +147,25 @@ def test_a_database_that_is_written_over_in_its_place_is_one_no_more(
     assert "was written over by another program while it was in use" in told
     checkpoint(writer)
     assert (files.changed(), files.is_overwritten) == (told, True), "what SQLite does next makes it no better"
+
+
+def test_how_much_of_the_journal_counts_is_told_beside_its_size(used: tuple[DatabaseFiles, Any]) -> None:
+    """Its file is not cut by each checkpoint, so its size tells no more when the next is due."""
+    files, writer = used
+    for _ in range(20):
+        writer.execute("INSERT INTO t VALUES (randomblob(10000))")
+    size = files.journal_bytes
+    assert files.journal_used == size - 32  # the file's own header
+    assert checkpoint(writer, cut=False)
+    assert (files.journal_used, files.journal_bytes) == (size - 32, size), "until it is known to be of no use"
+    files.begins_anew()
+    assert (files.journal_used, files.journal_bytes) == (0, size)
+    writer.execute("INSERT INTO t VALUES (randomblob(10000))")
+    assert 10_000 < files.journal_used < 30_000
+    assert files.journal_bytes == size
+    assert checkpoint(writer)
+    assert files.journal_used == files.journal_bytes == 0
+
+
+def test_a_journal_of_which_nothing_is_known_counts_as_a_whole(files: DatabaseFiles) -> None:
+    assert files.journal_used == files.journal_bytes == 10

@@ -63,8 +63,27 @@ async def test_a_checkpoint_shrinks_the_wal(sqlite_rig: SQLiteRig) -> None:
     while log.upkeep.wal_bytes < WAL_IDLE_BYTES:
         await log.append(drafts("a", 10, data=f'"{"x" * 20_000}"'))
     await log.upkeep.checkpoint()
-    assert log.upkeep.wal_bytes == 0
+    assert log.writer.journal_bytes == 0
+    size = log.upkeep.wal_bytes
+    assert size >= WAL_IDLE_BYTES, "to cut it others would have to wait"
+    await log.append(drafts("a", 1))
+    assert 0 < log.writer.journal_bytes < WAL_IDLE_BYTES
+    assert log.upkeep.wal_bytes == size, "it is used again from its beginning"
+    sqlite_rig.clock.advance(10)
+    await log.upkeep.checkpoint()
+    assert log.upkeep.wal_bytes == 0, "once nobody publishes"
     assert len(await read_all(log)) == log.head
+
+
+async def test_a_journal_that_has_grown_too_long_is_cut_at_once(
+    sqlite_rig: SQLiteRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "WAL_KEPT_BYTES", WAL_IDLE_BYTES)
+    log = sqlite_rig.log
+    while log.upkeep.wal_bytes <= WAL_IDLE_BYTES:
+        await log.append(drafts("a", 10, data=f'"{"x" * 20_000}"'))
+    await log.upkeep.checkpoint()
+    assert log.upkeep.wal_bytes == 0
 
 
 async def test_a_busy_writer_is_not_held_up_by_a_checkpoint(
@@ -83,7 +102,7 @@ async def test_a_busy_writer_is_not_held_up_by_a_checkpoint(
     await asyncio.sleep(0)
     await log.upkeep.checkpoint()
     await asyncio.gather(*waiting)
-    assert log.upkeep.wal_bytes < WAL_IDLE_BYTES
+    assert log.writer.journal_bytes < WAL_IDLE_BYTES
 
 
 async def test_closing_leaves_one_file(sqlite_rig: SQLiteRig) -> None:
@@ -268,7 +287,7 @@ async def test_a_checkpoint_that_was_stopped_is_tried_later_and_later(
 ) -> None:
     tries = 0
 
-    def undone(connection: Any) -> bool:
+    def undone(connection: Any, **_: object) -> bool:
         nonlocal tries
         tries += 1
         return False
