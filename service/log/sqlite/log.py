@@ -173,7 +173,10 @@ class SQLiteEventLog:
             found += page
             await asyncio.sleep(0)
         wanted = (Wanted(topic, 0, keep) for topic in found if topic.count > keep)
-        return await self._cutter.cut(wanted, told or untold)
+        removed = await self._cutter.cut(wanted, told or untold)
+        if removed:
+            await self._trimmer.settle()
+        return removed
 
     async def close(self) -> None:
         if self._closed:

@@ -11,7 +11,8 @@ beginning to its end.
     a fault  leaves rows below floors: these topics are `unfinished`, and the next cut takes them along
 
 What remains is the index by topic: a step writes a page of it for about each topic that it meets, however few rows it
-takes. So a step goes on while nobody waits for the writer, STEP_SECONDS at the longest.
+takes. So a step is long while nobody else publishes, and ends once somebody comes. Beside others it is as short as they
+can bear (`trim.Stride`), and with many topics then slow: a row costs a page of the journal.
 
 Topics whose rows are few in a long range are cut by themselves, through that index (`Trimmer.cut`).
 """
@@ -24,10 +25,11 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from service.log.base import Pace, Progress
-from service.log.sqlite.database import WriterConnection, transaction
+from service.log.sqlite.database import WriterConnection, transaction, unsynced
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import (
     NOTHING,
+    QUIET_SECONDS,
     RAISE_SECONDS,
     SCARCE_ROWS,
     TRIM_ROWS,
@@ -42,9 +44,6 @@ from service.log.sqlite.writer import Writer
 
 SPARSE: Final = 16
 """Rows looked at for one that goes, up to which a range is looked through: its pages hold about three times as many."""
-
-STEP_SECONDS: Final = 0.05
-"""Of deleting in one step, while nobody waits for the writer; TRIM_SECONDS as soon as somebody does."""
 
 STEP_TOPICS: Final = 5_000
 """In one step, beyond which it ends: the sizes of each are written with it, some microseconds."""
@@ -191,20 +190,23 @@ class RangeCutter:
         self, connection: WriterConnection, topics: Mapping[int, Topic], after: int, end: int
     ) -> tuple[int, int]:
         """The rows, the floors and the sizes change together."""
-        now, is_spent = self._writer.clock.monotonic, self._writer.room.is_spent
+        writer, stride = self._writer, self._trimmer.stride
+        now, is_quiet, is_spent = writer.clock.monotonic, writer.is_quiet, writer.room.is_spent
         begun = now()
+        rows = SCARCE_ROWS if is_spent else TRIM_ROWS if is_quiet else stride.rows
         less: dict[int, Less] = {}
-        with transaction(connection):
+        with unsynced(connection), transaction(connection):
             while after < end:
-                stop = _delete_slice(connection, after, end, SCARCE_ROWS if is_spent else TRIM_ROWS, less)
+                stop = _delete_slice(connection, after, end, rows, less)
                 after = end if stop is None else stop
-                taken = now() - begun
-                if taken > (TRIM_SECONDS if not self._writer.is_idle else STEP_SECONDS):
+                if is_spent or not (is_quiet and writer.is_idle):
                     break
-                if is_spent or len(less) > STEP_TOPICS:
+                if now() - begun > QUIET_SECONDS or len(less) > STEP_TOPICS:
                     break
-            shrunk, at = {topics[id]: one for id, one in less.items()}, self._writer.clock.unix_ms()
-            save_counts(connection, self._registry, self._writer.head, shrunk, at)
+            shrunk, at = {topics[id]: one for id, one in less.items()}, writer.clock.unix_ms()
+            save_counts(connection, self._registry, writer.head, shrunk, at)
+        if not is_quiet:
+            stride.took(rows, now() - begun)
         return take_over(self._registry, shrunk, at), after
 
 

@@ -2,24 +2,40 @@
 
 import asyncio
 import json
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
 from service.log.base import Progress, TrimHerald
-from service.log.sqlite.database import WriterConnection, transaction
+from service.log.sqlite.database import WriterConnection, transaction, unsynced
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.writer import Writer
 
 TRIM_ROWS: Final = 1_000
-"""Rows in one transaction, a few milliseconds: publishes wait no longer than that."""
+"""Rows of one take, between two looks at the time."""
+
+FIRST_ROWS: Final = 100
+"""Of the first step beside others, until it is known how long one takes."""
+
+LEAST_ROWS: Final = 20
+"""Of a step beside others, however slow the disk is."""
+
+AHEAD: Final = 2
+"""Rows that a step takes, at least, for each event that has come since the last: a log does not outgrow its bounds."""
 
 SCARCE_ROWS: Final = 50
 """Rows in one while the ballast is spent: some pages each, which have to fit in there (`room.BALLAST_BYTES`)."""
 
-TRIM_SECONDS: Final = 0.005
-"""Of the writer's thread in one step over many topics, whose rows lie far apart: as long as TRIM_ROWS of one take."""
+TRIM_SECONDS: Final = 0.006
+"""Of the writer's thread in one step beside others, and the commit after it, which has the disk keep what the step has
+written: publishes wait about so long. The rows of many topics lie far apart, and each that goes may have a page
+written, of which a disk takes a few in a millisecond.
+"""
+
+QUIET_SECONDS: Final = 0.3
+"""Of deleting in one step while nobody else has published for a while: pages are written for many rows each."""
 
 RAISE_SECONDS: Final = 0.002
 """Of the event loop in one step, in which floors are raised."""
@@ -28,7 +44,7 @@ JOURNAL_BYTES: Final = 64 << 20
 """Of the write-ahead log, beyond which nothing is deleted until a checkpoint has moved it: a thousand rows may lie in
 as many pages, each of which is written whole."""
 
-JOURNAL_PAUSE: Final = 0.05
+JOURNAL_PAUSE: Final = 0.02
 """Seconds between two looks at it."""
 
 _CUTOFF_BY_COUNT: Final = "SELECT offset FROM events WHERE topic = ? ORDER BY offset DESC LIMIT 1 OFFSET ?"
@@ -65,6 +81,33 @@ def untold(removed: int, left: int) -> None:
     """Progress that nobody asks for."""
 
 
+class Stride:
+    """Rows of a step beside others, so that it takes TRIM_SECONDS: as many as the last would have had in that time."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._rows = float(FIRST_ROWS)
+        self._head = writer.head
+        self._commits = 0
+        """Until the last step."""
+
+    @property
+    def rows(self) -> int:
+        """Of the next step."""
+        came = self._writer.head - self._head
+        return int(min(TRIM_ROWS, max(self._rows, AHEAD * came)))
+
+    def took(self, rows: int, seconds: float) -> None:
+        """A step of so many rows; what it has cost who published after the one before is told by the last commit."""
+        commits = self._writer.durations
+        if commits.count != self._commits:
+            seconds += commits.last
+        self._commits, self._head = commits.count, self._writer.head
+        if rows:
+            share = TRIM_SECONDS * rows / max(seconds, 1e-9)
+            self._rows = min(TRIM_ROWS, 1.5 * self._rows, max(LEAST_ROWS, self._rows / 2, share))
+
+
 class Trimmer:
     """Cuts topics down to a floor. Publishes, and other cuts, commit in between the batches of one."""
 
@@ -74,7 +117,8 @@ class Trimmer:
         self.heralds: list[TrimHerald] = []
         """Awaited before a floor is raised."""
         self.unfinished: set[Topic] = set()
-        """Topics with rows below their floor, which a delete that failed has left."""
+        """Topics that may have rows below their floor: they are about to go, or a delete that failed has left them."""
+        self.stride = Stride(writer)
 
     async def to_count(self, topic: Topic, keep: int) -> int:
         """Keep the newest `keep` events; returns how many went."""
@@ -93,7 +137,7 @@ class Trimmer:
         is after each step.
 
         What is deleted in one step, of however many topics, is one transaction. Between two steps others have as much
-        time as a step took.
+        time as a step took, if there are others.
         """
         loop, removed, cuts = asyncio.get_running_loop(), 0, deque(wanted)
         while cuts:
@@ -107,8 +151,13 @@ class Trimmer:
             removed += gone
             told(removed, 0)
             if cuts:
-                await asyncio.sleep(loop.time() - began)
+                await asyncio.sleep(0 if self._writer.is_quiet else loop.time() - began)
         return removed
+
+    async def settle(self) -> None:
+        """Return once what was deleted is gone after a power loss too: its steps are not synced one by one."""
+        at = self._writer.clock.unix_ms()
+        await self._writer.run(lambda connection: self._writer.room.using(connection, partial(_sync, connection, at)))
 
     def has_below(self, topic: Topic, cutoff: int) -> bool:
         """Whether it may have events up to there."""
@@ -129,21 +178,33 @@ class Trimmer:
 
     def _delete(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:
         """The rows, the floors and the sizes change together."""
-        now, at = self._writer.clock.monotonic, self._writer.clock.unix_ms()
-        until = now() + TRIM_SECONDS
-        room, done = SCARCE_ROWS if self._writer.room.is_spent else TRIM_ROWS, 0
+        writer, at = self._writer, self._writer.clock.unix_ms()
+        now, is_quiet = writer.clock.monotonic, writer.is_quiet
+        begun = now()
+        until = begun + (QUIET_SECONDS if is_quiet else TRIM_SECONDS)
+        room = SCARCE_ROWS if writer.room.is_spent else math.inf if is_quiet else self.stride.rows
         less: dict[Topic, Less] = {}
-        with transaction(connection):
+        removed = done = 0
+        with unsynced(connection), transaction(connection):
             for topic, cutoff in cuts:
-                rows = connection.execute(_DELETE_OLDEST, (topic.id, cutoff, room)).fetchall()
-                if rows:
-                    less[topic] = Less(len(rows), sum(size for _, size in rows), max(offset for offset, _ in rows))
-                if len(rows) == room:
-                    break  # there may be more of it
-                room, done = room - len(rows), done + 1
-                if now() > until:
+                is_done = False
+                while not is_done and removed < room:
+                    most = int(min(TRIM_ROWS, room - removed))
+                    rows = connection.execute(_DELETE_OLDEST, (topic.id, cutoff, most)).fetchall()
+                    is_done = len(rows) < most
+                    if rows:
+                        removed += len(rows)
+                        before = less.get(topic, NOTHING)
+                        size, last = sum(size for _, size in rows), max(offset for offset, _ in rows)
+                        less[topic] = Less(before.events + len(rows), before.bytes + size, max(before.last, last))
+                    if now() > until or not writer.is_idle:
+                        break
+                done += is_done
+                if not is_done or now() > until or (is_quiet and not writer.is_idle):
                     break
-            save_counts(connection, self._registry, self._writer.head, less, at)
+            save_counts(connection, self._registry, writer.head, less, at)
+        if not is_quiet:
+            self.stride.took(removed, now() - begun)
         return take_over(self._registry, less, at), done
 
     async def to_bytes(self, topic: Topic, keep: int) -> int:
@@ -171,26 +232,30 @@ class Trimmer:
         removed = 0
         while topic.count and self.has_below(topic, cutoff):
             await self.journal_room()
-            floor = await self._writer.run(partial(_find_floor, topic=topic, cutoff=cutoff))
+            rows = TRIM_ROWS if self._writer.is_quiet else self.stride.rows
+            floor = await self._writer.run(partial(_find_floor, topic=topic, cutoff=cutoff, rows=rows))
             if floor is None:
                 break
             await self.announce(topic)
             self._registry.raise_floor(topic, floor)  # before the delete: see log/base.py, "No silent hole"
-            try:
-                gone, _ = await self._writer.run(partial(self._delete_oldest, cuts=deque([(topic, floor)])))
-            except BaseException:
-                self.unfinished.add(topic)  # the floor is never lowered again
-                raise
+            self.unfinished.add(topic)  # whatever becomes of the delete: the floor is never lowered again
+            gone, _ = await self._writer.run(partial(self._delete_oldest, cuts=deque([(topic, floor)])))
             removed += gone
         if cutoff >= topic.floor:
             self.unfinished.discard(topic)
         return removed
 
 
-def _find_floor(connection: WriterConnection, topic: Topic, cutoff: int) -> int | None:
+def _sync(connection: WriterConnection, at: int) -> None:
+    """A commit, for which something has to change."""
+    with transaction(connection):
+        connection.execute("UPDATE log SET probed = max(probed + 1, ?)", (at,))
+
+
+def _find_floor(connection: WriterConnection, topic: Topic, cutoff: int, rows: int) -> int | None:
     """The offset that the next batch goes up to; None if nothing is left up to `cutoff`."""
     floor: int | None
-    (floor,) = connection.execute(_NTH_OLDEST, (topic.id, cutoff, TRIM_ROWS)).fetchone()
+    (floor,) = connection.execute(_NTH_OLDEST, (topic.id, cutoff, rows)).fetchone()
     return floor
 
 

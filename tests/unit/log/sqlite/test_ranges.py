@@ -15,7 +15,7 @@ from service.log.sqlite.database import checkpoint
 from service.log.sqlite.ranges import SPARSE, Span, Wanted, split
 from service.log.sqlite.room import BALLAST_BYTES
 from service.log.sqlite.topics import Topic
-from service.log.sqlite.trim import SCARCE_ROWS, TRIM_ROWS
+from service.log.sqlite.trim import SCARCE_ROWS, TRIM_ROWS, Stride
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import Parts, Rule, drafts
 
@@ -74,7 +74,7 @@ async def test_all_floors_rise_once_before_anything_goes(parts: Parts) -> None:
 async def test_counts_and_floors_are_right_whenever_the_process_is_killed(
     parts: Parts, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.log.sqlite.ranges.STEP_SECONDS", -1)  # a step is one slice
+    monkeypatch.setattr(Stride, "rows", TRIM_ROWS)
     await in_turn(parts, 5, TRIM_ROWS)
     copies: list[Path] = []
 
@@ -137,18 +137,19 @@ async def test_by_age_too_although_the_floor_stands_where_it_will(parts: Parts, 
     assert await retention.run(clock.now, parts.head) == 6
 
 
-async def test_a_page_is_written_about_once(parts: Parts) -> None:
+async def test_a_page_is_written_about_once(parts: Parts, clock: ManualClock) -> None:
     """By topic each page was written again for every topic that had a row in it."""
     await in_turn(parts, 200, 150, data=f'"{"x" * 60}"')
+    clock.advance(10)
     await parts.writer.run(checkpoint)
     size = parts.path.stat().st_size
     assert await parts.cutter.cut(wanted(parts, 30_000)) == 30_000
     assert parts.writer.journal_bytes < 2 * size
 
 
-async def test_whoever_waits_for_the_writer_ends_a_step(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.log.sqlite.ranges.TRIM_SECONDS", -1)  # on a clock that stands still
+async def test_whoever_waits_for_the_writer_ends_a_step(parts: Parts, clock: ManualClock) -> None:
     await in_turn(parts, 10, TRIM_ROWS)
+    clock.advance(10)
     cut = asyncio.create_task(parts.cutter.cut(wanted(parts, 10 * TRIM_ROWS)))
     published = 0
     while not cut.done():

@@ -10,11 +10,11 @@ import pytest
 from service.core.errors import StorageError
 from service.core.topics import TopicFilter
 from service.log.base import Progress, TopicStats
-from service.log.sqlite.database import connect_reader, on_thread
+from service.log.sqlite.database import WriterConnection, connect_reader, on_thread, unsynced
 from service.log.sqlite.opening import read_opened
 from service.log.sqlite.ranges import Wanted
 from service.log.sqlite.topics import Topic
-from service.log.sqlite.trim import TRIM_ROWS
+from service.log.sqlite.trim import AHEAD, FIRST_ROWS, LEAST_ROWS, TRIM_ROWS, TRIM_SECONDS, Stride
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import ALL, PLENTY, Parts, drafts
 
@@ -30,12 +30,19 @@ async def filled(parts: Parts, *counts: tuple[str, int]) -> Topic:
     return topic
 
 
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of TRIM_ROWS, as where nobody else publishes, and each for itself."""
+    monkeypatch.setattr(Stride, "rows", TRIM_ROWS)
+
+
 async def floor_on_disk(parts: Parts, name: str) -> int:
     found: int = (await parts.sql("SELECT floor FROM topics WHERE name = ?", name))[0][0]
     return found
 
 
 @pytest.mark.parametrize("excess", [1, TRIM_ROWS - 1, TRIM_ROWS, TRIM_ROWS + 1, 2 * TRIM_ROWS + 500])
+@pytest.mark.usefixtures("whole")
 async def test_batches(parts: Parts, excess: int) -> None:
     topic = await filled(parts, ("a", excess + 10), ("b", 5))
     floors: list[int] = []
@@ -46,6 +53,7 @@ async def test_batches(parts: Parts, excess: int) -> None:
     assert topic.stats == TopicStats("a", 10, excess + 10, excess)
 
 
+@pytest.mark.usefixtures("whole")
 async def test_the_floor_is_raised_while_the_rows_are_still_there(parts: Parts) -> None:
     topic = await filled(parts, ("a", 2 * TRIM_ROWS + 500))
     seen: list[tuple[int, int, int]] = []
@@ -59,6 +67,7 @@ async def test_the_floor_is_raised_while_the_rows_are_still_there(parts: Parts) 
     assert seen == [(1, 1_000, 1_000), (1_001, 2_000, 2_000), (2_001, 2_200, 2_200)]
 
 
+@pytest.mark.usefixtures("whole")
 async def test_counts_and_floors_are_right_whenever_the_process_is_killed(
     parts: Parts, tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -239,3 +248,83 @@ async def test_publishing_goes_on_and_stays(parts: Parts) -> None:
     topic = parts.registry.get("a")
     assert topic is not None
     assert topic.count == len(parts.kept(A))
+
+
+async def test_beside_others_a_step_is_as_long_as_they_can_bear(parts: Parts) -> None:
+    """A thousand rows of as many topics took 40 ms, for which publishers waited."""
+    stride, durations = Stride(parts.writer), parts.writer.durations
+    assert stride.rows == FIRST_ROWS
+    stride.took(100, 2 * TRIM_SECONDS)
+    assert stride.rows == 50
+    stride.took(50, TRIM_SECONDS / 2)
+    assert stride.rows == 75, "no more than half as many again at a time"
+    durations.observe(TRIM_SECONDS / 2)
+    stride.took(75, TRIM_SECONDS)
+    assert stride.rows == pytest.approx(50, abs=1), "the commit after the last step paid for what that had written"
+    for _ in range(20):
+        stride.took(stride.rows, 1.0)
+    assert stride.rows == LEAST_ROWS
+    for _ in range(20):
+        stride.took(stride.rows, 0.0)
+    assert stride.rows == TRIM_ROWS
+
+
+async def test_a_slow_trim_keeps_ahead_of_what_comes(parts: Parts) -> None:
+    """Else a log would grow beyond the bounds of its retention."""
+    stride = Stride(parts.writer)
+    await parts.writer.append(drafts("a", 300))
+    assert stride.rows == AHEAD * 300
+    stride.took(600, 10.0)
+    assert stride.rows == FIRST_ROWS // 2
+    await parts.writer.append(drafts("a", 5_000))
+    assert stride.rows == TRIM_ROWS
+
+
+async def test_who_publishes_ends_a_long_step(parts: Parts, clock: ManualClock) -> None:
+    """Where nobody has for a while, one goes over many takes."""
+    topics = [await filled(parts, (name, 3 * TRIM_ROWS)) for name in "ab"]
+    clock.advance(10)
+    alone: list[int] = []
+    await all_to_count(parts, topics, 0, lambda removed, _: alone.append(removed))
+    assert alone == [0, 6 * TRIM_ROWS]
+    topic = await filled(parts, ("a", 10 * TRIM_ROWS))
+    clock.advance(10)
+    beside: list[int] = []
+    cut = asyncio.create_task(all_to_count(parts, [topic], 0, lambda removed, _: beside.append(removed)))
+    while len(beside) < 2:
+        await parts.writer.append(drafts("b", 1))
+    assert beside[1] < 10 * TRIM_ROWS
+    assert await cut == 10 * TRIM_ROWS
+
+
+async def test_scarce_steps_leave_nothing_below_a_floor(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A floor that was raised for more rows than the step took ended the cut, and the rest stayed."""
+    topic = await filled(parts, ("a", 2_000))
+    monkeypatch.setattr(Stride, "rows", 700)
+    monkeypatch.setattr(parts.writer.room, "is_spent", True)
+    assert await parts.trimmer.to_offset(topic, 1_500) == 1_500
+    assert parts.kept() == list(range(1_501, 2_001))
+    assert not parts.trimmer.unfinished
+    assert topic.stats == TopicStats("a", 500, 2_000, 1_500, 1_000)
+
+
+async def test_steps_are_synced_once_in_the_end(parts: Parts) -> None:
+    """What is trimmed may come back after a power loss, but not once it was said to be gone."""
+    levels: list[int] = []
+
+    def level(connection: WriterConnection) -> None:
+        levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    def within(connection: WriterConnection) -> None:
+        with unsynced(connection):
+            level(connection)
+            raise StorageError("failed")
+
+    await parts.writer.run(level)
+    with pytest.raises(StorageError):
+        await parts.writer.run(within)
+    await parts.writer.run(level)
+    assert levels == [2, 1, 2]
+    before = parts.writer.journal_bytes
+    await parts.trimmer.settle()
+    assert parts.writer.journal_bytes > before, "a commit, which syncs what lies before it"
