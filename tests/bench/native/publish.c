@@ -37,7 +37,7 @@ struct publisher {
     double rate;
     const char *path, *topic;
     struct conn *all;
-    int *idle, idle_count;
+    int *idle, idle_first, idle_count; // a ring: each connection has its turn, and none rests until it is cut
     long published, answered, requests;
     int64_t began;
     uint64_t random;
@@ -119,7 +119,9 @@ static void send_one(struct publisher *p, struct conn *c) {
 static void send_due(struct publisher *p) {
     while (p->idle_count && p->published < p->total) {
         if (p->rate > 0 && due(p, p->published) > now_ns()) return;
-        struct conn *c = &p->all[p->idle[--p->idle_count]];
+        struct conn *c = &p->all[p->idle[p->idle_first]];
+        p->idle_first = (p->idle_first + 1) % p->count;
+        p->idle_count--;
         if (p->get)
             send_get(p, c);
         else
@@ -153,7 +155,7 @@ static void on_readable(struct publisher *p, int index) {
     histogram_add(&p->latency, (now_ns() - c->sent) / 1000);
     c->length = 0;
     p->answered++;
-    p->idle[p->idle_count++] = index;
+    p->idle[(p->idle_first + p->idle_count++) % p->count] = index;
 }
 
 static void open_all(struct publisher *p) {
@@ -166,7 +168,7 @@ static void open_all(struct publisher *p) {
         set_option(c->fd, IPPROTO_TCP, TCP_NODELAY, 1);
         struct epoll_event e = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
         if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, c->fd, &e)) die("epoll_ctl");
-        p->idle[p->idle_count++] = i;
+        p->idle[p->idle_count++] = i; // the ring begins at 0
     }
 }
 
