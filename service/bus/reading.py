@@ -146,7 +146,8 @@ class Reading:
             batch = self._tail_page(group, after)
             self._tail.fit()
         else:
-            page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES)
+            is_short = self._turns.are_shared
+            page = await self._log.read(group.topics, after, PAGE_EVENTS, PAGE_BYTES, is_short=is_short)
             payload = group.encoding.page(page.rows) if page.rows else None
             batch = Batch(payload, len(page.rows), page.next, page.floor)
         self._shared.keep(group, after, head, batch)

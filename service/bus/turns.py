@@ -48,6 +48,9 @@ PAUSE: Final = 0.001
 SHARE: Final = 1 / 3
 """Of the time, for reading: what PAUSE makes of it, and what readers get where the loop's own turns are long."""
 
+LATELY: Final = 0.1
+"""Seconds for which what was published counts as something that is: there may be more."""
+
 READERS_MAX: Final = 10
 """That are let in at once to make up for a long turn of the loop."""
 
@@ -69,6 +72,8 @@ class Turns:
         self._readers = 0
         self._each = TURN
         """Seconds that a reader takes, of late; TURN at least."""
+        self._busy = -math.inf
+        """When a turn ended last while something was published."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         """Readers in the order they came; those that were cancelled are in it until their turn."""
 
@@ -81,6 +86,11 @@ class Turns:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether something was published lately: then what is read in one turn should be little."""
+        return self._now() - self._busy < LATELY
 
     def _begin(self, now: float) -> None:
         self._is_free = False
@@ -99,6 +109,7 @@ class Turns:
             self._let_in(1)
             loop.call_soon(self._end)
         elif self._is_busy():
+            self._busy = now
             self._until = -math.inf
             loop.call_later(PAUSE, self._next)
         else:

@@ -290,10 +290,13 @@ class EventLog(Protocol):
         UnavailableError (closed), UnsupportedError (no such ability) or StorageError: then nothing of it was written.
         """
 
-    async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
+    async def read(
+        self, topics: TopicFilter, after: int, limit: int, max_bytes: int, *, is_short: bool = False
+    ) -> Page:
         """The next events after `after` in log order: at most `limit`, and about `max_bytes` of data, but one at least.
 
-        May hold fewer than exist, even none, with `next` moved on; `next == head` says that nothing is left.
+        With `is_short`, as many of these as take little time: somebody is waiting. May hold fewer than exist, even
+        none, with `next` moved on; `next == head` says that nothing is left.
         """
 
     async def search(self, search: Search, turn: Turn | None = None) -> Page:

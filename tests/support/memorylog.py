@@ -227,7 +227,9 @@ class MemoryEventLog:
         if draft.key:
             disk.keys[draft.topic, draft.key] = event.offset
 
-    async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
+    async def read(
+        self, topics: TopicFilter, after: int, limit: int, max_bytes: int, *, is_short: bool = False
+    ) -> Page:
         found: list[Event] = []
         size, floor = 0, self.bounds(topics).floor
         events = self.disk.events

@@ -156,9 +156,11 @@ class SQLiteEventLog:
             return Receipt((), False)
         return await self.writer.append(drafts, also, guards, traceparent)
 
-    async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
+    async def read(
+        self, topics: TopicFilter, after: int, limit: int, max_bytes: int, *, is_short: bool = False
+    ) -> Page:
         with explained(self._path):
-            return await self._reader.page(topics, after, self.writer.head + 1, limit, max_bytes)
+            return await self._reader.page(topics, after, self.writer.head + 1, limit, max_bytes, is_short=is_short)
 
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
         return await self._history.find(search, self.head, turn)

@@ -63,6 +63,14 @@ OWN_MAX: Final = 16
 TAKE: Final = 64
 """Rows taken between two looks at their size."""
 
+STEP_SECONDS: Final = 0.001
+"""Of the processor in one short page, about. Rows of few topics may lie on a page of the file each: in a log of
+six million events four hundred of them take 4 ms, and a publish waits for some pages.
+"""
+
+LEAST_ROWS: Final = 50
+"""Of such a page, however long they take."""
+
 _OVERSHOOT: Final = 1.5
 """Rows are asked for beyond the mean by this factor; what is too much is read again."""
 
@@ -77,8 +85,11 @@ class Reader:
     def __init__(self, path: Path, registry: TopicRegistry, clock: Clock) -> None:
         self.readers = Readers(path, clock)
         self._registry = registry
+        self._worked = clock.worked
         self._mean_bytes = 256.0
         """Of the rows read last; a guess, which threads may write over one another."""
+        self._row_seconds = 0.0
+        """Of the processor for a row that is found through an index; likewise."""
 
     def close(self) -> None:
         self.readers.close()
@@ -93,15 +104,20 @@ class Reader:
         newest_first: bool = False,
         type: str | None = None,
         is_traced: bool | None = None,
+        *,
+        is_short: bool = False,
     ) -> Page:
         """The first events of `low < offset < high` that match; with a `type`, of the first WINDOW in that range.
 
         `next` is the `low` of the next page, or its `high` if newest first. `floor` is looked up when the rows are
-        there: floors are raised before rows go, so it covers those that went meanwhile. `is_traced` is for who puts
+        there: floors are raised before rows go, so it covers those that went meanwhile. `is_short`: it holds fewer
+        than that, if they take long. `is_traced` is for who puts
         pages together, whose rows have to be alike; without, it is as the log is now.
         """
         if is_traced is None:
             is_traced = self._registry.is_traced
+        if is_short and self._row_seconds * limit > STEP_SECONDS and not topics.covers_all:
+            limit = min(limit, max(LEAST_ROWS, int(STEP_SECONDS / self._row_seconds)))
         look = Look(topics, low, high, limit, max_bytes, newest_first, type, is_traced)
         rows, next = await self._found(look)
         return Page(rows, next, self._registry.floor(topics))
@@ -168,8 +184,10 @@ class Reader:
         """Those that are wanted of these, in their order, and where to go on if all of them were looked at."""
         typed = "" if look.type is None else " WHERE e.type = :type"
         sql = _ROWS_AT.format(trace=look.trace, type=typed)
+        began = self._worked()
         cursor = connection.execute(sql, {"offsets": json.dumps(offsets), "type": look.type})
         rows, is_all = _take(cursor, look.max_bytes)
+        self._took(len(rows), self._worked() - began)
         kept = min(look.limit, self._cut(rows, look.max_bytes))
         if is_all and kept == len(rows):
             return rows, end
@@ -188,7 +206,10 @@ class Reader:
             names[f"n{n}"] = name
             names[f"t{n}"] = id
         sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {look.order} LIMIT :limit"
-        return self._fetch(connection, look, sql, names)
+        began = self._worked()
+        rows, next = self._fetch(connection, look, sql, names)
+        self._took(len(rows), self._worked() - began)
+        return rows, next
 
     def _first_indexed(self, connection: Connection, look: Look, matching: dict[int, str]) -> Look:
         """The range cut after the first WINDOW events of these topics, which only the index is asked for.
@@ -213,6 +234,10 @@ class Reader:
         elif is_all and kept < limit:
             return rows, look.end
         return rows, rows[-1][OFFSET]
+
+    def _took(self, rows: int, seconds: float) -> None:
+        if rows >= LEAST_ROWS:
+            self._row_seconds += (seconds / rows - self._row_seconds) / 2
 
     def _rows_within(self, max_bytes: int) -> int:
         """How many rows to ask for, by the size of those read last, so that little is read in vain."""

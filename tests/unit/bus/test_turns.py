@@ -148,3 +148,17 @@ async def test_a_reader_that_leaves_with_its_turn_in_hand_holds_up_nobody(clock:
         left.cancel()
         await asyncio.wait_for(stays, 20)
     assert [number for number, _ in readers.taken] == [0, 2]
+
+
+async def test_what_was_published_lately_makes_turns_short(clock: ManualClock) -> None:
+    busy = True
+    reading = Turns(lambda: busy, clock)
+    assert not reading.are_shared
+    await reading.take()
+    await asyncio.sleep(0)
+    assert reading.are_shared
+    busy = False
+    clock.advance(turns.LATELY - 0.01)
+    assert reading.are_shared, "there may be more"
+    clock.advance(0.02)
+    assert not reading.are_shared

@@ -11,7 +11,7 @@ from service.log.base import Search
 from service.log.sqlite.database import connect_reader
 from service.log.sqlite.jobs import COMMIT_EVENTS
 from service.log.sqlite.plan import MERGE_TOPICS
-from service.log.sqlite.reader import WINDOW
+from service.log.sqlite.reader import LEAST_ROWS, WINDOW
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import ALL, PLENTY, Parts, SQLiteRig, drafts
 
@@ -291,3 +291,27 @@ async def test_pages_that_are_put_together_are_alike(sqlite_rig: SQLiteRig) -> N
     await sqlite_rig.restart()
     page = await sqlite_rig.log.search(Search(ALL, limit=5_000, max_bytes=PLENTY))
     assert (len(page.rows), {len(row) for row in page.rows}) == (3_001, {7})
+
+
+@pytest.mark.parametrize("topics", [1, MERGE_TOPICS + 1], ids=["merged", "sought"])
+async def test_a_short_page_holds_what_takes_a_millisecond(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, topics: int
+) -> None:
+    """Four hundred rows that lie on a page of the file each took 4 ms, for which publishes waited."""
+    await fill(parts, 20 * topics, 500 // topics + 1)
+    filter, end = topics_of(topics), parts.head + 1
+    worked = iter(range(1_000_000))
+    monkeypatch.setattr(parts.reader, "_worked", lambda: next(worked) * 0.004)  # each look 4 ms later
+
+    async def page(*, is_short: bool) -> int:
+        return len((await parts.reader.page(filter, 0, end, 400, PLENTY, is_short=is_short)).rows)
+
+    assert await page(is_short=True) >= 390, "nothing is known of them yet"
+    for _ in range(10):
+        await page(is_short=False)
+    assert await page(is_short=False) >= 390
+    assert 95 <= await page(is_short=True) <= 105
+    monkeypatch.setattr(parts.reader, "_worked", lambda: next(worked) * 0.4)
+    for _ in range(3):
+        await page(is_short=False)
+    assert await page(is_short=True) == LEAST_ROWS
