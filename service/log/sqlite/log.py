@@ -17,7 +17,6 @@ from service.log.base import (
     Ability,
     Bounds,
     Guard,
-    Health,
     Interest,
     Listener,
     Page,
@@ -30,6 +29,7 @@ from service.log.base import (
     TrimListener,
     Turn,
 )
+from service.log.health import Health
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter

@@ -62,11 +62,12 @@ from service.core.histogram import Histogram
 from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import Append, Commit
-from service.log.sqlite.database import WriterConnection, driver, explain, is_disks, on_thread, transaction
+from service.log.sqlite.database import WriterConnection, driver, explain, is_disks, on_thread
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.hurry import Hurry
 from service.log.sqlite.jobs import COMMIT_EVENTS, COMMIT_PUBLISHES, QUEUE_EVENTS, SMALL, SPARE, Work, fail
 from service.log.sqlite.room import Room
+from service.log.sqlite.sound import Soundness
 from service.log.sqlite.topics import TopicRegistry
 
 T = TypeVar("T")
@@ -124,8 +125,7 @@ class Writer:
         """Of commits, in seconds: from the hop to the thread until it was back."""
         self._asked = -math.inf
         """When somebody published last."""
-        self._version: int | None = None
-        """SQLite's count of what others have committed, at the last look; the writer's thread's own."""
+        self._sound = Soundness(files, room, clock)
         self._task = asyncio.create_task(self._run(), name="log-writer")
 
     @property
@@ -183,49 +183,20 @@ class Writer:
         return await job.done
 
     async def probe(self) -> None:
-        """Whether the log is well: its files in place, a write that works, no event that is not ours.
-
-        Sets `failure`, or lifts it. Raises what it is.
-        """
-        try:
-            await self.run(self._probe)
-        except TwinwireError as error:
-            self.failure = error
-            raise
+        """Whether the log is well, by a write. Sets `failure`, or lifts it. Raises what it is."""
+        await self._ask(self._sound.probe)
         self.failure = None
 
-    def _probe(self, connection: WriterConnection) -> None:
-        """On the writer's thread."""
-        self._check_files()
-        self.room.admit(connection)
-        with transaction(connection):
-            connection.execute("UPDATE log SET probed = ?", (self.clock.unix_ms(),))
-            self._check_offsets(connection)
-        self._check_files()
-
     async def look(self) -> None:
-        """As `probe`, without a write: for what may have happened to an idle log. Raises what it is."""
+        """As `probe`, without a write, and without lifting it. Raises what it is."""
+        await self._ask(self._sound.look)
+
+    async def _ask(self, question: Callable[[WriterConnection, int], None]) -> None:
         try:
-            await self.run(self._look)
+            await self.run(lambda connection: question(connection, self._head))
         except TwinwireError as error:
             self.failure = error
             raise
-
-    def _look(self, connection: WriterConnection) -> None:
-        """On the writer's thread."""
-        self._check_files()
-        (version,) = connection.execute("PRAGMA data_version").fetchone()
-        if version != self._version:  # another connection has committed something, which is allowed beside the events
-            self._check_offsets(connection)
-            self._version = version
-
-    def _check_offsets(self, connection: WriterConnection) -> None:
-        if connection.execute("SELECT 1 FROM events WHERE offset > ? LIMIT 1", (self._head,)).fetchone() is not None:
-            raise StorageDownError(f"another program has written events to the database {self._files.path}")
-
-    def _check_files(self) -> None:
-        if (changed := self._files.changed()) is not None:
-            raise StorageDownError(f"{changed}: nothing more is taken until it is back, or the service starts anew")
 
     async def run(self, call: Callable[[WriterConnection], T]) -> T:
         """What `call(connection)` returns, called on the writer's thread between two commits. Publishes wait for it."""
@@ -297,7 +268,7 @@ class Writer:
             self._steps, self._time = self.clock.steps, now
         commit = Commit(self._registry, self._head, max(now, self._time))
         try:
-            self._check_files()
+            self._sound.check_files()
             with self._hurry:
                 await on_thread(self._connection, self._write, commit, jobs)
         except Exception as error:
@@ -334,7 +305,7 @@ class Writer:
         back after a millisecond.
         """
         try:
-            self._check_files()
+            self._sound.check_files()
         except StorageDownError as error:
             return error
         return None
