@@ -171,6 +171,23 @@ class Reading:
         """Wait for a turn among all that read: see `service.bus.turns`."""
         await self._turns.take()
 
+    async def state(
+        self,
+        topics: TopicFilter,
+        at: int,
+        after: int,
+        limit: int,
+        max_bytes: int,
+        subject: str | None = None,
+        turn: Turn | None = None,
+        *,
+        lasts: bool = False,
+    ) -> Page:
+        """A page of the state at an offset, as the log has it; in turns with all that is read."""
+        return await self._log.state(
+            topics, at, after, limit, max_bytes, subject, turn or self._turns.take, lasts=lasts
+        )
+
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
         """One page of history; in turns with the replays, and so are all whom one event has woken.
 

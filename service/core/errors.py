@@ -9,9 +9,11 @@
     ├── UnauthorizedError        401  1008  a credential is needed
     │   └── InvalidTokenError    401  1008  the one that came is no good
     ├── NotFoundError            404
+    ├── GoneError                410  1008  it can't be had any more
     ├── MethodError              405
     ├── RequestTimeoutError      408  1008  a body does not get on
     ├── ConflictError            409
+    │   ├── ClosedSubjectError   409        nothing more is appended to this value
     │   └── GuardError           409        a guard of an append did not hold; tells what it found
     ├── ForbiddenError           403  1008
     │   └── ScopeError           403  1008  a right is missing
@@ -172,6 +174,14 @@ class NotFoundError(TwinwireError):
         self.topics: Final = topics
 
 
+class GoneError(TwinwireError):
+    """It was there, and can't be had any more (RFC 9110, 15.5.11)."""
+
+    status = 410
+    close_code = 1008
+    title = "Gone"
+
+
 class MethodError(TwinwireError):
     """`allow` lists the methods that the resource has (RFC 9110, 10.2.1)."""
 
@@ -207,6 +217,16 @@ class GuardError(ConflictError):
     def __init__(self, detail: str, *, row: tuple[Any, ...] | None = None, **rest: Any) -> None:
         super().__init__(detail, **rest)
         self.row: Final = row
+
+
+class ClosedSubjectError(ConflictError):
+    """Something was to be appended to a subject's value after its end; `number` is the draft's, from 0."""
+
+    title = "Subject closed"
+
+    def __init__(self, detail: str, *, number: int = 0, **rest: Any) -> None:
+        super().__init__(detail, **rest)
+        self.number: Final = number
 
 
 class ForbiddenError(TwinwireError):

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from service.core.errors import InvalidError
-from service.core.limits import KEY_MAX, RESERVED_TYPES, TYPE_MAX
+from service.core.limits import ABOUT_MAX, KEY_MAX, RESERVED_TYPES, TYPE_MAX
 from service.core.topics import check_topic
 
 new_tuple: Final = tuple.__new__
@@ -42,6 +43,18 @@ def check_key(text: str, field: str = "key") -> str:
     return text
 
 
+def check_subject(text: str, field: str = "subject") -> str:
+    """Return `text`. Raises InvalidError if it names nothing that an event may be about."""
+    if not 1 <= len(text.encode("utf-8", "surrogatepass")) <= ABOUT_MAX or not text.isprintable():
+        raise InvalidError(f"a subject has 1-{ABOUT_MAX} bytes, all printable", field=field)
+    return text
+
+
+APPEND: Final = 1
+FINAL: Final = 2
+"""In an event's `mark`: its data is appended to its subject's value, and closes it."""
+
+
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """What a publisher hands in. `data` is JSON text on one line, stored and delivered as it is.
 
@@ -53,12 +66,28 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     type: str
     data: str
     key: str | None = None
+    subject: str | None = None
+    """What on the topic it is about: its data replaces the value of that, or deletes it where it is null."""
+    append: bool = False
+    """It is appended to the value instead."""
+    final: bool = False
+    """It closes the value: nothing more is appended."""
 
     @classmethod
-    def of(cls, topic: str, type: str, value: Any, key: str | None = None) -> "Draft":
+    def of(
+        cls,
+        topic: str,
+        type: str,
+        value: Any,
+        key: str | None = None,
+        subject: str | None = None,
+        *,
+        append: bool = False,
+        final: bool = False,
+    ) -> "Draft":
         """A draft from a Python value. Raises ValueError for NaN and Infinity, TypeError if it is no JSON."""
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return cls(topic, type, text, key).checked()
+        return cls(topic, type, text, key, subject, append, final).checked()
 
     def checked(self) -> "Draft":
         """Return self. Raises InvalidError naming the field that breaks the contract."""
@@ -66,20 +95,45 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
         check_type(self.type)
         if self.key is not None:
             check_key(self.key)
+        check_about(self.subject, append=self.append, final=self.final)
         return self
+
+    @property
+    def mark(self) -> int:
+        return (APPEND if self.append else 0) | (FINAL if self.final else 0)
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether it leaves its subject without a value."""
+        return self.data == "null" and not self.append
+
+
+def check_about(subject: str | None, *, append: bool, final: bool) -> None:
+    """Raises InvalidError for a subject that is none, and for what needs one and has none."""
+    if subject is not None:
+        check_subject(subject)
+    elif append or final:
+        raise InvalidError("only what has a subject can be appended or final", field="append" if append else "final")
 
 
 PlainRow = tuple[int, str, str, int, int, str]
 TracedRow = tuple[int, str, str, int, int, str, str | None]
-Row = PlainRow | TracedRow
+WholeRow = tuple[int, str, str, int, int, str, str | None, str | None, int | None]
+Row = PlainRow | TracedRow | WholeRow
 """The columns of an Event, without being one: a replay makes frames of them, and has no use for the names.
 
-The last is left out by a log of which no event carries a trace; all rows of a page have it or none. To read a column
-that is always null would be a twentieth of a replay.
+The last are left out by a log of which no event has a subject, or not even a trace; all rows of a page are alike. To
+read a column that is always null would be a twentieth of a replay.
 """
 
-PLAIN: Final = 6
-"""Columns of a row without it."""
+
+class Width(IntEnum):
+    """Columns of a row."""
+
+    PLAIN = 6
+    TRACED = 7
+    WHOLE = 9
+
 
 OFFSET: Final = 0
 TOPIC: Final = 1
@@ -100,7 +154,8 @@ class Event(NamedTuple):
 
     `offset` counts from 1 over the whole log; `time` is Unix milliseconds, never smaller than the event's
     before it; `prev` is the offset of the event before this one on the same topic, 0 for its first;
-    `data` is JSON text on one line; `traceparent` is the W3C trace context of its publisher's request, if that had one.
+    `data` is JSON text on one line; `traceparent` is the W3C trace context of its publisher's request, if that had one;
+    `subject` is what on the topic it is about, if anything, and `mark` what it does to that (APPEND, FINAL, or both).
     """
 
     offset: int
@@ -110,3 +165,5 @@ class Event(NamedTuple):
     prev: int
     data: str
     traceparent: str | None = None
+    subject: str | None = None
+    mark: int | None = None

@@ -19,6 +19,9 @@ FILTER_TOPICS_MAX: Final = 100
 KEY_MAX: Final = 128
 """Bytes in an idempotency key: room for two UUIDs and a prefix."""
 
+ABOUT_MAX: Final = 128
+"""Bytes of what on its topic an event is about, its subject: a path, or two UUIDs and a prefix."""
+
 CURSOR_MAX: Final = 64
 """Bytes of cursor text that are looked at; what a `gap` quotes back is cut here."""
 

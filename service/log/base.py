@@ -273,6 +273,26 @@ class EventLog(Protocol):
         It is read in steps, each of which looks at no more than a `read` does; `turn` is awaited before each.
         """
 
+    async def state(
+        self,
+        topics: TopicFilter,
+        at: int,
+        after: int,
+        limit: int,
+        max_bytes: int,
+        subject: str | None = None,
+        turn: Turn | None = None,
+        *,
+        lasts: bool = False,
+    ) -> Page:
+        """The next events after `after` of the state at offset `at`, in log order: of each subject whose value is whole
+        there, the event that replaced it last and those appended since. `next == at` says that nothing is left.
+
+        With `lasts`, only the last event of each value. May hold fewer than exist, even none, with `next` moved on. If
+        the page's `floor` is not what it was before the first, something of the state may have been removed in between.
+        Raises GoneError if too much has been replaced since `at`.
+        """
+
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         """Remove all but the newest `keep` events of each topic that matches; returns how many went.
         All their floors are raised before anything is removed. Publishing goes on meanwhile.

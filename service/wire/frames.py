@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
-from service.core.event import OFFSET, PLAIN, TYPE, Event, Row
+from service.core.event import APPEND, FINAL, OFFSET, TYPE, Event, Row, Width
 from service.core.time import Moments
 from service.core.words import ControlType
 
@@ -18,7 +18,10 @@ POSITIONED: Final[frozenset[ControlType]] = frozenset({"connection", "gap", "cau
 
 
 class EventText:
-    """Events as JSON text. Topic, type and trace need no escaping by their alphabets, and `data` is JSON already."""
+    """Events as JSON text. Topic, type and trace need no escaping by their alphabets, and `data` is JSON already.
+
+    A page has the columns that its log needs (`Width`); a live event has all of them.
+    """
 
     def __init__(self, epoch: str) -> None:
         self.epoch = epoch
@@ -31,7 +34,7 @@ class EventText:
         """One comprehension over the columns: a replay spends its time here. All rows are alike."""
         epoch, moments = self.epoch, self._moments
         found: Any = rows  # whose first one tells the columns, which the type checker can't follow
-        if not rows or len(rows[0]) == PLAIN:
+        if not rows or len(rows[0]) == Width.PLAIN:
             return [
                 f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
                 f'"time":"{moments[time]}","prev":"{epoch}-{prev}","data":{data}}}'
@@ -40,21 +43,29 @@ class EventText:
                 f'"time":"{moments[time]}","prev":null,"data":{data}}}'
                 for offset, topic, type, time, prev, data in found
             ]
+        if len(rows[0]) == Width.TRACED:
+            found = [(*row, None, None) for row in found]
         return [
             f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
             f'"time":"{moments[time]}","prev":"{epoch}-{prev}","data":{data}}}'
-            if prev and trace is None
+            if prev and trace is None and subject is None
             else f'{{"id":"{epoch}-{offset}","topic":"{topic}","type":"{type}",'
-            f'"time":"{moments[time]}","prev":{self._cursor(prev)},{_member(trace)}"data":{data}}}'
-            for offset, topic, type, time, prev, data, trace in found
+            f'"time":"{moments[time]}","prev":{self._cursor(prev)},{_members(trace, subject, mark)}"data":{data}}}'
+            for offset, topic, type, time, prev, data, trace, subject, mark in found
         ]
 
     def _cursor(self, offset: int) -> str:
         return f'"{self.epoch}-{offset}"' if offset else "null"
 
 
-def _member(trace: str | None) -> str:
-    return "" if trace is None else f'"traceparent":"{trace}",'
+def _members(trace: str | None, subject: str | None, mark: int | None) -> str:
+    """Those that few events have."""
+    text = "" if trace is None else f'"traceparent":"{trace}",'
+    if subject is not None:
+        text += f'"subject":{json.dumps(subject, ensure_ascii=False)},'
+        if mark:
+            text += ('"append":true,' if mark & APPEND else "") + ('"final":true,' if mark & FINAL else "")
+    return text
 
 
 def control_json(type: ControlType, fields: Mapping[str, Any]) -> str:

@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from service.core.errors import GuardError, StorageError, TwinwireError, UnavailableError
-from service.core.event import Draft, Event
+from service.core.errors import ClosedSubjectError, GuardError, StorageError, TwinwireError, UnavailableError
+from service.core.event import FINAL, Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter, is_reserved
 from service.log.base import (
@@ -55,6 +55,10 @@ class Disk:
     time: int = 0
     events: list[Event] = field(default_factory=list)
     keys: dict[tuple[str, str], int] = field(default_factory=dict)
+    gone: dict[int, int | None] = field(default_factory=dict)
+    """Of each event with a subject: where its value was replaced or deleted, 0 once that lacks its beginning."""
+    cut: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Topics and subjects whose value lacks its beginning, and whether it was closed."""
     heads: dict[str, int] = field(default_factory=dict)
     floors: dict[str, int] = field(default_factory=dict)
     folded: int = 0
@@ -180,6 +184,8 @@ class MemoryEventLog:
                 return GuardError("what this depends on is not so any more", row=row)
         disk.time = max(disk.time, self._clock.unix_ms())
         planned = self._plan(job, new)
+        if (closed := self._closed_subject(job, planned, new)) is not None:
+            return closed
         assigned: dict[str, Value] = {f"offset_{n}": event.offset for n, event in enumerate(planned)}
         table = dict(disk.table)
         try:
@@ -192,6 +198,31 @@ class MemoryEventLog:
         for draft, event in zip(job.drafts, planned, strict=True):
             self._keep(draft, event, new)
         return Receipt(tuple(event.offset for event in planned), len(new) > before or not job.drafts)
+
+    def _closed_subject(self, job: _Job, planned: list[Event], new: list[Event]) -> ClosedSubjectError | None:
+        head, closed = new[-1].offset if new else self.disk.head, dict[tuple[str, str | None], bool]()
+        for number, (draft, event) in enumerate(zip(job.drafts, planned, strict=True)):
+            if draft.subject is None or event.offset <= head:
+                continue
+            head, about = event.offset, (draft.topic, draft.subject)
+            before = [one for one in self.disk.events if (one.topic, one.subject) == about]
+            is_final = bool((before[-1].mark or 0) & FINAL) if before else self.disk.cut.get(about, False)
+            if draft.append and closed.get(about, is_final):
+                return ClosedSubjectError("it is final", field="append", number=number)
+            closed[about] = draft.final
+        return None
+
+    def _take(self, draft: Draft, event: Event) -> None:
+        """What becomes of its subject's value."""
+        disk, about = self.disk, (event.topic, event.subject or "")
+        if draft.append:
+            disk.gone[event.offset] = 0 if about in disk.cut else None
+            return
+        disk.cut.pop(about, None)
+        for one in disk.events:
+            if (one.topic, one.subject) == about and not disk.gone[one.offset]:
+                disk.gone[one.offset] = event.offset if disk.gone[one.offset] is None else -event.offset
+        disk.gone[event.offset] = event.offset if draft.is_deletion else None
 
     def _plan(self, job: _Job, new: list[Event]) -> list[Event]:
         """The event of each draft, which may be one that is there: nothing is written yet."""
@@ -208,7 +239,8 @@ class MemoryEventLog:
             if event is None:
                 head += 1
                 prev = heads.get(topic, disk.heads.get(topic, 0 if is_reserved(topic) else disk.folded))
-                event = Event(head, topic, type, disk.time, prev, data, job.traceparent)
+                about = (draft.subject, draft.mark or None) if draft.subject is not None else (None, None)
+                event = Event(head, topic, type, disk.time, prev, data, job.traceparent, *about)
                 heads[topic] = head
             if key:
                 keyed[topic, key] = event
@@ -219,6 +251,8 @@ class MemoryEventLog:
         disk = self.disk
         if event.offset <= (new[-1].offset if new else disk.head):
             return  # it repeats an earlier key
+        if draft.subject is not None:
+            self._take(draft, event)
         disk.events.append(event)
         new.append(event)
         if draft.topic not in disk.heads:
@@ -261,6 +295,34 @@ class MemoryEventLog:
                 return Page(found[:count], event.offset, floor)
         return Page(found, low + 1 if search.newest_first else max(low, high - 1), floor)
 
+    async def state(
+        self,
+        topics: TopicFilter,
+        at: int,
+        after: int,
+        limit: int,
+        max_bytes: int,
+        subject: str | None = None,
+        turn: Turn | None = None,
+        *,
+        lasts: bool = False,
+    ) -> Page:
+        if turn is not None:
+            await turn()
+        found: list[Event] = []
+        size, floor, gone = 0, self.bounds(topics).floor, self.disk.gone
+        for event in self.disk.events:
+            if after < event.offset <= at and event.subject is not None and topics.matches(event.topic):
+                until = gone[event.offset]
+                if (until is None or until > at) and subject in (None, event.subject):
+                    if lasts and any(_follows(one, event, at, gone.get(one.offset)) for one in self.disk.events):
+                        continue
+                    found.append(event)
+                    size += len(event.data)
+                    if len(found) == limit or size >= max_bytes:
+                        return Page(found, event.offset, floor)
+        return Page(found, at, floor)
+
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         removed = 0
         for name in [name for name in self.disk.heads if topics.matches(name)]:
@@ -281,12 +343,21 @@ class MemoryEventLog:
         disk.floors[name] = floor
         for watcher in self._watchers:
             watcher(name, floor)
-        disk.events = [event for event in disk.events if event.topic != name or event.offset > floor]
+        kept = [event for event in disk.events if event.topic != name or event.offset > floor]
+        removed = [event for event in disk.events if event.topic == name and event.offset <= floor]
+        for one in removed:
+            if one.subject is not None and not disk.gone[one.offset]:
+                disk.cut[name, one.subject] = bool((one.mark or 0) & FINAL)
+        for event in kept:
+            if (event.topic, event.subject) in disk.cut and disk.gone.get(event.offset, 0) is None:
+                disk.gone[event.offset] = 0
+        disk.events = kept
         disk.keys = {key: offset for key, offset in disk.keys.items() if key[0] != name or offset > floor}
 
     async def forget(self) -> int:
         """Topics without events that nobody is interested in; returns how many."""
         empty = (disk := self.disk).heads.keys() - {event.topic for event in self.disk.events}
+        empty -= {topic for topic, _ in disk.cut}
         gone = [one for one in empty if not is_reserved(one) and not any([await ask(one) for ask in self._interests])]
         for name in gone:
             disk.folded = max(disk.folded, disk.floors.pop(name, 0))
@@ -325,6 +396,11 @@ class MemoryTables:
 
     async def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def _follows(one: Event, event: Event, at: int, gone: int | None) -> bool:
+    is_later = event.offset < one.offset <= at and (one.topic, one.subject) == (event.topic, event.subject)
+    return is_later and (gone is None or gone > at)
 
 
 def _run(table: dict[Value, Value], text: str, parameters: Mapping[str, Value]) -> None:

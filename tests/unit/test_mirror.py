@@ -24,6 +24,8 @@ ELSEWHERE: Final = {
     "log/sqlite/jobs.py": "values: what is done with them is seen from log/sqlite/test_writer.py",
     "log/sqlite/look.py": "values: what is looked for is seen from log/sqlite/test_reader.py",
     "log/health.py": "values",
+    "log/sqlite/about.py": "log/test_contract.py, as of every engine",
+    "wire/answers.py": "given through wire/test_poll.py",
     "log/sqlite/sound.py": "asked through log/sqlite/test_writer.py and test_upkeep.py",
     "stream/asgi.py": "types",
     "stream/hypercorn/inside.py": "asked through hypercorn/test_pipes.py, and on a real server",

@@ -5,14 +5,17 @@ write-ahead log for as long as it lasts; at thousands of publishes a second that
 bound before a large copy is done, and emptying it then holds up the writer. SQLite's own backup, in steps, begins anew
 at each commit of another connection: beside a busy writer it never ends.
 
-But an event never changes. Events are added at the end, and go from the beginning of their topic, whose floor on disk
-rises with them, in the same transaction, to the last that went. So they can be copied a few at a time, and the floors
-tell which of those that were copied have gone meanwhile; so does a topic that is not there any more, since one goes
-only without events. (One whose key has come again has gone: a key is unique.)
+But an event never changes, but for one offset, `gone`: that of the event by which its subject's value was replaced (see
+`about.py`). What was set after the copy began is copied once more with the last look. Events are added at the end, and
+go from the beginning of their topic, whose floor on disk rises with them, in the same transaction, to the last that
+went. So they can be copied a few at a time, and the floors tell which of those that were copied have gone meanwhile; so
+does a topic that is not there any more, since one goes only without events. (One whose key has come again has gone: a
+key is unique.)
 
     look       what it copies                                                keeps the journal for
     each       the next events, as many as take about LOOK_SECONDS           that long; a pause as long follows
-    the last   those since, and all of every other table, the floors too     itself: one transaction, but a short one
+    the last   those since, what is gone since, and all of every other       itself: one transaction, but a short one
+               table, the floors too
     then       takes out the events up to the floors                         nothing
 
 The copy is what the last look saw, so it has whatever was acknowledged before it was begun, and some of what came
@@ -56,6 +59,14 @@ after 16 at most."""
 
 CATCH_UP: Final = 100
 """Looks at what came since the copy was begun, before the last one takes what is left."""
+
+_GONE: Final = (
+    "UPDATE main.events SET gone = s.gone FROM source.events s WHERE s.offset = events.offset"
+    " AND s.subject IS NOT NULL AND s.gone > ?",
+    "UPDATE main.events SET gone = s.gone FROM source.events s WHERE s.offset = events.offset"
+    " AND s.subject IS NOT NULL AND s.gone <= 0 AND ?1 IS NOT NULL",
+)
+"""What was replaced since the head at which the copy began; and of values that lack their beginning, whenever."""
 
 _TAKE_OUT_FORGOTTEN: Final = """
 WITH RECURSIVE filed (topic) AS (
@@ -139,6 +150,8 @@ class _Copy:
         self._journal = source.with_name(source.name + "-wal")
         self._is_patient = True
         """Until the journal was waited for in vain."""
+        self._head = 0
+        """Of the log when the copy began."""
         self._after = 0
         """The offset up to which events were copied."""
 
@@ -177,7 +190,8 @@ class _Copy:
 
     def _copy_events(self, connection: WriterConnection) -> None:
         first, head = connection.execute("SELECT min(offset) - 1, max(offset) FROM source.events").fetchone()
-        first, head = first or 0, head or 0
+        first, self._head = first or 0, head or 0
+        head = self._head
         least, rows, most = LOOK_EVENTS
         left = CATCH_UP
         self._told("copying", 0, head - first)
@@ -216,6 +230,9 @@ class _Copy:
         self._wait_for_journal()
         connection.execute("BEGIN")
         self._look(connection, -1)
+        if '"gone"' in _columns(connection, "events"):
+            for changed in _GONE:
+                connection.execute(changed, (self._head,))
         if _version(connection) != version:
             raise StorageError(f"the tables of {self._source} changed while it was copied: try again")
         for name in tables:

@@ -6,16 +6,17 @@ if it fails, nothing has to be set right, and the same appends are tried again a
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from service.core.errors import GuardError, OverloadedError, TwinwireError
-from service.core.event import Draft, Event, new_tuple
+from service.core.event import Draft, Event, Width, new_tuple
 from service.core.topics import is_own
 from service.log.base import Guard, Receipt, Statement, Value
+from service.log.sqlite.about import Subjects
 from service.log.sqlite.database import WriterConnection, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 
@@ -29,16 +30,24 @@ SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, valu
 FROM json_each(?2)
 """
 """For a commit in which at least one event carries a trace: it takes longer, and most carry none."""
+_INSERT_WHOLE: Final = """
+INSERT INTO events (offset, topic, prev, time, type, data, key, traceparent, subject, mark, gone)
+SELECT value ->> 0, value ->> 1, value ->> 2, ?1, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+value ->> 8, value ->> 9 FROM json_each(?2)
+"""
+"""Likewise for one with a subject."""
 _INSERT_TOPICS: Final = """
 INSERT INTO topics (id, name, floor, head) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 2 FROM json_each(?)
 """
-_MARK_TRACED: Final = "UPDATE log SET traced = 1"
+_MARK_WIDTH: Final = "UPDATE log SET traced = traced OR ?, subjects = subjects OR ?"
 _FIND_KEYS: Final = """
 SELECT value ->> 0, value ->> 2, offset
 FROM json_each(?) CROSS JOIN events ON events.topic = value ->> 1 AND events.key = value ->> 2
 """
 """Of topics by name and id: all of a publish at once, since each statement waits for the interpreter anew (see
 `writer.py`), and ten thousand are a fifth of a second for everybody else."""
+
+_INSERTS: Final = {Width.PLAIN: _INSERT, Width.TRACED: _INSERT_TRACED, Width.WHOLE: _INSERT_WHOLE}
 
 INSERT_BYTES: Final = 1 << 20
 """Of data that are inserted with one statement: it is copied four times on its way, so that a request of 8 MiB took 32
@@ -56,12 +65,16 @@ class Append:
     traceparent: str | None = None
     """Of all its events."""
     has_keys: bool = field(init=False)
+    has_subjects: bool = field(init=False)
     is_plain: bool = field(init=False)
     """It needs nothing but its events inserted."""
 
     def __post_init__(self) -> None:
-        self.has_keys = any([draft.key for draft in self.drafts])  # noqa: C419 - mostly one draft: a generator costs more
-        self.is_plain = not (self.has_keys or self.also or self.guards)
+        # One look for both, and mostly at one draft: generators cost more.
+        has_more = any([draft.key or draft.subject for draft in self.drafts])  # noqa: C419
+        self.has_keys = has_more and any(draft.key for draft in self.drafts)
+        self.has_subjects = has_more and any(draft.subject for draft in self.drafts)
+        self.is_plain = not (self.has_keys or self.has_subjects or self.also or self.guards)
 
 
 # The collector sees none of these: with ten thousand in a commit it would look at them again and again, in vain.
@@ -82,6 +95,15 @@ class _TracedRow(_Row, array_like=True, gc=False):
     """The same with one more. A row without it has nothing at that place, which is NULL."""
 
     traceparent: str
+
+
+class _WholeRow(_Row, array_like=True, gc=False):
+    """The same with all there are. `gone` is as in the migration: it is set anew while later drafts come."""
+
+    traceparent: str | None
+    subject: str
+    mark: int | None
+    gone: int | None
 
 
 class _Sought(msgspec.Struct, array_like=True, gc=False):
@@ -113,8 +135,9 @@ class Commit:
         """One for each append, in their order."""
         self._rows: list[_Row] = []
         """The events once more, as they are inserted."""
-        self._is_traced = False
-        """Whether any of them carries a trace."""
+        self._width = Width.PLAIN
+        """That any of them needs."""
+        self._about = Subjects(registry)
         self._growth: dict[str, _Growth] = {}
         """By topic: what these events do to it."""
         self._fresh: list[Topic] = []
@@ -132,7 +155,7 @@ class Commit:
         has_room = sum([len(append.drafts) for append in appends]) <= self._registry.room
         if has_room and all([append.is_plain for append in appends]):  # noqa: C419 - as above
             self.answers = [Receipt(self._assign(append.drafts, append.traceparent), True) for append in appends]
-            if not self._fresh and not self._is_first_traced and self._size() <= INSERT_BYTES:
+            if not self._fresh and not self._is_wider and self._size() <= INSERT_BYTES:
                 self._insert(connection)
                 return
             appends = ()
@@ -149,7 +172,11 @@ class Commit:
                 return GuardError("what this depends on is not so any more", row=row)
         if (full := self._too_many_topics(append.drafts)) is not None:
             return full
-        receipt = self._add(connection, append)
+        if append.has_keys:
+            self._find_keys(connection, append.drafts)
+        if append.has_subjects and (closed := self._about.check(connection, self._fresh_of(append.drafts))) is not None:
+            return closed
+        receipt = self._add(append)
         if append.also:
             assigned: dict[str, Value] = {f"offset_{n}": offset for n, offset in enumerate(receipt.offsets)}
             assigned["time"] = self.time
@@ -170,12 +197,22 @@ class Commit:
         registry.wanted = max(registry.wanted, fresh)
         return OverloadedError("there are as many topics as there may be: no new one can be made", field="topic")
 
-    def _add(self, connection: WriterConnection, append: Append) -> Receipt:
+    def _fresh_of(self, drafts: Sequence[Draft]) -> Iterator[tuple[int, Draft]]:
+        """Those that repeat no key, with their numbers."""
+        seen: set[tuple[str, str]] = set()
+        for number, draft in enumerate(drafts):
+            if draft.key is not None:
+                key = draft.topic, draft.key
+                if key in seen or draft.key in self._keys.get(draft.topic, ()):
+                    continue
+                seen.add(key)
+            yield number, draft
+
+    def _add(self, append: Append) -> Receipt:
         if not append.has_keys:
             return Receipt(self._assign(append.drafts, append.traceparent), True)
         offsets: list[int] = []
         fresh = False
-        self._find_keys(connection, append.drafts)
         for draft in append.drafts:
             key = draft.key
             known = self._keys.setdefault(draft.topic, {}) if key else {}
@@ -203,16 +240,24 @@ class Commit:
             name, type, data = draft.topic, draft.type, draft.data
             growth = known.get(name) or self._grow(name)
             prev = growth.head
-            events.append(new_tuple(Event, (offset, name, type, time, prev, data, traceparent)))
-            if traceparent is None:
+            subject, mark = draft.subject, None
+            if subject is not None:
+                mark = draft.mark or None
+                row = _WholeRow(offset, growth.topic.id, prev, type, data, draft.key, traceparent, subject, mark, None)
+                self._about.take(growth.topic, draft, row)
+                self._width = Width.WHOLE
+                rows.append(row)
+            elif traceparent is None:
                 rows.append(_Row(offset, growth.topic.id, prev, type, data, draft.key))
             else:
                 rows.append(_TracedRow(offset, growth.topic.id, prev, type, data, draft.key, traceparent))
+            events.append(new_tuple(Event, (offset, name, type, time, prev, data, traceparent, subject, mark)))
             growth.head = offset
             growth.count += 1
             growth.bytes += len(data) if data.isascii() else len(data.encode())
         self.head += len(drafts)
-        self._is_traced = self._is_traced or traceparent is not None
+        if traceparent is not None:
+            self._width = max(self._width, Width.TRACED)
         return tuple(range(first, self.head + 1))
 
     def _grow(self, name: str) -> _Growth:
@@ -228,17 +273,18 @@ class Commit:
         if self._fresh:
             rows = [(topic.id, topic.name, topic.floor) for topic in self._fresh]
             connection.execute(_INSERT_TOPICS, (_json(rows),))
-        events, insert = self._rows, _INSERT_TRACED if self._is_traced else _INSERT
+        events, insert = self._rows, _INSERTS[self._width]
         step = len(events) if (size := self._size()) <= INSERT_BYTES else max(1, len(events) * INSERT_BYTES // size)
-        if self._is_first_traced:
-            connection.execute(_MARK_TRACED)
+        if self._is_wider:
+            connection.execute(_MARK_WIDTH, (self._width >= Width.TRACED, self._width >= Width.WHOLE))
+        self._about.supersede(connection)
         for start in range(0, len(events), step or 1):
             connection.execute(insert, (self.time, _json(events[start : start + step])))
 
     @property
-    def _is_first_traced(self) -> bool:
-        """Whether readers have to be told of traces from now on."""
-        return self._is_traced and not self._registry.is_traced
+    def _is_wider(self) -> bool:
+        """Whether readers have to ask for more columns from now on."""
+        return self._width > self._registry.width
 
     def _size(self) -> int:
         """Bytes of the events' data."""
@@ -249,7 +295,7 @@ class Commit:
     def take_over(self) -> None:
         """The registry follows the disk, in one step."""
         self._registry.add_new(self._fresh)
-        self._registry.is_traced = self._registry.is_traced or self._is_traced
+        self._registry.width = max(self._registry.width, self._width)
         grown, empty = self._growth.values(), self._registry.empty
         for growth in grown:
             topic = growth.topic

@@ -10,7 +10,7 @@ from typing import Final
 import aiosqlite
 
 from service.core.errors import StorageFullError
-from service.core.event import Draft, Event
+from service.core.event import Draft, Event, Width
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import (
@@ -30,6 +30,7 @@ from service.log.base import (
     Turn,
 )
 from service.log.health import Health
+from service.log.sqlite import state
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
@@ -39,6 +40,7 @@ from service.log.sqlite.reader import WINDOW, Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room, spend
 from service.log.sqlite.search import History
+from service.log.sqlite.state import StateReader
 from service.log.sqlite.topics import Topic
 from service.log.sqlite.trim import Trimmer, untold
 from service.log.sqlite.upkeep import Upkeep
@@ -70,6 +72,7 @@ class SQLiteEventLog:
         self._listeners: list[Listener] = []
         """Told of every commit, in this order."""
         self._reader = Reader(path, registry, clock)
+        self._state = StateReader(self._reader, registry)
         self._history = History(self._reader, registry, path, clock)
         self._files = files
         self.writer = Writer(connection, files, room, registry, (opened.head, opened.time), self._committed, clock)
@@ -164,6 +167,26 @@ class SQLiteEventLog:
 
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
         return await self._history.find(search, self.head, turn)
+
+    async def state(
+        self,
+        topics: TopicFilter,
+        at: int,
+        after: int,
+        limit: int,
+        max_bytes: int,
+        subject: str | None = None,
+        turn: Turn | None = None,
+        *,
+        lasts: bool = False,
+    ) -> Page:
+        if turn is not None:
+            await turn()
+            await self.learn(topics, turn)
+        if self._registry.width < Width.WHOLE:
+            return Page((), at, self._registry.floor(topics))
+        with explained(self._path):
+            return await self._state.page(state.Wanted(topics, at, after, limit, max_bytes, subject, lasts))
 
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         found: list[Topic] = []

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from service.core.event import Width
 from service.core.topics import TopicFilter
 
+MORE: Final = {Width.PLAIN: "", Width.TRACED: ", traceparent", Width.WHOLE: ", traceparent, subject, mark"}
+"""What a statement asks for behind an event's data."""
+
 _ALL_TOPICS: Final = """
-SELECT e.offset, t.name, e.type, e.time, e.prev, e.data{trace}
+SELECT e.offset, t.name, e.type, e.time, e.prev, e.data{more_columns}
 FROM events e CROSS JOIN topics t ON t.id = e.topic
 WHERE e.offset > :low AND e.offset < :high{more} ORDER BY e.offset {order} LIMIT :limit
 """
@@ -22,13 +26,13 @@ class Look(NamedTuple):
     max_bytes: int
     newest_first: bool
     type: str | None
-    is_traced: bool = False
-    """With what each event carries of a trace."""
+    width: Width = Width.PLAIN
+    """Of the rows."""
 
     @property
-    def trace(self) -> str:
-        """One column more, or none."""
-        return ", traceparent" if self.is_traced else ""
+    def more(self) -> str:
+        """The columns beyond those that each row has."""
+        return MORE[self.width]
 
     @property
     def order(self) -> str:
@@ -43,7 +47,7 @@ class Look(NamedTuple):
         """The same without these topics, by their ids."""
         left_out = f" AND e.topic NOT IN ({','.join(map(str, own))})" if own else ""
         typed = "" if self.type is None else " AND e.type = :type"
-        return _ALL_TOPICS.format(order=self.order, more=typed + left_out, trace=self.trace)
+        return _ALL_TOPICS.format(order=self.order, more=typed + left_out, more_columns=self.more)
 
     @property
     def end(self) -> int:

@@ -8,6 +8,7 @@ from typing import Final
 
 from service.core.cursor import EPOCH_ALPHABET
 from service.core.errors import StorageError
+from service.core.event import Width
 from service.log.sqlite.database import Connection, Durability, WriterConnection
 from service.log.sqlite.topics import Topic, TopicRegistry
 
@@ -29,13 +30,15 @@ class Opened:
 
 def read_opened(connection: WriterConnection, durability: Durability) -> Opened:
     """Read what there is, and mark the log as open. On the writer's thread, before it has jobs."""
-    log = connection.execute("SELECT epoch, boot, clean, counted, traced, folded, last_topic FROM log").fetchone()
-    epoch, boot, clean, counted, traced, folded, last_topic = log or ("", "", 1, 0, 0, 0, 0)
+    log = connection.execute(
+        "SELECT epoch, boot, clean, counted, traced, subjects, folded, last_topic FROM log"
+    ).fetchone()
+    epoch, boot, clean, counted, traced, subjects, folded, last_topic = log or ("", "", 1, 0, 0, 0, 0, 0)
     current_boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
     if log is None or _may_have_lost(boot, clean, current_boot):
         epoch = "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(8))
     registry = _read_topics(connection, counted, folded, last_topic)
-    registry.is_traced = bool(traced)
+    registry.width = Width.WHOLE if subjects else Width.TRACED if traced else Width.PLAIN
     newest = connection.execute("SELECT time FROM events ORDER BY offset DESC LIMIT 1").fetchone()
     (time,) = newest or (0,)
     connection.execute(

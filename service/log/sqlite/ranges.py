@@ -24,7 +24,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+from service.core.event import Width
 from service.log.base import Pace, Progress
+from service.log.sqlite.about import lose
 from service.log.sqlite.database import WriterConnection, transaction, unsynced
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import (
@@ -64,6 +66,11 @@ _STOP: Final = (
 _SIZES: Final = """
 SELECT topic, count(*), sum(length(CAST(data AS BLOB))), max(offset) FROM events CROSS JOIN temp.cuts USING (topic)
 WHERE offset > ? AND offset <= ? AND offset <= last GROUP BY topic
+"""
+_LOST: Final = """
+SELECT topic, subject, mark, max(offset) FROM events CROSS JOIN temp.cuts USING (topic)
+WHERE offset > ? AND offset <= ? AND offset <= last AND subject IS NOT NULL AND (gone IS NULL OR gone = 0)
+GROUP BY topic, subject
 """
 _DELETE: Final = """
 DELETE FROM events WHERE offset > ? AND offset <= ?
@@ -195,15 +202,17 @@ class RangeCutter:
         begun = now()
         rows = SCARCE_ROWS if is_spent else TRIM_ROWS if is_quiet else stride.rows
         less: dict[int, Less] = {}
+        lost: dict[tuple[int, str], int | None] | None = {} if self._registry.width is Width.WHOLE else None
         with unsynced(connection), transaction(connection):
             while after < end:
-                stop = _delete_slice(connection, after, end, rows, less)
+                stop = _delete_slice(connection, after, end, rows, less, lost)
                 after = end if stop is None else stop
                 if is_spent or not (is_quiet and writer.is_idle):
                     break
                 if now() - begun > QUIET_SECONDS or len(less) > STEP_TOPICS:
                     break
             shrunk, at = {topics[id]: one for id, one in less.items()}, writer.clock.unix_ms()
+            lose(connection, lost or {}, at)
             save_counts(connection, self._registry, writer.head, shrunk, at)
         if not is_quiet:
             stride.took(rows, now() - begun)
@@ -229,14 +238,26 @@ def split(spans: Iterable[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
     return latest[:together], latest[together:]
 
 
-def _delete_slice(connection: WriterConnection, after: int, end: int, rows: int, less: dict[int, Less]) -> int | None:
-    """What is to go of the next rows; up to where, or None if nothing is left. `less` grows, by topic."""
+def _delete_slice(
+    connection: WriterConnection,
+    after: int,
+    end: int,
+    rows: int,
+    less: dict[int, Less],
+    lost: dict[tuple[int, str], int | None] | None,
+) -> int | None:
+    """What is to go of the next rows; up to where, or None if nothing is left. `less` grows, by topic, and `lost` by
+    subjects whose value lacks something then; None: there are none.
+    """
     stop: int | None
     (stop,) = connection.execute(_STOP, (after, end, rows)).fetchone()
     if stop is None:
         return None
     found = connection.execute(_SIZES, (after, stop)).fetchall()
     if found:
+        if lost is not None:
+            for topic, subject, mark, _ in connection.execute(_LOST, (after, stop)).fetchall():
+                lost[topic, subject] = mark
         connection.execute(_DELETE, (after, stop))
     for id, count, size, last in found:
         before = less.get(id, NOTHING)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from service.core.event import OFFSET, TOPIC, Row, bytes_of
+from service.core.event import OFFSET, TOPIC, Row, Width, bytes_of
 from service.core.time import Clock
 from service.core.topics import Matching, TopicFilter
 from service.log.base import Page
@@ -40,7 +40,7 @@ _LONGER: Final = 4
 """Times as long is the next window, or as short, where the first was not right."""
 
 _ONE_TOPIC: Final = """
-SELECT offset, {name}, type, time, prev, data{trace} FROM events INDEXED BY events_topic
+SELECT offset, {name}, type, time, prev, data{more} FROM events INDEXED BY events_topic
 WHERE topic = {topic} AND offset > :low AND offset < :high{type}
 """
 _ONE_TOPIC_OFFSETS: Final = (
@@ -51,7 +51,7 @@ SELECT offset FROM events INDEXED BY events_topic
 WHERE topic IN (SELECT value FROM json_each(:topics)) AND offset > :low AND offset < :high LIMIT :most
 """
 _ROWS_AT: Final = """
-SELECT e.offset, t.name, e.type, e.time, e.prev, e.data{trace}
+SELECT e.offset, t.name, e.type, e.time, e.prev, e.data{more}
 FROM json_each(:offsets) j CROSS JOIN events e ON e.offset = j.value CROSS JOIN topics t ON t.id = e.topic{type}
 """
 _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY offset LIMIT 1"
@@ -103,7 +103,7 @@ class Reader:
         max_bytes: int,
         newest_first: bool = False,
         type: str | None = None,
-        is_traced: bool | None = None,
+        width: Width | None = None,
         *,
         is_short: bool = False,
     ) -> Page:
@@ -111,14 +111,14 @@ class Reader:
 
         `next` is the `low` of the next page, or its `high` if newest first. `floor` is looked up when the rows are
         there: floors are raised before rows go, so it covers those that went meanwhile. `is_short`: it holds fewer
-        than that, if they take long. `is_traced` is for who puts
-        pages together, whose rows have to be alike; without, it is as the log is now.
+        than that, if they take long. `width` is for who puts pages together, whose rows have to be alike; without, it
+        is as the log is now.
         """
-        if is_traced is None:
-            is_traced = self._registry.is_traced
+        if width is None:
+            width = self._registry.width
         if is_short and self._row_seconds * limit > STEP_SECONDS and not topics.covers_all:
             limit = min(limit, max(LEAST_ROWS, int(STEP_SECONDS / self._row_seconds)))
-        look = Look(topics, low, high, limit, max_bytes, newest_first, type, is_traced)
+        look = Look(topics, low, high, limit, max_bytes, newest_first, type, width)
         rows, next = await self._found(look)
         return Page(rows, next, self._registry.floor(topics))
 
@@ -183,7 +183,7 @@ class Reader:
     def _rows_at(self, connection: Connection, look: Look, offsets: Sequence[int], end: int) -> Found:
         """Those that are wanted of these, in their order, and where to go on if all of them were looked at."""
         typed = "" if look.type is None else " WHERE e.type = :type"
-        sql = _ROWS_AT.format(trace=look.trace, type=typed)
+        sql = _ROWS_AT.format(more=look.more, type=typed)
         began = self._worked()
         cursor = connection.execute(sql, {"offsets": json.dumps(offsets), "type": look.type})
         rows, is_all = _take(cursor, look.max_bytes)
@@ -202,7 +202,7 @@ class Reader:
         names: dict[str, Any] = {"type": look.type}
         typed = "" if look.type is None else " AND type = :type"
         for n, (id, name) in enumerate(matching.items()):
-            parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}", type=typed, trace=look.trace))
+            parts.append(_ONE_TOPIC.format(name=f":n{n}", topic=f":t{n}", type=typed, more=look.more))
             names[f"n{n}"] = name
             names[f"t{n}"] = id
         sql = f"{' UNION ALL '.join(parts)} ORDER BY offset {look.order} LIMIT :limit"

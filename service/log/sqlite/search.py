@@ -27,7 +27,7 @@ class History:
 
     async def find(self, search: Search, head: int, turn: Turn | None = None) -> Page:
         """Gives way between the steps, until the page is full or the range is done. Raises StorageError."""
-        is_traced = self._registry.is_traced  # as of the head
+        width = self._registry.width  # as of the head
         with explained(self._path):
             low, high = await self._range(search, head)
         rows: list[Row] = []
@@ -42,7 +42,7 @@ class History:
             room, room_bytes = search.limit - len(rows), min(_STEP_BYTES, search.max_bytes - size)
             with explained(self._path):
                 page = await self._reader.page(
-                    search.topics, low, high, room, room_bytes, newest_first, search.type, is_traced
+                    search.topics, low, high, room, room_bytes, newest_first, search.type, width
                 )
             rows += page.rows
             size += bytes_of(page.rows)

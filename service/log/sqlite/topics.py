@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 from sortedcontainers import SortedList
 
+from service.core.event import Width
 from service.core.topics import TopicFilter, is_own, is_reserved
 from service.log.base import TopicStats, TrimListener
 from service.log.sqlite.raised import RaisedFloors
@@ -108,8 +109,8 @@ class TopicRegistry:
         self._watchers: list[TrimListener] = []
         self.uncounted: set[Topic] = set()
         """Topics whose size on disk is out of date."""
-        self.is_traced = False
-        """Whether any event has carried a trace."""
+        self.width = Width.PLAIN
+        """Of the rows that any event so far has needed."""
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(self._by_id)

@@ -4,11 +4,12 @@ import asyncio
 import json
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
 from service.log.base import Progress, TrimHerald
+from service.log.sqlite.about import lose
 from service.log.sqlite.database import WriterConnection, transaction, unsynced
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.writer import Writer
@@ -57,7 +58,7 @@ _NTH_OLDEST: Final = (
 _DELETE_OLDEST: Final = """
 DELETE FROM events WHERE offset IN
 (SELECT offset FROM events INDEXED BY events_topic WHERE topic = ? AND offset <= ? ORDER BY offset LIMIT ?)
-RETURNING offset, length(CAST(data AS BLOB))
+RETURNING offset, length(CAST(data AS BLOB)), iif(gone IS NULL OR gone = 0, subject, NULL), mark
 """
 _SAVE_COUNTS: Final = """
 UPDATE topics SET head = value ->> 1, count = value ->> 2, bytes = value ->> 3, floor = max(floor, value ->> 4),
@@ -184,6 +185,7 @@ class Trimmer:
         until = begun + (QUIET_SECONDS if is_quiet else TRIM_SECONDS)
         room = SCARCE_ROWS if writer.room.is_spent else math.inf if is_quiet else self.stride.rows
         less: dict[Topic, Less] = {}
+        lost: dict[tuple[int, str], int | None] = {}
         removed = done = 0
         with unsynced(connection), transaction(connection):
             for topic, cutoff in cuts:
@@ -195,13 +197,15 @@ class Trimmer:
                     if rows:
                         removed += len(rows)
                         before = less.get(topic, NOTHING)
-                        size, last = sum(size for _, size in rows), max(offset for offset, _ in rows)
+                        size, last = sum(size for _, size, _, _ in rows), max(offset for offset, _, _, _ in rows)
+                        lost.update(_lost(topic, rows))
                         less[topic] = Less(before.events + len(rows), before.bytes + size, max(before.last, last))
                     if now() > until or not writer.is_idle:
                         break
                 done += is_done
                 if not is_done or now() > until or (is_quiet and not writer.is_idle):
                     break
+            lose(connection, lost, at)
             save_counts(connection, self._registry, writer.head, less, at)
         if not is_quiet:
             self.stride.took(removed, now() - begun)
@@ -244,6 +248,13 @@ class Trimmer:
         if cutoff >= topic.floor:
             self.unfinished.discard(topic)
         return removed
+
+
+def _lost(topic: Topic, rows: Sequence[tuple[int, int, str | None, int | None]]) -> dict[tuple[int, str], int | None]:
+    """Subjects of which something counted, and the mark of the last that did."""
+    if not any([subject for _, _, subject, _ in rows]):  # noqa: C419 - mostly none
+        return {}
+    return {(topic.id, subject): mark for _, _, subject, mark in sorted(rows) if subject is not None}
 
 
 def _sync(connection: WriterConnection, at: int) -> None:

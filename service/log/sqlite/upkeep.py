@@ -7,12 +7,15 @@ the age of events is done on the event loop.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
 from service.core.errors import StorageDownError, TwinwireError
+from service.core.event import Width
 from service.core.time import Clock
+from service.log.sqlite import about
 from service.log.sqlite.database import WriterConnection, checkpoint, driver, explain, explained, transaction
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
@@ -183,6 +186,10 @@ class Upkeep:
             logger.info("events_trimmed", removed=removed)
         if self._registry.uncounted:
             await self._writer.run(self._save_counts)
+        now = self._clock.unix_ms()
+        while self._registry.width is Width.WHOLE and not self._clock.doubt:
+            if not await self._writer.run(partial(about.forget, now=now)):
+                break
 
     async def _forget(self) -> None:
         with explained(self._files.path):

@@ -80,6 +80,7 @@ def verify(path: Path, folder: Path, told: Told, called: Path | None = None) -> 
                 faults.append("the log has no row of its own, as a copy that was not finished")
             faults += topics.missing(folded, last_topic)
             faults += _collected(called, lambda: topics.faults(counted, first, last, told))
+            faults += _collected(called, lambda: _subject_faults(connection))
             floor = max(topics.floor, default=folded)
             heads = max(topics.head, default=0)
         finally:
@@ -119,6 +120,19 @@ def _file_faults(connection: Connection) -> Iterator[str]:
             yield f"SQLite: {line}"
     for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield f"row {row} of {table} is of a row of {parent} that is not there"
+
+
+def _subject_faults(connection: Connection) -> Iterator[str]:
+    """Subjects with more than one value, which a state would tell all of (see `about.py`)."""
+    if connection.execute("SELECT 1 FROM pragma_table_info('events') WHERE name = 'gone'").fetchone() is None:
+        return  # of before there were any
+    found = connection.execute(
+        "SELECT t.name, e.subject, count(*) FROM events e INDEXED BY events_current JOIN topics t ON t.id = e.topic"
+        " WHERE e.subject IS NOT NULL AND e.gone IS NULL AND coalesce(e.mark, 0) & 1 = 0"
+        " GROUP BY e.topic, e.subject HAVING count(*) > 1"
+    )
+    for name, subject, count in found:
+        yield f"the subject {subject!r} on {name} has {count} values"
 
 
 class _Topics:

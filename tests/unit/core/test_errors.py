@@ -8,7 +8,7 @@ from service.core import errors
 from service.core.errors import InvalidError, TwinwireError
 
 LINE = re.compile(r"^    (?P<indent>[ │├└─]*)(?P<name>\w+Error)\s+(?P<status>\d{3})(?:  (?P<code>\d{4}))?(?P<rest>.*)$")
-HTTP_STATUSES = {400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 421, 426, 429, 500, 501, 503}
+HTTP_STATUSES = {400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 421, 426, 429, 500, 501, 503}
 CLOSE_CODES = {1008, 1009, 1011, 1012, 1013}
 
 

@@ -102,5 +102,5 @@ def test_integers_keep_their_digits() -> None:
 
 
 def test_the_columns_of_an_event() -> None:
-    fields = ("offset", "topic", "type", "time", "prev", "data", "traceparent")
+    fields = ("offset", "topic", "type", "time", "prev", "data", "traceparent", "subject", "mark")
     assert Event._fields == fields, "readers build events from rows"

@@ -16,6 +16,7 @@ from tests.unit.log.contract_abilities import (
 )
 from tests.unit.log.contract_forgetting import ForgetContract
 from tests.unit.log.contract_reading import OwnContract, ReadContract, SearchContract, TrimContract
+from tests.unit.log.contract_state import SubjectContract
 from tests.unit.log.rigs import MemoryRig, Rig, SQLiteRig
 
 
@@ -84,4 +85,8 @@ class TestTrim(TrimContract):
 
 
 class TestOwn(OwnContract):
+    pass
+
+
+class TestSubjects(SubjectContract):
     pass

@@ -402,3 +402,41 @@ async def test_topics_that_were_forgotten_meanwhile_leave_no_event_and_their_flo
     assert is_whole(tmp_path / "b.db")
     change(source, "DELETE FROM events", "DELETE FROM topics")
     assert copy(source, tmp_path / "c.db").head == 90, "whatever is kept: no offset is given out again"
+
+
+async def test_what_is_replaced_and_cut_meanwhile_is_copied_as_it_is_then(
+    log: SQLiteEventLog, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy would have two values of a subject: the one that was copied, and the one that has replaced it since."""
+    await log.append([Draft("s", "log", '"x"', None, f"s/{n}", append=n % 2 == 0) for n in range(40)])
+    await log.append(drafts("z", 300))
+    monkeypatch.setattr(module, "LOOK_EVENTS", (10, 10, 10))
+    clock = StillClock()
+    other = driver.connect(str(source), isolation_level=None)
+
+    def between(pauses: int) -> None:
+        """What the writer does: a value is replaced, and another loses its beginning."""
+        (head,) = other.execute("SELECT max(offset) FROM events").fetchone()
+        found = other.execute(
+            "SELECT offset, subject FROM events WHERE gone IS NULL AND subject IS NOT NULL"
+        ).fetchall()
+        if len(found) < 10 or pauses < 100:  # by then they were copied
+            return
+        (replaced, subject), (cut, _) = found[pauses % 7], found[-1]
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE events SET gone = ? WHERE offset = ?", (head + 1, replaced))
+        other.execute("UPDATE events SET gone = 0 WHERE offset = ?", (cut,))
+        other.execute(
+            "INSERT INTO events (offset, topic, prev, time, type, data, subject)"
+            " SELECT ?, topic, offset, time, type, data, ? FROM events WHERE topic ="
+            " (SELECT topic FROM events WHERE offset = ?) ORDER BY offset DESC LIMIT 1",
+            (head + 1, subject, replaced),
+        )
+        other.execute("COMMIT")
+
+    clock.between = between  # type: ignore[method-assign]
+    await log.upkeep.close()
+    copy(source, tmp_path / "b.db", clock)
+    other.close()
+    assert contents(tmp_path / "b.db")["events"] == contents(source)["events"]
+    assert rows(tmp_path / "b.db", "SELECT count(*) FROM events WHERE gone = 0") != [(0,)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.core.errors import GuardError, OverloadedError
-from service.core.event import Draft
+from service.core.event import Draft, Width
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import INSERT_BYTES, Append, Commit
 from service.log.sqlite.database import WriterConnection, connect_writer, driver
@@ -200,10 +200,30 @@ async def test_the_first_trace_is_marked_with_its_event_and_no_other(
         connection.set_trace_callback(None)
         marked = any(text.startswith("UPDATE log") for text in statements)
         assert not marked or (statements[0].split()[0], statements[-1].split()[0]) == ("BEGIN", "COMMIT")
-        assert not marked or not registry.is_traced, "memory follows when it is taken over"
+        assert not marked or registry.width is Width.PLAIN, "memory follows when it is taken over"
         commit.take_over()
         seen.append((marked, len(statements)))
     assert [marked for marked, _ in seen] == [False, True, False, False]
     assert seen[2:] == [(False, 1), (False, 1)], "one statement, as ever"
-    assert registry.is_traced
+    assert registry.width is Width.TRACED
     assert connection.execute("SELECT traceparent FROM events").fetchall() == [(None,), ("t",), ("t",), (None,)]
+
+
+async def test_the_first_subject_is_marked_likewise_and_plain_commits_stay_one_statement(
+    connection: WriterConnection, registry: TopicRegistry
+) -> None:
+    connection.execute("INSERT INTO log (id, epoch) VALUES (1, 'e')")
+    counts: list[int] = []
+    for subject in (None, None, "s", "s", None):
+        append = await ask([Draft("a", "log", "1", None, subject)])
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
+        commit = Commit(registry, len(counts), 1_000)
+        commit.write(connection, [append])
+        connection.set_trace_callback(None)
+        commit.take_over()
+        counts.append(len(statements))
+    assert registry.width is Width.WHOLE
+    assert connection.execute("SELECT traced, subjects FROM log").fetchone() == (1, 1)
+    assert counts[1] == counts[4] == 1
+    assert connection.execute("SELECT offset, gone FROM events WHERE subject = 's'").fetchall() == [(3, 4), (4, None)]

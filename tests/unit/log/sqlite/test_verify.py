@@ -214,3 +214,13 @@ async def test_a_topic_that_was_forgotten_is_not_missing(tmp_path: Path) -> None
     await log.close()
     found = look(path)
     assert (found.faults, found.topics, found.events, found.head) == ((), 0, 0, 6)
+
+
+async def test_a_subject_with_two_values_is_told(path: Path) -> None:
+    log = await open_sqlite_log(path, ManualClock())
+    for n in range(3):
+        await log.append([Draft("b", "log", f'"{n}"', None, "s"), Draft("b", "log", '"x"', None, "t", append=True)])
+    await log.close()
+    assert look(path).faults == ()
+    change(path, "UPDATE events SET gone = NULL WHERE subject = 's'")
+    assert look(path).faults == ("the subject 's' on b has 3 values",)

@@ -1,0 +1,209 @@
+"""The state at a position, page by page in the order of the log: by what it holds, and not by what the log does.
+
+What counts now is in an index of its own, of each topic and of all. What counted at an earlier position and was
+superseded since is found by when that was, so a page that comes later tells the same state; who comes so late that it
+would be looked for among more than SINCE_MAX has to begin again.
+
+    few topics    each through its indexes, put in order by SQLite as it reads
+    more of them  the lowest offsets of all of them, which are then read
+    many, all     what counts in the whole log, of which the filter's is kept: a window at a time
+"""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from service.core.errors import GoneError
+from service.core.event import OFFSET, TOPIC, Row, bytes_of
+from service.core.topics import Matching, TopicFilter
+from service.log.base import Page
+from service.log.sqlite.database import Connection, Cursor
+from service.log.sqlite.plan import MERGE_TOPICS
+from service.log.sqlite.reader import Reader
+from service.log.sqlite.topics import Topic, TopicRegistry
+
+GATHERED: Final = 1_000
+"""Topics whose offsets are put together, a millisecond or two of seeking; of more, everybody's state is read."""
+
+SINCE_MAX: Final = 50_000
+"""Events that were superseded since the position of a state, a few milliseconds: with more it can't be gone on with."""
+
+WINDOW: Final = 2_000
+"""Events of everybody's that are looked at in one step."""
+
+_CURRENT: Final = """
+SELECT offset, {name}, type, time, prev, data, traceparent, subject, mark FROM events INDEXED BY events_current
+WHERE topic = {topic} AND subject IS NOT NULL AND gone IS NULL
+AND offset > :low AND offset <= :high
+"""
+_SINCE: Final = """
+SELECT offset, name, type, time, prev, data, traceparent, subject, mark
+FROM events INDEXED BY events_gone CROSS JOIN topics ON topics.id = events.topic
+WHERE topic IN (SELECT value FROM json_each(:topics)) AND subject IS NOT NULL AND gone > :at
+AND offset > :low AND offset <= :high
+"""
+_OF_SUBJECT: Final = """
+SELECT offset, {name}, type, time, prev, data, traceparent, subject, mark FROM events INDEXED BY events_subject
+WHERE topic = {topic} AND subject = :subject AND (gone IS NULL OR gone > :at)
+AND offset > :low AND offset <= :high
+"""
+_CURRENT_OFFSETS: Final = """
+SELECT offset FROM events INDEXED BY events_current
+WHERE topic IN (SELECT value FROM json_each(:topics)) AND subject IS NOT NULL AND gone IS NULL
+AND offset > :low AND offset <= :high ORDER BY offset LIMIT :limit
+"""
+_SINCE_OFFSETS: Final = """
+SELECT offset FROM events INDEXED BY events_gone WHERE subject IS NOT NULL AND gone > :at
+AND offset > :low AND offset <= :high AND (:topics IS NULL OR topic IN (SELECT value FROM json_each(:topics)))
+ORDER BY offset LIMIT :limit
+"""
+_SINCE_COUNT: Final = """
+SELECT count(*) FROM (SELECT 1 FROM events INDEXED BY events_gone WHERE subject IS NOT NULL AND gone > ? LIMIT ?)
+"""
+_SUBJECT_OFFSETS: Final = """
+SELECT offset FROM events INDEXED BY events_subject
+WHERE topic IN (SELECT value FROM json_each(:topics)) AND subject = :subject AND (gone IS NULL OR gone > :at)
+AND offset > :low AND offset <= :high ORDER BY offset LIMIT :limit
+"""
+_ALL_OFFSETS: Final = """
+SELECT offset FROM events INDEXED BY events_state
+WHERE subject IS NOT NULL AND gone IS NULL
+AND offset > :low AND offset <= :high ORDER BY offset LIMIT :limit
+"""
+_ROWS_AT: Final = """
+SELECT e.offset, t.name, e.type, e.time, e.prev, e.data, e.traceparent, e.subject, e.mark
+FROM json_each(:offsets) j CROSS JOIN events e ON e.offset = j.value CROSS JOIN topics t ON t.id = e.topic
+WHERE 1
+"""
+_IS_LAST: Final = """
+AND NOT EXISTS (
+    SELECT 1 FROM events later INDEXED BY events_subject WHERE later.topic = events.topic
+    AND later.subject = events.subject AND later.offset > events.offset AND later.offset <= :at
+    AND (later.gone IS NULL OR later.gone > :at)
+)
+"""
+
+
+class Wanted(NamedTuple):
+    """A page of the state at `at`: what lies behind `low`, of one subject or of all."""
+
+    topics: TopicFilter
+    at: int
+    low: int
+    limit: int
+    max_bytes: int
+    subject: str | None
+    lasts: bool = False
+    """Of each value the last event alone."""
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return {"at": self.at, "low": self.low, "high": self.at, "limit": self.limit, "subject": self.subject}
+
+
+Found = tuple[Sequence[Row], int]
+"""Rows, and the offset up to which all was looked at."""
+
+
+class StateReader:
+    """Pages of states; each is one bounded step, or a few."""
+
+    def __init__(self, reader: Reader, registry: TopicRegistry) -> None:
+        self._readers = reader.readers
+        self._registry = registry
+
+    async def page(self, wanted: Wanted) -> Page:
+        """`next` is the `low` of the next page, `at` after the last. `floor` is looked up when the rows are there.
+
+        Raises GoneError.
+        """
+        if await self._readers.run(partial(_is_far, at=wanted.at)):
+            raise GoneError(f"over {SINCE_MAX:,} events were replaced since this state was begun: begin again")
+        found = self._registry.matching(wanted.topics)
+        if found is not None and len(found) <= MERGE_TOPICS:
+            rows, next = await self._readers.run(partial(_merge, wanted=wanted, topics=tuple(found)))
+        elif found is not None and len(found) <= GATHERED:
+            ids = json.dumps([topic.id for topic in found])
+            rows, next = await self._readers.run(partial(_gather, wanted=wanted, topics=ids))
+        else:
+            rows, next = await self._readers.run(partial(_look_through, wanted=wanted))
+        return Page(rows, next, self._registry.floor(wanted.topics))
+
+
+def _merge(connection: Connection, wanted: Wanted, topics: Sequence[Topic]) -> Found:
+    if not topics:
+        return (), wanted.at
+    names = {**wanted.names, "topics": json.dumps([topic.id for topic in topics])}
+    statement = _OF_SUBJECT if wanted.subject is not None else _CURRENT
+    parts = [statement.format(name=f":n{n}", topic=f":t{n}") for n in range(len(topics))]
+    for n, topic in enumerate(topics):
+        names |= {f"n{n}": topic.name, f"t{n}": topic.id}
+    if wanted.subject is None:
+        parts.append(_SINCE)
+    last = _IS_LAST if wanted.lasts else ""
+    sql = f"{' UNION ALL '.join(f'{part}{last}' for part in parts)} ORDER BY offset LIMIT :limit"
+    return _filled(connection.execute(sql, names), wanted, wanted.limit, wanted.at)
+
+
+def _gather(connection: Connection, wanted: Wanted, topics: str) -> Found:
+    names = {**wanted.names, "topics": topics}
+    if wanted.subject is not None:
+        found = _offsets(connection, _SUBJECT_OFFSETS, names)
+    else:
+        found = _offsets(connection, _CURRENT_OFFSETS, names) + _offsets(connection, _SINCE_OFFSETS, names)
+    offsets = sorted(found)[: wanted.limit]
+    end = wanted.at if len(offsets) < wanted.limit else offsets[-1]
+    return _filled(_rows_at(connection, wanted, offsets), wanted, wanted.limit + 1, end)
+
+
+def _look_through(connection: Connection, wanted: Wanted) -> Found:
+    """One window of everybody's."""
+    names = {**wanted.names, "limit": WINDOW, "topics": None}
+    found = _offsets(connection, _ALL_OFFSETS, names)
+    high = found[-1] if len(found) == WINDOW else wanted.at
+    since = _offsets(connection, _SINCE_OFFSETS, {**names, "high": high})
+    if len(since) == WINDOW:
+        high = min(high, since[-1])
+    offsets = [offset for offset in sorted(found + since) if offset <= high]
+    matching, rows, size = Matching(wanted.topics), [], 0
+    cursor = _rows_at(connection, wanted, offsets)
+    for row in cursor:
+        if matching[row[TOPIC]] and wanted.subject in (None, row[-2]):
+            rows.append(row)
+            size += bytes_of((row,))
+            if len(rows) == wanted.limit or size >= wanted.max_bytes:
+                cursor.close()
+                return rows, row[OFFSET]
+    return rows, high
+
+
+def _rows_at(connection: Connection, wanted: Wanted, offsets: Sequence[int]) -> Cursor:
+    sql = f"{_ROWS_AT}{_IS_LAST.replace('events.', 'e.')}" if wanted.lasts else _ROWS_AT
+    return connection.execute(sql, {"offsets": json.dumps(offsets), "at": wanted.at})
+
+
+def _offsets(connection: Connection, sql: str, names: dict[str, Any]) -> list[int]:
+    return [offset for (offset,) in connection.execute(sql, names)]
+
+
+def _is_far(connection: Connection, at: int) -> bool:
+    (count,) = connection.execute(_SINCE_COUNT, (at, SINCE_MAX + 1)).fetchone()
+    return bool(count > SINCE_MAX)
+
+
+def _filled(cursor: Cursor, wanted: Wanted, limit: int, end: int) -> Found:
+    """The rows up to the one that fills the page; if none does, all of the state was looked at."""
+    rows: list[Row] = []
+    size = 0
+    for row in islice(cursor, limit):
+        rows.append(row)
+        size += bytes_of((row,))
+        if size >= wanted.max_bytes:
+            break
+    else:
+        if len(rows) < limit:
+            return rows, end
+    cursor.close()
+    return rows, rows[-1][OFFSET]

@@ -1,0 +1,60 @@
+"""The three ways in which a page of a state is found; each finds what the contract says."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from service.core.errors import GoneError
+from service.core.topics import TopicFilter
+from service.log.sqlite import state as module
+from tests.unit.log.contract_state import SubjectContract, about, offsets, state
+from tests.unit.log.rigs import ALL, PLENTY, SQLiteRig
+
+WAYS = {"merged": (16, 1_000), "gathered": (0, 1_000), "looked through": (0, 0)}
+"""Of how many topics, at most, for the first two."""
+
+
+@pytest.fixture(params=WAYS)
+async def rig(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SQLiteRig]:
+    few, several = WAYS[request.param]
+    monkeypatch.setattr(module, "MERGE_TOPICS", few)
+    monkeypatch.setattr(module, "GATHERED", several)
+    monkeypatch.setattr(module, "WINDOW", 3)
+    rig = await SQLiteRig(tmp_path).open()
+    yield rig
+    await rig.discard()
+
+
+class TestWays(SubjectContract):
+    pass
+
+
+async def test_a_state_is_gone_once_too_much_was_replaced_since(
+    rig: SQLiteRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page looks through what was replaced since its position, so that has a bound."""
+    monkeypatch.setattr(module, "SINCE_MAX", 5)
+    await rig.log.append([about("a", str(n)) for n in range(9)])
+    await rig.log.append([about("a", str(n)) for n in range(5)])
+    assert offsets(await state(rig, at=9, limit=2)) == list(range(1, 10))
+    await rig.log.append([about("b", "s"), about("b", "s")])
+    with pytest.raises(GoneError):
+        await rig.log.state(ALL, 9, 0, 2, PLENTY)
+    assert offsets(await state(rig, TopicFilter(("b",)))) == [16]
+
+
+async def test_each_way_is_by_indexes_alone(rig: SQLiteRig) -> None:
+    """What is kept and what was replaced costs nothing."""
+    await rig.log.append([about("a", str(n)) for n in range(9)])
+    statements: list[str] = []
+    connection = rig.log._reader.readers.connection
+    connection.set_trace_callback(statements.append)
+    await rig.log.state(ALL, 9, 0, 2, PLENTY)
+    await rig.log.state(TopicFilter(("a",)), 9, 0, 2, PLENTY, "3", lasts=True)
+    connection.set_trace_callback(None)
+    assert statements
+    steps = [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert not [step for step in steps if step.startswith(("SCAN events", "SCAN e ", "SCAN later"))]
