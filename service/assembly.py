@@ -56,14 +56,17 @@ from service.stream.opening import Opening
 from service.stream.renewal import Renewal
 from service.stream.revoking import Revoker
 from service.wire import problems
+from service.wire.answers import Answers
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames, control_json
-from service.wire.front import EVENTS, EVENTS_READ, HEALTH, SSE, WEBSOCKET, Doors, Route
+from service.wire.front import EVENTS, EVENTS_READ, HEALTH, SSE, STATE, WEBSOCKET, Doors, Route
 from service.wire.health import HealthWire
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
+from service.wire.scanning import Scans
 from service.wire.sse import SSEWire
+from service.wire.state import StateWire
 from service.wire.websocket import WebSocketWire
 
 logger = structlog.get_logger(__name__)
@@ -158,14 +161,16 @@ class Assembly:
             gate, opening, pipes, frames, bus, reader, self.renewal, turn, data_max=limits.data_max
         )
         sse = SSEWire(gate, opening, pipes, frames, bodies)
-        poll = PollWire(
-            gate, self.draining, bus, pipes, control, frames, bodies, self.reads, send_timeout=stream.send_timeout
-        )
+        scans, answers = Scans(bus.reading.turn, self.reads, gate), Answers(pipes, stream.send_timeout)
+        poll = PollWire(gate, self.draining, bus, control, frames, bodies, scans, answers)
+        state = StateWire(gate, bus, frames, scans, answers)
         routes: dict[Route, ASGI] = {
             ("http", "GET", EVENTS): poll,
             ("http", "HEAD", EVENTS): poll,
             ("http", "POST", EVENTS): PublishWire(gate, bus, bodies, reader),
             ("http", "POST", EVENTS_READ): poll,
+            ("http", "GET", STATE): state,
+            ("http", "HEAD", STATE): state,
             ("http", "GET", SSE): sse,
             ("http", "HEAD", SSE): sse,
             ("http", "POST", SSE): sse,

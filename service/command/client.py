@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -70,6 +70,14 @@ class Page(msgspec.Struct):
     gap: Gap | None = None
 
 
+class StatePage(msgspec.Struct):
+    """An answer of `GET /api/state`."""
+
+    events: list[msgspec.Raw]
+    cursor: str
+    next: str | None = None
+
+
 class Published(msgspec.Struct):
     id: str
 
@@ -117,14 +125,25 @@ class Client:
         if self._bearer.text and is_overheard(parts.scheme, parts.hostname):
             told(f"the token goes to {parts.hostname} over plain http: whoever is on the way can read it")
 
-    def publish(self, topic: str, type: str, data: str, key: str | None = None) -> str:
+    def publish(
+        self,
+        topic: str,
+        type: str,
+        data: str,
+        key: str | None = None,
+        subject: str | None = None,
+        *,
+        append: bool = False,
+        final: bool = False,
+    ) -> str:
         """Publish `data`, JSON text, as it is; returns the event's id. Raises ClientError."""
-        _check_text(TOPIC=topic, TYPE=type, DATA=data, KEY=key or "")
+        _check_text(TOPIC=topic, TYPE=type, DATA=data, KEY=key or "", SUBJECT=subject or "")
         try:
             msgspec.json.decode(data, type=msgspec.Raw)
         except (ValueError, RecursionError) as error:
             raise ClientError(f"DATA is not JSON: {error}") from error
-        fields = {"topic": topic, "type": type} | ({"key": key} if key is not None else {})
+        given = {"key": key, "subject": subject, "append": append or None, "final": final or None}
+        fields = {"topic": topic, "type": type} | {name: value for name, value in given.items() if value is not None}
         body = msgspec.json.encode(fields)[:-1] + b',"data":' + data.encode() + b"}"
         published: Published = self.ask("POST", "/api/events", Published, body)
         return published.id
@@ -163,6 +182,33 @@ class Client:
                 return
             if not page.events and not page.gap and not page.more:
                 time.sleep(max(0.0, EMPTY_PAUSE - (time.monotonic() - asked)))
+
+    def state(self, topics: tuple[str, ...], subject: str | None, *, join: bool) -> Iterator[msgspec.Raw | str]:
+        """Events of the state as their text, and in the end the cursor that it includes. Begins again where something
+        of it was removed meanwhile: what was told before is void then, and `told` says so. Raises ClientError.
+        """
+        _check_text(**{f"TOPICS {n}": topic for n, topic in enumerate(topics, 1)}, SUBJECT=subject or "")
+        asked = [("topic", topic) for topic in topics] + ([("subject", subject)] if subject is not None else [])
+        asked += [("join", "text")] if join else []
+        while True:
+            try:
+                yield from self._state(asked)
+            except ClientError as error:
+                if error.status != 410:
+                    raise
+                self._told("events were removed meanwhile: what was told is void, and it begins again")
+            else:
+                return
+
+    def _state(self, asked: list[tuple[str, str]]) -> Iterator[msgspec.Raw | str]:
+        following: list[tuple[str, str]] = []
+        while True:
+            page = self.ask("GET", f"/api/state?{urlencode([*asked, *following], quote_via=quote)}", StatePage)
+            yield from page.events
+            if page.next is None:
+                yield page.cursor
+                return
+            following = [("next", page.next)]
 
     def trim(self, topic: str, keep: int, told: Callable[[int, int | None], None]) -> int:
         """Keep the newest `keep` events of each topic that matches; returns how many went. Raises ClientError.

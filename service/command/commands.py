@@ -84,11 +84,41 @@ def check(database: Path | None, config_file: Path | None) -> None:
 @click.argument("type")
 @click.argument("data")
 @click.option("--key", help="Idempotency key: a repeat returns the first id.")
+@click.option("--subject", help="What on the topic it is about: DATA replaces its value, null deletes it.")
+@click.option("--append", is_flag=True, help="Append DATA to the subject's value instead.")
+@click.option("--final", is_flag=True, help="Close the value: nothing more can be appended.")
 @reaching
-def publish(topic: str, type: str, data: str, key: str | None, url: str, token_file: Path | None) -> None:
+def publish(
+    topic: str,
+    type: str,
+    data: str,
+    key: str | None,
+    subject: str | None,
+    append: bool,
+    final: bool,
+    url: str,
+    token_file: Path | None,
+) -> None:
     """Publish one event: DATA is JSON, or - to read it from standard input. Prints its id."""
-    client = connect(url, token_file)
-    write_line(harmless(client.publish(topic, type, _from_stdin() if data == "-" else data, key)))
+    client, data = connect(url, token_file), _from_stdin() if data == "-" else data
+    write_line(harmless(client.publish(topic, type, data, key, subject, append=append, final=final)))
+
+
+@main.command()
+@click.argument("topics", nargs=-1)
+@click.option("--subject", help="Of this one alone.")
+@click.option("--join", is_flag=True, help="A text that was appended to is one event.")
+@click.option("--json", "as_json", is_flag=True, help="One event a line, as on the wire, and the cursor at last.")
+@reaching
+def state(
+    topics: tuple[str, ...], subject: str | None, join: bool, as_json: bool, url: str, token_file: Path | None
+) -> None:
+    """Print the latest of each subject on TOPICS (filters; all by default), and the cursor that it includes."""
+    for found in connect(url, token_file).state(topics, subject, join=join):
+        if isinstance(found, str):
+            write_json(msgspec.json.encode({"cursor": found})) if as_json else tell(f"as of {harmless(found)}")
+        else:
+            write_json(bytes(found)) if as_json else write_line(_line(bytes(found)))
 
 
 def _from_stdin() -> str:
@@ -141,6 +171,8 @@ class _Shown(msgspec.Struct):
     type: str
     time: str
     data: msgspec.Raw
+    subject: str | None = None
+    append: bool = False
 
 
 def _line(event: bytes) -> str:
@@ -151,7 +183,8 @@ def _line(event: bytes) -> str:
         return harmless(event.decode("utf-8", "replace"))
     data = bytes(shown.data).decode("utf-8", "replace")
     moment, topic = _style(harmless(shown.time), dim=True), _style(harmless(shown.topic), fg="cyan")
-    return f"{moment} {harmless(shown.id)} {topic} {harmless(shown.type)} {harmless(data)}"
+    about = "" if shown.subject is None else f"{harmless(shown.subject)} {'+=' if shown.append else '='} "
+    return f"{moment} {harmless(shown.id)} {topic} {harmless(shown.type)} {about}{harmless(data)}"
 
 
 def _gap(gap: Any) -> str:

@@ -21,6 +21,7 @@ _PROBLEMS: Final = {
     404: "There is no such thing.",
     408: "The body did not get on.",
     409: "Not in this state.",
+    410: "It was there, and can't be had any more.",
     413: "Too large.",
     415: "Another Content-Type is needed.",
     422: "A value breaks the contract; `field` names it.",

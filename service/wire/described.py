@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 from service.core.cursor import CURSOR_PATTERN
 from service.core.event import TYPE_PATTERN
 from service.core.limits import (
+    ABOUT_MAX,
     BATCH_MAX,
     CURSOR_MAX,
     FILTER_TOPICS_MAX,
@@ -114,6 +115,27 @@ def _parameters() -> dict[str, Any]:
     return found
 
 
+def _state() -> dict[str, Any]:
+    return operation(
+        "events",
+        "readState",
+        "The latest of each subject, at one position",
+        {200: answer("A page, perhaps empty.", ref("StatePage"))},
+        problems=(410, 413, 422, 429, 503),
+        parameters=[
+            *use("topic"),
+            query("subject", "One subject.", ref("Subject")),
+            query(
+                "limit",
+                f"Events in the answer; more than {PAGE_MAX} is capped.",
+                {"type": "integer", "minimum": 1, "default": PAGE_DEFAULT},
+            ),
+            query("next", "What the answer before this one said.", STRING),
+            query("join", "`text`: the strings of a value that was appended to are one event.", {"enum": ["text"]}),
+        ],
+    )
+
+
 def _event_paths() -> dict[str, Any]:
     published = {"oneOf": [ref("Published"), ref("PublishedMany")]}
     search = [
@@ -160,7 +182,11 @@ def _event_paths() -> dict[str, Any]:
         problems=(400, 408, 413, 415, 422, 429, 503),
         body={JSON: {"schema": ref("Asked")}},
     )
-    return {"/api/events": {"get": reading, "post": publishing}, "/api/events/read": {"post": reading_many}}
+    return {
+        "/api/state": {"get": _state()},
+        "/api/events": {"get": reading, "post": publishing},
+        "/api/events/read": {"post": reading_many},
+    }
 
 
 def _texts() -> dict[str, Schema]:
@@ -191,6 +217,12 @@ def _texts() -> dict[str, Schema]:
             "description": "W3C Trace Context of its publisher's request, if that had one.",
             "pattern": whole(TRACEPARENT_PATTERN),
         },
+        "Subject": {
+            **STRING,
+            "description": f"What on its topic an event is about, 1-{ABOUT_MAX} bytes; `data` null deletes its value.",
+            "minLength": 1,
+            "maxLength": ABOUT_MAX,
+        },
         "Key": {
             **STRING,
             "description": f"Idempotency key, 1-{KEY_MAX} bytes: a repeat on the same topic returns the first id.",
@@ -213,7 +245,27 @@ def _page() -> Schema:
     )
 
 
+def _state_page() -> Schema:
+    return record(
+        {
+            "events": array(ref("Event")),
+            "cursor": {**ref("Cursor"), "description": "The position that all pages of this state include."},
+            "more": BOOLEAN,
+            "next": {**nullable(STRING), "description": "What to send for the next page."},
+        }
+    )
+
+
+def _about() -> dict[str, Schema]:
+    return {
+        "subject": ref("Subject"),
+        "append": {**BOOLEAN, "description": "`data` is appended to the subject's value, and does not replace it."},
+        "final": {**BOOLEAN, "description": "The value is closed: a later `append` is refused with 409."},
+    }
+
+
 def _values() -> dict[str, Schema]:
+    about = _about()
     event = record(
         {
             "id": ref("Cursor"),
@@ -222,9 +274,10 @@ def _values() -> dict[str, Schema]:
             "time": {**STRING, "format": "date-time"},
             "prev": nullable(ref("Cursor")),
             "traceparent": ref("Traceparent"),
+            **about,
             "data": {"description": "Any JSON value."},
         },
-        optional=("traceparent",),
+        optional=("traceparent", *about),
         description="A stored fact. `prev` is the cursor of the event before it on its topic.",
     )
     draft = record(
@@ -233,8 +286,9 @@ def _values() -> dict[str, Schema]:
             "type": ref("EventType"),
             "data": {"description": "Any JSON value; its bound is TWINWIRE_DATA_MAX."},
             "key": ref("Key"),
+            **about,
         },
-        optional=("key",),
+        optional=("key", *about),
         additionalProperties=False,
     )
     gap = record(
@@ -252,6 +306,7 @@ def _values() -> dict[str, Schema]:
         "Drafts": array(ref("Draft"), minItems=1, maxItems=BATCH_MAX),
         "Gap": gap,
         "EventPage": _page(),
+        "StatePage": _state_page(),
         "Asked": {
             "type": "object",
             "description": "The parameters of the query by their names, and `topics` for all of its `topic`.",

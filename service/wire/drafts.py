@@ -14,7 +14,7 @@ import msgspec
 
 from service.bus.steps import at_once, in_turns
 from service.core.errors import ForbiddenError, InvalidError, MalformedError, MediaTypeError, TooLargeError
-from service.core.event import Draft, Rule, Rules, check_key, check_type
+from service.core.event import Draft, Rule, Rules, check_about, check_key, check_type
 from service.core.limits import BATCH_MAX, ENVELOPE_MAX
 from service.core.topics import check_open, check_topic
 from service.log.base import ONE_TURN, Pace, Turn
@@ -46,13 +46,21 @@ Steps = Generator[None, None, list[Draft]]
 """Work that gives way at each `yield`."""
 
 
-class Incoming(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """One event as a publisher writes it."""
+class Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """One event as most publishers write it."""
 
     topic: str
     type: str
     data: msgspec.Raw
     key: str | None = None
+
+
+class Incoming(Plain, forbid_unknown_fields=True, gc=False):
+    """One event with all that it may have."""
+
+    subject: str | None = None
+    append: bool = False
+    final: bool = False
 
 
 def _no_rule(topic: str, type: str) -> Rule | None:
@@ -73,6 +81,7 @@ class DraftReader:
         self._data_max = data_max
         self._rules = rules
         self._decode = msgspec.json.Decoder(Incoming).decode
+        self._decode_plain = msgspec.json.Decoder(Plain).decode
         self._skip = msgspec.json.Decoder(msgspec.Raw).decode
 
     async def read(self, content_type: str | None, body: bytes) -> tuple[list[Draft], bool]:
@@ -121,16 +130,18 @@ class DraftReader:
             incoming = self._decode(text)
         except (msgspec.DecodeError, RecursionError) as error:
             raise explain_decoding(error, path, line) from error
-        return self.draft(incoming.topic, incoming.type, incoming.data, incoming.key, path, line)
+        return self.draft(incoming, path, line)
 
-    def draft(
-        self, topic: str, type: str, raw: msgspec.Raw, key: str | None, path: str = "", line: int | None = None
-    ) -> Draft:
+    def draft(self, incoming: Incoming, path: str = "", line: int | None = None) -> Draft:
         """A checked draft of decoded fields. Raises InvalidError, TooLargeError or ForbiddenError with its place."""
+        topic, type, key = incoming.topic, incoming.type, incoming.key
+        subject, append, final = incoming.subject, incoming.append, incoming.final
         try:
-            draft = Draft(check_open(check_topic(topic)), check_type(type), self._data(raw), key)
+            check_open(check_topic(topic))
+            draft = Draft(topic, check_type(type), self._data(incoming.data), key, subject, append, final)
             if key is not None:
                 check_key(key)
+            check_about(subject, append=append, final=final)
             if (rule := self._rules(topic, type)) is not None:
                 rule(draft.data)
         except (InvalidError, ForbiddenError) as error:
@@ -230,7 +241,7 @@ class DraftReader:
         return drafts
 
     def _good_lines(self, body: bytes) -> list[Draft] | None:
-        """The drafts of lines without a fault, in a third of the time; None if a line needs a closer look.
+        """The drafts of plain lines without a fault, in a third of the time; None if a line needs a closer look.
 
         What the events of a batch share, topics and types above all, is checked once.
         """
@@ -240,7 +251,7 @@ class DraftReader:
         if not 0 < len(lines) <= BATCH_MAX or max(map(len, lines)) > self._data_max or b"\r" in body:
             return None
         try:
-            found = list(map(self._decode, lines))
+            found = list(map(self._decode_plain, lines))
             words: dict[str, str] = {}  # each topic and type once in memory, and not once an event
             for topic, type in {(one.topic, one.type) for one in found}:
                 check_type(type)

@@ -39,6 +39,7 @@ Alias = Callable[[str], TopicFilter | None]
 
 EVENTS: Final = "/api/events"
 EVENTS_READ: Final = "/api/events/read"
+STATE: Final = "/api/state"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
 HEALTH: Final = "/api/health"

@@ -29,6 +29,9 @@ class ClientMessage(msgspec.Struct, gc=False):
     topic: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"")
     key: str | None = None
+    subject: str | None = None
+    append: bool = False
+    final: bool = False
     traceparent: str | None = None
     token: str | None = None
 

@@ -10,9 +10,7 @@ from service.access.caller import Caller
 from service.access.carriers import AUTH, TICKET
 from service.access.drain import Drain
 from service.access.gate import Act, Gate
-from service.access.headers import EVERY_ANSWER
 from service.access.lease import Lease
-from service.access.reads import Reads
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
@@ -23,34 +21,20 @@ from service.core.parameters import Parameters
 from service.core.time import parse_rfc3339
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
-from service.stream.asgi import Header, Receive, Scope, Send
+from service.stream.asgi import Receive, Scope, Send
 from service.stream.control import Control
-from service.stream.pipe import Pipes
+from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers
 from service.wire.asking import take_asked
 from service.wire.bodies import Bodies
-from service.wire.budget import Budget
 from service.wire.frames import Frames
 from service.wire.request import (
     CURSOR_PARAMETERS,
-    JSON_ANSWER,
     DisconnectedError,
     Request,
     disconnected,
     respond_problem,
 )
 from service.wire.scanning import Scanning, Scans
-
-ANSWER_BYTES: Final = 1 << 20
-"""Of data in one answer, about: the rest comes with the next one. A caller that asks and does not read holds it."""
-
-SEARCH_SECONDS: Final = 0.2
-"""That one answer's search may take, with its turns: then it says how far it came, and `more`."""
-
-ANSWERS_BYTES: Final = 24 << 20
-"""Of all answers that are under way together: what callers who read slowly may hold."""
-
-PIECE_BYTES: Final = 32 * 1024
-"""Of an answer, written at a time: a caller is given up that does not take so much in `send_timeout`."""
 
 PARAMETERS: Final = Parameters(
     "topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to", AUTH, TICKET
@@ -91,25 +75,20 @@ class PollWire:
         gate: Gate,
         drain: Drain,
         bus: EventBus,
-        pipes: Pipes,
         control: Control,
         frames: Frames,
         bodies: Bodies,
-        reads: Reads,
-        *,
-        send_timeout: float,
+        scans: Scans,
+        answers: Answers,
     ) -> None:
-        """`send_timeout` is what a caller has to take a piece of its answer, in seconds."""
-        self._scans = Scans(bus.reading.turn, reads, gate)
-        self._answers = Budget(ANSWERS_BYTES, "too many answers are under way")
+        self._scans = scans
+        self._answers = answers
         self._gate = gate
         self._drain = drain
         self._bus = bus
-        self._pipes = pipes
         self._control = control
         self._encoding = frames.poll
         self._bodies = bodies
-        self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -131,7 +110,7 @@ class PollWire:
                 return
             except DisconnectedError:
                 return
-            await self._respond(send, [*JSON_ANSWER, *cors], body, head)
+            await self._answers.give(send, cors, body, head=head)
 
     async def _look(self, request: Request, receive: Receive, scan: Scanning, caller: Caller) -> bytes:
         """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
@@ -140,18 +119,6 @@ class PollWire:
         page, more = await self._beyond(question, page, scan)
         floor = max(question.told, page.floor, (gap.floor or 0) if gap is not None else 0)
         return self._body(page, more, gap, floor)
-
-    async def _respond(self, send: Send, headers: list[Header], body: bytes, head: bool) -> None:
-        """In pieces: whoever takes them slowly but steadily gets them all."""
-        length = (b"content-length", str(len(body)).encode())
-        await send({"type": "http.response.start", "status": 200, "headers": [*headers, *EVERY_ANSWER, length]})
-        if head:
-            body = b""
-        for start in range(0, max(1, len(body)), PIECE_BYTES):
-            end = start + PIECE_BYTES
-            piece = {"type": "http.response.body", "body": body[start:end], "more_body": end < len(body)}
-            if not await self._pipes.end(send, piece, self._send_timeout):
-                return
 
     async def _question(self, request: Request, scan: Scanning, caller: Caller) -> Question:
         """Raises InvalidError naming the parameter, ScopeError or UnauthorizedError for what may not be read."""

@@ -30,7 +30,7 @@ from service.stream.opening import Opened, Opening
 from service.stream.pipe import Pipes
 from service.stream.renewal import Renewal
 from service.stream.stream import Stream
-from service.wire.drafts import DraftReader
+from service.wire.drafts import DraftReader, Incoming
 from service.wire.frames import Frames
 from service.wire.later import Prelude, has_filter_later
 from service.wire.messages import (
@@ -271,7 +271,17 @@ class _Session:
         if message.topic is None or message.type is None or not len(memoryview(message.data)):
             missing = "topic" if message.topic is None else "type" if message.type is None else "data"
             raise InvalidError(f"publish needs {missing}", field=missing)
-        draft = self._wire.reader.draft(message.topic, message.type, message.data, message.key)
+        draft = self._wire.reader.draft(
+            Incoming(
+                message.topic,
+                message.type,
+                message.data,
+                message.key,
+                message.subject,
+                message.append,
+                message.final,
+            )
+        )
         traceparent = None if message.traceparent is None else check_traceparent(message.traceparent)
         self._wire.gate.check_publish(self._stream.peer.caller, Act.CHANGE, draft.topic)
         if self._publishing is None:

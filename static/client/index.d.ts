@@ -37,6 +37,12 @@ export interface WireEvent<T = unknown, Type extends string = string> {
   readonly prev: Cursor | null;
   /** W3C Trace Context of the publisher's request, if that had one. */
   readonly traceparent?: string;
+  /** What on its topic it is about, if anything. */
+  readonly subject?: string;
+  /** `data` is appended to the subject's value, and does not replace it. */
+  readonly append?: true;
+  /** The value is closed by it. */
+  readonly final?: true;
   readonly data: T;
 }
 
@@ -85,6 +91,12 @@ export interface Draft {
   data?: unknown;
   /** Idempotency key, 1-128 bytes, unique per topic. */
   key?: string;
+  /** What on the topic it is about, 1-128 bytes: `data` replaces its value, null deletes it. */
+  subject?: string;
+  /** `data` is appended to the value instead. */
+  append?: boolean;
+  /** Closes the value: what is appended later is refused with 409. */
+  final?: boolean;
 }
 
 /**

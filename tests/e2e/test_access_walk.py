@@ -67,6 +67,7 @@ TABLE: Final = [
     # Streams and reads
     reads("GET /api/events", query="?topic=walk/a"),
     reads("POST /api/events/read", sent={"topics": ["walk/a"]}),
+    reads("GET /api/state", query="?topic=walk/a"),
     reads("GET /api/sse", query="?topic=walk/a"),
     reads("POST /api/sse", sent={"topics": ["walk/a"]}),
     reads_project("GET /api/sse/projects/{id}"),

@@ -25,12 +25,15 @@ from service.stream.hub import StreamHub
 from service.stream.hypercorn.pipes import HypercornPipes
 from service.stream.opening import Opening
 from service.stream.renewal import Renewal
+from service.wire.answers import Answers
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
 from service.wire.frames import Frames
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
+from service.wire.scanning import Scans
 from service.wire.sse import SSEWire
+from service.wire.state import StateWire
 from service.wire.websocket import WebSocketWire
 from tests.support.clock import ManualClock
 from tests.support.wires import memory_bus
@@ -124,16 +127,17 @@ class House:
 
     def poll(self) -> PollWire:
         return PollWire(
-            self.gate,
-            self.drain,
-            self.bus,
-            self.pipes,
-            self.control,
-            self.frames,
-            self.bodies,
-            self.reads,
-            send_timeout=self.send_timeout,
+            self.gate, self.drain, self.bus, self.control, self.frames, self.bodies, self._scans(), self._answers()
         )
+
+    def state(self) -> StateWire:
+        return StateWire(self.gate, self.bus, self.frames, self._scans(), self._answers())
+
+    def _scans(self) -> Scans:
+        return Scans(self.bus.reading.turn, self.reads, self.gate)
+
+    def _answers(self) -> Answers:
+        return Answers(self.pipes, self.send_timeout)
 
     def publish(self, data_max: int = 1024, **options: Any) -> PublishWire:
         return PublishWire(self.gate, self.bus, self.bodies, DraftReader(data_max, **options))

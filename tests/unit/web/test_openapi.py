@@ -18,7 +18,7 @@ from service.core.limits import PAGE_DEFAULT, RESERVED_TYPES
 from service.settings import Settings
 from service.web import openapi
 from service.web.app import TwinwireApp, create_app
-from service.wire.front import EVENTS, HEALTH, SSE, WEBSOCKET
+from service.wire.front import EVENTS, HEALTH, SSE, STATE, WEBSOCKET
 
 Document = dict[str, Any]
 
@@ -26,6 +26,7 @@ FRONT_DOOR: Final = {
     (EVENTS, "get"),
     (EVENTS, "post"),
     (f"{EVENTS}/read", "post"),
+    (STATE, "get"),
     (SSE, "get"),
     (SSE, "post"),
     (f"{SSE}/projects/{{id}}", "get"),

@@ -12,7 +12,8 @@ from service.bus.bus import EventBus
 from service.core.limits import PAGE_DEFAULT, PAGE_MAX
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search, Turn
-from service.wire.poll import ANSWER_BYTES, PIECE_BYTES, PollWire
+from service.wire.answers import ANSWER_BYTES, PIECE_BYTES
+from service.wire.poll import PollWire
 from service.wire.scanning import FREE_STEPS
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
@@ -445,7 +446,7 @@ async def test_an_answer_goes_out_in_pieces_and_counts_until_it_is_taken(wire: P
     pieces = [len(message["body"]) for message in exchange.messages[1:]]
     assert max(pieces) == PIECE_BYTES
     assert sum(pieces) == len(answer.body)
-    assert wire._answers.held == 0
+    assert wire._answers.budget.held == 0
 
 
 async def test_a_caller_that_takes_no_piece_in_time_gets_no_more(bus: EventBus, clock: ManualClock) -> None:
@@ -456,18 +457,18 @@ async def test_a_caller_that_takes_no_piece_in_time_gets_no_more(bus: EventBus, 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
         if len(sent) == 3:
-            assert wire._answers.held > 3 * PIECE_BYTES
+            assert wire._answers.budget.held > 3 * PIECE_BYTES
             await asyncio.Event().wait()
 
     await wire(http_scope("GET", "/api/events", "after=earliest"), asyncio.Queue[dict[str, Any]]().get, send)
-    assert (len(sent), wire._answers.held) == (3, 0)
+    assert (len(sent), wire._answers.budget.held) == (3, 0)
 
 
 async def test_answers_beyond_what_all_may_hold_are_503(wire: PollWire, bus: EventBus) -> None:
     await bus.publish(drafts(3, data='"' + "a" * PIECE_BYTES + '"'))
-    wire._answers.held = wire._answers.total
+    wire._answers.budget.held = wire._answers.budget.total
     (await call(wire, "GET", "/api/events", "after=earliest")).problem(503)
-    wire._answers.held = 0
+    wire._answers.budget.held = 0
     assert (await call(wire, "GET", "/api/events", "after=earliest")).status == 200
 
 

@@ -1,0 +1,196 @@
+"""States over HTTP: the latest of each subject at one position, however many answers it takes (docs/protocol.md).
+
+The first answer says the position, and all of them are of it: what comes meanwhile is not in them, and what is replaced
+meanwhile still is. Its `next` is all that is known of a caller between two answers:
+
+    position  the offset that all pages include
+    place     the offset of the last event that was looked at
+    floor     of the filter when the first was read: with another one, something of the state may have been removed
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import msgspec
+
+from service.access.caller import Caller
+from service.access.carriers import AUTH, TICKET
+from service.access.gate import Act, Gate
+from service.bus.bus import EventBus
+from service.core.errors import GoneError, InvalidError, OverloadedError, TooLargeError, TwinwireError
+from service.core.event import APPEND, Event, Row, bytes_of, check_subject
+from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
+from service.core.parameters import Parameters
+from service.core.topics import TopicFilter
+from service.log.base import Page
+from service.stream.asgi import Receive, Scope, Send
+from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers
+from service.wire.frames import Frames
+from service.wire.request import DisconnectedError, Request, respond_problem
+from service.wire.scanning import Scanning, Scans
+
+PARAMETERS: Final = Parameters("topic", "subject", "limit", "next", "join", AUTH, TICKET)
+
+JOINED_MAX: Final = 1 << 20
+"""Bytes of a text that is told as one event."""
+
+_PLACE: Final = re.compile(r"([a-z0-9]{1,32})-(\d{1,19})\.(\d{1,19})\.(\d{1,19})", re.ASCII)
+
+
+class Place(NamedTuple):
+    """Where the next page of a state begins."""
+
+    at: int
+    after: int
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`topics` are those that the caller may read of what he asks for; `joined`: texts that grew are one event each."""
+
+    topics: TopicFilter
+    subject: str | None
+    limit: int
+    place: Place
+    is_first: bool
+    joined: bool
+
+
+class StateWire:
+    """An ASGI application for GET and HEAD on `/api/state`."""
+
+    def __init__(self, gate: Gate, bus: EventBus, frames: Frames, scans: Scans, answers: Answers) -> None:
+        self._gate = gate
+        self._bus = bus
+        self._encoding = frames.poll
+        self._scans = scans
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        head = request.method == "HEAD"
+        cors = self._gate.cors(request)
+        with self._answers.share() as share:
+            try:
+                caller = self._gate.enter(request, Act.READ).caller
+                async with self._scans.of(receive, caller) as scan:
+                    body = await self._look(request, scan, caller)
+                    share.take(len(body))
+            except TwinwireError as error:
+                await respond_problem(send, error, head=head, cors=cors, is_last=isinstance(error, OverloadedError))
+                return
+            except DisconnectedError:
+                return
+            await self._answers.give(send, cors, body, head=head)
+
+    async def _look(self, request: Request, scan: Scanning, caller: Caller) -> bytes:
+        """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
+        question = await self._question(request, scan, caller)
+        place = question.place
+        rows, after = await self._page(question, scan)
+        floor = self._bus.reading.floor(question.topics)
+        if question.is_first:
+            place = place._replace(floor=floor)
+        elif floor != place.floor:
+            raise GoneError("events of this state may have been removed since its first page: begin again")
+        self._gate.check_still(caller, Act.READ)  # it may have taken its time
+        more = after < place.at
+        next = f"{self._bus.cursor(place.at)}.{after}.{place.floor}" if more else None
+        rest = {"cursor": self._bus.cursor(place.at), "more": more, "next": next}
+        events = self._encoding.page(rows)
+        return b'{"events":[%b],%b' % (events, json.dumps(rest, separators=(",", ":"))[1:].encode())
+
+    async def _question(self, request: Request, scan: Scanning, caller: Caller) -> Question:
+        """Raises InvalidError naming the parameter, GoneError, ScopeError or UnauthorizedError."""
+        request.only(PARAMETERS)
+        topics = self._gate.readable(caller, Act.READ, request.topics())
+        subject = request.value("subject")
+        limit = request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX)
+        if limit % 1:
+            raise InvalidError("limit is a whole number", field="limit")
+        join = request.value("join")
+        if join not in (None, "text"):
+            raise InvalidError("join is text", field="join")
+        next = request.value("next")
+        place = Place(self._bus.head, 0, 0) if next is None else self._place(next)
+        await self._bus.reading.learn(topics, scan.turn)
+        return Question(
+            topics,
+            None if subject is None else check_subject(subject),
+            min(int(limit), PAGE_MAX),
+            place,
+            next is None,
+            join is not None,
+        )
+
+    def _place(self, text: str) -> Place:
+        found = _PLACE.fullmatch(text)
+        if found is None:
+            raise InvalidError("next is what the answer before this one said", field="next")
+        at, after, floor = (int(part) for part in found.groups()[1:])
+        if found[1] != self._bus.epoch or at > self._bus.head:
+            raise GoneError("this state is of another log: begin again", field="next")
+        return Place(at, after, floor)
+
+    async def _page(self, question: Question, scan: Scanning) -> tuple[Sequence[Row], int]:
+        """What fills the answer, or all that is left, or what was found in the time; and up to where that goes."""
+        rows: list[Row] = []
+        at, after, size = question.place.at, question.place.after, 0
+        until = None
+        while after < at and len(rows) < question.limit and size < ANSWER_BYTES:
+            limit, room = question.limit - len(rows), ANSWER_BYTES - size
+            page = await self._state(question, after, limit, room, scan)
+            found = await self._joined(question, page, scan) if question.joined else page.rows
+            rows += found
+            size += bytes_of(found)
+            after = page.next
+            now = asyncio.get_running_loop().time()
+            until = now + SEARCH_SECONDS if until is None else until
+            if now >= until:
+                break
+        return rows, after
+
+    async def _state(self, question: Question, after: int, limit: int, max_bytes: int, scan: Scanning) -> Page:
+        topics, at, subject = question.topics, question.place.at, question.subject
+        return await self._bus.reading.state(
+            topics, at, after, limit, max_bytes, subject, scan.turn, lasts=question.joined
+        )
+
+    async def _joined(self, question: Question, page: Page, scan: Scanning) -> Sequence[Row]:
+        """The events of the values that end on this page, those of each text as one, which stands where it ends."""
+        rows: list[Row] = []
+        for event in page.events:
+            if (event.mark or 0) & APPEND:
+                rows += _as_text(await self._value(question, event, scan))
+            else:
+                rows.append(event)
+        return rows
+
+    async def _value(self, question: Question, last: Event, scan: Scanning) -> list[Event]:
+        """All events of a value. Raises TooLargeError if its text would be too long for one."""
+        found: list[Event] = []
+        topics, at, after, size = TopicFilter((last.topic,)), question.place.at, 0, 0
+        while after < at:
+            page = await self._bus.reading.state(topics, at, after, PAGE_MAX, ANSWER_BYTES, last.subject, scan.turn)
+            found += page.events
+            after = page.next
+            size += bytes_of(page.rows)
+            if size > JOINED_MAX:
+                detail = f"{last.subject!r} on {last.topic} has over {JOINED_MAX} bytes: ask without join"
+                raise TooLargeError(detail, field="join")
+        return found
+
+
+def _as_text(events: list[Event]) -> list[Event]:
+    """One event with all of the text, the last one's but that it replaces; as they are if any is no string."""
+    if not all(event.data.startswith('"') for event in events) or not events:
+        return events
+    text = "".join([msgspec.json.decode(event.data, type=str) for event in events])
+    last = events[-1]
+    mark = (last.mark or 0) & ~APPEND
+    return [last._replace(data=json.dumps(text, ensure_ascii=False), mark=mark or None)]
