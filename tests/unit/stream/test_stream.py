@@ -427,7 +427,9 @@ class BreakingLog(MemoryEventLog):
 
     fault: Exception | None = None
 
-    async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
+    async def read(
+        self, topics: TopicFilter, after: int, limit: int, max_bytes: int, *, is_short: bool = False
+    ) -> Page:
         if self.fault is not None:
             raise self.fault
         return await super().read(topics, after, limit, max_bytes)

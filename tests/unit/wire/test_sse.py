@@ -76,7 +76,9 @@ async def test_a_storm_does_not_pass_the_bound_while_the_log_is_slow(clock: Manu
     answers = asyncio.Event()
 
     class Slow(MemoryEventLog):
-        async def read(self, topics: TopicFilter, after: int, limit: int, max_bytes: int) -> Page:
+        async def read(
+            self, topics: TopicFilter, after: int, limit: int, max_bytes: int, *, is_short: bool = False
+        ) -> Page:
             await answers.wait()
             return await super().read(topics, after, limit, max_bytes)
 
