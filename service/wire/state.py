@@ -35,6 +35,9 @@ from service.wire.scanning import Scanning, Scans
 
 PARAMETERS: Final = Parameters("topic", "subject", "limit", "next", "join", AUTH, TICKET)
 
+STEP_ROWS: Final = 250
+"""Events that are read in one turn, a millisecond or two."""
+
 JOINED_MAX: Final = 1 << 20
 """Bytes of a text that is told as one event."""
 
@@ -143,7 +146,7 @@ class StateWire:
         at, after, size = question.place.at, question.place.after, 0
         until = None
         while after < at and len(rows) < question.limit and size < ANSWER_BYTES:
-            limit, room = question.limit - len(rows), ANSWER_BYTES - size
+            limit, room = min(STEP_ROWS, question.limit - len(rows)), ANSWER_BYTES - size
             page = await self._state(question, after, limit, room, scan)
             found = await self._joined(question, page, scan) if question.joined else page.rows
             rows += found
@@ -176,7 +179,7 @@ class StateWire:
         found: list[Event] = []
         topics, at, after, size = TopicFilter((last.topic,)), question.place.at, 0, 0
         while after < at:
-            page = await self._bus.reading.state(topics, at, after, PAGE_MAX, ANSWER_BYTES, last.subject, scan.turn)
+            page = await self._bus.reading.state(topics, at, after, STEP_ROWS, ANSWER_BYTES, last.subject, scan.turn)
             found += page.events
             after = page.next
             size += bytes_of(page.rows)

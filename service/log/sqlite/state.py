@@ -5,7 +5,7 @@ superseded since is found by when that was, so a page that comes later tells the
 would be looked for among more than SINCE_MAX has to begin again.
 
     few topics    each through its indexes, put in order by SQLite as it reads
-    more of them  the lowest offsets of all of them, which are then read
+    more of them  the lowest offsets of all of them, which are then read, if they keep little
     many, all     what counts in the whole log, of which the filter's is kept: a window at a time
 """
 
@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from service.core.errors import GoneError
@@ -27,11 +28,16 @@ from service.log.sqlite.topics import Topic, TopicRegistry
 GATHERED: Final = 1_000
 """Topics whose offsets are put together, a millisecond or two of seeking; of more, everybody's state is read."""
 
-SINCE_MAX: Final = 50_000
-"""Events that were superseded since the position of a state, a few milliseconds: with more it can't be gone on with."""
+GATHERED_EVENTS: Final = 5_000
+"""That these keep, at most: all that count of them are looked at for each page."""
+
+SINCE_MAX: Final = 5_000
+"""Events that were superseded since the position of a state, a millisecond: with more it can't be gone on with."""
 
 WINDOW: Final = 2_000
 """Events of everybody's that are looked at in one step."""
+
+_COUNT: Final = attrgetter("count")
 
 _CURRENT: Final = """
 SELECT offset, {name}, type, time, prev, data, traceparent, subject, mark FROM events INDEXED BY events_current
@@ -113,18 +119,21 @@ class StateReader:
     def __init__(self, reader: Reader, registry: TopicRegistry) -> None:
         self._readers = reader.readers
         self._registry = registry
+        self._far = 0
+        """The latest position that was found to be too far back: those before it are too."""
 
     async def page(self, wanted: Wanted) -> Page:
         """`next` is the `low` of the next page, `at` after the last. `floor` is looked up when the rows are there.
 
         Raises GoneError.
         """
-        if await self._readers.run(partial(_is_far, at=wanted.at)):
+        if wanted.at <= self._far or await self._readers.run(partial(_is_far, at=wanted.at)):
+            self._far = max(self._far, wanted.at)
             raise GoneError(f"over {SINCE_MAX:,} events were replaced since this state was begun: begin again")
         found = self._registry.matching(wanted.topics)
         if found is not None and len(found) <= MERGE_TOPICS:
             rows, next = await self._readers.run(partial(_merge, wanted=wanted, topics=tuple(found)))
-        elif found is not None and len(found) <= GATHERED:
+        elif found is not None and len(found) <= GATHERED and sum(map(_COUNT, found)) <= GATHERED_EVENTS:
             ids = json.dumps([topic.id for topic in found])
             rows, next = await self._readers.run(partial(_gather, wanted=wanted, topics=ids))
         else:

@@ -13,11 +13,25 @@ from tests.hostile.attacks import (
     http2,
     publishing,
     reading,
+    states,
     streams,
     websocket,
 )
 
-MODULES: Final = (honest, connections, heads, http2, websocket, streams, reading, publishing, doors, found, access)
+MODULES: Final = (
+    honest,
+    connections,
+    heads,
+    http2,
+    websocket,
+    streams,
+    reading,
+    publishing,
+    states,
+    doors,
+    found,
+    access,
+)
 """Importing them fills the list; the order is this one, honest use first."""
 _ORDER: Final = [module.__name__ for module in MODULES]
 ATTACKS: Final[dict[str, Attack]] = {

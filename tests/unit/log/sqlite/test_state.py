@@ -28,8 +28,16 @@ async def rig(
     await rig.discard()
 
 
-class TestWays(SubjectContract):
-    pass
+class TestWays:
+    """What of the contract may differ between them."""
+
+    test_positions = SubjectContract.test_the_state_at_an_earlier_position_is_what_it_was
+    test_filters = SubjectContract.test_of_a_filter_and_of_a_subject
+    test_pages = SubjectContract.test_a_page_ends_with_the_event_that_fills_it
+
+    @pytest.mark.parametrize("seed", [10, 11])
+    async def test_all_of_it(self, rig: SQLiteRig, seed: int) -> None:
+        await SubjectContract().test_it_is_what_a_plain_dictionary_holds(rig, seed)
 
 
 async def test_a_state_is_gone_once_too_much_was_replaced_since(
