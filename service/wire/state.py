@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import msgspec
-
 from service.access.caller import Caller
 from service.access.carriers import AUTH, TICKET
 from service.access.gate import Act, Gate
@@ -148,10 +146,11 @@ class StateWire:
         while after < at and len(rows) < question.limit and size < ANSWER_BYTES:
             limit, room = min(STEP_ROWS, question.limit - len(rows)), ANSWER_BYTES - size
             page = await self._state(question, after, limit, room, scan)
-            found = await self._joined(question, page, scan) if question.joined else page.rows
+            found, after = page.rows, page.next
+            if question.joined:
+                found, after = await self._joined(question, page, room, scan)
             rows += found
             size += bytes_of(found)
-            after = page.next
             now = asyncio.get_running_loop().time()
             until = now + SEARCH_SECONDS if until is None else until
             if now >= until:
@@ -164,15 +163,22 @@ class StateWire:
             topics, at, after, limit, max_bytes, subject, scan.turn, lasts=question.joined
         )
 
-    async def _joined(self, question: Question, page: Page, scan: Scanning) -> Sequence[Row]:
-        """The events of the values that end on this page, those of each text as one, which stands where it ends."""
+    async def _joined(
+        self, question: Question, page: Page, max_bytes: int, scan: Scanning
+    ) -> tuple[Sequence[Row], int]:
+        """The events of the values that end on this page, those of each text as one, which stands where it ends; and
+        up to where that goes: they may be longer by far than their ends, and fill the answer before the page is done.
+        """
         rows: list[Row] = []
+        size = 0
         for event in page.events:
-            if (event.mark or 0) & APPEND:
-                rows += _as_text(await self._value(question, event, scan))
-            else:
-                rows.append(event)
-        return rows
+            is_grown = (event.mark or 0) & APPEND
+            found = _as_text(await self._value(question, event, scan)) if is_grown else [event]
+            rows += found
+            size += bytes_of(found)
+            if size >= max_bytes:
+                return rows, event.offset
+        return rows, page.next
 
     async def _value(self, question: Question, last: Event, scan: Scanning) -> list[Event]:
         """All events of a value. Raises TooLargeError if its text would be too long for one."""
@@ -190,10 +196,12 @@ class StateWire:
 
 
 def _as_text(events: list[Event]) -> list[Event]:
-    """One event with all of the text, the last one's but that it replaces; as they are if any is no string."""
-    if not all(event.data.startswith('"') for event in events) or not events:
+    """One event with all of the text, the last one's but that it replaces; as they are if any is no string.
+
+    What stands between the quotes of JSON strings is put together as it came: half a surrogate pair can't be decoded.
+    """
+    if not all(event.data.startswith('"') for event in events):
         return events
-    text = "".join([msgspec.json.decode(event.data, type=str) for event in events])
-    last = events[-1]
+    last, text = events[-1], "".join([event.data[1:-1] for event in events])
     mark = (last.mark or 0) & ~APPEND
-    return [last._replace(data=json.dumps(text, ensure_ascii=False), mark=mark or None)]
+    return [last._replace(data=f'"{text}"', mark=mark or None)]

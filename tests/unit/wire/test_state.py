@@ -130,6 +130,30 @@ async def test_a_text_that_has_grown_is_one_event(wire: StateWire, bus: EventBus
         ], "numbers are not joined"
 
 
+async def test_half_a_character_is_joined_as_it_came(wire: StateWire, bus: EventBus) -> None:
+    """Two events may have a half of one each, and a last one half of none: a decoder would fail, and answer 500."""
+    await bus.publish([about("s", '"\\ud83d"'), about("s", '"\\ude00\\ud800"', append=True)])
+    answer = await call(wire, "GET", "/api/state", "join=text")
+    assert answer.status == 200
+    assert b'"data":"\\ud83d\\ude00\\ud800"' in answer.body
+
+
+async def test_texts_fill_an_answer_by_what_they_are_and_not_by_their_ends(wire: StateWire, bus: EventBus) -> None:
+    """Two hundred and fifty ends of a byte were a quarter of a gigabyte, held for one answer."""
+    long = f'"{"x" * 300_000}"'
+    for n in range(12):
+        await bus.publish([about(str(n), long), about(str(n), '"."', append=True)])
+    found: list[str] = []
+    answer = await call(wire, "GET", "/api/state", "join=text")
+    while True:
+        assert len(answer.body) < 1 << 21
+        found += [event["subject"] for event in answer.json()["events"]]
+        if not answer.json()["more"]:
+            break
+        answer = await call(wire, "GET", "/api/state", f"join=text&next={answer.json()['next']}")
+    assert found == [str(n) for n in range(12)]
+
+
 async def test_a_text_too_long_for_one_event_is_said_to_be(
     wire: StateWire, bus: EventBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
