@@ -5,7 +5,7 @@ meanwhile still is. Its `next` is all that is known of a caller between two answ
 
     position  the offset that all pages include
     place     the offset of the last event that was looked at
-    floor     of the filter when the first was read: with another one, something of the state may have been removed
+    floor     of the filter before the first was read: with another one, something of the state may have been removed
 """
 
 import asyncio
@@ -58,7 +58,6 @@ class Question:
     subject: str | None
     limit: int
     place: Place
-    is_first: bool
     joined: bool
 
 
@@ -94,11 +93,8 @@ class StateWire:
         question = await self._question(request, scan, caller)
         place = question.place
         rows, after = await self._page(question, scan)
-        floor = self._bus.reading.floor(question.topics)
-        if question.is_first:
-            place = place._replace(floor=floor)
-        elif floor != place.floor:
-            raise GoneError("events of this state may have been removed since its first page: begin again")
+        if self._bus.reading.floor(question.topics) != place.floor:
+            raise GoneError("events of this state may have been removed since it was begun: begin again")
         self._gate.check_still(caller, Act.READ)  # it may have taken its time
         more = after < place.at
         next = f"{self._bus.cursor(place.at)}.{after}.{place.floor}" if more else None
@@ -118,14 +114,15 @@ class StateWire:
         if join not in (None, "text"):
             raise InvalidError("join is text", field="join")
         next = request.value("next")
-        place = Place(self._bus.head, 0, 0) if next is None else self._place(next)
+        place = None if next is None else self._place(next)
         await self._bus.reading.learn(topics, scan.turn)
+        if place is None:  # the floor before anything is read: a value of which a part goes meanwhile is no value
+            place = Place(self._bus.head, 0, self._bus.reading.floor(topics))
         return Question(
             topics,
             None if subject is None else check_subject(subject),
             min(int(limit), PAGE_MAX),
             place,
-            next is None,
             join is not None,
         )
 

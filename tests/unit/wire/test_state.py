@@ -75,6 +75,22 @@ async def test_of_topics_and_of_a_subject(wire: StateWire, bus: EventBus) -> Non
     assert ids(await get(wire, "subject=none")) == []
 
 
+async def test_so_is_a_first_page_while_something_is_removed(
+    wire: StateWire, bus: EventBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had the beginning of a text, whose rest the second page did not tell, and said nothing."""
+    await bus.publish([about("s", append=True) for _ in range(4)])
+    reads = bus.reading.state
+
+    async def read_and_trim(*asked: Any, **more: Any) -> Any:
+        page = await reads(*asked, **more)
+        await bus.trim(TopicFilter(("t",)), 1)
+        return page
+
+    monkeypatch.setattr(bus.reading, "state", read_and_trim)
+    (await call(wire, "GET", "/api/state", "limit=2")).problem(410)
+
+
 async def test_a_page_after_something_was_removed_is_gone(wire: StateWire, bus: EventBus) -> None:
     await bus.publish([about(str(n)) for n in range(4)] + [about("s", topic="u")])
     place = (await get(wire, "topic=t&limit=1"))["next"]
