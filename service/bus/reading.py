@@ -15,7 +15,7 @@ from service.bus.values import Batch, Gap
 from service.core.cursor import Cursor
 from service.core.event import OFFSET, TOPIC
 from service.core.topics import Matching, TopicFilter
-from service.log.base import EventLog, Page, Search, Turn
+from service.log.base import EventLog, Page, Search, StateSearch, Turn
 
 PAGE_EVENTS: Final = 400
 PAGE_BYTES: Final = 256 * 1024
@@ -171,22 +171,9 @@ class Reading:
         """Wait for a turn among all that read: see `service.bus.turns`."""
         await self._turns.take()
 
-    async def state(
-        self,
-        topics: TopicFilter,
-        at: int,
-        after: int,
-        limit: int,
-        max_bytes: int,
-        subject: str | None = None,
-        turn: Turn | None = None,
-        *,
-        lasts: bool = False,
-    ) -> Page:
-        """A page of the state at an offset, as the log has it; in turns with all that is read."""
-        return await self._log.state(
-            topics, at, after, limit, max_bytes, subject, turn or self._turns.take, lasts=lasts
-        )
+    async def state(self, search: StateSearch, turn: Turn | None = None) -> Page:
+        """As the log's; in turns with all that is read."""
+        return await self._log.state(search, turn or self._turns.take)
 
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
         """One page of history; in turns with the replays, and so are all whom one event has woken.

@@ -215,6 +215,25 @@ class Search:
     """After so long the page ends where it is, after one step at least."""
 
 
+@dataclass(frozen=True, slots=True)
+class StateSearch:
+    """A page of the state at the offset `at`: of each subject whose value is whole there, the event that replaced it
+    last and those appended since, in log order, of them all that come after `after`. `next == at` says that nothing is
+    left; there may be fewer than exist, even none, with `next` moved on.
+    """
+
+    topics: TopicFilter
+    at: int
+    after: int = 0
+    subject: str | None = None
+    """Of this one alone."""
+    lasts: bool = False
+    """Of each value the last event alone."""
+    limit: int = PAGE_DEFAULT
+    max_bytes: int = SEARCH_BYTES
+    """As of a `Search`."""
+
+
 class EventLog(Protocol):
     """See the module: what holds before, after and on cancellation."""
 
@@ -273,24 +292,9 @@ class EventLog(Protocol):
         It is read in steps, each of which looks at no more than a `read` does; `turn` is awaited before each.
         """
 
-    async def state(
-        self,
-        topics: TopicFilter,
-        at: int,
-        after: int,
-        limit: int,
-        max_bytes: int,
-        subject: str | None = None,
-        turn: Turn | None = None,
-        *,
-        lasts: bool = False,
-    ) -> Page:
-        """The next events after `after` of the state at offset `at`, in log order: of each subject whose value is whole
-        there, the event that replaced it last and those appended since. `next == at` says that nothing is left.
-
-        With `lasts`, only the last event of each value. May hold fewer than exist, even none, with `next` moved on. If
-        the page's `floor` is not what it was before the first, something of the state may have been removed in between.
-        Raises GoneError if too much has been replaced since `at`.
+    async def state(self, search: StateSearch, turn: Turn | None = None) -> Page:
+        """One page of a state. If its `floor` is not what the filter's was before the first, something of the state may
+        have been removed in between. `turn` is awaited before it. Raises GoneError if too much has been replaced since.
         """
 
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:

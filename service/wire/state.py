@@ -12,7 +12,7 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from service.access.caller import Caller
@@ -24,7 +24,7 @@ from service.core.event import APPEND, Event, Row, bytes_of, check_subject
 from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
 from service.core.parameters import Parameters
 from service.core.topics import TopicFilter
-from service.log.base import Page
+from service.log.base import Page, StateSearch
 from service.stream.asgi import Receive, Scope, Send
 from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers
 from service.wire.frames import Frames
@@ -50,15 +50,13 @@ class Place(NamedTuple):
     floor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`topics` are those that the caller may read of what he asks for; `joined`: texts that grew are one event each."""
+class Question(NamedTuple):
+    """`search` has the topics that the caller may read of what he asks for, and begins at the place; its `limit` is the
+    answer's. Where its `lasts` is set, texts that grew are one event each.
+    """
 
-    topics: TopicFilter
-    subject: str | None
-    limit: int
-    place: Place
-    joined: bool
+    search: StateSearch
+    floor: int
 
 
 class StateWire:
@@ -90,15 +88,13 @@ class StateWire:
 
     async def _look(self, request: Request, scan: Scanning, caller: Caller) -> bytes:
         """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
-        question = await self._question(request, scan, caller)
-        place = question.place
-        rows, after = await self._page(question, scan)
-        if self._bus.reading.floor(question.topics) != place.floor:
+        search, floor = await self._question(request, scan, caller)
+        rows, after = await self._page(search, scan)
+        if self._bus.reading.floor(search.topics) != floor:
             raise GoneError("events of this state may have been removed since it was begun: begin again")
         self._gate.check_still(caller, Act.READ)  # it may have taken its time
-        more = after < place.at
-        next = f"{self._bus.cursor(place.at)}.{after}.{place.floor}" if more else None
-        rest = {"cursor": self._bus.cursor(place.at), "more": more, "next": next}
+        cursor, more = self._bus.cursor(search.at), after < search.at
+        rest = {"cursor": cursor, "more": more, "next": f"{cursor}.{after}.{floor}" if more else None}
         events = self._encoding.page(rows)
         return b'{"events":[%b],%b' % (events, json.dumps(rest, separators=(",", ":"))[1:].encode())
 
@@ -118,13 +114,15 @@ class StateWire:
         await self._bus.reading.learn(topics, scan.turn)
         if place is None:  # the floor before anything is read: a value of which a part goes meanwhile is no value
             place = Place(self._bus.head, 0, self._bus.reading.floor(topics))
-        return Question(
+        search = StateSearch(
             topics,
-            None if subject is None else check_subject(subject),
-            min(int(limit), PAGE_MAX),
-            place,
-            join is not None,
+            place.at,
+            place.after,
+            subject=None if subject is None else check_subject(subject),
+            lasts=join is not None,
+            limit=min(int(limit), PAGE_MAX),
         )
+        return Question(search, place.floor)
 
     def _place(self, text: str) -> Place:
         found = _PLACE.fullmatch(text)
@@ -135,17 +133,18 @@ class StateWire:
             raise GoneError("this state is of another log: begin again", field="next")
         return Place(at, after, floor)
 
-    async def _page(self, question: Question, scan: Scanning) -> tuple[Sequence[Row], int]:
+    async def _page(self, search: StateSearch, scan: Scanning) -> tuple[Sequence[Row], int]:
         """What fills the answer, or all that is left, or what was found in the time; and up to where that goes."""
         rows: list[Row] = []
-        at, after, size = question.place.at, question.place.after, 0
+        after, size = search.after, 0
         until = None
-        while after < at and len(rows) < question.limit and size < ANSWER_BYTES:
-            limit, room = min(STEP_ROWS, question.limit - len(rows)), ANSWER_BYTES - size
-            page = await self._state(question, after, limit, room, scan)
+        while after < search.at and len(rows) < search.limit and size < ANSWER_BYTES:
+            limit, room = min(STEP_ROWS, search.limit - len(rows)), ANSWER_BYTES - size
+            part = replace(search, after=after, limit=limit, max_bytes=room)
+            page = await self._bus.reading.state(part, scan.turn)
             found, after = page.rows, page.next
-            if question.joined:
-                found, after = await self._joined(question, page, room, scan)
+            if search.lasts:
+                found, after = await self._joined(part, page, scan)
             rows += found
             size += bytes_of(found)
             now = asyncio.get_running_loop().time()
@@ -154,15 +153,7 @@ class StateWire:
                 break
         return rows, after
 
-    async def _state(self, question: Question, after: int, limit: int, max_bytes: int, scan: Scanning) -> Page:
-        topics, at, subject = question.topics, question.place.at, question.subject
-        return await self._bus.reading.state(
-            topics, at, after, limit, max_bytes, subject, scan.turn, lasts=question.joined
-        )
-
-    async def _joined(
-        self, question: Question, page: Page, max_bytes: int, scan: Scanning
-    ) -> tuple[Sequence[Row], int]:
+    async def _joined(self, search: StateSearch, page: Page, scan: Scanning) -> tuple[Sequence[Row], int]:
         """The events of the values that end on this page, those of each text as one, which stands where it ends; and
         up to where that goes: they may be longer by far than their ends, and fill the answer before the page is done.
         """
@@ -170,21 +161,21 @@ class StateWire:
         size = 0
         for event in page.events:
             is_grown = (event.mark or 0) & APPEND
-            found = _as_text(await self._value(question, event, scan)) if is_grown else [event]
+            found = _as_text(await self._value(search.at, event, scan)) if is_grown else [event]
             rows += found
             size += bytes_of(found)
-            if size >= max_bytes:
+            if size >= search.max_bytes:
                 return rows, event.offset
         return rows, page.next
 
-    async def _value(self, question: Question, last: Event, scan: Scanning) -> list[Event]:
-        """All events of a value. Raises TooLargeError if its text would be too long for one."""
+    async def _value(self, at: int, last: Event, scan: Scanning) -> list[Event]:
+        """All events of the value that ends with this one. Raises TooLargeError if that is too long for one event."""
         found: list[Event] = []
-        topics, at, after, size = TopicFilter((last.topic,)), question.place.at, 0, 0
-        while after < at:
-            page = await self._bus.reading.state(topics, at, after, STEP_ROWS, ANSWER_BYTES, last.subject, scan.turn)
+        search, size = StateSearch(TopicFilter((last.topic,)), at, subject=last.subject, limit=STEP_ROWS), 0
+        while search.after < at:
+            page = await self._bus.reading.state(search, scan.turn)
             found += page.events
-            after = page.next
+            search = replace(search, after=page.next)
             size += bytes_of(page.rows)
             if size > JOINED_MAX:
                 detail = f"{last.subject!r} on {last.topic} has over {JOINED_MAX} bytes: ask without join"

@@ -33,6 +33,7 @@ from service.log.base import (
     Receipt,
     Search,
     Statement,
+    StateSearch,
     TopicPage,
     TopicStats,
     TrimHerald,
@@ -295,31 +296,21 @@ class MemoryEventLog:
                 return Page(found[:count], event.offset, floor)
         return Page(found, low + 1 if search.newest_first else max(low, high - 1), floor)
 
-    async def state(
-        self,
-        topics: TopicFilter,
-        at: int,
-        after: int,
-        limit: int,
-        max_bytes: int,
-        subject: str | None = None,
-        turn: Turn | None = None,
-        *,
-        lasts: bool = False,
-    ) -> Page:
+    async def state(self, search: StateSearch, turn: Turn | None = None) -> Page:
         if turn is not None:
             await turn()
         found: list[Event] = []
+        topics, at, subject = search.topics, search.at, search.subject
         size, floor, gone = 0, self.bounds(topics).floor, self.disk.gone
         for event in self.disk.events:
-            if after < event.offset <= at and event.subject is not None and topics.matches(event.topic):
+            if search.after < event.offset <= at and event.subject is not None and topics.matches(event.topic):
                 until = gone[event.offset]
                 if (until is None or until > at) and subject in (None, event.subject):
-                    if lasts and any(_follows(one, event, at, gone.get(one.offset)) for one in self.disk.events):
+                    if search.lasts and any(_follows(one, event, at, gone.get(one.offset)) for one in self.disk.events):
                         continue
                     found.append(event)
                     size += len(event.data)
-                    if len(found) == limit or size >= max_bytes:
+                    if len(found) == search.limit or size >= search.max_bytes:
                         return Page(found, event.offset, floor)
         return Page(found, at, floor)
 

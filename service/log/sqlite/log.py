@@ -24,13 +24,13 @@ from service.log.base import (
     Receipt,
     Search,
     Statement,
+    StateSearch,
     TopicPage,
     TrimHerald,
     TrimListener,
     Turn,
 )
 from service.log.health import Health
-from service.log.sqlite import state
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
@@ -168,25 +168,14 @@ class SQLiteEventLog:
     async def search(self, search: Search, turn: Turn | None = None) -> Page:
         return await self._history.find(search, self.head, turn)
 
-    async def state(
-        self,
-        topics: TopicFilter,
-        at: int,
-        after: int,
-        limit: int,
-        max_bytes: int,
-        subject: str | None = None,
-        turn: Turn | None = None,
-        *,
-        lasts: bool = False,
-    ) -> Page:
+    async def state(self, search: StateSearch, turn: Turn | None = None) -> Page:
         if turn is not None:
             await turn()
-            await self.learn(topics, turn)
+            await self.learn(search.topics, turn)
         if self._registry.width < Width.WHOLE:
-            return Page((), at, self._registry.floor(topics))
+            return Page((), search.at, self._registry.floor(search.topics))
         with explained(self._path):
-            return await self._state.page(state.Wanted(topics, at, after, limit, max_bytes, subject, lasts))
+            return await self._state.page(search)
 
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         found: list[Topic] = []

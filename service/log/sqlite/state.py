@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from service.core.errors import GoneError
 from service.core.event import OFFSET, TOPIC, Row, bytes_of
-from service.core.topics import Matching, TopicFilter
-from service.log.base import Page
+from service.core.topics import Matching
+from service.log.base import Page, StateSearch
 from service.log.sqlite.database import Connection, Cursor
 from service.log.sqlite.plan import MERGE_TOPICS
 from service.log.sqlite.reader import Reader
@@ -92,23 +92,6 @@ AND NOT EXISTS (
 """
 
 
-class Wanted(NamedTuple):
-    """A page of the state at `at`: what lies behind `low`, of one subject or of all."""
-
-    topics: TopicFilter
-    at: int
-    low: int
-    limit: int
-    max_bytes: int
-    subject: str | None
-    lasts: bool = False
-    """Of each value the last event alone."""
-
-    @property
-    def names(self) -> dict[str, Any]:
-        return {"at": self.at, "low": self.low, "high": self.at, "limit": self.limit, "subject": self.subject}
-
-
 Found = tuple[Sequence[Row], int]
 """Rows, and the offset up to which all was looked at."""
 
@@ -122,75 +105,78 @@ class StateReader:
         self._far = 0
         """The latest position that was found to be too far back: those before it are too."""
 
-    async def page(self, wanted: Wanted) -> Page:
-        """`next` is the `low` of the next page, `at` after the last. `floor` is looked up when the rows are there.
-
-        Raises GoneError.
-        """
-        if wanted.at <= self._far or await self._readers.run(partial(_is_far, at=wanted.at)):
-            self._far = max(self._far, wanted.at)
+    async def page(self, search: StateSearch) -> Page:
+        """As `EventLog.state`; `floor` is looked up when the rows are there."""
+        if search.at <= self._far or await self._readers.run(partial(_is_far, at=search.at)):
+            self._far = max(self._far, search.at)
             raise GoneError(f"over {SINCE_MAX:,} events were replaced since this state was begun: begin again")
-        found = self._registry.matching(wanted.topics)
+        found = self._registry.matching(search.topics)
         if found is not None and len(found) <= MERGE_TOPICS:
-            rows, next = await self._readers.run(partial(_merge, wanted=wanted, topics=tuple(found)))
+            rows, next = await self._readers.run(partial(_merge, search=search, topics=tuple(found)))
         elif found is not None and len(found) <= GATHERED and sum(map(_COUNT, found)) <= GATHERED_EVENTS:
             ids = json.dumps([topic.id for topic in found])
-            rows, next = await self._readers.run(partial(_gather, wanted=wanted, topics=ids))
+            rows, next = await self._readers.run(partial(_gather, search=search, topics=ids))
         else:
-            rows, next = await self._readers.run(partial(_look_through, wanted=wanted))
-        return Page(rows, next, self._registry.floor(wanted.topics))
+            rows, next = await self._readers.run(partial(_look_through, search=search))
+        return Page(rows, next, self._registry.floor(search.topics))
 
 
-def _merge(connection: Connection, wanted: Wanted, topics: Sequence[Topic]) -> Found:
+def _merge(connection: Connection, search: StateSearch, topics: Sequence[Topic]) -> Found:
     if not topics:
-        return (), wanted.at
-    names = {**wanted.names, "topics": json.dumps([topic.id for topic in topics])}
-    statement = _OF_SUBJECT if wanted.subject is not None else _CURRENT
+        return (), search.at
+    names = {**_names(search), "topics": json.dumps([topic.id for topic in topics])}
+    statement = _OF_SUBJECT if search.subject is not None else _CURRENT
     parts = [statement.format(name=f":n{n}", topic=f":t{n}") for n in range(len(topics))]
     for n, topic in enumerate(topics):
         names |= {f"n{n}": topic.name, f"t{n}": topic.id}
-    if wanted.subject is None:
+    if search.subject is None:
         parts.append(_SINCE)
-    last = _IS_LAST if wanted.lasts else ""
+    last = _IS_LAST if search.lasts else ""
     sql = f"{' UNION ALL '.join(f'{part}{last}' for part in parts)} ORDER BY offset LIMIT :limit"
-    return _filled(connection.execute(sql, names), wanted, wanted.limit, wanted.at)
+    return _filled(connection.execute(sql, names), search, search.limit, search.at)
 
 
-def _gather(connection: Connection, wanted: Wanted, topics: str) -> Found:
-    names = {**wanted.names, "topics": topics}
-    if wanted.subject is not None:
+def _gather(connection: Connection, search: StateSearch, topics: str) -> Found:
+    names = {**_names(search), "topics": topics}
+    if search.subject is not None:
         found = _offsets(connection, _SUBJECT_OFFSETS, names)
     else:
         found = _offsets(connection, _CURRENT_OFFSETS, names) + _offsets(connection, _SINCE_OFFSETS, names)
-    offsets = sorted(found)[: wanted.limit]
-    end = wanted.at if len(offsets) < wanted.limit else offsets[-1]
-    return _filled(_rows_at(connection, wanted, offsets), wanted, wanted.limit + 1, end)
+    offsets = sorted(found)[: search.limit]
+    end = search.at if len(offsets) < search.limit else offsets[-1]
+    return _filled(_rows_at(connection, search, offsets), search, search.limit + 1, end)
 
 
-def _look_through(connection: Connection, wanted: Wanted) -> Found:
+def _look_through(connection: Connection, search: StateSearch) -> Found:
     """One window of everybody's."""
-    names = {**wanted.names, "limit": WINDOW, "topics": None}
+    names = {**_names(search), "limit": WINDOW, "topics": None}
     found = _offsets(connection, _ALL_OFFSETS, names)
-    high = found[-1] if len(found) == WINDOW else wanted.at
+    high = found[-1] if len(found) == WINDOW else search.at
     since = _offsets(connection, _SINCE_OFFSETS, {**names, "high": high})
     if len(since) == WINDOW:
         high = min(high, since[-1])
     offsets = [offset for offset in sorted(found + since) if offset <= high]
-    matching, rows, size = Matching(wanted.topics), [], 0
-    cursor = _rows_at(connection, wanted, offsets)
+    matching, rows, size = Matching(search.topics), [], 0
+    cursor = _rows_at(connection, search, offsets)
     for row in cursor:
-        if matching[row[TOPIC]] and wanted.subject in (None, row[-2]):
+        if matching[row[TOPIC]] and search.subject in (None, row[-2]):
             rows.append(row)
             size += bytes_of((row,))
-            if len(rows) == wanted.limit or size >= wanted.max_bytes:
+            if len(rows) == search.limit or size >= search.max_bytes:
                 cursor.close()
                 return rows, row[OFFSET]
     return rows, high
 
 
-def _rows_at(connection: Connection, wanted: Wanted, offsets: Sequence[int]) -> Cursor:
-    sql = f"{_ROWS_AT}{_IS_LAST.replace('events.', 'e.')}" if wanted.lasts else _ROWS_AT
-    return connection.execute(sql, {"offsets": json.dumps(offsets), "at": wanted.at})
+def _names(search: StateSearch) -> dict[str, Any]:
+    """What statements call it."""
+    at = search.at
+    return {"at": at, "low": search.after, "high": at, "limit": search.limit, "subject": search.subject}
+
+
+def _rows_at(connection: Connection, search: StateSearch, offsets: Sequence[int]) -> Cursor:
+    sql = f"{_ROWS_AT}{_IS_LAST.replace('events.', 'e.')}" if search.lasts else _ROWS_AT
+    return connection.execute(sql, {"offsets": json.dumps(offsets), "at": search.at})
 
 
 def _offsets(connection: Connection, sql: str, names: dict[str, Any]) -> list[int]:
@@ -202,14 +188,14 @@ def _is_far(connection: Connection, at: int) -> bool:
     return bool(count > SINCE_MAX)
 
 
-def _filled(cursor: Cursor, wanted: Wanted, limit: int, end: int) -> Found:
+def _filled(cursor: Cursor, search: StateSearch, limit: int, end: int) -> Found:
     """The rows up to the one that fills the page; if none does, all of the state was looked at."""
     rows: list[Row] = []
     size = 0
     for row in islice(cursor, limit):
         rows.append(row)
         size += bytes_of((row,))
-        if size >= wanted.max_bytes:
+        if size >= search.max_bytes:
             break
     else:
         if len(rows) < limit:

@@ -9,6 +9,7 @@ import pytest
 from service.core.errors import ClosedSubjectError
 from service.core.event import APPEND, FINAL, Draft, Event
 from service.core.topics import TopicFilter
+from service.log.base import StateSearch
 from tests.unit.log.rigs import ALL, PLENTY, Rig, drafts
 
 
@@ -29,7 +30,7 @@ async def state(
     found: list[Event] = []
     at, after = rig.log.head if at is None else at, 0
     while after < at:
-        page = await rig.log.state(topics, at, after, limit, PLENTY, subject, lasts=lasts)
+        page = await rig.log.state(StateSearch(topics, at, after, subject, lasts, limit, PLENTY))
         assert len(page.rows) <= limit
         assert page.next > after or not page.rows
         found += page.events
@@ -134,15 +135,15 @@ class SubjectContract:
 
     async def test_a_page_ends_with_the_event_that_fills_it(self, rig: Rig) -> None:
         await rig.log.append([about("a", str(n), f'"{"x" * 100}"') for n in range(10)])
-        page = await rig.log.state(ALL, 10, 0, 1_000, 250)
+        page = await rig.log.state(StateSearch(ALL, 10, limit=1_000, max_bytes=250))
         assert (len(page.rows), page.next) == (3, 3)
 
     async def test_a_value_without_its_beginning_is_left_out_until_it_is_replaced(self, rig: Rig) -> None:
         await rig.log.append([about("a", "s"), about("a", "s", append=True), about("a", "t"), about("b", "s")])
-        before = (await rig.log.state(ALL, 4, 0, 1, PLENTY)).floor
+        before = (await rig.log.state(StateSearch(ALL, 4, limit=1))).floor
         await rig.log.trim(TopicFilter(("a",)), 2)
         assert offsets(await state(rig)) == [3, 4]
-        assert (await rig.log.state(ALL, 4, 0, 1, PLENTY)).floor > before, "whoever has a page of it is told"
+        assert (await rig.log.state(StateSearch(ALL, 4, limit=1))).floor > before, "whoever has a page of it is told"
         await rig.log.append([about("a", "s", append=True)])
         assert offsets(await state(rig)) == [3, 4]
         await rig.log.trim(TopicFilter(("a",)), 0)

@@ -7,9 +7,10 @@ import pytest
 
 from service.core.errors import GoneError
 from service.core.topics import TopicFilter
+from service.log.base import StateSearch
 from service.log.sqlite import state as module
 from tests.unit.log.contract_state import SubjectContract, about, offsets, state
-from tests.unit.log.rigs import ALL, PLENTY, SQLiteRig
+from tests.unit.log.rigs import ALL, SQLiteRig
 
 WAYS = {"merged": (16, 1_000), "gathered": (0, 1_000), "looked through": (0, 0)}
 """Of how many topics, at most, for the first two."""
@@ -50,7 +51,7 @@ async def test_a_state_is_gone_once_too_much_was_replaced_since(
     assert offsets(await state(rig, at=9, limit=2)) == list(range(1, 10))
     await rig.log.append([about("b", "s"), about("b", "s")])
     with pytest.raises(GoneError):
-        await rig.log.state(ALL, 9, 0, 2, PLENTY)
+        await rig.log.state(StateSearch(ALL, 9, limit=2))
     assert offsets(await state(rig, TopicFilter(("b",)))) == [16]
 
 
@@ -60,8 +61,8 @@ async def test_each_way_is_by_indexes_alone(rig: SQLiteRig) -> None:
     statements: list[str] = []
     connection = rig.log._reader.readers.connection
     connection.set_trace_callback(statements.append)
-    await rig.log.state(ALL, 9, 0, 2, PLENTY)
-    await rig.log.state(TopicFilter(("a",)), 9, 0, 2, PLENTY, "3", lasts=True)
+    await rig.log.state(StateSearch(ALL, 9, limit=2))
+    await rig.log.state(StateSearch(TopicFilter(("a",)), 9, subject="3", lasts=True, limit=2))
     connection.set_trace_callback(None)
     assert statements
     steps = [row[3] for sql in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
