@@ -161,9 +161,10 @@ class Assembly:
             gate, opening, pipes, frames, bus, reader, self.renewal, turn, data_max=limits.data_max
         )
         sse = SSEWire(gate, opening, pipes, frames, bodies)
-        scans, answers = Scans(bus.reading.turn, self.reads, gate), Answers(pipes, stream.send_timeout)
-        poll = PollWire(gate, self.draining, bus, control, frames, bodies, scans, answers)
-        state = StateWire(gate, bus, frames, scans, answers)
+        scans = Scans(bus.reading.turn, self.reads, gate)
+        answers = Answers(gate, scans, pipes, stream.send_timeout)
+        poll = PollWire(gate, self.draining, bus, control, frames, bodies, answers)
+        state = StateWire(gate, bus, frames, answers)
         routes: dict[Route, ASGI] = {
             ("http", "GET", EVENTS): poll,
             ("http", "HEAD", EVENTS): poll,

@@ -14,16 +14,16 @@ from service.access.lease import Lease
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
 from service.bus.values import Gap
-from service.core.errors import InvalidError, OverloadedError, TwinwireError
+from service.core.errors import InvalidError
 from service.core.event import bytes_of, check_type
-from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX, WAIT_MAX
+from service.core.limits import WAIT_MAX
 from service.core.parameters import Parameters
 from service.core.time import parse_rfc3339
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
 from service.stream.asgi import Receive, Scope, Send
 from service.stream.control import Control
-from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers
+from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers, page_limit
 from service.wire.asking import take_asked
 from service.wire.bodies import Bodies
 from service.wire.frames import Frames
@@ -32,9 +32,8 @@ from service.wire.request import (
     DisconnectedError,
     Request,
     disconnected,
-    respond_problem,
 )
-from service.wire.scanning import Scanning, Scans
+from service.wire.scanning import Scanning
 
 PARAMETERS: Final = Parameters(
     "topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to", AUTH, TICKET
@@ -78,10 +77,8 @@ class PollWire:
         control: Control,
         frames: Frames,
         bodies: Bodies,
-        scans: Scans,
         answers: Answers,
     ) -> None:
-        self._scans = scans
         self._answers = answers
         self._gate = gate
         self._drain = drain
@@ -91,26 +88,11 @@ class PollWire:
         self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        head = request.method == "HEAD"
-        cors = self._gate.cors(request)
-        with self._answers.share() as share:
-            try:
-                caller = self._gate.enter(request, Act.READ).caller
-                if request.method == "POST":
-                    with self._bodies.open() as asked:
-                        await take_asked(request, receive, asked, PARAMETERS)
-                    caller = self._gate.enter(request, Act.READ).caller  # as he is now, and as the body says
-                async with self._scans.of(receive, caller) as scan:
-                    body = await self._look(request, receive, scan, caller)
-                    share.take(len(body))
-            except TwinwireError as error:
-                is_last = request.method == "POST" or isinstance(error, OverloadedError)
-                await respond_problem(send, error, head=head, cors=cors, is_last=is_last)
-                return
-            except DisconnectedError:
-                return
-            await self._answers.give(send, cors, body, head=head)
+        await self._answers.answer(self._look, scope, receive, send, self._ask)
+
+    async def _ask(self, request: Request, receive: Receive) -> None:
+        with self._bodies.open() as asked:
+            await take_asked(request, receive, asked, PARAMETERS)
 
     async def _look(self, request: Request, receive: Receive, scan: Scanning, caller: Caller) -> bytes:
         """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
@@ -130,9 +112,7 @@ class PollWire:
         if order not in ("asc", "desc"):
             raise InvalidError("order is asc or desc", field="order")
         wait = request.number("wait", 0.0, 0.0, WAIT_MAX)
-        limit = request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX)
-        if limit % 1:
-            raise InvalidError("limit is a whole number", field="limit")
+        limit = page_limit(request)
         newest_first = order == "desc"
         whole_range = newest_first or before is not None
         await self._bus.reading.learn(topics, scan.turn)
@@ -149,7 +129,7 @@ class PollWire:
             from_time=_time(request, "from"),
             to_time=_time(request, "to"),
             newest_first=newest_first,
-            limit=min(int(limit), PAGE_MAX),
+            limit=limit,
             max_bytes=ANSWER_BYTES,
             seconds=SEARCH_SECONDS,
         )

@@ -19,17 +19,16 @@ from service.access.caller import Caller
 from service.access.carriers import AUTH, TICKET
 from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
-from service.core.errors import GoneError, InvalidError, OverloadedError, TooLargeError, TwinwireError
+from service.core.errors import GoneError, InvalidError, TooLargeError
 from service.core.event import APPEND, Event, Row, bytes_of, check_subject
-from service.core.limits import OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
 from service.core.parameters import Parameters
 from service.core.topics import TopicFilter
 from service.log.base import Page, StateSearch
 from service.stream.asgi import Receive, Scope, Send
-from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers
+from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers, page_limit
 from service.wire.frames import Frames
-from service.wire.request import DisconnectedError, Request, respond_problem
-from service.wire.scanning import Scanning, Scans
+from service.wire.request import Request
+from service.wire.scanning import Scanning
 
 PARAMETERS: Final = Parameters("topic", "subject", "limit", "next", "join", AUTH, TICKET)
 
@@ -62,31 +61,16 @@ class Question(NamedTuple):
 class StateWire:
     """An ASGI application for GET and HEAD on `/api/state`."""
 
-    def __init__(self, gate: Gate, bus: EventBus, frames: Frames, scans: Scans, answers: Answers) -> None:
+    def __init__(self, gate: Gate, bus: EventBus, frames: Frames, answers: Answers) -> None:
         self._gate = gate
         self._bus = bus
         self._encoding = frames.poll
-        self._scans = scans
         self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        head = request.method == "HEAD"
-        cors = self._gate.cors(request)
-        with self._answers.share() as share:
-            try:
-                caller = self._gate.enter(request, Act.READ).caller
-                async with self._scans.of(receive, caller) as scan:
-                    body = await self._look(request, scan, caller)
-                    share.take(len(body))
-            except TwinwireError as error:
-                await respond_problem(send, error, head=head, cors=cors, is_last=isinstance(error, OverloadedError))
-                return
-            except DisconnectedError:
-                return
-            await self._answers.give(send, cors, body, head=head)
+        await self._answers.answer(self._look, scope, receive, send)
 
-    async def _look(self, request: Request, scan: Scanning, caller: Caller) -> bytes:
+    async def _look(self, request: Request, receive: Receive, scan: Scanning, caller: Caller) -> bytes:
         """The answer's body. Raises TwinwireError, or DisconnectedError if nobody waits for it any more."""
         search, floor = await self._question(request, scan, caller)
         rows, after = await self._page(search, scan)
@@ -103,9 +87,7 @@ class StateWire:
         request.only(PARAMETERS)
         topics = self._gate.readable(caller, Act.READ, request.topics())
         subject = request.value("subject")
-        limit = request.number("limit", PAGE_DEFAULT, 1, OFFSET_MAX)
-        if limit % 1:
-            raise InvalidError("limit is a whole number", field="limit")
+        limit = page_limit(request)
         join = request.value("join")
         if join not in (None, "text"):
             raise InvalidError("join is text", field="join")
@@ -120,7 +102,7 @@ class StateWire:
             place.after,
             subject=None if subject is None else check_subject(subject),
             lasts=join is not None,
-            limit=min(int(limit), PAGE_MAX),
+            limit=limit,
         )
         return Question(search, place.floor)
 

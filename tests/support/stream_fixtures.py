@@ -126,18 +126,14 @@ class House:
         return SSEWire(self.gate, self.opening, self.pipes, self.frames, self.bodies)
 
     def poll(self) -> PollWire:
-        return PollWire(
-            self.gate, self.drain, self.bus, self.control, self.frames, self.bodies, self._scans(), self._answers()
-        )
+        return PollWire(self.gate, self.drain, self.bus, self.control, self.frames, self.bodies, self._answers())
 
     def state(self) -> StateWire:
-        return StateWire(self.gate, self.bus, self.frames, self._scans(), self._answers())
-
-    def _scans(self) -> Scans:
-        return Scans(self.bus.reading.turn, self.reads, self.gate)
+        return StateWire(self.gate, self.bus, self.frames, self._answers())
 
     def _answers(self) -> Answers:
-        return Answers(self.pipes, self.send_timeout)
+        scans = Scans(self.bus.reading.turn, self.reads, self.gate)
+        return Answers(self.gate, scans, self.pipes, self.send_timeout)
 
     def publish(self, data_max: int = 1024, **options: Any) -> PublishWire:
         return PublishWire(self.gate, self.bus, self.bodies, DraftReader(data_max, **options))

@@ -404,34 +404,34 @@ async def test_a_search_ends_with_its_caller(clock: ManualClock) -> None:
     wire = House.of(memory_bus(log=log), clock).poll()
     exchange = Exchange(wire, http_scope("GET", "/api/events", "type=never&after=earliest"))
     await until(lambda: log.steps > 3 * FREE_STEPS)
-    assert wire._scans.reads.scans == 1
+    assert wire._answers.scans.reads.scans == 1
     exchange.disconnect()
     await until(exchange.task.done)
-    assert (exchange.messages, wire._scans.reads.scans) == ([], 0)
+    assert (exchange.messages, wire._answers.scans.reads.scans) == ([], 0)
 
 
 async def test_one_caller_has_so_many_long_searches(clock: ManualClock) -> None:
     wire = House.of(memory_bus(log=Endless(clock)), clock, reads=Reads(of_caller=1)).poll()
     going_on = Exchange(wire, http_scope("GET", "/api/events", "type=never"))
-    await until(lambda: wire._scans.reads.scans == 1)
+    await until(lambda: wire._answers.scans.reads.scans == 1)
     refused = await call(wire, "GET", "/api/events", "type=never")
     refused.problem(429)
     assert refused.headers["retry-after"] == "1"
     going_on.disconnect()
     await until(going_on.task.done)
-    assert wire._scans.reads.scans == 0
+    assert wire._answers.scans.reads.scans == 0
 
 
 async def test_only_so_many_searches_go_on_at_a_time(clock: ManualClock) -> None:
     wire = House.of(memory_bus(log=Endless(clock)), clock).poll()
     going_on = [Exchange(wire, http_scope("GET", "/api/events", "type=never")) for _ in range(SCANS)]
-    await until(lambda: wire._scans.reads.scans == SCANS)
+    await until(lambda: wire._answers.scans.reads.scans == SCANS)
     refused = await call(wire, "GET", "/api/events", "type=never")
     refused.problem(503)
     assert refused.headers["retry-after"] == "1"
     for exchange in going_on:
         exchange.disconnect()
-    await until(lambda: wire._scans.reads.scans == 0)
+    await until(lambda: wire._answers.scans.reads.scans == 0)
 
 
 # Answers
