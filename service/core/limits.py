@@ -29,7 +29,7 @@ DATA_MAX: Final = 64 * 1024
 """Bytes of encoded `data` by default: one event fits a socket buffer."""
 
 ENVELOPE_MAX: Final = 4 * 1024
-"""Bytes a WebSocket message may hold beyond its data: op, ref, topic, type and key."""
+"""Bytes a WebSocket message may hold beyond its data: op, ref, topic, type, key and subject."""
 
 TOKEN_MAX: Final = 8 * 1024
 """Bytes of a token: it travels in a header, and servers and proxies end a line of it at 8 KiB or not much later."""

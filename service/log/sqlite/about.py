@@ -15,14 +15,14 @@ Of a subject that retention took all of, `cut_subjects` remembers for a day that
 has no beginning. All of it changes with the events, in their transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
 import msgspec
 
 from service.core.errors import ClosedSubjectError
 from service.core.event import FINAL, Draft
-from service.log.sqlite.database import WriterConnection, transaction
+from service.log.sqlite.database import WriterConnection, as_json, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 REMEMBERED: Final = 86_400
@@ -115,7 +115,7 @@ class Subjects:
                 sought.append((name, topic.id, subject))
         if not sought:
             return
-        for name, subject, offset, mark, gone, cut in connection.execute(_FIND, (_json(sought),)).fetchall():
+        for name, subject, offset, mark, gone, cut in connection.execute(_FIND, (as_json(sought),)).fetchall():
             topic = self._registry.get(name)
             if topic is None or (offset is None and cut is None):
                 continue
@@ -150,10 +150,10 @@ class Subjects:
         found = [(key[1], value) for key, value in self._values.items() if value.superseded]
         stored = [(value.topic, subject, value.superseded) for subject, value in found if value.has_stored]
         if stored:
-            connection.execute(_SUPERSEDE, (_json(stored),))
+            connection.execute(_SUPERSEDE, (as_json(stored),))
         cut = [(value.topic, subject) for subject, value in found if value.was_cut]
         if cut:
-            connection.execute(_IS_WHOLE, (_json(cut),))
+            connection.execute(_IS_WHOLE, (as_json(cut),))
 
 
 def lose(connection: WriterConnection, marks: Mapping[tuple[int, str], int | None], at: int) -> None:
@@ -161,7 +161,7 @@ def lose(connection: WriterConnection, marks: Mapping[tuple[int, str], int | Non
     them with this mark; in the same transaction.
     """
     if marks:
-        found = _json([(topic, subject, int(bool((mark or 0) & FINAL))) for (topic, subject), mark in marks.items()])
+        found = as_json([(topic, subject, int(bool((mark or 0) & FINAL))) for (topic, subject), mark in marks.items()])
         connection.execute(_LACKS, (found,))
         connection.execute(_WAS_CUT, (at, found))
 
@@ -171,7 +171,3 @@ def forget(connection: WriterConnection, now: int) -> bool:
     with transaction(connection):
         gone = connection.execute(_FORGET, (now - REMEMBERED * 1_000, FORGOTTEN)).fetchall()
     return len(gone) == FORGOTTEN
-
-
-def _json(rows: Sequence[Any]) -> str:
-    return msgspec.json.encode(rows).decode()

@@ -8,7 +8,7 @@ if it fails, nothing has to be set right, and the same appends are tried again a
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ from service.core.event import Draft, Event, Width, new_tuple
 from service.core.topics import is_own
 from service.log.base import Guard, Receipt, Statement, Value
 from service.log.sqlite.about import Subjects
-from service.log.sqlite.database import WriterConnection, transaction
+from service.log.sqlite.database import WriterConnection, as_json, transaction
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 _INSERT: Final = """
@@ -229,7 +229,7 @@ class Commit:
         """Remember which of these drafts' keys stored events have."""
         topics = {name: topic.id for name in {draft.topic for draft in drafts} if (topic := self._registry.get(name))}
         sought = [_Sought(one.topic, topics[one.topic], one.key) for one in drafts if one.key and one.topic in topics]
-        for name, key, offset in connection.execute(_FIND_KEYS, (_json(sought),)):
+        for name, key, offset in connection.execute(_FIND_KEYS, (as_json(sought),)):
             self._keys.setdefault(name, {})[key] = offset
 
     def _assign(self, drafts: Sequence[Draft], traceparent: str | None) -> tuple[int, ...]:
@@ -272,14 +272,14 @@ class Commit:
     def _insert(self, connection: WriterConnection) -> None:
         if self._fresh:
             rows = [(topic.id, topic.name, topic.floor) for topic in self._fresh]
-            connection.execute(_INSERT_TOPICS, (_json(rows),))
+            connection.execute(_INSERT_TOPICS, (as_json(rows),))
         events, insert = self._rows, _INSERTS[self._width]
         step = len(events) if (size := self._size()) <= INSERT_BYTES else max(1, len(events) * INSERT_BYTES // size)
         if self._is_wider:
             connection.execute(_MARK_WIDTH, (self._width >= Width.TRACED, self._width >= Width.WHOLE))
         self._about.supersede(connection)
         for start in range(0, len(events), step or 1):
-            connection.execute(insert, (self.time, _json(events[start : start + step])))
+            connection.execute(insert, (self.time, as_json(events[start : start + step])))
 
     @property
     def _is_wider(self) -> bool:
@@ -305,8 +305,3 @@ class Commit:
             topic.count += growth.count
             topic.bytes += growth.bytes
         self._registry.uncounted.update([growth.topic for growth in grown])
-
-
-def _json(rows: Sequence[Any]) -> str:
-    """As text: SQLite takes bytes for its own binary JSON."""
-    return msgspec.json.encode(rows).decode()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 import aiosqlite
+import msgspec
 
 from service.core.errors import StorageDownError, StorageError, StorageFullError, TwinwireError
 
@@ -176,6 +177,11 @@ def unsynced(connection: WriterConnection) -> Iterator[None]:
         yield
     finally:
         connection.execute(f"PRAGMA synchronous = {int(level)}")
+
+
+def as_json(rows: Sequence[Any]) -> str:
+    """For `json_each`. As text: SQLite takes bytes for its own binary JSON."""
+    return msgspec.json.encode(rows).decode()
 
 
 def checkpoint(connection: WriterConnection, *, cut: bool = True) -> bool:

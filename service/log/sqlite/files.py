@@ -35,8 +35,8 @@ _MOVED: Final = slice(64, 68)
 _TO_MOVE: Final = slice(96, 100)
 """Where they are in the `-shm` file, and in what is read of it (sqlite.org/walformat.html, 2.1 and 2.2)."""
 
-_USED: Final = struct.Struct("=14xHI")
-"""There too, from its beginning: bytes of a page, 1 for 64 KiB, and frames of the journal that count."""
+_USED: Final = struct.Struct("=14xHI12x8s")
+"""There too, from its beginning: bytes of a page, 1 for 64 KiB, frames of the journal that count, and its salts."""
 _FRAME: Final = 24
 """Bytes of a frame beside its page."""
 
@@ -157,15 +157,11 @@ class DatabaseFiles:
 
     def _journal(self) -> tuple[bytes, int, int] | None:
         """Its salts, frames and bytes of a page; None where it can't be told."""
-        progress = _progress(self._shm)
-        try:
-            found = b"" if self._shm is None else os.pread(self._shm, _USED.size, 0)
-        except OSError:
+        found = _pread(self._shm, _USED.size, 0)
+        if found is None:
             return None
-        if progress is None or len(found) < _USED.size:
-            return None
-        page, frames = _USED.unpack(found)
-        return progress[0], frames, page if page > 1 else 65_536
+        page, frames, salts = _USED.unpack(found)
+        return salts, frames, page if page > 1 else 65_536
 
     @property
     def database_bytes(self) -> int:
@@ -194,8 +190,14 @@ def _identity(name: str) -> Identity | None:
 
 def _progress(shm: int | None) -> Progress | None:
     """None where it can't be told."""
+    found = _pread(shm, _TO_MOVE.stop, _SHM)
+    return None if found is None else (found[_SALTS], found[_MOVED], found[_TO_MOVE])
+
+
+def _pread(shm: int | None, size: int, at: int) -> bytes | None:
+    """So many bytes from there; None if they are not to be had."""
     try:
-        found = b"" if shm is None else os.pread(shm, _TO_MOVE.stop, _SHM)
+        found = b"" if shm is None else os.pread(shm, size, at)
     except OSError:
         return None
-    return (found[_SALTS], found[_MOVED], found[_TO_MOVE]) if len(found) == _TO_MOVE.stop else None
+    return found if len(found) == size else None

@@ -9,7 +9,6 @@ would be looked for among more than SINCE_MAX has to begin again.
     many, all     what counts in the whole log, of which the filter's is kept: a window at a time
 """
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
@@ -20,7 +19,7 @@ from service.core.errors import GoneError
 from service.core.event import OFFSET, TOPIC, Row, bytes_of
 from service.core.topics import Matching
 from service.log.base import Page, StateSearch
-from service.log.sqlite.database import Connection, Cursor
+from service.log.sqlite.database import Connection, Cursor, as_json
 from service.log.sqlite.plan import MERGE_TOPICS
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.topics import Topic, TopicRegistry
@@ -114,7 +113,7 @@ class StateReader:
         if found is not None and len(found) <= MERGE_TOPICS:
             rows, next = await self._readers.run(partial(_merge, search=search, topics=tuple(found)))
         elif found is not None and len(found) <= GATHERED and sum(map(_COUNT, found)) <= GATHERED_EVENTS:
-            ids = json.dumps([topic.id for topic in found])
+            ids = as_json([topic.id for topic in found])
             rows, next = await self._readers.run(partial(_gather, search=search, topics=ids))
         else:
             rows, next = await self._readers.run(partial(_look_through, search=search))
@@ -124,7 +123,7 @@ class StateReader:
 def _merge(connection: Connection, search: StateSearch, topics: Sequence[Topic]) -> Found:
     if not topics:
         return (), search.at
-    names = {**_names(search), "topics": json.dumps([topic.id for topic in topics])}
+    names = {**_names(search), "topics": as_json([topic.id for topic in topics])}
     statement = _OF_SUBJECT if search.subject is not None else _CURRENT
     parts = [statement.format(name=f":n{n}", topic=f":t{n}") for n in range(len(topics))]
     for n, topic in enumerate(topics):
@@ -176,7 +175,7 @@ def _names(search: StateSearch) -> dict[str, Any]:
 
 def _rows_at(connection: Connection, search: StateSearch, offsets: Sequence[int]) -> Cursor:
     sql = f"{_ROWS_AT}{_IS_LAST.replace('events.', 'e.')}" if search.lasts else _ROWS_AT
-    return connection.execute(sql, {"offsets": json.dumps(offsets), "at": search.at})
+    return connection.execute(sql, {"offsets": as_json(offsets), "at": search.at})
 
 
 def _offsets(connection: Connection, sql: str, names: dict[str, Any]) -> list[int]:

@@ -170,7 +170,7 @@ class Trimmer:
 
     async def journal_room(self) -> None:
         """Return once there is room for what a step writes, however long another program's reading takes."""
-        while self._writer.journal_bytes > JOURNAL_BYTES:  # noqa: ASYNC110 - nobody tells of a file's size
+        while self._writer.journal_used > JOURNAL_BYTES:  # noqa: ASYNC110 - nobody tells of a file's size
             await asyncio.sleep(JOURNAL_PAUSE)
 
     def _delete_oldest(self, connection: WriterConnection, cuts: deque[tuple[Topic, int]]) -> tuple[int, int]:

@@ -186,10 +186,10 @@ class Upkeep:
             logger.info("events_trimmed", removed=removed)
         if self._registry.uncounted:
             await self._writer.run(self._save_counts)
-        now = self._clock.unix_ms()
-        while self._registry.width is Width.WHOLE and not self._clock.doubt:
-            if not await self._writer.run(partial(about.forget, now=now)):
-                break
+        if self._registry.width is Width.WHOLE and not self._clock.doubt:
+            forget = partial(about.forget, now=self._clock.unix_ms())
+            while await self._writer.run(forget):
+                pass
 
     async def _forget(self) -> None:
         with explained(self._files.path):

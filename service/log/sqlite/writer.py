@@ -139,8 +139,8 @@ class Writer:
         return self._time
 
     @property
-    def journal_bytes(self) -> int:
-        """Of the write-ahead log, that are in use."""
+    def journal_used(self) -> int:
+        """Bytes of the write-ahead log that are in use."""
         return self._files.journal_used
 
     @property

@@ -144,7 +144,7 @@ async def test_a_page_is_written_about_once(parts: Parts, clock: ManualClock) ->
     await parts.writer.run(checkpoint)
     size = parts.path.stat().st_size
     assert await parts.cutter.cut(wanted(parts, 30_000)) == 30_000
-    assert parts.writer.journal_bytes < 2 * size
+    assert parts.writer.journal_used < 2 * size
 
 
 async def test_whoever_waits_for_the_writer_ends_a_step(parts: Parts, clock: ManualClock) -> None:
@@ -169,7 +169,7 @@ async def test_steps_are_small_while_the_ballast_is_spent(parts: Parts) -> None:
     parts.room.tidy = lambda connection: (steps.append(len(parts.kept())), step(connection))[1]  # type: ignore[method-assign]
     assert await parts.cutter.cut(wanted(parts, 1_000)) == 1_000
     assert steps == list(range(1_000 - SCARCE_ROWS, -1, -SCARCE_ROWS))
-    assert parts.writer.journal_bytes < BALLAST_BYTES
+    assert parts.writer.journal_used < BALLAST_BYTES
 
 
 def span(name: str, first: int, last: int, count: int, head: int) -> Span:

@@ -180,7 +180,7 @@ async def test_steps_are_small_then_and_the_journal_keeps_its_size(parts: Parts)
     told: list[tuple[int, int]] = []
     await parts.cutter.cut([Wanted(topic, 0, 0)], lambda *step: told.append(step))
     assert sorted({gone for gone, _ in told}) == list(range(0, TRIM_ROWS + 1, SCARCE_ROWS))
-    assert parts.writer.journal_bytes < BALLAST_BYTES
+    assert parts.writer.journal_used < BALLAST_BYTES
 
 
 async def test_what_is_no_full_disk_does_not_spend_it(parts: Parts) -> None:
@@ -200,13 +200,13 @@ async def test_on_a_disk_that_is_nearly_full_the_journal_is_short(parts: Parts, 
     most = 0
     for _ in range(60):
         await parts.writer.append(drafts("a", 1, data=f'"{"x" * 100_000}"'))
-        most = max(most, parts.writer.journal_bytes)
+        most = max(most, parts.writer.journal_used)
     assert most < room.JOURNAL_BYTES
     free.f_bavail = LOW_BYTES
     parts.room.look()
     for _ in range(60):
         await parts.writer.append(drafts("a", 1, data=f'"{"x" * 100_000}"'))
-    assert parts.writer.journal_bytes > 5 * room.JOURNAL_BYTES
+    assert parts.writer.journal_used > 5 * room.JOURNAL_BYTES
 
 
 async def test_and_a_large_publish_has_to_fit_in_twice(parts: Parts, free: SimpleNamespace) -> None:
@@ -322,7 +322,7 @@ async def test_within_the_reserve_a_trim_makes_room_in_the_file_which_does_not_g
             published += 1
     assert 2 < published < 9
     assert (await reserving.sql("PRAGMA page_count"))[0][0] * 4_096 == size
-    assert reserving.writer.journal_bytes <= 2 * room.JOURNAL_BYTES
+    assert reserving.writer.journal_used <= 2 * room.JOURNAL_BYTES
     assert (reserving.room.is_spent, reserving.room.spent) == (False, 0), "the ballast is for a disk that is full"
 
 

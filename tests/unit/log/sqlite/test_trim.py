@@ -325,6 +325,6 @@ async def test_steps_are_synced_once_in_the_end(parts: Parts) -> None:
         await parts.writer.run(within)
     await parts.writer.run(level)
     assert levels == [2, 1, 2]
-    before = parts.writer.journal_bytes
+    before = parts.writer.journal_used
     await parts.trimmer.settle()
-    assert parts.writer.journal_bytes > before, "a commit, which syncs what lies before it"
+    assert parts.writer.journal_used > before, "a commit, which syncs what lies before it"

@@ -63,11 +63,11 @@ async def test_a_checkpoint_shrinks_the_wal(sqlite_rig: SQLiteRig) -> None:
     while log.upkeep.wal_bytes < WAL_IDLE_BYTES:
         await log.append(drafts("a", 10, data=f'"{"x" * 20_000}"'))
     await log.upkeep.checkpoint()
-    assert log.writer.journal_bytes == 0
+    assert log.writer.journal_used == 0
     size = log.upkeep.wal_bytes
     assert size >= WAL_IDLE_BYTES, "to cut it others would have to wait"
     await log.append(drafts("a", 1))
-    assert 0 < log.writer.journal_bytes < WAL_IDLE_BYTES
+    assert 0 < log.writer.journal_used < WAL_IDLE_BYTES
     assert log.upkeep.wal_bytes == size, "it is used again from its beginning"
     sqlite_rig.clock.advance(10)
     await log.upkeep.checkpoint()
@@ -102,7 +102,7 @@ async def test_a_busy_writer_is_not_held_up_by_a_checkpoint(
     await asyncio.sleep(0)
     await log.upkeep.checkpoint()
     await asyncio.gather(*waiting)
-    assert log.writer.journal_bytes < WAL_IDLE_BYTES
+    assert log.writer.journal_used < WAL_IDLE_BYTES
 
 
 async def test_closing_leaves_one_file(sqlite_rig: SQLiteRig) -> None:
