@@ -189,21 +189,20 @@ class Trimmer:
         removed = done = 0
         with unsynced(connection), transaction(connection):
             for topic, cutoff in cuts:
-                is_done = False
-                while not is_done and removed < room:
+                is_done = is_over = False
+                while not (is_done or is_over):
                     most = int(min(TRIM_ROWS, room - removed))
                     rows = connection.execute(_DELETE_OLDEST, (topic.id, cutoff, most)).fetchall()
+                    removed += len(rows)
                     is_done = len(rows) < most
+                    is_over = removed >= room or now() > until or (is_quiet and not writer.is_idle)
                     if rows:
-                        removed += len(rows)
                         before = less.get(topic, NOTHING)
                         size, last = sum(size for _, size, _, _ in rows), max(offset for offset, _, _, _ in rows)
                         lost.update(_lost(topic, rows))
                         less[topic] = Less(before.events + len(rows), before.bytes + size, max(before.last, last))
-                    if now() > until or not writer.is_idle:
-                        break
                 done += is_done
-                if not is_done or now() > until or (is_quiet and not writer.is_idle):
+                if is_over:
                     break
             lose(connection, lost, at)
             save_counts(connection, self._registry, writer.head, less, at)
