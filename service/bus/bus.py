@@ -204,7 +204,8 @@ class EventBus:
         await self.reading.learn(topics)
         subscription = self.attach(topics, 0, encoding)  # before anything is read: what goes from here on is a gap
         try:
-            subscription.offset, gap = await self.reading.locate(topics, start)
+            offset, gap = await self.reading.locate(topics, start)
+            subscription.begin(offset)
         except BaseException:
             subscription.close()
             raise

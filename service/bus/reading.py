@@ -97,14 +97,18 @@ class Reading:
             return self.head, Gap(start.requested, "ahead", self.head, self._floor_or_none(topics))
         floor = self.floor(topics)
         if cursor.offset < floor:
-            gap = await self.gap(topics, cursor.offset, floor, turn)
+            gap = await self.gap(topics, cursor.offset, turn)
             return gap.offset, gap
         return cursor.offset, None
 
-    async def gap(self, topics: TopicFilter, after: int, floor: int, turn: Turn | None = None) -> Gap:
-        """What a reader at `after` is told when retention went up to `floor`."""
+    async def gap(self, topics: TopicFilter, after: int, turn: Turn | None = None) -> Gap:
+        """What a reader at `after` is told when retention went further.
+
+        Its floor is that of the moment in which it is returned: what goes while it is looked for where it ends is not
+        there to be found, so the gap may end behind it.
+        """
         offset = await self._before_first(topics, after, turn)
-        return Gap(str(Cursor(self._log.epoch, after)), "trimmed", offset, floor)
+        return Gap(str(Cursor(self._log.epoch, after)), "trimmed", offset, self._floor_or_none(topics))
 
     def _floor_or_none(self, topics: TopicFilter) -> int | None:
         return self.floor(topics) or None

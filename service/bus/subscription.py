@@ -23,7 +23,8 @@ What holds when. `read` is the only one that waits, for two things:
   what was trimmed before it was read. The page says so itself: by its floor, if that is higher than the one that the
   client was told of. A floor that rose below that one is known to the group. If either is above the cursor, the page
   is dropped for a gap.
-- For the place where a gap ends. What rises meanwhile comes after the `moment` taken before, so the next read finds it.
+- For the place where a gap ends, also before the first read. What rises meanwhile may be passed over: so the floor that
+  the client is told is that of the moment in which the place is found.
 
 A round of the fan-out may be cut into slices with turns of the loop in between, in which members come and go. One that
 left has no outlet. One that went live there has read up to the head, at or past the end of this batch, so it is passed
@@ -96,6 +97,11 @@ class Subscription(Generic[P]):
         """The offset up to which every event that matches was handled."""
         return max(self.offset, self._groups.fed) if self.state is State.LIVE else self.offset
 
+    def begin(self, offset: int) -> None:
+        """Read on from there: its client is told the filter's floor as it is now."""
+        self.offset = offset
+        self._told, self._checked = self._reading.floor(self.topics), self.group.floors.moment
+
     async def read(self) -> Batch[P] | Gap | None:
         """The next frames after the cursor, which moves on; a Gap if some of them are gone; None at the head.
 
@@ -108,9 +114,8 @@ class Subscription(Generic[P]):
         moment, lost = self.group.floors.moment, self._lost(batch.floor)
         floor = max(batch.floor, lost)
         if lost > before:
-            gap = await self._reading.gap(self.topics, before, floor)
-            self._told, self._checked = floor, moment
-            self.offset = max(before, gap.offset)
+            gap = await self._reading.gap(self.topics, before)
+            self.begin(max(before, gap.offset))
             return gap
         self._told, self._checked = max(self._told, floor), moment
         self.offset = batch.offset

@@ -193,8 +193,8 @@ class PollWire:
             page = await self._bus.reading.search(search, scan.turn)
             if search.newest_first or page.floor <= max(search.after, told):
                 return page, gap
-            told = page.floor
-            gap = await self._bus.reading.gap(search.topics, search.after, told, scan.turn)
+            gap = await self._bus.reading.gap(search.topics, search.after, scan.turn)
+            told = gap.floor or page.floor
             search = replace(search, after=max(search.after, gap.offset))
 
     async def _beyond(self, question: Question, page: Page, scan: Scanning) -> tuple[Page, bool]:
