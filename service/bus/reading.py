@@ -8,6 +8,7 @@ from typing import Final
 from service.bus.encoding import P
 from service.bus.group import Group
 from service.bus.pages import SharedPages
+from service.bus.removals import Removals
 from service.bus.start import Start, StartKind
 from service.bus.tail import Tail
 from service.bus.turns import Turns
@@ -46,6 +47,7 @@ class Reading:
         self._tail = tail
         self._turns = turns
         self._shared = SharedPages()
+        self.removals: Final = Removals()
         self._forgotten: dict[str, int] = {}
         """Topics and floors of which the tail has yet to hear: before it is read."""
         self.replayed = 0
@@ -59,6 +61,7 @@ class Reading:
 
     def trimmed(self, topic: str, floor: int) -> None:
         """Retention takes the topic's events up to `floor`: they can't be replayed, so they must not be served."""
+        self.removals.add(topic)
         if floor > self._tail.start:
             self._forgotten[topic] = floor
             if len(self._forgotten) >= FORGOTTEN_MAX:
@@ -74,6 +77,10 @@ class Reading:
     async def learn(self, topics: TopicFilter, turn: Turn | None = None) -> None:
         """Return once `floor` takes little time: see the log's."""
         await self._log.learn(topics, turn or self._turns.take)
+
+    def has_lost(self, topics: TopicFilter, moment: int) -> bool:
+        """Whether events of the filter may have been removed since a moment of `removals`."""
+        return self.removals.may_have_taken(topics, moment) and self.floor(topics) > 0
 
     # Where a stream begins
 

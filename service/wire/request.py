@@ -29,6 +29,9 @@ POSITIONS: Final = ("lastEventId", "lastEventID", "last_event_id", "Last-Event-I
 CURSOR_PARAMETERS: Final = ("after", *POSITIONS)
 """The page's own start, and those, which beat it: what was handled is newer than the URL."""
 
+STATE_PARAMETERS: Final = ("state", "join")
+"""Of a stream that begins with the state of what it is about."""
+
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 _FIELDS_MAX: Final = 500
@@ -157,7 +160,20 @@ class Request:
         return added[-1] if added else self.value("after") or None
 
     def start(self) -> Start:
-        return Start.parse(self.start_text())
+        """Raises InvalidError that names the parameter."""
+        is_joined = self.is_joined()
+        if not self.flag("state", False):
+            if is_joined:
+                raise InvalidError("join is of a state: it needs state=1", field="join")
+            return Start.parse(self.start_text())
+        return Start.parse(self.start_text(), "text" if is_joined else "events")
+
+    def is_joined(self) -> bool:
+        """Whether texts that grew are to be one event each. Raises InvalidError for another word."""
+        join = self.value("join")
+        if join not in (None, "text"):
+            raise InvalidError("join is text", field="join")
+        return join is not None
 
     def flag(self, name: str, default: bool) -> bool:
         """Raises InvalidError, naming the parameter, for anything but a yes or a no."""

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from service.bus import states as module
 from service.bus.bus import EventBus
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.wire import state as module
 from service.wire.publish import PublishWire
 from service.wire.state import StateWire
 from tests.support.stream_fixtures import House

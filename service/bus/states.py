@@ -1,0 +1,145 @@
+"""States: the latest of each subject at one position, read in parts (docs/protocol.md, "State").
+
+A part begins at a `Place`, which is all that is known between two of them: whoever holds it goes on whenever he likes.
+All parts are of its position. What comes meanwhile is not in them, and what is replaced meanwhile still is; once
+something of the filter was removed there is no such state any more, and its reader begins again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from service.bus.reading import Reading
+from service.core.errors import GoneError, TooLargeError
+from service.core.event import APPEND, Event, Row, bytes_of
+from service.core.topics import TopicFilter
+from service.log.base import Page, StateSearch, Turn
+
+STEP_ROWS: Final = 250
+"""Events that are read in one turn, a millisecond or two."""
+
+JOINED_MAX: Final = 1 << 20
+"""Bytes of a text that is told as one event."""
+
+
+class Place(NamedTuple):
+    """Where the next part of a state begins."""
+
+    at: int
+    """The position of the state: the offset that all its parts include."""
+    after: int = 0
+    """The offset of the last event that was looked at."""
+    moment: int = 0
+    """Up to when it is known that nothing of the state was removed (`Removals`)."""
+    inside: int = 0
+    """Up to this offset the text that comes next was told; 0 if that was not begun."""
+
+    @property
+    def is_end(self) -> bool:
+        return self.after >= self.at
+
+
+class Wanted(NamedTuple):
+    """What of a state."""
+
+    topics: TopicFilter
+    subject: str | None = None
+    """This one alone."""
+    is_joined: bool = False
+    """Texts that grew are one event each."""
+    in_pieces: bool = False
+    """With `is_joined`: one that is too long for that is several, the later ones appended; else it is an error."""
+
+
+class States:
+    """Over one log."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def begin(self) -> Place:
+        """Of the state as it is now: before anything is read, since a value of which a part goes meanwhile is none."""
+        return Place(self._reading.head, moment=self._reading.removals.moment)
+
+    async def step(
+        self, wanted: Wanted, place: Place, limit: int, max_bytes: int, turn: Turn | None = None
+    ) -> tuple[Sequence[Row], Place]:
+        """What comes next of it: at most about `limit` events and `max_bytes` of data, maybe none; and where to go on.
+
+        Raises GoneError if the state can't be told any more, or TooLargeError for a text that is too long to be joined.
+        """
+        search = StateSearch(
+            wanted.topics,
+            place.at,
+            place.after,
+            subject=wanted.subject,
+            lasts=wanted.is_joined,
+            limit=min(STEP_ROWS, limit),
+            max_bytes=max_bytes,
+        )
+        page = await self._reading.state(search, turn)
+        rows, after, inside = page.rows, page.next, 0
+        if wanted.is_joined:
+            rows, after, inside = await self._joined(search, page, place.inside, wanted, turn)
+        moment = self._reading.removals.moment
+        if self._reading.has_lost(wanted.topics, place.moment):
+            raise GoneError("events of this state may have been removed since it was begun: begin again")
+        return rows, Place(place.at, after, moment, inside)
+
+    async def _joined(
+        self, search: StateSearch, page: Page, inside: int, wanted: Wanted, turn: Turn | None
+    ) -> tuple[Sequence[Row], int, int]:
+        """The events of the values that end on this page, those of each text as one, which stands where it ends; and
+        up to where that goes, also inside the next text: they may be longer by far than their ends, and fill the part
+        before the page is done.
+        """
+        rows: list[Row] = []
+        size, after = 0, search.after
+        for event in page.events:
+            found: Sequence[Row] = [event]
+            if (event.mark or 0) & APPEND:
+                found, inside = await self._text(search.at, event, inside, wanted, turn)
+            rows += found
+            size += bytes_of(found)
+            if inside:
+                return rows, after, inside
+            after = event.offset
+            if size >= search.max_bytes:
+                return rows, after, 0
+        return rows, page.next, 0
+
+    async def _text(
+        self, at: int, last: Event, inside: int, wanted: Wanted, turn: Turn | None
+    ) -> tuple[Sequence[Row], int]:
+        """What comes after `inside` of the value that ends with this one, and up to where that goes: 0 for its end.
+
+        Raises TooLargeError.
+        """
+        found: list[Event] = []
+        search = StateSearch(TopicFilter((last.topic,)), at, inside, subject=last.subject, limit=STEP_ROWS)
+        left = JOINED_MAX
+        while search.after < at:
+            page = await self._reading.state(replace(search, max_bytes=max(1, left)), turn)
+            found += page.events
+            search = replace(search, after=page.next)
+            left -= bytes_of(page.rows)
+            if left < 0 and not wanted.in_pieces:
+                detail = f"{last.subject!r} on {last.topic} has over {JOINED_MAX} bytes: ask without join"
+                raise TooLargeError(detail, field="join")
+            if left <= 0 and wanted.in_pieces:
+                break
+        is_end = not found or found[-1].offset >= last.offset
+        return _as_text(found, is_begun=inside > 0), 0 if is_end else found[-1].offset
+
+
+def _as_text(events: list[Event], *, is_begun: bool) -> list[Event]:
+    """One event with all of the text, the last one's but that it replaces, if it is not one that was begun; as they are
+    if any is no string.
+
+    What stands between the quotes of JSON strings is put together as it came: half a surrogate pair can't be decoded.
+    """
+    if not events or not all(event.data.startswith('"') for event in events):
+        return events
+    last, text = events[-1], "".join([event.data[1:-1] for event in events])
+    mark = (last.mark or 0) & ~APPEND | (APPEND if is_begun else 0)
+    return [last._replace(data=f'"{text}"', mark=mark or None)]
