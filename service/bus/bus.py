@@ -200,10 +200,18 @@ class EventBus:
     async def subscribe(
         self, topics: TopicFilter, start: Start, encoding: Encoding[P]
     ) -> tuple[Subscription[P], Gap | None]:
-        """A subscription at `start`, and the gap if something after it is gone."""
+        """A subscription at `start`, or with the state of where it is, and the gap if something after it is gone."""
         await self.reading.learn(topics)
         subscription = self.attach(topics, 0, encoding)  # before anything is read: what goes from here on is a gap
         try:
+            if start.state is not None:
+                lost = self.reading.lost(topics, start)
+                subscription.tell_states(start.state, at_once=lost is not None or start.cursor is None)
+                if lost is not None:
+                    at = subscription.offset
+                    return subscription, self.reading.gap_to_state(topics, start.requested, lost, at)
+                if subscription.is_telling_state:
+                    return subscription, None
             offset, gap = await self.reading.locate(topics, start)
             subscription.begin(offset)
         except BaseException:

@@ -16,6 +16,7 @@ from service.bus.values import Batch, Gap
 from service.core.cursor import Cursor
 from service.core.event import OFFSET, TOPIC
 from service.core.topics import Matching, TopicFilter
+from service.core.words import GapReason
 from service.log.base import EventLog, Page, Search, StateSearch, Turn
 
 PAGE_EVENTS: Final = 400
@@ -93,20 +94,27 @@ class Reading:
         cursor = start.cursor
         if start.kind is StartKind.EARLIEST:
             return await self._before_first(topics, 0, turn), None
-        if start.kind is StartKind.MALFORMED:
-            return self.head, Gap(start.requested, "malformed", self.head, self._floor_or_none(topics))
+        lost = self.lost(topics, start)
         if cursor is None:
-            return self.head, None
-        if cursor.epoch != self._log.epoch:
-            offset = await self._before_first(topics, 0, turn)
-            return offset, Gap(start.requested, "epoch", offset, self._floor_or_none(topics))
-        if cursor.offset > self.head:
-            return self.head, Gap(start.requested, "ahead", self.head, self._floor_or_none(topics))
-        floor = self.floor(topics)
-        if cursor.offset < floor:
+            return self.head, lost and Gap(start.requested, lost, self.head, self._floor_or_none(topics))
+        if lost == "trimmed":
             gap = await self.gap(topics, cursor.offset, turn)
             return gap.offset, gap
-        return cursor.offset, None
+        if lost is None:
+            return cursor.offset, None
+        offset = self.head if lost == "ahead" else await self._before_first(topics, 0, turn)
+        return offset, Gap(start.requested, lost, offset, self._floor_or_none(topics))
+
+    def lost(self, topics: TopicFilter, start: Start) -> GapReason | None:
+        """Why a stream can't go on from where its client asks; None if it can, or asks for no position."""
+        cursor = start.cursor
+        if cursor is None:
+            return "malformed" if start.kind is StartKind.MALFORMED else None
+        if cursor.epoch != self._log.epoch:
+            return "epoch"
+        if cursor.offset > self.head:
+            return "ahead"
+        return "trimmed" if cursor.offset < self.floor(topics) else None
 
     async def gap(self, topics: TopicFilter, after: int, turn: Turn | None = None) -> Gap:
         """What a reader at `after` is told when retention went further.
@@ -116,6 +124,11 @@ class Reading:
         """
         offset = await self._before_first(topics, after, turn)
         return Gap(str(Cursor(self._log.epoch, after)), "trimmed", offset, self._floor_or_none(topics))
+
+    def gap_to_state(self, topics: TopicFilter, requested: str | int, reason: GapReason, offset: int) -> Gap:
+        """What a reader is told who asked for this, or stood at this offset, before the state at `offset`."""
+        asked = requested if isinstance(requested, str) else str(Cursor(self._log.epoch, requested))
+        return Gap(asked, reason, offset, self._floor_or_none(topics), has_state=True)
 
     def _floor_or_none(self, topics: TopicFilter) -> int | None:
         return self.floor(topics) or None

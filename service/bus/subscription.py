@@ -17,6 +17,9 @@ Who runs where. All of it runs on the event loop. One task at a time uses a subs
 pump and its listener, holds its lock meanwhile. `deliver` and `overtake` are the fan-out's, in whatever task commits or
 drives a round: they never wait, so they come between two steps of the user's and not into one.
 
+Who asks for it is told the state first, in place of what he can't have: `read` brings the parts of a `Snapshot` while
+there is one, and the cursor stands at its position. So is he after each later gap.
+
 What holds when. `read` is the only one that waits, for two things:
 
 - For its page. Meanwhile events may be committed, which the next read brings, and floors may rise: the page may lack
@@ -37,8 +40,11 @@ from typing import Generic, Protocol
 from service.bus.encoding import P, P_contra
 from service.bus.group import Group, Groups
 from service.bus.reading import Reading
-from service.bus.values import Batch, Gap
+from service.bus.snapshot import Snapshot
+from service.bus.values import Batch, Gap, StateEnd
+from service.core.errors import GoneError
 from service.core.topics import TopicFilter
+from service.core.words import StateForm
 
 
 class State(Enum):
@@ -60,7 +66,7 @@ class Outlet(Protocol[P_contra]):
 class Subscription(Generic[P]):
     """Not a queue: nothing waits in it. See the module: who may call what."""
 
-    __slots__ = ("_checked", "_groups", "_reading", "_told", "group", "offset", "outlet", "state")
+    __slots__ = ("_checked", "_form", "_groups", "_reading", "_snapshot", "_told", "group", "offset", "outlet", "state")
 
     def __init__(self, reading: Reading, groups: Groups, group: Group[P], offset: int) -> None:
         self._reading = reading
@@ -69,6 +75,10 @@ class Subscription(Generic[P]):
         """The filter's floor that the client was told of, or came in with; 0: of this filter's it was told none."""
         self._checked = group.floors.moment
         """The moment of the group's floors up to which it was told."""
+        self._form: StateForm | None = None
+        """How its client is told the state after a gap, if he is."""
+        self._snapshot: Snapshot | None = None
+        """While he is told one."""
         self.group = group
         """Its filter and encoding. A member until it is closed; another group after `change`."""
         self.offset = offset
@@ -90,7 +100,12 @@ class Subscription(Generic[P]):
     @property
     def is_at_head(self) -> bool:
         """Whether there is nothing to read."""
-        return self.offset >= self._reading.head
+        return self._snapshot is None and self.offset >= self._reading.head
+
+    @property
+    def is_telling_state(self) -> bool:
+        """Whether `read` brings the state: until it is over, nothing is at a position."""
+        return self._snapshot is not None
 
     @property
     def position(self) -> int:
@@ -102,18 +117,36 @@ class Subscription(Generic[P]):
         self.offset = offset
         self._told, self._checked = self._reading.floor(self.topics), self.group.floors.moment
 
-    async def read(self) -> Batch[P] | Gap | None:
-        """The next frames after the cursor, which moves on; a Gap if some of them are gone; None at the head.
+    def tell_states(self, form: StateForm, *, at_once: bool) -> None:
+        """Before the first `read`: after each gap comes the state, and `at_once` too, from the head as it is now."""
+        self._form = form
+        if at_once:
+            self._begin(Snapshot(self._reading, self.topics, form))
 
-        Raises StorageError if the log can't be read; the cursor stays where it was.
+    def _begin(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.offset = snapshot.at
+        self._told = max(self._told, snapshot.at)
+        self._checked = self.group.floors.moment
+
+    async def read(self) -> Batch[P] | Gap | StateEnd | None:
+        """The next frames after the cursor, which moves on; a Gap if some of them are gone; None at the head.
+        Of a state that is to be told, frames, and the end of it.
+
+        Raises StorageError if the log can't be read; the cursor stays where it was. OverloadedError if the state can't
+        be told.
         """
         before = self.offset
+        if self._snapshot is not None:
+            return await self._read_state(self._snapshot)
         if self.is_at_head:
             return None
         batch = await self._reading.page(self.group, before)
         moment, lost = self.group.floors.moment, self._lost(batch.floor)
         floor = max(batch.floor, lost)
         if lost > before:
+            if self._form is not None:
+                return self._begin_anew(Snapshot(self._reading, self.topics, self._form))
             gap = await self._reading.gap(self.topics, before)
             self.begin(max(before, gap.offset))
             return gap
@@ -121,13 +154,29 @@ class Subscription(Generic[P]):
         self.offset = batch.offset
         return batch
 
+    async def _read_state(self, snapshot: Snapshot) -> Batch[P] | Gap | StateEnd:
+        if snapshot.is_over:
+            self._snapshot = None
+            return StateEnd(self.offset)
+        try:
+            rows = await snapshot.read(self.topics)
+        except GoneError:
+            return self._begin_anew(snapshot.again(self._reading, self.topics))
+        return Batch(self.group.encoding.page(rows) if rows else None, 0, self.offset, self._told)
+
+    def _begin_anew(self, snapshot: Snapshot) -> Gap:
+        """What goes on from here does not fit what the client has: he is told the state."""
+        before = self.offset
+        self._begin(snapshot)
+        return self._reading.gap_to_state(self.topics, before, "trimmed", self.offset)
+
     def _lost(self, floor: int) -> int:
         """The highest floor that the client was not told of, when a page has this one, which may hide a lower one."""
         return floor if floor > self._told else self.group.floors.since(self._checked)
 
     def go_live(self, outlet: Outlet[P]) -> bool:
         """Be fed by the fan-out from now on, if the cursor stands at the head; else False."""
-        if self.state is not State.REPLAYING or self.offset < self._reading.head:
+        if self.state is not State.REPLAYING or not self.is_at_head:
             return False
         self.state = State.LIVE
         self.outlet = outlet

@@ -27,3 +27,11 @@ class Gap(NamedTuple):
     reason: GapReason
     offset: int
     floor: int | None
+    has_state: bool = False
+    """Whether the state follows, and all that comes after `offset`."""
+
+
+class StateEnd(NamedTuple):
+    """All of the state at an offset was told."""
+
+    offset: int

@@ -52,6 +52,7 @@ def check_subject(text: str, field: str = "subject") -> str:
 
 APPEND: Final = 1
 FINAL: Final = 2
+STATE: Final = 4
 """In an event's `mark`: its data is appended to its subject's value, and closes it."""
 
 
@@ -142,6 +143,12 @@ TIME: Final = 3
 PREV: Final = 4
 DATA: Final = 5
 """Where they are in a row, for whoever needs one of them; who needs more unpacks it."""
+
+
+def mark_of(row: Row) -> int:
+    """What an event does to its subject's value (APPEND, FINAL), and whether it is told as part of a state (STATE)."""
+    mark = row[-1] if len(row) == Width.WHOLE else None
+    return mark if isinstance(mark, int) else 0
 
 
 def bytes_of(rows: Sequence[Row]) -> int:

@@ -27,10 +27,15 @@ PublishRefusal = Literal[
 AuthState = Literal["expiring", "renewed", "reduced"]
 """What an `auth` frame tells of a stream's credential."""
 
-ControlType = Literal["auth", "connection", "gap", "caught_up", "heartbeat", "goodbye", "problem", "reply", "pong"]
+StateForm = Literal["events", "text"]
+"""How a state is told: its events as they are, or what grew as one text."""
+
+ControlType = Literal[
+    "auth", "connection", "gap", "state_end", "caught_up", "heartbeat", "goodbye", "problem", "reply", "pong"
+]
 """What a frame without a topic can be (docs/protocol.md, section 2)."""
 
-ComingType = Literal["presence", "state_end"]
+ComingType = Literal["presence"]
 """Control frames of a later version: reserved before there are clients, who could have events of these types."""
 
 EventSourceType = Literal["error", "open"]

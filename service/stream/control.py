@@ -33,7 +33,7 @@ class Control:
         id: str,
         transport: str,
         topics: TopicFilter,
-        offset: int,
+        offset: int | None,
         *,
         head: int,
         floor: int,
@@ -42,11 +42,11 @@ class Control:
         subject: str | None = None,
         expires: int | None = None,
     ) -> Fields:
-        """The first frame of every stream: who it is, what it is about, and where it stands. `retry` is in ms; `floor`
-        0 for a filter of which nothing is missing; `expires` in Unix ms, None for never.
+        """The first frame of every stream: who it is, what it is about, and where it stands, None before a state.
+        `retry` is in ms; `floor` 0 for a filter of which nothing is missing; `expires` in Unix ms, None for never.
         """
         return {
-            "id": self.cursor(offset),
+            "id": None if offset is None else self.cursor(offset),
             "connection": id,
             "transport": transport,
             "topics": list(topics.patterns),
@@ -69,16 +69,19 @@ class Control:
         return {
             "requested": gap.requested,
             "reason": gap.reason,
-            "id": self.cursor(gap.offset),
+            "id": None if gap.has_state else self.cursor(gap.offset),
             "floor": None if gap.floor is None else self.cursor(gap.floor),
         }
 
     def caught_up(self, offset: int, replayed: int) -> Fields:
         return {"id": self.cursor(offset), "replayed": replayed}
 
-    def beat(self, offset: int, unix_ms: int) -> Fields:
-        """A heartbeat's."""
-        return {"id": self.cursor(offset), "time": rfc3339(unix_ms)}
+    def state_end(self, offset: int) -> Fields:
+        return {"id": self.cursor(offset)}
+
+    def beat(self, offset: int | None, unix_ms: int) -> Fields:
+        """A heartbeat's; None while a state is told."""
+        return {"id": None if offset is None else self.cursor(offset), "time": rfc3339(unix_ms)}
 
     def goodbye(self, ending: Ending, retry: int) -> Fields:
         """`retry` is when to come back, in ms: not at all with the same credential, if that is what ended it."""

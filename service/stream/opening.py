@@ -63,7 +63,7 @@ class Opening:
             peer.id,
             peer.transport,
             topics,
-            subscription.offset,
+            None if subscription.is_telling_state else subscription.offset,
             head=self._bus.head,
             floor=subscription.floor,
             resumed=start.cursor is not None and gap is None,

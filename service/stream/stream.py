@@ -42,7 +42,7 @@ import structlog
 from service.access.lease import Lease
 from service.bus.encoding import P
 from service.bus.subscription import State, Subscription
-from service.bus.values import Gap
+from service.bus.values import Gap, StateEnd
 from service.core.errors import TwinwireError
 from service.core.topics import TopicFilter
 from service.core.words import ControlType
@@ -231,7 +231,8 @@ class Stream(Generic[P]):
 
     async def _send_heartbeat(self) -> None:
         self._heartbeat_due = False
-        beat = self._hub.control.beat(self.subscription.position, self._hub.unix_ms())
+        position = None if self.subscription.is_telling_state else self.subscription.position
+        beat = self._hub.control.beat(position, self._hub.unix_ms())
         await self._send(self.frame("heartbeat", beat))
 
     async def _catch_up(self, pages: int | None = None) -> bool:
@@ -256,6 +257,8 @@ class Stream(Generic[P]):
                 elif isinstance(item, Gap):
                     self.peer.trail.gap(item)
                     await self.pipe.send(self.frame("gap", self._hub.control.gap(item)))
+                elif isinstance(item, StateEnd):
+                    await self.pipe.send(self.frame("state_end", self._hub.control.state_end(item.offset)))
                 else:
                     self.replayed += item.count
                     if item.payload is not None:

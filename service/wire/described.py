@@ -43,7 +43,7 @@ from service.openapi import (
     whole,
 )
 from service.wire.drafts import NDJSON
-from service.wire.request import CURSOR_PARAMETERS
+from service.wire.request import CURSOR_PARAMETERS, STATE_PARAMETERS
 
 _START: Final = (*CURSOR_PARAMETERS, "lastEventIdHeader")
 
@@ -73,7 +73,7 @@ def _stream_paths(
         f"Server-Sent Events{ending}",
         stream,
         problems=(*missing, 422, 429, 503),
-        parameters=[*parameters, *use(*_START, "named")],
+        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, "named")],
     )
     websocket = operation(
         tag,
@@ -81,7 +81,7 @@ def _stream_paths(
         f"WebSocket{ending}",
         handshake,
         problems=(403, *missing, 422, 426, 503),
-        parameters=[*parameters, *use(*_START)],
+        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS)],
     )
     found = {f"/api/sse{path}": {"get": sse}, f"/api/ws{path}": {"get": websocket}}
     if not path:
@@ -107,6 +107,12 @@ def _parameters() -> dict[str, Any]:
             explode=True,
         ),
         "lastEventIdHeader": header("Last-Event-ID", f"{text} Beats the query.", cursor),
+        "state": query(
+            "state",
+            "1: who brings no cursor that can be gone on from is told the state first.",
+            {"enum": ["0", "1"], "default": "0"},
+        ),
+        "join": query("join", "`text`: the strings of a value that was appended to are one event.", {"enum": ["text"]}),
         "named": query("named", "0 leaves the `event:` lines out.", {"enum": ["0", "1"], "default": "1"}),
     }
     for name in CURSOR_PARAMETERS:
@@ -131,7 +137,7 @@ def _state() -> dict[str, Any]:
                 {"type": "integer", "minimum": 1, "default": PAGE_DEFAULT},
             ),
             query("next", "What the answer before this one said.", STRING),
-            query("join", "`text`: the strings of a value that was appended to are one event.", {"enum": ["text"]}),
+            *use("join"),
         ],
     )
 

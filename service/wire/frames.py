@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
-from service.core.event import APPEND, FINAL, OFFSET, TYPE, Event, Row, Width
+from service.core.event import APPEND, FINAL, OFFSET, STATE, TYPE, Event, Row, Width, mark_of
 from service.core.time import Moments
 from service.core.words import ControlType
 
-POSITIONED: Final[frozenset[ControlType]] = frozenset({"connection", "gap", "caught_up", "heartbeat"})
-"""Control frames that carry a position; on SSE they get an `id:` line, and `goodbye` does not."""
+POSITIONED: Final[frozenset[ControlType]] = frozenset({"connection", "gap", "state_end", "caught_up", "heartbeat"})
+"""Control frames that carry a position; on SSE they get an `id:` line if they do, and `goodbye` does not."""
 
 
 class EventText:
@@ -65,6 +65,7 @@ def _members(trace: str | None, subject: str | None, mark: int | None) -> str:
         text += f'"subject":{json.dumps(subject, ensure_ascii=False)},'
         if mark:
             text += ('"append":true,' if mark & APPEND else "") + ('"final":true,' if mark & FINAL else "")
+            text += '"state":true,' if mark & STATE else ""
     return text
 
 
@@ -103,10 +104,11 @@ def chunk(payload: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
 
-def _sse_pieces(named: bool) -> tuple[str, str, str, str]:
+def _sse_pieces(named: bool, has_id: bool) -> tuple[str, str, str, str]:
     """The text around id, type and data, cut out of what sse-starlette frames: encoded once, filled in often."""
-    sample = ServerSentEvent("{data}", event="{type}" if named else None, id="{id}", sep="\n").encode().decode()
-    before_id, _, rest = sample.partition("{id}")
+    id = "{id}" if has_id else None
+    sample = ServerSentEvent("{data}", event="{type}" if named else None, id=id, sep="\n").encode().decode()
+    before_id, _, rest = sample.partition("{id}") if has_id else ("", "", sample)
     before_type, _, rest = rest.partition("{type}") if named else ("", "", rest)
     before_data, _, after_data = rest.partition("{data}")
     return before_id, before_type, before_data, after_data
@@ -188,7 +190,8 @@ class SSEFrames:
         self._named = named
         self._chunked = chunked
         self.is_fed: Final = chunked  # without, it is for portable pipes, which take no write
-        self._pieces = _sse_pieces(named)
+        self._pieces = _sse_pieces(named, has_id=True)
+        self._state_pieces = _sse_pieces(named, has_id=False)
 
     def frame(self, event: Event) -> bytes:
         return self._frames((event,))
@@ -204,7 +207,13 @@ class SSEFrames:
     def _frames(self, rows: Sequence[Row]) -> bytes:
         before_id, before_type, before_data, after_data = self._pieces
         epoch, texts = self._text.epoch, self._text.many(rows)
-        if not self._named:
+        if mark_of(rows[0]) & STATE:  # and so have all: nothing of a state is a position
+            _, before_type, before_data, after_data = self._state_pieces
+            types = [row[TYPE] if self._named else "" for row in rows]
+            parts = [
+                f"{before_type}{type}{before_data}{text}{after_data}" for type, text in zip(types, texts, strict=True)
+            ]
+        elif not self._named:
             pairs = zip(rows, texts, strict=True)
             parts = [f"{before_id}{epoch}-{row[OFFSET]}{before_data}{text}{after_data}" for row, text in pairs]
         else:
@@ -234,7 +243,7 @@ class SSEFrames:
         return ServerSentEvent(
             control_json(type, fields),
             event=type if self._named else None,
-            id=str(fields["id"]) if type in POSITIONED else None,
+            id=fields["id"] if type in POSITIONED else None,
             retry=fields["retry"] if retry is None and type == "goodbye" else retry,
             comment=comment,
             sep="\n",

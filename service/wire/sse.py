@@ -27,6 +27,7 @@ from service.wire.bodies import Bodies
 from service.wire.frames import Frames
 from service.wire.request import (
     CURSOR_PARAMETERS,
+    STATE_PARAMETERS,
     DisconnectedError,
     Request,
     disconnected,
@@ -41,7 +42,7 @@ HEADERS: Final = [
 ]
 """No proxy may keep, compress or hold back a stream; nginx listens to the last one only."""
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "named", AUTH, TICKET)
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, "named", AUTH, TICKET)
 
 SSE_PATH: Final = "/api/sse"
 """Below which the cookie of a ticket is sent."""

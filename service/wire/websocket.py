@@ -46,11 +46,11 @@ from service.wire.messages import (
     spend_message,
 )
 from service.wire.publish import spend_and_publish
-from service.wire.request import CURSOR_PARAMETERS, Request, refuse_websocket
+from service.wire.request import CURSOR_PARAMETERS, STATE_PARAMETERS, Request, refuse_websocket
 
 logger = structlog.get_logger(__name__)
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, "filter", AUTH, TICKET)
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, "filter", AUTH, TICKET)
 
 FEW: Final = 10
 """Topics of a filter up to which it is changed without waiting for a turn."""

@@ -9,18 +9,9 @@ from tests.support import api
 from tests.support.clients import open_stream
 from tests.support.http import Connection, request
 from tests.support.server import run_command
+from tests.support.subjects import about, fold, publish
 
 JSON = {"Content-Type": "application/json"}
-
-
-async def publish(url: str, *drafts: dict[str, Any]) -> list[str]:
-    answer = await request(url, "POST", "/api/events", json_body=list(drafts))
-    assert answer.status == 201, answer.text
-    return list(answer.json()["ids"])
-
-
-def about(topic: str, subject: str, data: Any, **more: Any) -> dict[str, Any]:
-    return {"topic": topic, "type": "log", "data": data, "subject": subject, **more}
 
 
 async def state(url: str, query: str) -> tuple[list[dict[str, Any]], str]:
@@ -37,19 +28,6 @@ async def state(url: str, query: str) -> tuple[list[dict[str, Any]], str]:
             (cursor,) = cursors
             return found, cursor
         place = f"&next={page['next']}"
-
-
-def fold(value: dict[str, Any], events: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a client makes of events, by topic and subject."""
-    for event in events:
-        key = f"{event['topic']} {event['subject']}"
-        if event.get("append"):
-            value[key] = value.get(key, "") + event["data"]
-        elif event["data"] is None:
-            value.pop(key, None)
-        else:
-            value[key] = event["data"]
-    return value
 
 
 async def test_4_an_event_carries_its_subject_on_every_wire(url: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tests.support.eventstream import Block
 
-POSITIONED: Final = frozenset({"connection", "gap", "caught_up", "heartbeat"})
+POSITIONED: Final = frozenset({"connection", "gap", "state_end", "caught_up", "heartbeat"})
 """Control frames whose `id` is a place in the log. The `id` of a `reply` is not: it may lie ahead of the
 stream.
 """
@@ -39,6 +39,11 @@ class Frame:
         return "topic" in self.value
 
     @property
+    def is_state(self) -> bool:
+        """Whether it is told as part of a state, which moves no cursor."""
+        return bool(self.value.get("state", False))
+
+    @property
     def id(self) -> str:
         return str(self.value["id"])
 
@@ -54,7 +59,8 @@ class Frame:
         """
         if self.block is not None:
             return self.block.id
-        return self.id if self.is_event or self.type in POSITIONED else None
+        is_positioned = (self.is_event and not self.is_state) or self.type in POSITIONED
+        return self.id if is_positioned and self.value["id"] is not None else None
 
 
 def data_text(frame: str) -> str:

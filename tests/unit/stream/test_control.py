@@ -37,6 +37,14 @@ def test_a_gap_names_its_floor_or_none() -> None:
     assert CONTROL.gap(Gap("k7f3q2-1", "trimmed", 5, None)) == {**asked, "floor": None}
 
 
+def test_nothing_has_a_position_before_the_end_of_a_state() -> None:
+    fields = CONTROL.connection("id", "sse", TopicFilter(("a",)), None, head=9, floor=9, resumed=False, retry=1)
+    assert (fields["id"], fields["floor"]) == (None, "k7f3q2-9")
+    assert CONTROL.gap(Gap("x", "malformed", 9, None, has_state=True))["id"] is None
+    assert CONTROL.beat(None, 1_001) == {"id": None, "time": "1970-01-01T00:00:01.001Z"}
+    assert CONTROL.state_end(9) == {"id": "k7f3q2-9"}
+
+
 def test_the_others() -> None:
     assert CONTROL.caught_up(7, 2) == {"id": "k7f3q2-7", "replayed": 2}
     assert CONTROL.beat(7, 1_001) == {"id": "k7f3q2-7", "time": "1970-01-01T00:00:01.001Z"}

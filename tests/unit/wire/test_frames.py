@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sse_starlette import ServerSentEvent
 
-from service.core.event import Event
+from service.core.event import APPEND, STATE, Event
 from service.wire.frames import PING, POSITIONED, Frames, chunk, control_json, text_message
 
 NOON = 1_795_413_009_123
@@ -42,6 +42,20 @@ def test_the_event_frame_is_exactly_this_text_on_every_wire(frames: Frames) -> N
 
 def test_the_first_event_of_a_topic_has_no_prev(frames: Frames) -> None:
     assert json.loads(frames.poll.frame(FIRST))["prev"] is None
+
+
+def test_what_is_told_of_a_state_is_marked_and_no_position(frames: Frames) -> None:
+    row = (*EVENT[:6], None, "s", STATE | APPEND)
+    text = TEXT.replace('"data":', '"subject":"s","append":true,"state":true,"data":').encode()
+    assert frames.websocket_messages.page([row]) == (text,)
+    assert (
+        frames.sse(True, False).page([row, row])
+        == b"event: log\ndata: " + text + b"\n\nevent: log\ndata: " + text + b"\n\n"
+    )
+    assert frames.sse(False, False).page([row]) == b"data: " + text + b"\n\n"
+    assert b"id: k7f3q2-1042" in frames.sse(True, False).page([(*row[:8], APPEND)])
+    for type in POSITIONED:
+        assert b"id:" not in frames.sse(True, False).control(type, {"id": None})
 
 
 def test_a_trace_stands_before_the_data_and_nothing_else_changes(frames: Frames) -> None:
