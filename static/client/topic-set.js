@@ -56,6 +56,8 @@ export class TopicSet {
   /** @type {Set<{ resolve(position: Position): void, reject(error: TwinwireError): void }>} */
   #waiting = new Set();
 
+  #isClosed = false;
+
   /** Patterns; null for all topics. @type {readonly string[] | null} */
   list;
 
@@ -132,6 +134,7 @@ export class TopicSet {
   }
 
   closed() {
+    this.#isClosed = true;
     for (const { reject } of this.#waiting) reject(new TwinwireError("the stream is closed"));
     this.#waiting.clear();
   }
@@ -139,6 +142,7 @@ export class TopicSet {
   /** @returns {Promise<Position>} */
   #renew() {
     return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(new TwinwireError("the stream is closed"));
       this.#waiting.add({ resolve, reject });
       this.#carrier.renew();
     });

@@ -83,3 +83,10 @@ test("what the server took away is not asked for again; a stream over all topics
   all.lose(["b"]);
   assert.deepEqual(all.asked, []);
 });
+
+test("what is asked of a stream that is closed meanwhile is refused, and not left waiting", async () => {
+  const cut = topicSet(["a"], { answer: unanswered });
+  const added = cut.subject.add(["b"]);
+  cut.subject.closed();
+  await assert.rejects(added, /closed/);
+});
