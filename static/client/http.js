@@ -18,7 +18,7 @@ export { Auth } from "./auth.js";
 
 /** @import { Auth } from "./auth.js" */
 /** @import { Environment, EventPage, FullFault, WireFault } from "./internal.js" */
-/** @import { Problem, TransportName } from "./index.js" */
+/** @import { Cursor, Problem, TransportName, WireEvent } from "./index.js" */
 
 /**
  * One request of `Http`: what it asks, the media type that it must get, and how that is read.
@@ -300,6 +300,20 @@ export class Http {
     const { url, init } = this.asking("api/events", "api/events/read", topics ?? [], params);
     return this.json(url, /** @type {{ method?: string, body?: string }} */ (init));
   }
+
+  /**
+   * One page of the state of a filter (docs/protocol.md, "State"). Throws TwinwireError.
+   *
+   * @param {string} topic
+   * @param {{ join: string, next: string | null }} page
+   * @returns {Promise<{ events: WireEvent[], cursor: Cursor, more: boolean, next: string | null }>}
+   */
+  state(topic, { join, next }) {
+    const params = [["topic", topic], ...(join ? [["join", join]] : []), ["next", next]];
+    const url = this.url("api/state", /** @type {[string, unknown][]} */ ([...params, ...this.auth.query]));
+    return this.json(url);
+  }
+
   /**
    * A ticket for one stream on `topics`, where nothing but a URL can be sent. Throws TwinwireError.
    *

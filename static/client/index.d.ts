@@ -352,6 +352,55 @@ export interface HistoryQuery {
   limit?: number | undefined;
 }
 
+/** What a subject of a topic is, by all events up to a position. */
+export interface StateEntry<T = unknown> {
+  readonly topic: string;
+  readonly subject: string;
+  /** Of the last event of it. */
+  readonly type: string;
+  readonly id: Cursor;
+  readonly time: string;
+  /** A text has grown by what was appended to it; of anything else that was appended to, it is a list. */
+  readonly value: T;
+  /** How many events have made it, as far as they came one by one. */
+  readonly parts: number;
+  /** It is closed. */
+  readonly final: boolean;
+}
+
+export interface StateChange<T = unknown> {
+  readonly topic: string;
+  readonly subject: string;
+  /** null: it was deleted. */
+  readonly entry: StateEntry<T> | null;
+  /** null: it is new. */
+  readonly previous: StateEntry<T> | null;
+}
+
+/** The latest of each subject, live; see `Stream.liveState`. Iterates over its entries. */
+export interface LiveState<T = unknown> extends Iterable<StateEntry<T>> {
+  readonly name: string;
+  /** What it is the state of; null before it is there. */
+  readonly cursor: Cursor | null;
+  /** It is being fetched, at first or after a gap: what is there may be out of date until then. */
+  readonly loading: boolean;
+  /** Resolves when the state is there first; rejects with a TwinwireError if it can't be had. */
+  readonly ready: Promise<void>;
+  readonly size: number;
+  get(topic: string, subject: string): T | undefined;
+  has(topic: string, subject: string): boolean;
+  entry(topic: string, subject: string): StateEntry<T> | undefined;
+  /** One subject is another than before. */
+  on(type: "change", fn: (change: StateChange<T>) => void): Off;
+  /** The state is there, at first or anew; all of its changes were told before. */
+  on(type: "loaded", fn: (detail: { cursor: Cursor }) => void): Off;
+  /** It can't be had, or not any more: what is there stays as it is. */
+  on(type: "error", fn: (error: TwinwireError) => void): Off;
+  off(type: string, fn?: (detail: any) => void): void;
+  /** Takes its topic away, as a handle does. */
+  close(): void;
+}
+
 export interface Stream<E extends object = Events> extends AsyncIterable<EventOf<E> | GapFrame> {
   readonly state: StreamState;
   /**
@@ -413,6 +462,13 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
    * them. Throws TwinwireError (422) for what is none.
    */
   topic<Own extends object = E>(filter: string): TopicHandle<Own>;
+
+  /**
+   * The latest of each subject of a topic or filter, live: a snapshot and every event after it. The filter is added to
+   * the stream's topics if it is not among them. It survives reconnects, other transports and gaps. Throws
+   * TwinwireError (422) for what is none.
+   */
+  liveState<T = unknown>(filter: string): LiveState<T>;
 
   /**
    * One page of history, through the same base URL and token: from the oldest event that is kept, unless `after`,

@@ -12,6 +12,7 @@ import { TwinwireError, reasonOfEnd } from "./errors.js";
 import { Auth } from "./auth.js";
 import { Http } from "./http.js";
 import { MessageIterator } from "./iterator.js";
+import { LiveState } from "./live-state.js";
 import { whenNowhere } from "./nowhere.js";
 import { Publisher } from "./publisher.js";
 import { watchPage } from "./signals.js";
@@ -296,6 +297,10 @@ export class Stream {
 
   /** @type {(filter: string) => TopicHandle} */
   topic = (filter) => new TopicHandle(this, filter);
+
+  /** @type {(filter: string) => LiveState} */
+  liveState = (filter) =>
+    new LiveState(this, filter, { env: this.#env, http: this.#http, settings: this.#settings });
 
   /** @param {{ topics?: string | readonly string[], [parameter: string]: unknown }} query */
   history({ topics, ...query } = {}) {

@@ -95,8 +95,45 @@ EXAMPLES: Final = (
         behind='say("history", events.some(({ data }) => data.text === "hi")); say("closed");',
     ),
     Example(
+        "the latest of each thing",
+        'stream.liveState("devices/*")',
+        ("shown devices/hall lamp on", "listed lamp on", "lamp on", "shown devices/hall lamp off"),
+        before=IMPORT
+        + """
+const show = (topic, subject, value) => say("shown", topic, subject, value);
+const list = (subject, value) => say("listed", subject, value);
+const note = (cursor) => say("noted", cursor);
+const about = (data) => ({ type: "reading", subject: "lamp", data });
+await post("devices/hall", about("on"));
+""",
+        behind='say("lamp", lamp); await post("devices/hall", about("off"));',
+    ),
+    Example(
+        "React, of a state",
+        "export function useLiveState",
+        ("react state door open", "react state door shut"),
+        behind="""
+import { createElement } from "react";
+import { createRoot } from "react-dom/client";
+import { connect } from "twinwire-client";
+const door = (data) => post("doors/1", { type: "reading", subject: "door", data });
+const stream = connect({ topics: "doors/*" });
+function App() {
+  const entries = useLiveState(stream, "doors/*");
+  useEffect(() => {
+    for (const { subject, value } of entries) say("react state", subject, value);
+    if (entries[0]?.value === "open") door("shut");
+  }, [entries]);
+  return null;
+}
+await door("open");
+createRoot(document.body.appendChild(document.createElement("div"))).render(createElement(App));
+""",
+        bundle=".jsx",
+    ),
+    Example(
         "React",
-        'from "react"',
+        "export function useLog",
         ("react live", "react lines 1"),
         behind="""
 import { StrictMode, createElement } from "react";

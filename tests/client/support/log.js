@@ -13,6 +13,11 @@ export class FakeLog {
   #last = new Map();
   #keys = new Map();
   #subscribers = new Set();
+  #trims = 0;
+  /** Events of one page of a state. */
+  statePage = 2;
+  /** Characters of a text that is told as one event. */
+  joinedMax = 1_000;
 
   constructor(clock) {
     this.clock = clock;
@@ -22,7 +27,8 @@ export class FakeLog {
     return `${this.epoch}-${offset}`;
   }
 
-  publish(topic, type = "log", data = {}, key = undefined) {
+  /** `about`: its `subject`, `append`, `final`. */
+  publish(topic, type = "log", data = {}, key = undefined, about = {}) {
     const known = key && this.#keys.get(`${topic} ${key}`);
     if (known) return known;
     this.head += 1;
@@ -33,6 +39,7 @@ export class FakeLog {
       type,
       time: new Date(this.clock.now()).toISOString(),
       prev: before === undefined ? null : this.cursor(before),
+      ...about,
       data,
     };
     this.#last.set(topic, this.head);
@@ -48,6 +55,7 @@ export class FakeLog {
 
   /** Keeps the newest `keep` events. */
   trim(keep = 0) {
+    this.#trims += 1;
     const gone = this.events.splice(0, this.events.length - keep);
     for (const { topic, id } of gone) this.#floors.set(topic, offsetOf(id));
   }
@@ -147,6 +155,28 @@ export class FakeLog {
     return { events, cursor, head: this.cursor(), more, gap };
   }
 
+  /** An answer of GET /api/state: a page, or a status. */
+  state(topics, join, next) {
+    const [at, skip, trims] = next ? next.split(".").map(Number) : [this.head, 0, this.#trims];
+    if (trims !== this.#trims) return 410;
+    const matches = topicMatcher(topics.length ? topics : null);
+    const values = new Map();
+    for (const event of this.events) {
+      if (!event.subject || !matches(event.topic) || offsetOf(event.id) > at) continue;
+      const key = `${event.topic} ${event.subject}`;
+      if (event.append) values.set(key, [...(values.get(key) ?? []), event]);
+      else if (event.data === null) values.delete(key);
+      else values.set(key, [event]);
+    }
+    const told = [...values.values()].map((value) => (join ? asText(value) : value));
+    const all = told.flat().toSorted((a, b) => offsetOf(a.id) - offsetOf(b.id));
+    if (join && all.some(({ data }) => data.length > this.joinedMax)) return 413;
+    const events = all.slice(skip, skip + this.statePage);
+    const more = skip + events.length < all.length;
+    const place = more ? `${at}.${skip + events.length}.${trims}` : null;
+    return { events, cursor: this.cursor(at), more, next: place };
+  }
+
   /** Calls `fn` once, at the next event that `topics` match. */
   onNext(topics, fn) {
     const matches = topicMatcher(topics.length ? topics : null);
@@ -196,6 +226,12 @@ class FakeSubscription {
     this.log.clock.clearTimeout(this.#timer);
     this.log.leave(this);
   }
+}
+
+function asText(value) {
+  if (!value.every(({ data }) => typeof data === "string")) return value;
+  const { append: _, ...last } = value.at(-1);
+  return [{ ...last, data: value.map(({ data }) => data).join("") }];
 }
 
 export function offsetOf(cursor) {

@@ -13,7 +13,7 @@
 import { Guard } from "./guard.js";
 
 export class Network {
-  rules = { websocket: "ok", sse: "ok", poll: "ok", post: "ok" };
+  rules = { websocket: "ok", sse: "ok", poll: "ok", post: "ok", state: "ok" };
   killAfter = 300;
   retryAfter = null;
   problem = true;
@@ -51,12 +51,12 @@ export class Network {
 
   /** The server is stopped, or runs again; stopping cuts every connection. */
   down(cut = true) {
-    this.set({ websocket: "refuse", sse: "refuse", poll: "refuse", post: "refuse" });
+    this.set({ websocket: "refuse", sse: "refuse", poll: "refuse", post: "refuse", state: "refuse" });
     if (cut) this.cut();
   }
 
   up() {
-    this.set({ websocket: "ok", sse: "ok", poll: "ok", post: "ok" });
+    this.set({ websocket: "ok", sse: "ok", poll: "ok", post: "ok", state: "ok" });
   }
 
   cut() {
@@ -249,6 +249,7 @@ async function fakeFetch(network, address, init = {}) {
   const isOut = bearer === null && aside !== "session" ? 401 : null;
   const refused = refusal(network, isOut ?? network.rules[transport]);
   if (refused) return refused;
+  if (aside === "state") return stateOf(network, url.searchParams);
   if (aside) return asideOf(network, aside, token, bearer, init.body);
   if (post) return published(network, JSON.parse(init.body));
   return transport === "sse"
@@ -256,8 +257,14 @@ async function fakeFetch(network, address, init = {}) {
     : polled(network, url, init.signal);
 }
 
-/** Requests about who asks. */
-const ASIDE = ["session", "tickets", "auth"];
+/** Requests about who asks, and of states. */
+const ASIDE = ["session", "tickets", "auth", "state"];
+
+function stateOf(network, query) {
+  const found = network.log.state(query.getAll("topic"), query.get("join"), query.get("next"));
+  if (typeof found !== "number") return answer(network, 200, found);
+  return answer(network, found, { status: found, title: `No: ${found}` }, problemType);
+}
 
 function asideOf(network, name, token, bearer, body) {
   const { guard } = network;
