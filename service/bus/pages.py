@@ -45,7 +45,7 @@ class SharedPages:
             return
         if (old := self._pages.pop((group, after), None)) is not None:
             self._bytes -= old.size
-        size = _held(page.payload)
+        size = held_by(page.payload)
         self._pages[group, after] = _Kept(head, page, size)
         self._bytes += size
         while self._bytes > SHARED_BYTES or len(self._pages) > SHARED_PAGES:
@@ -58,6 +58,6 @@ class SharedPages:
         self._bytes = 0
 
 
-def _held(payload: object) -> int:
+def held_by(payload: object) -> int:
     """Bytes of memory: of one write, or of a tuple of messages."""
     return getsizeof(payload) + (sum(map(getsizeof, payload)) if isinstance(payload, tuple) else 0)

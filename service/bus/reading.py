@@ -8,6 +8,7 @@ from typing import Final
 from service.bus.encoding import P
 from service.bus.group import Group
 from service.bus.pages import SharedPages
+from service.bus.pictures import Pictures
 from service.bus.removals import Removals
 from service.bus.start import Start, StartKind
 from service.bus.tail import Tail
@@ -49,6 +50,7 @@ class Reading:
         self._turns = turns
         self._shared = SharedPages()
         self.removals: Final = Removals()
+        self.pictures: Final = Pictures()
         self._forgotten: dict[str, int] = {}
         """Topics and floors of which the tail has yet to hear: before it is read."""
         self.replayed = 0

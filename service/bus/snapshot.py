@@ -4,13 +4,16 @@ Until it is over the subscription stands at that position and reads nothing else
 another state: then it is begun anew, at the head, TRIES times at most.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Final, Generic
 
+from service.bus.encoding import Encoding, P
+from service.bus.pictures import Part, Picture
 from service.bus.reading import PAGE_BYTES, PAGE_EVENTS, Reading
 from service.bus.states import States, Wanted
-from service.core.errors import OverloadedError
-from service.core.event import STATE, Row, mark_of
+from service.bus.values import Place
+from service.core.errors import GoneError, OverloadedError
+from service.core.event import STATE, mark_of
 from service.core.topics import TopicFilter
 from service.core.words import StateForm
 
@@ -18,14 +21,22 @@ TRIES: Final = 5
 """Beginnings of a state that is removed from while it is told: after that its reader is to come back later."""
 
 
-class Snapshot:
-    """Of these topics, or of those of them that are still asked for."""
+class Snapshot(Generic[P]):
+    """Of these topics, or of those of them that are still asked for. `close` it, whatever becomes of it."""
 
-    def __init__(self, reading: Reading, topics: TopicFilter, form: StateForm, tries: int = TRIES) -> None:
+    def __init__(
+        self, reading: Reading, topics: TopicFilter, form: StateForm, encoding: Encoding[P], tries: int = TRIES
+    ) -> None:
         self.form: Final = form
+        self._reading = reading
         self._topics = topics
+        self._encoding = encoding
         self._states = States(reading)
-        self._place = self._states.begin()
+        has_lost = partial(reading.has_lost, topics)
+        self._picture: Picture[P] | None = reading.pictures.join(topics, encoding, form, self._states.begin(), has_lost)
+        self._place = self._picture.begin
+        self._number = 0
+        """Of the next part."""
         self._tries = tries
 
     @property
@@ -38,16 +49,36 @@ class Snapshot:
         """Whether all of it was told."""
         return self._place.is_end
 
-    async def read(self, topics: TopicFilter) -> Sequence[Row]:
-        """The next rows, maybe none, for one who reads these topics by now. Raises GoneError."""
+    async def read(self, topics: TopicFilter) -> P | None:
+        """The next frames, maybe none, for one who reads these topics by now. Raises GoneError."""
         if topics != self._topics and not topics.covers_all:
             self._topics = TopicFilter(tuple(text for text in self._topics.patterns if text in topics.patterns))
-        wanted = Wanted(self._topics, is_joined=self.form == "text", in_pieces=True)
-        rows, self._place = await self._states.step(wanted, self._place, PAGE_EVENTS, PAGE_BYTES)
-        return [(*row[:8], mark_of(row) | STATE) for row in rows]
+            self.close()
+        if self._reading.has_lost(self._topics, self._place.moment):
+            raise GoneError("events of this state were removed")
+        if self._picture is None:
+            part = await self._part(self._place)
+        else:
+            part = await self._reading.pictures.part(self._picture, self._number, self._place, self._part)
+        self._number += 1
+        self._place = part.place
+        return part.payload
 
-    def again(self, reading: Reading, topics: TopicFilter) -> "Snapshot":
+    async def _part(self, place: Place) -> Part[P]:
+        wanted = Wanted(self._topics, is_joined=self.form == "text", in_pieces=True)
+        rows, place = await self._states.step(wanted, place, PAGE_EVENTS, PAGE_BYTES)
+        marked = [(*row[:8], mark_of(row) | STATE) for row in rows]
+        return Part(self._encoding.page(marked) if marked else None, place)
+
+    def again(self, topics: TopicFilter) -> "Snapshot[P]":
         """From the beginning. Raises OverloadedError if that was tried often enough."""
+        self.close()
         if not self._tries:
             raise OverloadedError("more is removed of the state than can be told meanwhile", retry_after=1.0)
-        return Snapshot(reading, topics, self.form, self._tries - 1)
+        return Snapshot(self._reading, topics, self.form, self._encoding, self._tries - 1)
+
+    def close(self) -> None:
+        """Let go of what is shared; idempotent. Who reads on does so alone."""
+        picture, self._picture = self._picture, None
+        if picture is not None:
+            self._reading.pictures.leave(picture)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from service.bus.reading import Reading
+from service.bus.values import Place
 from service.core.errors import GoneError, TooLargeError
 from service.core.event import APPEND, Event, Row, bytes_of
 from service.core.topics import TopicFilter
@@ -20,23 +21,6 @@ STEP_ROWS: Final = 250
 
 JOINED_MAX: Final = 1 << 20
 """Bytes of a text that is told as one event."""
-
-
-class Place(NamedTuple):
-    """Where the next part of a state begins."""
-
-    at: int
-    """The position of the state: the offset that all its parts include."""
-    after: int = 0
-    """The offset of the last event that was looked at."""
-    moment: int = 0
-    """Up to when it is known that nothing of the state was removed (`Removals`)."""
-    inside: int = 0
-    """Up to this offset the text that comes next was told; 0 if that was not begun."""
-
-    @property
-    def is_end(self) -> bool:
-        return self.after >= self.at
 
 
 class Wanted(NamedTuple):

@@ -77,7 +77,7 @@ class Subscription(Generic[P]):
         """The moment of the group's floors up to which it was told."""
         self._form: StateForm | None = None
         """How its client is told the state after a gap, if he is."""
-        self._snapshot: Snapshot | None = None
+        self._snapshot: Snapshot[P] | None = None
         """While he is told one."""
         self.group = group
         """Its filter and encoding. A member until it is closed; another group after `change`."""
@@ -121,9 +121,9 @@ class Subscription(Generic[P]):
         """Before the first `read`: after each gap comes the state, and `at_once` too, from the head as it is now."""
         self._form = form
         if at_once:
-            self._begin(Snapshot(self._reading, self.topics, form))
+            self._begin(Snapshot(self._reading, self.topics, form, self.group.encoding))
 
-    def _begin(self, snapshot: Snapshot) -> None:
+    def _begin(self, snapshot: Snapshot[P]) -> None:
         self._snapshot = snapshot
         self.offset = snapshot.at
         self._told = max(self._told, snapshot.at)
@@ -146,7 +146,7 @@ class Subscription(Generic[P]):
         floor = max(batch.floor, lost)
         if lost > before:
             if self._form is not None:
-                return self._begin_anew(Snapshot(self._reading, self.topics, self._form))
+                return self._begin_anew(Snapshot(self._reading, self.topics, self._form, self.group.encoding))
             gap = await self._reading.gap(self.topics, before)
             self.begin(max(before, gap.offset))
             return gap
@@ -154,17 +154,18 @@ class Subscription(Generic[P]):
         self.offset = batch.offset
         return batch
 
-    async def _read_state(self, snapshot: Snapshot) -> Batch[P] | Gap | StateEnd:
+    async def _read_state(self, snapshot: Snapshot[P]) -> Batch[P] | Gap | StateEnd:
         if snapshot.is_over:
+            snapshot.close()
             self._snapshot = None
             return StateEnd(self.offset)
         try:
-            rows = await snapshot.read(self.topics)
+            payload = await snapshot.read(self.topics)
         except GoneError:
-            return self._begin_anew(snapshot.again(self._reading, self.topics))
-        return Batch(self.group.encoding.page(rows) if rows else None, 0, self.offset, self._told)
+            return self._begin_anew(snapshot.again(self.topics))
+        return Batch(payload, 0, self.offset, self._told)
 
-    def _begin_anew(self, snapshot: Snapshot) -> Gap:
+    def _begin_anew(self, snapshot: Snapshot[P]) -> Gap:
         """What goes on from here does not fit what the client has: he is told the state."""
         before = self.offset
         self._begin(snapshot)
@@ -230,6 +231,8 @@ class Subscription(Generic[P]):
             return
         self.offset = self.position
         self.state = State.CLOSED
+        if self._snapshot is not None:
+            self._snapshot.close()
         self.outlet = None
         self.group.live.discard(self)
         self._groups.leave(self.group)

@@ -35,3 +35,20 @@ class StateEnd(NamedTuple):
     """All of the state at an offset was told."""
 
     offset: int
+
+
+class Place(NamedTuple):
+    """Where the next part of a state begins (`states.py`)."""
+
+    at: int
+    """The position of the state: the offset that all its parts include."""
+    after: int = 0
+    """The offset of the last event that was looked at."""
+    moment: int = 0
+    """Up to when it is known that nothing of the state was removed (`Removals`)."""
+    inside: int = 0
+    """Up to this offset the text that comes next was told; 0 if that was not begun."""
+
+    @property
+    def is_end(self) -> bool:
+        return self.after >= self.at

@@ -53,7 +53,9 @@ def check_subject(text: str, field: str = "subject") -> str:
 APPEND: Final = 1
 FINAL: Final = 2
 STATE: Final = 4
-"""In an event's `mark`: its data is appended to its subject's value, and closes it."""
+"""In an event's `mark`: its data is appended to its subject's value, and closes it. Never stored: it is told as part of
+a state.
+"""
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,8 @@ from service.access.caller import Caller
 from service.access.carriers import AUTH, TICKET
 from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
-from service.bus.states import Place, States, Wanted
+from service.bus.states import States, Wanted
+from service.bus.values import Place
 from service.core.errors import GoneError, InvalidError
 from service.core.event import Row, bytes_of, check_subject
 from service.core.parameters import Parameters

@@ -159,3 +159,42 @@ async def test_a_text_is_one_event_and_one_that_is_too_long_for_it_some(monkeypa
     long = [row for row in rows.rows if row[7:8] == ("l",)]
     assert "".join(row[5][1:-1] for row in long) == "".join(f"{n:0>300}" for n in range(10))
     assert [row[0] for row in long] == [6, 10, 12]
+
+
+async def test_who_comes_together_is_told_what_is_read_once() -> None:
+    bus = memory_bus()
+    await bus.publish([about(str(n)) for n in range(600)])
+    begun_together = [await begun(bus) for _ in range(3)]
+    reads = 0
+    read = bus.reading.state
+
+    async def counted(*asked: Any, **more: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read(*asked, **more)
+
+    bus.reading.state = counted  # type: ignore[method-assign]
+    for subscription, _, _ in begun_together[:2]:
+        assert len(await told(subscription)) == 601
+    assert reads == 3
+    await bus.publish([about("later")])
+    late, _, _ = await begun(bus)
+    assert late.offset == 600, "the third has yet to read it"
+    assert (await told(late))[-2:] == [StateEnd(600), 601]
+    assert reads == 3
+    begun_together[2][0].close()
+    assert (len(bus.reading.pictures), bus.reading.pictures.held) == (0, 0)
+
+
+async def test_whose_filter_changes_reads_on_alone() -> None:
+    bus = memory_bus()
+    await bus.publish([about(str(n), topic=topic) for n in range(200) for topic in ("t", "u")])
+    first, _, _ = await begun(bus, topics=BOTH)
+    second, _, _ = await begun(bus, topics=BOTH)
+    await first.read()
+    first.change(T)
+    assert len(await told(second)) == 401
+    rest = await told(first)
+    assert rest[-1] == StateEnd(400)
+    assert all(offset % 2 == 1 for offset in rest[:-1])
+    assert len(bus.reading.pictures) == 0

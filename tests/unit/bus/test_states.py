@@ -3,7 +3,8 @@
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.states import Place, States, Wanted
+from service.bus.states import States, Wanted
+from service.bus.values import Place
 from service.core.errors import GoneError
 from service.core.event import OFFSET, Draft
 from service.core.topics import TopicFilter
