@@ -18,15 +18,14 @@ from service.access.origins import Origins
 from service.access.reads import Reads
 from service.admission import gate_of, ring_of
 from service.apps.base import App, Ground
+from service.apps.guests import Guests
 from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
 from service.bus.trims import TrimJobs
 from service.clock import SystemClock
-from service.core.errors import ConfigError, ForbiddenError, TwinwireError
-from service.core.event import Rule
+from service.core.errors import ConfigError, TwinwireError
 from service.core.rates import Rate
 from service.core.time import Clock
-from service.core.topics import TopicFilter
 from service.core.trace import Spans
 from service.core.trust import TrustedClock
 from service.log.base import EventLog
@@ -110,6 +109,7 @@ class Assembly:
         self.log = log
         self.bus = bus
         self.apps = tuple(apps)
+        self.guests = Guests(apps)
         self._lock = lock
         stream = settings.stream
         frames, control = Frames(bus.epoch), Control(bus.epoch, stream.heartbeat)
@@ -154,7 +154,13 @@ class Assembly:
         limits, stream = self.settings.limits, self.settings.stream
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         work = self.guards.work.take  # what has begun comes first
-        reader = DraftReader(limits.data_max, self.rule, partial(work, Rank.QUIET), self.clock.monotonic)
+        reader = DraftReader(
+            limits.data_max,
+            self.guests.rule,
+            partial(work, Rank.QUIET),
+            self.clock.monotonic,
+            check_subjects=self.guests.check_subjects,
+        )
         bodies = Bodies(limits.body_bytes, stream.send_timeout, limits.body_max)
         turn = partial(work, Rank.BUSY)
         websocket = WebSocketWire(
@@ -177,7 +183,7 @@ class Assembly:
             ("http", "POST", SSE): sse,
             ("websocket", "GET", WEBSOCKET): websocket,
         }
-        doors, health = Doors(gate, bodies, turn, self.alias, routes), HealthWire(gate)
+        doors, health = Doors(gate, bodies, turn, self.guests.alias, routes), HealthWire(gate)
         for method in ("GET", "HEAD"):
             doors.add(("http", method, WEBSOCKET), doors.upgrade_required)
             for path in (HEALTH, f"{HEALTH}/"):
@@ -235,20 +241,6 @@ class Assembly:
             apps=[app.name for app in apps],
         )
         return assembly
-
-    def rule(self, topic: str, type: str) -> Rule | None:
-        """What an event's data has to pass: the first application that has a rule for it decides.
-
-        Raises ForbiddenError for what an application publishes alone.
-        """
-        owner = next((app.name for app in self.apps if app.owns(topic, type)), None)
-        if owner is not None:
-            raise ForbiddenError(f"{type!r} on {topic!r} is told by the application {owner} alone", field="type")
-        return next((rule for app in self.apps if (rule := app.rule(topic, type)) is not None), None)
-
-    def alias(self, path: str) -> TopicFilter | None:
-        """The topics that a stream's path stands for; None if no application knows it. Raises NotFoundError."""
-        return next((topics for app in self.apps if (topics := app.alias(path)) is not None), None)
 
     def look_around(self) -> None:
         """At what changes without anybody asking: descriptors, and the calendar. Every now and then."""

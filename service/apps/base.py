@@ -8,6 +8,7 @@ of the service is; `close` before the bus. In between it is asked, on the event 
 
 - `rule(topic, type)`: what an event's data has to pass before it is stored;
 - `owns(topic, type)`: whether an event is its own to publish, so that nobody can lie about what it does;
+- `owns_subjects(topic)`: whether only it says what an event there is about, since whoever does changes a state;
 - `alias(path)`: which topics `/api/ws/{path}` and `/api/sse/{path}` stand for.
 
 What it serves, `routes` and `pages`, and what of it `describe` tells are asked once, after `open`.
@@ -105,6 +106,10 @@ class App:
 
     def owns(self, topic: str, type: str) -> bool:
         """Whether events of this type on this topic are published by the application alone: others get 403."""
+        return False
+
+    def owns_subjects(self, topic: str) -> bool:
+        """Whether events with a subject on this topic, of whatever type, are published by the application alone."""
         return False
 
     def describe(self) -> Description | None:

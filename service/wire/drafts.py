@@ -73,13 +73,21 @@ class DraftReader:
     """
 
     def __init__(
-        self, data_max: int, rules: Rules = _no_rule, turn: Turn = ONE_TURN, now: Callable[[], float] | None = None
+        self,
+        data_max: int,
+        rules: Rules = _no_rule,
+        turn: Turn = ONE_TURN,
+        now: Callable[[], float] | None = None,
+        *,
+        check_subjects: Callable[[str], None] = lambda topic: None,
     ) -> None:
+        """`check_subjects` raises ForbiddenError for a topic on which nobody here may say what an event is about."""
         self._turn = turn
         self._now = now
         self._large = asyncio.Semaphore(LARGE_MAX)
         self._data_max = data_max
         self._rules = rules
+        self._check_subjects = check_subjects
         self._decode = msgspec.json.Decoder(Incoming).decode
         self._decode_plain = msgspec.json.Decoder(Plain).decode
         self._skip = msgspec.json.Decoder(msgspec.Raw).decode
@@ -142,6 +150,8 @@ class DraftReader:
             if key is not None:
                 check_key(key)
             check_about(subject, append=append, final=final)
+            if subject is not None:
+                self._check_subjects(topic)
             if (rule := self._rules(topic, type)) is not None:
                 rule(draft.data)
         except (InvalidError, ForbiddenError) as error:

@@ -194,3 +194,17 @@ test("a feed holds a bounded number of lines, groups and steps", () => {
   many.add(late, false);
   assert.equal(many.entries[0].isWhole, false, "whose group was let go of begins anew, and says so");
 });
+
+test("what a project's state is made of is no news, and what others call so is", () => {
+  const activity = new Activity();
+  const events = numbered([
+    { topic: "projects/p", type: "removed", subject: "files/a", data: null },
+    { topic: "projects/p", type: "output", subject: "output/1", data: "some text" },
+    { topic: "projects/p/own", type: "output", data: 1 },
+  ]);
+  for (const event of events) activity.add(event, true);
+  assert.deepEqual(
+    activity.entries.map(({ event }) => event.topic),
+    ["projects/p/own"],
+  );
+});

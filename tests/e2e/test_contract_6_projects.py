@@ -206,7 +206,17 @@ async def test_6_other_types_may_be_published_freely(url: str) -> None:
     assert (await api.history(url, [f"projects/{project}"]))[-1]["id"] == cursor
 
 
-OWN = ("status_update", "agent_update", "log", "file_update", "completion", "project_created", "project_deleted")
+OWN = (
+    "status_update",
+    "agent_update",
+    "log",
+    "file_update",
+    "completion",
+    "output",
+    "removed",
+    "project_created",
+    "project_deleted",
+)
 
 
 @pytest.mark.parametrize("kind", OWN)
@@ -229,6 +239,45 @@ async def test_6_the_application_alone_tells_of_projects(url: str, kind: str, to
     assert (problem["status"], problem["field"], problem["ref"]) == (403, "type", 1)
     await client.close()
     assert len(await api.history(url, [topic])) == before
+
+
+@pytest.mark.parametrize("topic", ["projects", "projects/{}", "projects/nobody"])
+async def test_6_the_application_alone_says_what_an_event_of_a_project_is_about(url: str, topic: str) -> None:
+    """6: with a subject any type is 403, since a stranger's `null` would delete a part of the project's state."""
+    project = (await create(url))["id"]
+    topic = topic.format(project)
+    free = {"topic": topic, "type": "note", "data": None}
+    lie = {**free, "subject": "status"}
+    assert (await request(url, "POST", "/api/events", json_body=lie)).problem(403)["field"] == "subject"
+    assert (await request(url, "POST", "/api/events", json_body=[free, lie])).problem(403)["field"] == "1.subject"
+    client = await WebSocketClient.open(url, "/api/ws", query={"topic": ["none"]})
+    problem = (await WebSocketCollector(client).ask({"op": "publish", "ref": 1, **lie})).value
+    assert (problem["status"], problem["field"]) == (403, "subject")
+    await client.close()
+    deeper = {**lie, "topic": f"projects/{project}/own"}
+    assert (await request(url, "POST", "/api/events", json_body=[free, deeper])).status == 201
+
+
+async def test_6_the_state_of_its_topic_is_a_picture_of_a_project(url: str) -> None:
+    """6: `GET /api/state` and a stream with `state=1` agree with the snapshot; nothing is left of what is deleted."""
+    project = (await create(url))["id"]
+    await run_to_the_end(url, project)
+    snapshot = (await get(url, f"/api/projects/{project}")).json()
+    files = (await get(url, f"/api/projects/{project}/files")).json()["files"]
+    query = f"/api/state?topic=projects/{project}&limit=1000"
+    page = (await get(url, query)).json()
+    assert not page["more"]
+    found = {event["subject"]: event["data"] for event in page["events"]}
+    assert (found["status"]["status"], found["status"]["progress"]) == (snapshot["status"], snapshot["progress"])
+    stages = {f"agents/{stage['agent']}": stage["status"] for stage in snapshot["stages"]}
+    assert {name: data["status"] for name, data in found.items() if name.startswith("agents/")} == stages
+    sizes = {f"files/{file['path']}": file["size"] for file in files}
+    assert {name: data["size"] for name, data in found.items() if name.startswith("files/")} == sizes
+    async with open_stream(url, "sse", f"projects/{project}", query={"state": "1"}) as stream:
+        await stream.control("state_end")
+        assert {frame.value["subject"] for frame in stream.frames if frame.is_event} == set(found)
+    assert (await request(url, "DELETE", f"/api/projects/{project}")).status == 204
+    assert (await get(url, query)).json()["events"] == []
 
 
 async def test_6_elsewhere_the_same_types_are_free(url: str) -> None:

@@ -75,10 +75,10 @@ async def test_two_on_one_database_are_refused(tmp_path: Path) -> None:
 
 async def test_the_first_application_that_knows_decides(tmp_path: Path) -> None:
     assembly = await Assembly.open(settings(tmp_path), [Told("a", []), Told("b", [])])
-    assert assembly.alias("b/1") == TopicFilter(("b/1",))
-    assert assembly.alias("c/1") is None
-    assert assembly.rule("b", "x") is not None
-    assert assembly.rule("c", "x") is None
+    assert assembly.guests.alias("b/1") == TopicFilter(("b/1",))
+    assert assembly.guests.alias("c/1") is None
+    assert assembly.guests.rule("b", "x") is not None
+    assert assembly.guests.rule("c", "x") is None
     await assembly.close()
 
 

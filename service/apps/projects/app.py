@@ -80,8 +80,11 @@ class ProjectsApp(App):
         return TopicFilter((topic_of(id),))
 
     def owns(self, topic: str, type: str) -> bool:
+        return type in OWN_TYPES and self.owns_subjects(topic)
+
+    def owns_subjects(self, topic: str) -> bool:
         prefix, _, rest = topic.partition("/")
-        return type in OWN_TYPES and prefix == PROJECTS_TOPIC and "/" not in rest
+        return prefix == PROJECTS_TOPIC and "/" not in rest
 
     def describe(self) -> Description:
         return describe_projects()

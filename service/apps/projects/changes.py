@@ -1,11 +1,20 @@
 """Every write of the generator: what is stored and what is announced, to be committed in one transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.apps.projects.models import EVENT_TYPES, EventData, FinalStatus, RunStatus, StageStatus
+from service.apps.projects.models import (
+    EVENT_TYPES,
+    OUTPUT,
+    REMOVED,
+    EventData,
+    FinalStatus,
+    RunStatus,
+    StageStatus,
+)
+from service.apps.projects.picture import subject_of, subject_of_output
 from service.core.event import Draft
 from service.log.base import Statement, Value
 
@@ -28,7 +37,21 @@ class Change:
     def tell(self, *events: EventData) -> "Change":
         """Announce on the project's topic."""
         topic = topic_of(self.project)
-        self.drafts.extend(Draft.of(topic, EVENT_TYPES[type(one)], one.model_dump()) for one in events)
+        self.drafts.extend(
+            Draft.of(topic, EVENT_TYPES[type(one)], one.model_dump(), subject=subject_of(one)) for one in events
+        )
+        return self
+
+    def put_out(self, stage: int, text: str, *, is_first: bool) -> "Change":
+        """What the agent of a stage has put out grows by a text, or begins with it."""
+        subject = subject_of_output(stage)
+        self.drafts.append(Draft.of(topic_of(self.project), OUTPUT, text, subject=subject, append=not is_first))
+        return self
+
+    def remove(self, subjects: Iterable[str]) -> "Change":
+        """Of these there is nothing any more."""
+        topic = topic_of(self.project)
+        self.drafts.extend(Draft.of(topic, REMOVED, None, subject=subject) for subject in subjects)
         return self
 
     def tell_all(self, type: str, name: str) -> "Change":

@@ -32,6 +32,9 @@ LISTED_CHARACTERS: Final = 200_000
 MESSAGE_MAX: Final = 4_000
 """Characters of a log line or an error message; the rest is cut, for one event holds 64 KiB at most."""
 
+OUTPUT_MAX: Final = 8_000
+"""Characters of output in one event; longer ones become several."""
+
 PREVIEW_MAX: Final = 1_000
 """Characters of a file that its `file_update` shows; the whole is one GET away."""
 

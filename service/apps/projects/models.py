@@ -169,5 +169,11 @@ EVENT_TYPES: Final[Mapping[type[EventData], str]] = MappingProxyType(
     {model: type for type, model in EVENT_MODELS.items()}
 )
 
-OWN_TYPES: Final = frozenset({*EVENT_MODELS, "project_created", "project_deleted"})
+OUTPUT: Final = "output"
+"""The type of events whose data is text that an agent puts out."""
+
+REMOVED: Final = "removed"
+"""The type of events, without data, about what is not there any more."""
+
+OWN_TYPES: Final = frozenset({*EVENT_MODELS, OUTPUT, REMOVED, "project_created", "project_deleted"})
 """What the application tells on `projects` and `projects/{id}`, and nobody else may."""

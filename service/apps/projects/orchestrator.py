@@ -143,7 +143,11 @@ class Orchestrator:
     async def _add_run(self, project: str) -> Run:
         run = new_id()
         message = "Queued"
+        async with self._store.view() as view:
+            before = (await view.project(project)).run
+            stages = [] if before is None else await view.stages(before.id)
         change = Change(project).add_run(run, self._pipeline.names, message, self._clock.unix_ms())
+        change.remove(self._pipeline.subjects_of(stages))
         change.tell(StatusUpdate(status="queued", progress=0, run=run, message=message))
         await self._bus.publish(change.drafts, change.also)
         return await self._run(run)

@@ -17,6 +17,8 @@ from service.apps.projects.agents.requirements import Requirements
 from service.apps.projects.agents.storage import Storage
 from service.apps.projects.agents.styling import Styling
 from service.apps.projects.agents.tests import Tests
+from service.apps.projects.models import Stage
+from service.apps.projects.picture import subject_of_agent, subject_of_output
 from service.core.errors import InvalidError
 
 GROUP: Final = "twinwire.agents"
@@ -91,6 +93,13 @@ class Pipeline:
 
     def get(self, name: str) -> Agent | None:
         return self._agents.get(name)
+
+    def subjects_of(self, stages: Iterable[Stage]) -> list[str]:
+        """What events of these stages of a run may have been about, beside files."""
+        begun = [stage for stage in stages if stage.status != "pending"]
+        streaming = [stage for stage in begun if (agent := self.get(stage.agent)) is None or agent.streams]
+        agents = [subject_of_agent(stage.agent) for stage in begun]
+        return [*agents, *[subject_of_output(stage.number) for stage in streaming]]
 
     def _check_needs(self) -> None:
         before: list[Agent] = []

@@ -13,6 +13,7 @@ from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change
 from service.apps.projects.limits import RETRY_MAX
 from service.apps.projects.models import AgentUpdate, Completion, FinalStatus, LogLine, Run, Stage, StatusUpdate
+from service.apps.projects.picture import subject_of_file
 from service.apps.projects.pipeline import Pipeline
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, shorten, steps_of
 from service.apps.projects.store import Store
@@ -110,7 +111,7 @@ class Runner:
                 logger.exception("agent_failed", project=self.run.project, run=self.run.id)
             await self._fail(shorten(str(error) or type(error).__name__))
         else:
-            await self._complete(len(context.files.written))
+            await self._complete(context.files)
 
     async def end_cancelled(self) -> None:
         """Announce the end of a run whose task has been stopped, or never began."""
@@ -185,12 +186,14 @@ class Runner:
             change.tell(self._status(update.message))
         return change
 
-    async def _complete(self, files: int) -> None:
+    async def _complete(self, files: RunFiles) -> None:
         self._progress = 100
-        message = f"Generated {files} files"
+        count = len(files.written)
+        message = f"Generated {count} files"
         change = Change(self.run.project).drop_files_of_other_runs(self.run.id)
+        change.remove(map(subject_of_file, files.left))
         change.tell(LogLine(level="info", message=message))
-        await self._end(change, "completed", message, files)
+        await self._end(change, "completed", message, count)
 
     async def _fail(self, message: str) -> None:
         agent = None if self._turn is None else self._turn.agent

@@ -21,6 +21,7 @@ from service.apps.projects.models import (
     StoredFile,
 )
 from service.apps.projects.orchestrator import RUNS, Orchestrator, new_id
+from service.apps.projects.picture import STATUS, subject_of_file
 from service.apps.projects.pipeline import Pipeline, installed_pipeline
 from service.apps.projects.store import Store
 from service.core.errors import InvalidError, NotFoundError, OverloadedError, TwinwireError
@@ -195,7 +196,13 @@ class ProjectService:
             async with self._store.view() as view:
                 project = await view.project(id)
             await self._orchestrator.cancel_within(id)
+            async with self._store.view() as view:
+                files = [file.path for file in await view.files(id)]
+                run = (await view.project(id)).run
+                stages = [] if run is None else await view.stages(run.id)
             change = Change(id).remove_project().tell_all("project_deleted", project.name)
+            # What is deleted leaves no trace once its events are trimmed.
+            change.remove([STATUS, *self._pipeline.subjects_of(stages), *map(subject_of_file, files)])
             await self._bus.publish(change.drafts, change.also)
             self._known.discard(id)
             await self._bus.trim(TopicFilter((topic_of(id),)), keep=0)

@@ -57,6 +57,9 @@ class Workspace(Protocol):
     async def log(self, message: str, level: Level = "info") -> None:
         """Tell people what happens."""
 
+    async def output(self, text: str) -> None:
+        """Raw text as it comes, of a model or a tool: people see it grow. The agent declares that it `streams`."""
+
     async def progress(self, fraction: float) -> None:
         """How much of this stage is done, 0 to 1; without it, it is estimated from the files written."""
 
@@ -72,6 +75,9 @@ class Agent(ABC):
 
     writes: ClassVar[tuple[str, ...]] = ()
     """Paths, or patterns with `*`, that this agent writes."""
+
+    streams: ClassVar[bool] = False
+    """Whether it puts out text as it works (`Workspace.output`)."""
 
     after: ClassVar[str | None] = None
     """An installed agent works right after the agent of this name; None is after all others."""

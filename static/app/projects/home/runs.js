@@ -21,6 +21,8 @@ export const ALL_STEPS_MAX = 4_000;
 const TONES = { completed: "green", failed: "red", cancelled: "ink", queued: "orange", unknown: "ink" };
 /** What happens on a project's own topic in a run alone. */
 const OF_A_RUN = new Set(["agent_update", "file_update"]);
+/** What its state is made of, and no news. @type {ReadonlySet<string>} */
+const UNTOLD = new Set(["output", "removed"]);
 /** A project's own topic. */
 const PROJECT = /^projects\/[^/]+$/;
 
@@ -207,7 +209,8 @@ export class Activity {
  * @param {boolean} withLogs
  * @returns {Told | null}
  */
-function tell({ type, data }, withLogs) {
+function tell({ topic, type, data }, withLogs) {
+  if (UNTOLD.has(type) && PROJECT.test(topic)) return null;
   // The service checks data on `projects/{id}` only; anybody may publish anything below that.
   if (data === null || typeof data !== "object") return { tone: "ink", text: type };
   switch (type) {
