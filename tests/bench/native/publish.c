@@ -8,6 +8,8 @@
 //   first=N                sequence number of the first event
 //   rate=R                 events/s; then the stamp is the time at which the event was due. 0: as fast as answers come
 //   pad=N                  bytes of filling in each event's data
+//   subjects=N             each event is about a subject, its sequence number modulo N; 0: about none
+//   append=1               its data is a text, which is appended to the subject's
 //   get=1                  no events, but GETs of the path, to see how soon others are answered; latencies are then from
 //                          the time at which a request was due
 // BENCH_BEARER in the environment is the token to send.
@@ -31,8 +33,8 @@ struct conn {
 };
 
 struct publisher {
-    bool get;
-    int port, count, batch, pad, topics, epoll, timer;
+    bool get, append;
+    int port, count, batch, pad, topics, subjects, epoll, timer;
     long total, first;
     double rate;
     const char *path, *topic;
@@ -60,7 +62,7 @@ static uint64_t next_random(struct publisher *p) {  // xorshift64 (Marsaglia, 20
 }
 
 static int write_event(struct publisher *p, char *to, int64_t time, long sequence) {
-    char stamp[STAMP_LENGTH + 1] = {0}, topic[256];
+    char stamp[STAMP_LENGTH + 1] = {0}, topic[256], about[64] = "";
     const char *mark = strstr(p->topic, "%d");
     write_stamp(stamp, time, (uint32_t)sequence);
     if (mark)
@@ -68,8 +70,12 @@ static int write_event(struct publisher *p, char *to, int64_t time, long sequenc
                  (int)(next_random(p) % (uint64_t)p->topics), mark + 2);
     else
         snprintf(topic, sizeof topic, "%s", p->topic);
-    return snprintf(to, EVENT_MAX, "{\"topic\":\"%s\",\"type\":\"log\",\"data\":{\"t\":\"%s\",\"message\":\"%0*d\"}}",
-                    topic, stamp, p->pad, 0);
+    if (p->subjects)
+        snprintf(about, sizeof about, "\"subject\":\"s%ld\",%s", sequence % p->subjects,
+                 p->append ? "\"append\":true," : "");
+    const char *form = p->append ? "{\"topic\":\"%s\",\"type\":\"log\",%s\"data\":\"%s %0*d\"}"
+                                 : "{\"topic\":\"%s\",\"type\":\"log\",%s\"data\":{\"t\":\"%s\",\"message\":\"%0*d\"}}";
+    return snprintf(to, EVENT_MAX, form, topic, about, stamp, p->pad, 0);
 }
 
 static void write_all(int fd, const char *from, size_t length) {
@@ -215,6 +221,8 @@ int main(int argc, char **argv) {
     p->first = option_number(argc, argv, "first", 0);
     p->rate = option_real(argc, argv, "rate", 0);
     p->pad = (int)option_number(argc, argv, "pad", 91);
+    p->subjects = (int)option_number(argc, argv, "subjects", 0);
+    p->append = option_number(argc, argv, "append", 0);
     p->random = 0x9E3779B97F4A7C15ULL;
     p->all = calloc((size_t)p->count, sizeof *p->all);
     p->idle = calloc((size_t)p->count, sizeof *p->idle);
