@@ -209,7 +209,7 @@ class EventBus:
                 subscription.tell_states(start.state, at_once=lost is not None or start.cursor is None)
                 if lost is not None:
                     at = subscription.offset
-                    return subscription, self.reading.gap_to_state(topics, start.requested, lost, at)
+                    return subscription, self.reading.gap_to_state(start.requested, lost, at)
                 if subscription.is_telling_state:
                     return subscription, None
             offset, gap = await self.reading.locate(topics, start)

@@ -58,12 +58,12 @@ class Pictures:
         return len(self._kept)
 
     def join(
-        self, topics: TopicFilter, encoding: Encoding[P], form: StateForm, begin: Place, has_lost: Callable[[int], bool]
+        self, topics: TopicFilter, encoding: Encoding[P], form: StateForm, begin: Place, is_fit: Callable[[Place], bool]
     ) -> Picture[P]:
-        """The one that is under way, or one that begins there. `has_lost` tells it since a moment."""
+        """The one that is under way, if its beginning `is_fit`, or one that begins there."""
         key = topics, encoding.name, form
         picture = self._joinable.get(key)
-        if picture is None or begin.at - picture.begin.at > BEHIND_MAX or has_lost(picture.begin.moment):
+        if picture is None or begin.at - picture.begin.at > BEHIND_MAX or not is_fit(picture.begin):
             picture = self._joinable[key] = Picture(begin)
             self._kept[picture] = None
         picture.readers += 1

@@ -82,8 +82,10 @@ class Reading:
         await self._log.learn(topics, turn or self._turns.take)
 
     def has_lost(self, topics: TopicFilter, moment: int) -> bool:
-        """Whether events of the filter may have been removed since a moment of `removals`."""
-        return self.removals.may_have_taken(topics, moment) and self.floor(topics) > 0
+        """Whether events of the filter may have been removed since a moment of `removals`: not if none ever were."""
+        if self.removals.knows(moment):
+            return self.removals.may_have_taken(topics, moment)
+        return self.floor(topics) > 0
 
     # Where a stream begins
 
@@ -127,10 +129,12 @@ class Reading:
         offset = await self._before_first(topics, after, turn)
         return Gap(str(Cursor(self._log.epoch, after)), "trimmed", offset, self._floor_or_none(topics))
 
-    def gap_to_state(self, topics: TopicFilter, requested: str | int, reason: GapReason, offset: int) -> Gap:
-        """What a reader is told who asked for this, or stood at this offset, before the state at `offset`."""
+    def gap_to_state(self, requested: str | int, reason: GapReason, offset: int) -> Gap:
+        """What a reader is told who asked for this, or stood at this offset, before the state at `offset`: of what lies
+        before it anything may be missing.
+        """
         asked = requested if isinstance(requested, str) else str(Cursor(self._log.epoch, requested))
-        return Gap(asked, reason, offset, self._floor_or_none(topics), has_state=True)
+        return Gap(asked, reason, offset, offset or None, has_state=True)
 
     def _floor_or_none(self, topics: TopicFilter) -> int | None:
         return self.floor(topics) or None

@@ -39,9 +39,13 @@ class Removals:
         if len(self._last) > TOPICS_MAX:
             _, self._known = self._last.popitem(last=False)
 
+    def knows(self, moment: int) -> bool:
+        """Whether it is of this run, and not too long ago."""
+        return self._known <= moment <= self.moment
+
     def may_have_taken(self, topics: TopicFilter, moment: int) -> bool:
         """Whether anything of these may have gone since a moment; yes too if that was long ago."""
-        if not self._known <= moment <= self.moment:
+        if not self.knows(moment):
             return True
         left = COMPARISONS // topics.weight
         for topic, at in reversed(self._last.items()):

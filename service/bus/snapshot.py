@@ -4,7 +4,6 @@ Until it is over the subscription stands at that position and reads nothing else
 another state: then it is begun anew, at the head, TRIES times at most.
 """
 
-from functools import partial
 from typing import Final, Generic
 
 from service.bus.encoding import Encoding, P
@@ -32,8 +31,14 @@ class Snapshot(Generic[P]):
         self._topics = topics
         self._encoding = encoding
         self._states = States(reading)
-        has_lost = partial(reading.has_lost, topics)
-        self._picture: Picture[P] | None = reading.pictures.join(topics, encoding, form, self._states.begin(), has_lost)
+        floor = reading.floor(topics)
+        self._picture: Picture[P] | None = reading.pictures.join(
+            topics,
+            encoding,
+            form,
+            self._states.begin(),
+            lambda begin: begin.at >= floor and not reading.has_lost(topics, begin.moment),
+        )
         self._place = self._picture.begin
         self._number = 0
         """Of the next part."""
@@ -54,6 +59,7 @@ class Snapshot(Generic[P]):
         if topics != self._topics and not topics.covers_all:
             self._topics = TopicFilter(tuple(text for text in self._topics.patterns if text in topics.patterns))
             self.close()
+        await self._reading.learn(self._topics)
         if self._reading.has_lost(self._topics, self._place.moment):
             raise GoneError("events of this state were removed")
         if self._picture is None:

@@ -19,6 +19,9 @@ from service.log.base import Page, StateSearch, Turn
 STEP_ROWS: Final = 250
 """Events that are read in one turn, a millisecond or two."""
 
+TEXT_ROWS: Final = 1_000
+"""Events of one text that are read in one turn, some milliseconds."""
+
 JOINED_MAX: Final = 1 << 20
 """Bytes of a text that is told as one event."""
 
@@ -62,17 +65,18 @@ class States:
             max_bytes=max_bytes,
         )
         page = await self._reading.state(search, turn)
-        rows, after, inside = page.rows, page.next, 0
+        rows, after, inside, text = page.rows, page.next, 0, 0
         if wanted.is_joined:
-            rows, after, inside = await self._joined(search, page, place.inside, wanted, turn)
+            rows, after, inside, text = await self._joined(search, page, place, wanted, turn)
+        await self._reading.learn(wanted.topics, turn)
         moment = self._reading.removals.moment
         if self._reading.has_lost(wanted.topics, place.moment):
             raise GoneError("events of this state may have been removed since it was begun: begin again")
-        return rows, Place(place.at, after, moment, inside)
+        return rows, Place(place.at, after, moment, inside, text)
 
     async def _joined(
-        self, search: StateSearch, page: Page, inside: int, wanted: Wanted, turn: Turn | None
-    ) -> tuple[Sequence[Row], int, int]:
+        self, search: StateSearch, page: Page, place: Place, wanted: Wanted, turn: Turn | None
+    ) -> tuple[Sequence[Row], int, int, int]:
         """The events of the values that end on this page, those of each text as one, which stands where it ends; and
         up to where that goes, also inside the next text: they may be longer by far than their ends, and fill the part
         before the page is done.
@@ -81,26 +85,28 @@ class States:
         size, after = 0, search.after
         for event in page.events:
             found: Sequence[Row] = [event]
+            inside = 0
             if (event.mark or 0) & APPEND:
-                found, inside = await self._text(search.at, event, inside, wanted, turn)
+                begun = place.inside if place.text == event.offset else 0
+                found, inside = await self._text(search.at, event, begun, wanted, turn)
             rows += found
             size += bytes_of(found)
             if inside:
-                return rows, after, inside
+                return rows, after, inside, event.offset
             after = event.offset
             if size >= search.max_bytes:
-                return rows, after, 0
-        return rows, page.next, 0
+                return rows, after, 0, 0
+        return rows, page.next, 0, 0
 
     async def _text(
         self, at: int, last: Event, inside: int, wanted: Wanted, turn: Turn | None
     ) -> tuple[Sequence[Row], int]:
         """What comes after `inside` of the value that ends with this one, and up to where that goes: 0 for its end.
 
-        Raises TooLargeError.
+        Raises TooLargeError, or GoneError if its end is not there any more.
         """
         found: list[Event] = []
-        search = StateSearch(TopicFilter((last.topic,)), at, inside, subject=last.subject, limit=STEP_ROWS)
+        search = StateSearch(TopicFilter((last.topic,)), at, inside, subject=last.subject, limit=TEXT_ROWS)
         left = JOINED_MAX
         while search.after < at:
             page = await self._reading.state(replace(search, max_bytes=max(1, left)), turn)
@@ -112,7 +118,9 @@ class States:
                 raise TooLargeError(detail, field="join")
             if left <= 0 and wanted.in_pieces:
                 break
-        is_end = not found or found[-1].offset >= last.offset
+        is_end = bool(found) and found[-1].offset >= last.offset
+        if not is_end and search.after >= at:
+            raise GoneError("a text of this state was removed: begin again")
         return _as_text(found, is_begun=inside > 0), 0 if is_end else found[-1].offset
 
 

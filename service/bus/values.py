@@ -47,7 +47,8 @@ class Place(NamedTuple):
     moment: int = 0
     """Up to when it is known that nothing of the state was removed (`Removals`)."""
     inside: int = 0
-    """Up to this offset the text that comes next was told; 0 if that was not begun."""
+    """Up to this offset a text was told, the one that ends at `text`; 0 if none was begun."""
+    text: int = 0
 
     @property
     def is_end(self) -> bool:

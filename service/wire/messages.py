@@ -100,6 +100,6 @@ def problem_fields(error: TwinwireError, ref: Ref) -> dict[str, Any]:
     return {**fields, "ref": short_ref(ref)}
 
 
-def filter_fields(ref: Ref, id: str, topics: TopicFilter) -> dict[str, Any]:
-    """Of the `reply` to a change of the filter: what it is now, and from where on."""
+def filter_fields(ref: Ref, id: str | None, topics: TopicFilter) -> dict[str, Any]:
+    """Of the `reply` to a change of the filter: what it is now, and from where on; None while a state is told."""
     return {"ref": short_ref(ref), "id": id, "topics": list(topics.patterns)}

@@ -188,7 +188,8 @@ class PollWire:
 
     async def _search(self, question: Question, scan: Scanning) -> tuple[Page, Gap | None]:
         """One search. What retention took away while it ran is a gap, and the search starts anew behind it."""
-        search, gap, told = question.search, question.gap, question.told
+        search, gap = question.search, question.gap
+        told = max(question.told, (gap.floor or 0) if gap is not None else 0)
         while True:
             page = await self._bus.reading.search(search, scan.turn)
             if search.newest_first or page.floor <= max(search.after, told):

@@ -9,14 +9,14 @@ would be looked for among more than SINCE_MAX has to begin again.
     many, all     what counts in the whole log, of which the filter's is kept: a window at a time
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Final
 
 from service.core.errors import GoneError
-from service.core.event import OFFSET, TOPIC, Row, bytes_of
+from service.core.event import APPEND, OFFSET, TOPIC, Event, Row, bytes_of, mark_of
 from service.core.topics import Matching
 from service.log.base import Page, StateSearch
 from service.log.sqlite.database import Connection, Cursor, as_json
@@ -82,6 +82,10 @@ SELECT e.offset, t.name, e.type, e.time, e.prev, e.data, e.traceparent, e.subjec
 FROM json_each(:offsets) j CROSS JOIN events e ON e.offset = j.value CROSS JOIN topics t ON t.id = e.topic
 WHERE 1
 """
+_BELOW: Final = """
+SELECT gone FROM events INDEXED BY events_subject WHERE topic = ? AND subject = ? AND offset <= ?
+ORDER BY offset DESC LIMIT 1
+"""
 _IS_LAST: Final = """
 AND NOT EXISTS (
     SELECT 1 FROM events later INDEXED BY events_subject WHERE later.topic = events.topic
@@ -111,13 +115,47 @@ class StateReader:
             raise GoneError(f"over {SINCE_MAX:,} events were replaced since this state was begun: begin again")
         found = self._registry.matching(search.topics)
         if found is not None and len(found) <= MERGE_TOPICS:
-            rows, next = await self._readers.run(partial(_merge, search=search, topics=tuple(found)))
+            rows, next = await self._found(search, partial(_merge, search=search, topics=tuple(found)))
         elif found is not None and len(found) <= GATHERED and sum(map(_COUNT, found)) <= GATHERED_EVENTS:
             ids = as_json([topic.id for topic in found])
-            rows, next = await self._readers.run(partial(_gather, search=search, topics=ids))
+            rows, next = await self._found(search, partial(_gather, search=search, topics=ids))
         else:
-            rows, next = await self._readers.run(partial(_look_through, search=search))
+            rows, next = await self._found(search, partial(_look_through, search=search))
         return Page(rows, next, self._registry.floor(search.topics))
+
+    async def _found(self, search: StateSearch, find: Callable[[Connection], Found]) -> Found:
+        return await self._readers.run(partial(_in_one_look, find=find, at=search.at, registry=self._registry))
+
+
+def _in_one_look(
+    connection: Connection, find: Callable[[Connection], Found], at: int, registry: TopicRegistry
+) -> Found:
+    """What is found, all of it as of one commit, without values of which retention takes the beginning: floors are
+    raised long before the last row below them goes.
+    """
+    connection.execute("BEGIN")
+    try:
+        rows, next = find(connection)
+        cut: dict[tuple[str, str], bool] = {}
+        return [row for row in rows if not _is_cut(connection, row, at, registry, cut)], next
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _is_cut(
+    connection: Connection, row: Row, at: int, registry: TopicRegistry, known: dict[tuple[str, str], bool]
+) -> bool:
+    """Whether the beginning of its value lies below its topic's floor; `known` by topic and subject."""
+    topic = registry.get(row[TOPIC])
+    if topic is None or not topic.floor or row[OFFSET] <= topic.floor:
+        return topic is None or row[OFFSET] <= topic.floor
+    if not mark_of(row) & APPEND:
+        return False
+    key = row[TOPIC], Event(*row).subject or ""
+    if key not in known:
+        before = connection.execute(_BELOW, (topic.id, key[1], topic.floor)).fetchone()
+        known[key] = before is not None and (before[0] is None or before[0] > at)
+    return known[key]
 
 
 def _merge(connection: Connection, search: StateSearch, topics: Sequence[Topic]) -> Found:
@@ -154,7 +192,7 @@ def _look_through(connection: Connection, search: StateSearch) -> Found:
     since = _offsets(connection, _SINCE_OFFSETS, {**names, "high": high})
     if len(since) == WINDOW:
         high = min(high, since[-1])
-    offsets = [offset for offset in sorted(found + since) if offset <= high]
+    offsets = [offset for offset in sorted({*found, *since}) if offset <= high]
     matching, rows, size = Matching(search.topics), [], 0
     cursor = _rows_at(connection, search, offsets)
     for row in cursor:

@@ -27,7 +27,7 @@ class Log:
 
 
 def join(pictures: Pictures, at: int = 3, topics: TopicFilter = T, *, lost: bool = False) -> "Picture[tuple[int, ...]]":
-    return pictures.join(topics, TEXT, "events", Place(at), lambda _: lost)
+    return pictures.join(topics, TEXT, "events", Place(at), lambda _: not lost)
 
 
 async def told(pictures: Pictures, picture: "Picture[tuple[int, ...]]", log: Log) -> list[int]:
