@@ -1,6 +1,7 @@
 """Every write of the generator: what is stored and what is announced, to be committed in one transaction."""
 
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,9 +44,9 @@ class Change:
         return self
 
     def put_out(self, stage: int, text: str, *, is_first: bool) -> "Change":
-        """What the agent of a stage has put out grows by a text, or begins with it."""
-        subject = subject_of_output(stage)
-        self.drafts.append(Draft.of(topic_of(self.project), OUTPUT, text, subject=subject, append=not is_first))
+        """What the agent of a stage has put out grows by a text, or begins with it; once, however often it is tried."""
+        subject, key = subject_of_output(stage), secrets.token_hex(8)
+        self.drafts.append(Draft.of(topic_of(self.project), OUTPUT, text, key, subject, append=not is_first))
         return self
 
     def remove(self, subjects: Iterable[str]) -> "Change":

@@ -35,6 +35,9 @@ MESSAGE_MAX: Final = 4_000
 OUTPUT_MAX: Final = 8_000
 """Characters of output in one event; longer ones become several."""
 
+OUTPUT_ALL_MAX: Final = 1_000_000
+"""Characters of output of one stage: it is one text, of as many bytes as a state tells as one, or some more."""
+
 PREVIEW_MAX: Final = 1_000
 """Characters of a file that its `file_update` shows; the whole is one GET away."""
 

@@ -13,7 +13,7 @@ from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change
 from service.apps.projects.limits import RETRY_MAX
 from service.apps.projects.models import AgentUpdate, Completion, FinalStatus, LogLine, Run, Stage, StatusUpdate
-from service.apps.projects.picture import subject_of_file
+from service.apps.projects.picture import subject_of_file, subject_of_output
 from service.apps.projects.pipeline import Pipeline
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, shorten, steps_of
 from service.apps.projects.store import Store
@@ -111,7 +111,7 @@ class Runner:
                 logger.exception("agent_failed", project=self.run.project, run=self.run.id)
             await self._fail(shorten(str(error) or type(error).__name__))
         else:
-            await self._complete(context.files)
+            await self._complete(len(context.files.written))
 
     async def end_cancelled(self) -> None:
         """Announce the end of a run whose task has been stopped, or never began."""
@@ -143,7 +143,9 @@ class Runner:
     async def _stage(self, context: RunContext, stage: Stage, stages: int) -> None:
         agent = self._agent(stage, context)
         pace = Pace(self._clock, self._pace, steps_of(agent))
-        await self._open_turn(Turn(agent.name, stage.number, stages, pace))
+        is_repeated = agent.streams and stage.status != "pending"
+        stale = [subject_of_output(stage.number)] if is_repeated else []
+        await self._open_turn(Turn(agent.name, stage.number, stages, pace), stale)
         self._work = StageWork(context, agent, stage.number, stages, pace)
         try:
             await agent.run(self._work)
@@ -166,9 +168,10 @@ class Runner:
             raise AgentError(f"the agent {stage.agent!r} needs {missing[0]!r}, which was not written")
         return agent
 
-    async def _open_turn(self, turn: Turn) -> None:
+    async def _open_turn(self, turn: Turn, stale: Sequence[str]) -> None:
+        """`stale` are subjects of what an interrupted turn has left."""
         update = turn.update("started", "Starting {agent} agent")
-        change = self._moved(update.message).start_run(self.run.id, self._clock.unix_ms())
+        change = self._moved(update.message).start_run(self.run.id, self._clock.unix_ms()).remove(stale)
         change.set_stage(self.run.id, turn.number, "started", update.message, None)
         self._turn = turn
         await self._commit(change.tell(update, self._status(update.message)))
@@ -186,14 +189,15 @@ class Runner:
             change.tell(self._status(update.message))
         return change
 
-    async def _complete(self, files: RunFiles) -> None:
+    async def _complete(self, files: int) -> None:
         self._progress = 100
-        count = len(files.written)
-        message = f"Generated {count} files"
+        message = f"Generated {files} files"
+        async with self._store.view() as view:
+            dropped = await view.paths_of_others(self.run.project, self.run.id)
         change = Change(self.run.project).drop_files_of_other_runs(self.run.id)
-        change.remove(map(subject_of_file, files.left))
+        change.remove(map(subject_of_file, dropped))
         change.tell(LogLine(level="info", message=message))
-        await self._end(change, "completed", message, count)
+        await self._end(change, "completed", message, files)
 
     async def _fail(self, message: str) -> None:
         agent = None if self._turn is None else self._turn.agent

@@ -8,7 +8,15 @@ from typing import Final, Literal
 from service.apps.projects.agents.base import Agent, AgentError, check_path, may_write
 from service.apps.projects.brief import Brief
 from service.apps.projects.changes import Change
-from service.apps.projects.limits import ARCHIVE_MAX, FILE_MAX, FILES_MAX, MESSAGE_MAX, OUTPUT_MAX, PREVIEW_MAX
+from service.apps.projects.limits import (
+    ARCHIVE_MAX,
+    FILE_MAX,
+    FILES_MAX,
+    MESSAGE_MAX,
+    OUTPUT_ALL_MAX,
+    OUTPUT_MAX,
+    PREVIEW_MAX,
+)
 from service.apps.projects.models import EventData, FileUpdate, Level, LogLine, Run, StatusUpdate
 from service.core.time import Clock
 
@@ -66,11 +74,6 @@ class RunFiles:
         self.known.add(path)
         self._sizes[path] = size
 
-    @property
-    def left(self) -> list[str]:
-        """Paths of the project that this run has not written."""
-        return sorted(self.known - self.written.keys())
-
     def check(self, path: str, text: str) -> int:
         """The bytes of `text` in UTF-8. Raises AgentError if they can't become a file of this run."""
         check_path(path)
@@ -116,8 +119,8 @@ class StageWork:
         self._pace = pace
         self._fraction = 0.0
         self._closed = False
-        self._has_output = False
-        """Else what it puts out takes the place of what an earlier turn did."""
+        self._output = 0
+        """Characters put out. The first take the place of what an earlier turn has put out."""
 
     @property
     def title(self) -> str:
@@ -165,13 +168,15 @@ class StageWork:
         self._check_open()
         if not self._agent.streams:
             raise AgentError(f"the agent {self._agent.name!r} does not declare that it streams")
+        if self._output + len(text) > OUTPUT_ALL_MAX:
+            raise AgentError(f"the output of a stage has at most {OUTPUT_ALL_MAX:,} characters")
         change = self._change()
         for start in range(0, len(text), OUTPUT_MAX):
             piece = shorten(text[start : start + OUTPUT_MAX], OUTPUT_MAX)
-            change.put_out(self._number, piece, is_first=not self._has_output)
-            self._has_output = True
+            change.put_out(self._number, piece, is_first=not self._output and not start)
         if change.drafts:
             await self._context.commit(change)
+        self._output += len(text)
         await self._pace.breathe()
 
     async def progress(self, fraction: float) -> None:

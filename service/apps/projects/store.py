@@ -114,6 +114,11 @@ class View:
         rows = await self._rows(sql, project=project)
         return [StoredFile(path=path, size=size, updated=rfc3339(updated)) for path, size, updated in rows]
 
+    async def paths_of_others(self, project: str, run: str) -> list[str]:
+        """Of files that another run has written, and this one has not."""
+        sql = "SELECT path FROM files WHERE project = :project AND run <> :run ORDER BY path"
+        return [path for (path,) in await self._rows(sql, project=project, run=run)]
+
     async def file_count(self, project: str) -> int:
         return int((await self._rows("SELECT count(*) FROM files WHERE project = :project", project=project))[0][0])
 
