@@ -80,11 +80,10 @@ export class Intake {
     return false;
   }
 
-  /** @param {GapFrame} frame */
+  /** The position jumps: nobody who stood where it was has come to where it is. @param {GapFrame} frame */
   gap(frame) {
-    const before = this.cursor;
     const news = this.#reader.gap(frame);
-    this.#listener.moved(before, this.cursor);
+    this.#listener.moved(this.cursor, this.cursor);
     if (news) this.#listener.gap(frame);
   }
 

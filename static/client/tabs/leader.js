@@ -120,6 +120,7 @@ export class Leader {
         listener.event(event, before);
       },
       moved: (before, cursor) => {
+        if (before === cursor) this.#outbox.flush(); // after a gap: who stood before it asks what is missing
         this.#outbox.queue(before, cursor, null);
         listener.moved(before, cursor);
       },

@@ -220,6 +220,25 @@ test("a gap reaches each tab that it concerns, once", async () => {
   }
 });
 
+test("a gap reaches each tab also where nothing is kept that would prove it", async () => {
+  const world = new World();
+  const [leader, follower] = await world.tabs(2);
+  world.log.many(5);
+  await world.clock.advance(50);
+  world.network.down();
+  world.log.many(20);
+  world.log.trim(0);
+  world.network.up();
+  await world.clock.advance(5_000);
+  for (const tab of [leader, follower]) {
+    assert.deepEqual(
+      tab.gaps.map(({ reason }) => reason),
+      ["trimmed"],
+    );
+    assert.equal(tab.stream.cursor, "aaa-25");
+  }
+});
+
 test("followers show what the leader's connection does, and catch up with it", async () => {
   const world = new World();
   const [, follower] = await world.tabs(2);
