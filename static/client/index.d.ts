@@ -384,6 +384,8 @@ export interface LiveState<T = unknown> extends Iterable<StateEntry<T>> {
   readonly cursor: Cursor | null;
   /** It is being fetched, at first or after a gap: what is there may be out of date until then. */
   readonly loading: boolean;
+  /** Why it can't be had now, and what is there is out of date; null otherwise. It is fetched again once the stream is live. */
+  readonly error: TwinwireError | null;
   /** Resolves when the state is there first; rejects with a TwinwireError if it can't be had. */
   readonly ready: Promise<void>;
   readonly size: number;

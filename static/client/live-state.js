@@ -13,23 +13,23 @@ import { compareCursors } from "./cursor.js";
 import { Emitter } from "./emitter.js";
 import { TwinwireError } from "./errors.js";
 import { State } from "./states.js";
+import { differences, fold, keyOf } from "./subjects.js";
 import { TopicHandle } from "./topic.js";
+import { readTopic, topicMatcher } from "./topics.js";
 
-/** @import { Cursor, GapFrame, StateChange, StateEntry, WireEvent } from "./index.js" */
+/** @import { Cursor, GapFrame, StateEntry, WireEvent } from "./index.js" */
 /** @import { Environment, Settings } from "./internal.js" */
 /** @import { Http } from "./http.js" */
 /** @import { Listener } from "./emitter.js" */
 /** @import { Stream } from "./stream.js" */
 
-/** Events that may wait for a state: with more of them it is fetched again once it is there. */
+/** Events that may wait for a state: with more of them it is fetched again. */
 const WAITING_MAX = 10_000;
 
-/** What a topic can't have in it. @type {(topic: string, subject: string) => string} */
-const keyOf = (topic, subject) => `${topic} ${subject}`;
+/** No retry helps; of 401 the stream decides. @param {unknown} error */
+const isFinal = (error) => error instanceof TwinwireError && [400, 403, 404, 422, 501].includes(error.status);
 
-/** No retry helps. @param {unknown} error */
-const isFinal = (error) =>
-  error instanceof TwinwireError && [400, 401, 403, 404, 422, 501].includes(error.status);
+/** @typedef {{ entries: Map<string, StateEntry<any>>, cursor: Cursor, hasFloor: boolean }} Found */
 
 export class LiveState {
   #env;
@@ -41,14 +41,20 @@ export class LiveState {
   #emitter = new Emitter();
   /** @type {Map<string, StateEntry<any>>} */
   #entries = new Map();
-  /** What came while the state is fetched; null if it is there. @type {WireEvent[] | null} */
+  /** What came while the state is fetched; null if none is. @type {WireEvent[] | null} */
   #waiting = [];
   #isTooMuch = false;
+  /** The position of the state that is being fetched, once it is known. @type {Cursor | null} */
+  #coming = null;
   /** Grows with each fetch: an older one is void. */
   #run = 0;
   #isClosed = false;
+  /** @type {TwinwireError | null} */
+  #error = null;
   /** @type {Cursor | null} */
   #cursor = null;
+  /** Something of the filter was removed before the state was fetched. */
+  #hasFloor = false;
   #resolve = () => {};
   /** @type {(error: unknown) => void} */
   #reject = () => {};
@@ -66,12 +72,15 @@ export class LiveState {
     this.#http = http;
     this.#stream = stream;
     this.#backoff = new Backoff(settings.backoffBase, settings.backoffCap, env.random);
-    this.#handle = new TopicHandle(stream, filter);
-    this.#handle.on("*", (message) => this.#message(message));
-    this.#off = stream.on(":auth", ({ lost }) => {
-      if (lost.includes(this.name))
-        this.#failed(new TwinwireError(`${this.name} may not be read any more`, 403));
-    });
+    this.name = readTopic(filter);
+    this.#handle = this.#hold();
+    const offs = [
+      stream.on(":auth", () => this.#check()),
+      // With another token, or once what was wrong has passed.
+      stream.on(":state", ({ state }) => state === State.LIVE && this.#error !== null && this.#load()),
+      stream.on(":anomaly", ({ repaired }) => repaired === false && this.#load()),
+    ];
+    this.#off = () => offs.forEach((off) => off());
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -80,8 +89,10 @@ export class LiveState {
     this.#load();
   }
 
-  get name() {
-    return this.#handle.name;
+  #hold() {
+    const handle = new TopicHandle(this.#stream, this.name);
+    handle.on("*", (message) => this.#message(message));
+    return handle;
   }
 
   /** The position that this is the state of; null before it is there. */
@@ -92,6 +103,11 @@ export class LiveState {
   /** Whether it is being fetched: what is there may be out of date until then. */
   get loading() {
     return this.#waiting !== null;
+  }
+
+  /** Why it can't be had now: what is there is out of date. */
+  get error() {
+    return this.#error;
   }
 
   // -- a map
@@ -118,42 +134,77 @@ export class LiveState {
 
   /** @param {WireEvent | GapFrame} message */
   #message(message) {
-    if (message.topic === undefined) return void this.#load();
-    if (this.#waiting === null) return this.#apply(message);
-    if (this.#waiting.length < WAITING_MAX) this.#waiting.push(message);
-    else this.#isTooMuch = true;
+    if (this.#error !== null) return;
+    if (message.topic === undefined) this.#load();
+    else if (this.#waiting === null) this.#apply(message);
+    else if (this.#isAhead(message)) {
+      if (this.#waiting.length < WAITING_MAX) this.#waiting.push(message);
+      else this.#isTooMuch = true;
+    }
+  }
+
+  /** Whether it is not in the state that comes. @param {WireEvent} event */
+  #isAhead({ id }) {
+    const order = this.#coming === null ? null : compareCursors(id, this.#coming);
+    return order === null || order > 0;
   }
 
   /** @param {WireEvent} event */
   #apply(event) {
     const order = this.#cursor === null ? 1 : compareCursors(event.id, this.#cursor);
     if (order === null) return void this.#load(); // another log
-    if (order <= 0) return;
+    if (order <= 0) return undefined;
     this.#cursor = event.id;
-    if (event.subject === undefined) return;
+    if (event.subject === undefined) return undefined;
+    // Its beginning may be among what was removed: then the service has no value of it.
+    const isUnknown = event.append === true && !this.has(event.topic, event.subject);
+    if (isUnknown && this.#hasFloor) return void this.#load();
     const change = fold(this.#entries, event);
-    if (change) this.#emitter.emit("change", change);
+    return void (change && this.#emitter.emit("change", change));
+  }
+
+  /** What the stream may not read any more it does not keep right. */
+  #check() {
+    const { topics } = this.#stream;
+    if (topics.includes("**") || topics.includes(this.name)) return;
+    if (!this.name.includes("*") && topicMatcher(topics)(this.name)) return;
+    if (this.#error === null) this.#failed(new TwinwireError(`${this.name} may not be read any more`, 403));
   }
 
   // -- the state
 
   async #load() {
     const run = (this.#run += 1);
-    this.#waiting = [];
-    this.#isTooMuch = false;
-    while (!this.#isClosed && run === this.#run) {
+    const isOver = () => this.#isClosed || run !== this.#run;
+    this.#error = null;
+    while (!isOver()) {
+      [this.#waiting, this.#isTooMuch, this.#coming] = [[], false, null];
       try {
-        await this.#handle.ready;
+        await this.#held();
         await this.#connected();
-        const found = await this.#fetch(run);
-        if (run !== this.#run || this.#isClosed) return;
-        if (found) return this.#begin(found.entries, found.cursor);
+        const found = isOver() ? null : await this.#fetch(isOver);
+        if (isOver()) return;
+        if (found && !this.#isTooMuch) return this.#begin(found);
       } catch (error) {
-        if (run !== this.#run || this.#isClosed) return;
-        if (isFinal(error) || this.#stream.state === State.CLOSED) return this.#failed(error);
+        if (isOver()) return;
+        const { state } = this.#stream;
+        if (isFinal(error) || state === State.CLOSED || state === State.UNAUTHORIZED)
+          return this.#failed(error);
       }
       await new Promise((resolve) => this.#env.setTimeout(() => resolve(null), this.#backoff.next()));
-      if (run === this.#run) [this.#waiting, this.#isTooMuch] = [[], false];
+    }
+  }
+
+  /** Once the stream has the topic; if that is refused, it is asked for anew with the next try. */
+  async #held() {
+    try {
+      await this.#handle.ready;
+    } catch (error) {
+      if (!this.#isClosed && this.#stream.state !== State.CLOSED) {
+        this.#handle.close();
+        this.#handle = this.#hold();
+      }
+      throw error;
     }
   }
 
@@ -162,7 +213,8 @@ export class LiveState {
     const stream = this.#stream;
     return new Promise((resolve, reject) => {
       const settle = () => {
-        if (stream.state === State.CLOSED) reject(new TwinwireError("the stream is closed"));
+        const isLost = stream.state === State.CLOSED || stream.state === State.UNAUTHORIZED;
+        if (isLost || this.#isClosed) reject(new TwinwireError(`the stream is ${stream.state}`));
         else if (stream.cursor !== null) resolve();
         else return;
         for (const off of offs) off();
@@ -175,9 +227,10 @@ export class LiveState {
   /**
    * All pages, which are of one position; null if that can't be told any more.
    *
-   * @param {number} run
+   * @param {() => boolean} isOver
+   * @returns {Promise<Found | null>}
    */
-  async #fetch(run) {
+  async #fetch(isOver) {
     /** @type {Map<string, StateEntry<any>>} */
     const entries = new Map();
     let next = null;
@@ -185,39 +238,46 @@ export class LiveState {
     for (;;) {
       try {
         const { events, cursor, ...rest } = await this.#http.state(this.name, { join, next });
-        if (run !== this.#run || this.#isClosed) return null;
+        if (isOver()) return null;
+        this.#coming = cursor;
         for (const event of events) fold(entries, event);
-        if (!rest.more) return { entries, cursor };
+        if (!rest.more) return { entries, cursor, hasFloor: await this.#askFloor() };
         next = rest.next;
       } catch (error) {
         if (!(error instanceof TwinwireError)) throw error;
         if (error.status === 410) return null;
         if (error.status !== 413 || join === "") throw error;
-        [next, join] = [null, ""]; // a text too long to be one event: as it was appended
+        [next, join, this.#coming] = [null, "", null]; // a text too long to be one event: as it was appended
+        this.#waiting = [];
         entries.clear();
       }
     }
   }
 
-  /**
-   * @param {Map<string, StateEntry<any>>} entries
-   * @param {Cursor} cursor
-   */
-  #begin(entries, cursor) {
-    const [before, waiting, isTooMuch] = [this.#entries, this.#waiting ?? [], this.#isTooMuch];
-    this.#entries = entries;
-    this.#cursor = cursor;
-    if (isTooMuch) return void this.#load(); // more came than was kept: this is of a position before them
-    this.#waiting = null;
+  /** Whether anything of it was ever removed. */
+  async #askFloor() {
+    const { floor } = await this.#http.history({ topics: [this.name], order: "desc", limit: 1 });
+    return (floor ?? null) !== null;
+  }
+
+  /** @param {Found} found */
+  #begin({ entries, cursor, hasFloor }) {
+    const [run, before, waiting] = [this.#run, this.#entries, this.#waiting ?? []];
+    [this.#entries, this.#cursor, this.#hasFloor, this.#waiting] = [entries, cursor, hasFloor, null];
     this.#backoff.reset();
-    for (const change of differences(before, entries)) this.#emitter.emit("change", change);
+    for (const change of differences(before, entries))
+      if (!this.#isClosed) this.#emitter.emit("change", change);
     for (const event of waiting) this.#message(event);
-    if (this.#waiting === null) this.#resolve();
+    if (run !== this.#run || this.#isClosed) return; // what waited has begun another fetch
+    this.#resolve();
     this.#emitter.emit("loaded", { cursor: this.#cursor });
   }
 
-  /** @param {unknown} error */
+  /** @param {any} error */
   #failed(error) {
+    this.#run += 1;
+    this.#error = error;
+    this.#waiting = null;
     this.#reject(error);
     this.#emitter.emit("error", error);
   }
@@ -237,65 +297,4 @@ export class LiveState {
     this.#off();
     this.#handle.close();
   }
-}
-
-/**
- * What an event makes of the entries; null if nothing has changed.
- *
- * @param {Map<string, StateEntry<any>>} entries
- * @param {WireEvent} event
- * @returns {StateChange | null}
- */
-function fold(entries, event) {
-  const { topic, subject = "", type, id, time, data, append = false, final = false } = event;
-  const key = keyOf(topic, subject);
-  const before = entries.get(key) ?? null;
-  if (!append && data === null) {
-    if (before === null) return null;
-    entries.delete(key);
-    return { topic, subject, entry: null, previous: before };
-  }
-  const value = append && before !== null ? joined(before, data) : data;
-  const parts = append && before !== null ? before.parts + 1 : 1;
-  /** @type {StateEntry} */
-  const entry = Object.freeze({ topic, subject, type, id, time, value, parts, final });
-  entries.set(key, entry);
-  return { topic, subject, entry, previous: before };
-}
-
-/**
- * Texts grow; of anything else there is a list.
- *
- * @param {StateEntry} before
- * @param {unknown} data
- */
-function joined({ value, parts }, data) {
-  if (typeof value === "string" && typeof data === "string") return value + data;
-  return [...(parts > 1 && Array.isArray(value) ? value : [value]), data];
-}
-
-/**
- * What is another than before, the deleted first.
- *
- * @param {Map<string, StateEntry<any>>} before
- * @param {Map<string, StateEntry<any>>} after
- * @returns {StateChange[]}
- */
-function differences(before, after) {
-  const gone = [...before].filter(([key]) => !after.has(key));
-  const come = [...after].filter(([key, { id }]) => before.get(key)?.id !== id);
-  return [
-    ...gone.map(([, previous]) => ({
-      topic: previous.topic,
-      subject: previous.subject,
-      entry: null,
-      previous,
-    })),
-    ...come.map(([key, entry]) => ({
-      topic: entry.topic,
-      subject: entry.subject,
-      entry,
-      previous: before.get(key) ?? null,
-    })),
-  ];
 }

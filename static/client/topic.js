@@ -67,8 +67,11 @@ export class TopicHandle {
   #hold() {
     const held = heldBy(this.#stream);
     const before = held.get(this.name);
-    const ready = before?.ready ?? this.#stream.subscribe(this.name);
+    const isThere = before !== undefined && this.#stream.topics.includes(this.name);
+    const ready = isThere ? before.ready : this.#stream.subscribe(this.name);
     held.set(this.name, { count: (before?.count ?? 0) + 1, ready });
+    // What was refused is not handed on to the next that asks.
+    ready.catch(() => held.get(this.name)?.ready === ready && held.delete(this.name));
     return ready;
   }
 
@@ -115,7 +118,9 @@ export class TopicHandle {
     this.#off();
     if (!this.#isHeld) return;
     const held = heldBy(this.#stream);
-    const { count, ready } = /** @type {Held} */ (held.get(this.name));
+    const found = held.get(this.name);
+    if (found === undefined) return;
+    const { count, ready } = found;
     if (count > 1) return void held.set(this.name, { count: count - 1, ready });
     held.delete(this.name);
     if (this.#stream.state !== State.CLOSED) this.#stream.unsubscribe(this.name).catch(() => {});

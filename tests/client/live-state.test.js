@@ -192,6 +192,93 @@ test("more than may wait is fetched again", async () => {
   assert.equal(state.get("a", "s"), 10_050);
 });
 
+test("what overflows while it is fetched is told in the end, and what the state has is not kept", async () => {
+  const world = new World();
+  about(world, "s", 0);
+  about(world, "other", 1);
+  const { state, changes, tab } = await begun(world);
+  changes.length = 0;
+  world.network.down();
+  about(world, "other", null);
+  about(world, "s", 0);
+  world.log.trim(0);
+  world.network.up();
+  world.network.set({ state: 503 });
+  await tab.live(60_000);
+  for (const n of range(1, 10_050)) about(world, "s", n);
+  await world.clock.advance(10);
+  world.network.set({ state: "ok" });
+  await world.clock.until(() => !state.loading, 60_000);
+  assert.deepEqual(valuesOf(state), { s: 10_050 });
+  assert.deepEqual(changes, [
+    ["other", null],
+    ["s", 10_050],
+  ]);
+});
+
+test("a token that is refused for a while, and a right of a wider filter that is lost", async () => {
+  const world = new World();
+  about(world, "s", 1);
+  const { state, tab } = await begun(world, { topics: "a/*" }, "a/1");
+  assert.equal(state.error, null);
+  world.log.tell({ type: "auth", state: "reduced", subject: null, expires: null, in: null, lost: ["a/*"] });
+  await world.clock.advance(50);
+  assert.equal(state.error.status, 403);
+  assert.equal(state.loading, false);
+  tab.stream.close();
+  const other = new World();
+  about(other, "s", 1);
+  other.network.set({ state: 401 });
+  const late = other.open();
+  const waiting = late.stream.liveState("a");
+  await other.clock.advance(10_000);
+  assert.deepEqual(
+    [waiting.error, waiting.loading],
+    [null, true],
+    "the stream is live, so it is tried again",
+  );
+  other.network.set({ state: "ok" });
+  await other.clock.until(() => !waiting.loading, 60_000);
+  assert.equal(waiting.get("a", "s"), 1);
+});
+
+test("an append to what is not known is no beginning where something was removed", async () => {
+  const world = new World();
+  about(world, "cut", "a");
+  about(world, "whole", "b");
+  world.log.trim(1);
+  const { state } = await begun(world);
+  const { state: page } = world.log;
+  world.log.state = (...asked) => {
+    const found = page.apply(world.log, asked);
+    return { ...found, events: found.events.filter(({ subject }) => subject !== "cut") };
+  };
+  about(world, "cut", "tail", { append: true });
+  about(world, "whole", "c", { append: true });
+  await world.clock.advance(50);
+  await world.clock.until(() => !state.loading);
+  assert.deepEqual(valuesOf(state), { whole: "bc" });
+});
+
+test("a topic that is refused for a while is asked for again", async () => {
+  const world = new World();
+  const tab = world.open();
+  await tab.live();
+  world.network.set({ poll: 503 });
+  let refused = true;
+  world.network.filter = (frame) =>
+    refused && frame.type === "reply" ? { ...frame, type: "problem", status: 429, title: "Too many" } : frame;
+  const state = tab.stream.liveState("b");
+  await world.clock.advance(3_000);
+  assert.ok(state.loading);
+  refused = false;
+  world.network.set({ poll: "ok" });
+  await world.clock.until(() => !state.loading, 60_000);
+  about(world, "s", 1, { topic: "b" });
+  await world.clock.advance(50);
+  assert.equal(state.get("b", "s"), 1);
+});
+
 test("what may not be had is told, and so is a right that is lost", async () => {
   const world = new World();
   const { stream, state } = await begun(world);

@@ -73,8 +73,7 @@ export class FakeLog {
     if (after === "earliest") return { offset: 0, gap: null, resumed: false };
     const [, epoch, digits] = CURSOR.exec(after) ?? [];
     const offset = Number(digits);
-    const floors = [...this.#floors].filter(([topic]) => matches(topic)).map(([, floor]) => floor);
-    const floor = Math.max(0, ...floors);
+    const floor = this.#floorOf(matches);
     const gap = (reason, at) => ({
       offset: at,
       resumed: false,
@@ -91,6 +90,15 @@ export class FakeLog {
     if (offset > this.head) return gap("ahead", this.head);
     if (offset < floor) return gap("trimmed", this.#beforeKept(offset, matches));
     return { offset, gap: null, resumed: true };
+  }
+
+  #floorOf(matches) {
+    return Math.max(0, ...[...this.#floors].filter(([topic]) => matches(topic)).map(([, floor]) => floor));
+  }
+
+  #floor(matches) {
+    const floor = this.#floorOf(matches);
+    return floor ? this.cursor(floor) : null;
   }
 
   #beforeKept(offset, matches) {
@@ -152,7 +160,7 @@ export class FakeLog {
     const events = all.slice(0, limit);
     const more = all.length > events.length;
     const cursor = more ? events.at(-1).id : this.cursor();
-    return { events, cursor, head: this.cursor(), more, gap };
+    return { events, cursor, head: this.cursor(), floor: this.#floor(matches), more, gap };
   }
 
   /** An answer of GET /api/state: a page, or a status. */
