@@ -7,7 +7,7 @@ encoding that makes them. The rest stands here once.
 import random
 import uuid
 from dataclasses import dataclass
-from typing import Any, Final, Generic
+from typing import Final, Generic
 
 from service.access.caller import Caller
 from service.bus.bus import EventBus
@@ -71,9 +71,8 @@ class Opening:
             subject=caller.subject,
             expires=caller.expires,
         )
-        opening: Any = encoding.opening(fields)
+        first = [encoding.opening(fields)]
         if gap is not None:
             trail.gap(gap)
-            # One write: who is cut between the two, at the position of the first, would never hear of the second.
-            opening += encoding.control("gap", self._hub.control.gap(gap))
-        return Opened(stream, [opening])
+            first.insert(0, encoding.control("gap", self._hub.control.gap(gap)))
+        return Opened(stream, first)

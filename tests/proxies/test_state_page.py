@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 DEADLINE: Final = 90_000
 """Milliseconds in which a page must show it, a slow path and a dozen others beside it included."""
-TOGETHER: Final = 8
+TOGETHER: Final = 12
 PATH: Final = "/devices.html"
 SHOWN: Final = """() => [
     Object.fromEntries(
