@@ -207,11 +207,9 @@ class EventBus:
             if start.state is not None:
                 lost = self.reading.lost(topics, start)
                 subscription.tell_states(start.state, at_once=lost is not None or start.cursor is None)
-                if lost is not None:
-                    at = subscription.offset
-                    return subscription, self.reading.gap_to_state(start.requested, lost, at)
                 if subscription.is_telling_state:
-                    return subscription, None
+                    at = subscription.offset
+                    return subscription, lost and self.reading.gap_to_state(start.requested, lost, at)
             offset, gap = await self.reading.locate(topics, start)
             subscription.begin(offset)
         except BaseException:

@@ -59,12 +59,12 @@ class Snapshot(Generic[P]):
         if topics != self._topics and not topics.covers_all:
             self._topics = TopicFilter(tuple(text for text in self._topics.patterns if text in topics.patterns))
             self.close()
-        await self._reading.learn(self._topics)
-        if self._reading.has_lost(self._topics, self._place.moment):
-            raise GoneError("events of this state were removed")
         if self._picture is None:
             part = await self._part(self._place)
         else:
+            await self._reading.learn(self._topics)
+            if self._reading.has_lost(self._topics, self._place.moment):  # what others have read is not looked at again
+                raise GoneError("events of this state were removed")
             part = await self._reading.pictures.part(self._picture, self._number, self._place, self._part)
         self._number += 1
         self._place = part.place

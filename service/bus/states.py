@@ -65,38 +65,39 @@ class States:
             max_bytes=max_bytes,
         )
         page = await self._reading.state(search, turn)
-        rows, after, inside, text = page.rows, page.next, 0, 0
+        rows: Sequence[Row] = page.rows
+        next = place._replace(after=page.next)
         if wanted.is_joined:
-            rows, after, inside, text = await self._joined(search, page, place, wanted, turn)
+            rows, next = await self._joined(page, place, next, wanted, max_bytes, turn)
         await self._reading.learn(wanted.topics, turn)
         moment = self._reading.removals.moment
         if self._reading.has_lost(wanted.topics, place.moment):
             raise GoneError("events of this state may have been removed since it was begun: begin again")
-        return rows, Place(place.at, after, moment, inside, text)
+        return rows, next._replace(moment=moment)
 
     async def _joined(
-        self, search: StateSearch, page: Page, place: Place, wanted: Wanted, turn: Turn | None
-    ) -> tuple[Sequence[Row], int, int, int]:
+        self, page: Page, place: Place, end: Place, wanted: Wanted, max_bytes: int, turn: Turn | None
+    ) -> tuple[Sequence[Row], Place]:
         """The events of the values that end on this page, those of each text as one, which stands where it ends; and
         up to where that goes, also inside the next text: they may be longer by far than their ends, and fill the part
-        before the page is done.
+        before the page is done, which is at `end`.
         """
         rows: list[Row] = []
-        size, after = 0, search.after
+        size, after = 0, place.after
         for event in page.events:
             found: Sequence[Row] = [event]
             inside = 0
             if (event.mark or 0) & APPEND:
                 begun = place.inside if place.text == event.offset else 0
-                found, inside = await self._text(search.at, event, begun, wanted, turn)
+                found, inside = await self._text(place.at, event, begun, wanted, turn)
             rows += found
             size += bytes_of(found)
             if inside:
-                return rows, after, inside, event.offset
+                return rows, place._replace(after=after, inside=inside, text=event.offset)
             after = event.offset
-            if size >= search.max_bytes:
-                return rows, after, 0, 0
-        return rows, page.next, 0, 0
+            if size >= max_bytes:
+                return rows, place._replace(after=after)
+        return rows, end
 
     async def _text(
         self, at: int, last: Event, inside: int, wanted: Wanted, turn: Turn | None

@@ -112,6 +112,11 @@ class Subscription(Generic[P]):
         """The offset up to which every event that matches was handled."""
         return max(self.offset, self._groups.fed) if self.state is State.LIVE else self.offset
 
+    @property
+    def resume_at(self) -> int | None:
+        """Where a client goes on who is cut now; None while a state is told, which then begins again."""
+        return None if self.is_telling_state else self.position
+
     def begin(self, offset: int) -> None:
         """Read on from there: its client is told the filter's floor as it is now."""
         self.offset = offset

@@ -28,6 +28,9 @@ class Control:
     def cursor(self, offset: int) -> str:
         return str(Cursor(self.epoch, offset))
 
+    def cursor_or_none(self, offset: int | None) -> str | None:
+        return None if offset is None else self.cursor(offset)
+
     def connection(
         self,
         id: str,
@@ -46,7 +49,7 @@ class Control:
         `retry` is in ms; `floor` 0 for a filter of which nothing is missing; `expires` in Unix ms, None for never.
         """
         return {
-            "id": None if offset is None else self.cursor(offset),
+            "id": self.cursor_or_none(offset),
             "connection": id,
             "transport": transport,
             "topics": list(topics.patterns),
@@ -70,7 +73,7 @@ class Control:
             "requested": gap.requested,
             "reason": gap.reason,
             "id": None if gap.has_state else self.cursor(gap.offset),
-            "floor": None if gap.floor is None else self.cursor(gap.floor),
+            "floor": self.cursor_or_none(gap.floor),
         }
 
     def caught_up(self, offset: int, replayed: int) -> Fields:
@@ -81,7 +84,7 @@ class Control:
 
     def beat(self, offset: int | None, unix_ms: int) -> Fields:
         """A heartbeat's; None while a state is told."""
-        return {"id": None if offset is None else self.cursor(offset), "time": rfc3339(unix_ms)}
+        return {"id": self.cursor_or_none(offset), "time": rfc3339(unix_ms)}
 
     def goodbye(self, ending: Ending, retry: int) -> Fields:
         """`retry` is when to come back, in ms: not at all with the same credential, if that is what ended it."""

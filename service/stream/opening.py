@@ -63,7 +63,7 @@ class Opening:
             peer.id,
             peer.transport,
             topics,
-            None if subscription.is_telling_state else subscription.offset,
+            subscription.resume_at,
             head=self._bus.head,
             floor=subscription.floor,
             resumed=start.cursor is not None and gap is None,

@@ -231,8 +231,7 @@ class Stream(Generic[P]):
 
     async def _send_heartbeat(self) -> None:
         self._heartbeat_due = False
-        position = None if self.subscription.is_telling_state else self.subscription.position
-        beat = self._hub.control.beat(position, self._hub.unix_ms())
+        beat = self._hub.control.beat(self.subscription.resume_at, self._hub.unix_ms())
         await self._send(self.frame("heartbeat", beat))
 
     async def _catch_up(self, pages: int | None = None) -> bool:

@@ -118,7 +118,7 @@ class WebSocketWire:
             stream = opened.stream
             stream.lease = lease
             for ref in refs:  # the last of them
-                fields = filter_fields(ref, self.position(stream, stream.subscription.offset), topics)
+                fields = filter_fields(ref, self.position(stream), topics)
                 opened.first.insert(0, stream.frame("reply", fields))
             del topics, start, refs
             await stream.run(opened.first, _Session(self, stream, receive))
@@ -127,9 +127,10 @@ class WebSocketWire:
                 message = {"type": "websocket.close", "code": ending.code, "reason": ending.words}
                 await self._pipes.end(send, message)
 
-    def position(self, stream: Stream[Any], offset: int) -> str | None:
+    def position(self, stream: Stream[Any]) -> str | None:
         """From which a new filter holds; None until the end of a state, since nothing moves a cursor until then."""
-        return None if stream.subscription.is_telling_state else self.bus.cursor(offset)
+        at = stream.subscription.resume_at
+        return None if at is None else self.bus.cursor(at)
 
     async def _prelude(
         self, receive: Receive, send: Send, lease: Lease, wish: Wish | None
@@ -266,8 +267,8 @@ class _Session:
     async def _change(self, message: ClientMessage, topics: TopicFilter) -> None:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
         await self._wire.bus.reading.learn(topics)
-        offset = self._stream.change(topics)
-        fields = filter_fields(message.ref, self._wire.position(self._stream, offset), topics)
+        self._stream.change(topics)
+        fields = filter_fields(message.ref, self._wire.position(self._stream), topics)
         await self._stream.pipe.send(self._stream.frame("reply", fields))
 
     async def _publish(self, message: ClientMessage) -> None:

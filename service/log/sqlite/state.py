@@ -147,9 +147,9 @@ def _is_cut(
 ) -> bool:
     """Whether the beginning of its value lies below its topic's floor; `known` by topic and subject."""
     topic = registry.get(row[TOPIC])
-    if topic is None or not topic.floor or row[OFFSET] <= topic.floor:
-        return topic is None or row[OFFSET] <= topic.floor
-    if not mark_of(row) & APPEND:
+    if topic is None or row[OFFSET] <= topic.floor:
+        return True
+    if not topic.floor or not mark_of(row) & APPEND:
         return False
     key = row[TOPIC], Event(*row).subject or ""
     if key not in known:

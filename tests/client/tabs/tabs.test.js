@@ -190,16 +190,22 @@ test("a subscription that waits for a leader that dies is covered by the next", 
   assert.deepEqual(follower.offsets, [1]);
 });
 
-test("a gap reaches each tab that it concerns, once", async () => {
-  const world = new World();
-  const [leader, follower] = await world.tabs(2);
+/** A leader and a follower with five events, who miss twenty more, of which so many are kept. */
+async function afterTrim(world, keep) {
+  const tabs = await world.tabs(2);
   world.log.many(5);
   await world.clock.advance(50);
   world.network.down();
   world.log.many(20);
-  world.log.trim(3);
+  world.log.trim(keep);
   world.network.up();
-  await world.clock.advance(3_000);
+  await world.clock.advance(5_000);
+  return tabs;
+}
+
+test("a gap reaches each tab that it concerns, once", async () => {
+  const world = new World();
+  const [leader, follower] = await afterTrim(world, 3);
   for (const tab of [leader, follower]) {
     assert.deepEqual(
       tab.gaps.map(({ reason }) => reason),
@@ -222,15 +228,7 @@ test("a gap reaches each tab that it concerns, once", async () => {
 
 test("a gap reaches each tab also where nothing is kept that would prove it", async () => {
   const world = new World();
-  const [leader, follower] = await world.tabs(2);
-  world.log.many(5);
-  await world.clock.advance(50);
-  world.network.down();
-  world.log.many(20);
-  world.log.trim(0);
-  world.network.up();
-  await world.clock.advance(5_000);
-  for (const tab of [leader, follower]) {
+  for (const tab of await afterTrim(world, 0)) {
     assert.deepEqual(
       tab.gaps.map(({ reason }) => reason),
       ["trimmed"],

@@ -1,6 +1,8 @@
 """What a project's events are about, and that its state is a picture of it, whatever happens to its runs."""
 
 import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,14 @@ async def agrees(world: World, service: ProjectService, project: str) -> dict[st
     return found
 
 
+@asynccontextmanager
+async def begun(folder: Path, agents: Sequence[Agent]) -> AsyncIterator[tuple[World, ProjectService, str]]:
+    """A project that these agents work on."""
+    async with World.open(folder / "t.db") as world:
+        service = await world.service(agents)
+        yield world, service, (await service.create("x", BRIEF)).id
+
+
 @pytest.fixture
 def writers() -> list[Writer]:
     return [Writer("first", "a.txt", "b.txt", says="Once upon"), Writer("second", "c.txt")]
@@ -84,9 +94,7 @@ def writers() -> list[Writer]:
 async def test_the_state_is_a_picture_of_the_project_from_its_creation_to_its_end(
     tmp_path: Path, writers: list[Writer]
 ) -> None:
-    async with World.open(tmp_path / "t.db") as world:
-        service = await world.service(writers)
-        project = (await service.create("x", BRIEF)).id
+    async with begun(tmp_path, writers) as (world, service, project):
         assert set(await agrees(world, service, project)) == {"status"}
 
         await world.completion((await service.generate(project)).id)
@@ -115,9 +123,7 @@ async def test_the_state_is_a_picture_of_the_project_from_its_creation_to_its_en
 async def test_while_another_run_is_queued_nothing_of_the_one_before_is_there(
     tmp_path: Path, writers: list[Writer]
 ) -> None:
-    async with World.open(tmp_path / "t.db") as world:
-        service = await world.service(writers)
-        project = (await service.create("x", BRIEF)).id
+    async with begun(tmp_path, writers) as (world, service, project):
         await world.completion((await service.generate(project)).id)
         seen = len(world.told)
         run = await service.generate(project)
@@ -128,18 +134,14 @@ async def test_while_another_run_is_queued_nothing_of_the_one_before_is_there(
 
 async def test_an_agent_that_does_not_say_so_puts_out_nothing(tmp_path: Path, writers: list[Writer]) -> None:
     writers[0].streams = False  # type: ignore[misc]
-    async with World.open(tmp_path / "t.db") as world:
-        service = await world.service(writers)
-        project = (await service.create("x", BRIEF)).id
+    async with begun(tmp_path, writers) as (world, service, project):
         told = await world.completion((await service.generate(project)).id)
         assert "does not declare that it streams" in told.data["message"]
 
 
 async def test_long_output_comes_in_several_events(tmp_path: Path, writers: list[Writer]) -> None:
     writers[0].says = "x" * 20_000
-    async with World.open(tmp_path / "t.db") as world:
-        service = await world.service(writers)
-        project = (await service.create("x", BRIEF)).id
+    async with begun(tmp_path, writers) as (world, service, project):
         await world.completion((await service.generate(project)).id)
         assert (await picture(world, project))["output/1"] == "x" * 20_000 + " "
         assert [told.type for told in world.told].count("output") == 3
