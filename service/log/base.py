@@ -28,14 +28,12 @@ that commit together do so one after the other, each seeing what those before it
 statements touch the tables of the log itself, whose rows an engine may write later or keep elsewhere.
 """
 
-import asyncio
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from service.core.errors import UnsupportedError
@@ -43,6 +41,9 @@ from service.core.event import Draft, Event, Row
 from service.core.limits import PAGE_DEFAULT
 from service.core.topics import TopicFilter
 from service.log.health import Health as Health  # part of the contract, for whoever imports it
+from service.log.pace import ONE_TURN as ONE_TURN
+from service.log.pace import Pace as Pace
+from service.log.pace import Turn as Turn
 
 Value = str | int | float | bytes | None
 """What a statement is given, and what a table holds."""
@@ -56,30 +57,6 @@ TrimListener = Callable[[str, int], None]
 TrimHerald = Callable[[str], Awaitable[None]]
 Interest = Callable[[str], Awaitable[bool]]
 """Awaited on the event loop with a topic: its floor is about to be raised; and whether anybody subscribes to it."""
-
-Turn = Callable[[], Awaitable[None]]
-"""Awaited by a search before each of its steps: others may go first, and what it raises ends the search."""
-
-ONE_TURN: Final[Turn] = partial(asyncio.sleep, 0)
-"""Of the event loop, for everybody else."""
-
-
-class Pace:
-    """Awaited between two looks, gives way once a step has taken `seconds` on the clock `now`: `turn` is waited for."""
-
-    __slots__ = ("_now", "_seconds", "_turn", "_until")
-
-    def __init__(self, now: Callable[[], float], seconds: float, turn: Turn = ONE_TURN) -> None:
-        self._now = now
-        self._seconds = seconds
-        self._turn = turn
-        self._until = now() + seconds
-
-    async def __call__(self) -> None:
-        if self._now() >= self._until:
-            await self._turn()
-            self._until = self._now() + self._seconds
-
 
 Progress = Callable[[int, int], None]
 """Told on the event loop after each step of a trim: how many events went, and about how many are left to go."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from service.core.errors import UnsupportedError
-from service.log.base import Ability, Guard, Pace, Statement, require
+from service.log.base import Ability, Guard, Statement, require
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
 from tests.unit.log.rigs import drafts
@@ -46,20 +46,3 @@ async def test_an_append_that_uses_it_is_refused_whole(
         await log.append(drafts("a", 1), also, guards)
     assert (log.head, log.disk.table) == (0, {})
     assert (await log.append(drafts("a", 1))).offsets == (1,)
-
-
-async def test_gives_way_as_often_as_its_time_is_over() -> None:
-    now, turns = 0.0, list[float]()
-
-    async def turn() -> None:
-        nonlocal now
-        turns.append(now)
-        now += 10  # what others take is not its own
-
-    pace = Pace(lambda: now, 1.0, turn)
-    for _ in range(8):
-        now += 0.4
-        await pace()
-    assert len(turns) == 2
-    assert turns[0] == 0.4 + 0.4 + 0.4
-    assert turns[1] - (turns[0] + 10) >= 1.0
