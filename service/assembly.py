@@ -329,4 +329,5 @@ async def _open_log(database: Path, settings: Settings, clock: Clock) -> SQLiteE
         max_scan=settings.limits.filter_scan,
         forget_after=settings.log.forget_after,
         forget_least=settings.stream.told_within,
+        tombstones=settings.log.tombstones,
     )

@@ -44,6 +44,10 @@ class RetentionPolicy(BaseModel):
     max_age: float | None = Field(None, gt=0, description="Seconds.")
     max_count: int | None = Field(None, ge=0, description="Events of each topic.")
     max_bytes: int | None = Field(None, ge=0, description="Bytes of data of each topic.")
+    keep: Literal["state"] | None = Field(
+        None,
+        description="state: of events with a subject what the state needs, always; the bounds are for the others.",
+    )
 
     @field_validator("topics")
     @classmethod
@@ -109,9 +113,16 @@ class LogSettings(Room):
         description="full: an acknowledged event survives power loss. normal: the last commits may not.",
     )
     retention: Annotated[tuple[RetentionPolicy, ...], NoDecode] = Field(
-        (), description='JSON list of {"topics", "max_age" s, "max_count", "max_bytes"}; empty keeps everything.'
+        (),
+        description='JSON list of {"topics", "max_age" s, "max_count", "max_bytes", "keep"}; empty keeps everything.',
     )
     retention_interval: float = Field(60.0, gt=0, description="Seconds between two passes of retention.")
+    tombstones: float = Field(
+        86_400.0,
+        gt=0,
+        description="Seconds for which deletions stay where `keep` is `state`, and keys of events that went there are"
+        " remembered.",
+    )
     forget_after: float = Field(
         86_400.0,
         ge=0,

@@ -70,7 +70,7 @@ class EventBus:
         self.published = 0
         self.refused: Counter[str] = Counter()
         """Publishes that the log did not take, by reason."""
-        log.follow(self._committed, self._trimmed, self._announced)
+        log.follow(self._committed, self._trimmed, self._announced, self._thinned)
         log.keep_while(self._is_covered)
 
     @property
@@ -175,6 +175,11 @@ class EventBus:
         self.reading.trimmed(topic, floor)
         for group in self.groups.matching(topic):
             group.floors.add(floor)
+
+    def _thinned(self, topic: str, offset: int, is_plain: bool) -> None:
+        self.reading.thinned(topic, offset, is_plain)
+        for group in self.groups.matching(topic):
+            group.floors.add(offset)
 
     async def _is_covered(self, topic: str) -> bool:
         """Whether anybody subscribes to it, so that it is not to be forgotten.

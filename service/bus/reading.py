@@ -53,6 +53,8 @@ class Reading:
         self.pictures: Final = Pictures()
         self._forgotten: dict[str, int] = {}
         """Topics and floors of which the tail has yet to hear: before it is read."""
+        self._thinned: dict[str, int] = {}
+        """Likewise those up to which events without a subject went."""
         self.replayed = 0
 
     @property
@@ -71,11 +73,19 @@ class Reading:
                 self._forget()
         self._shared.forget()
 
+    def thinned(self, topic: str, offset: int, is_plain: bool) -> None:
+        """Single events go, up to there. The tail may serve what was replaced for a while: what replaced it follows."""
+        if is_plain and offset > self._tail.start:
+            self._thinned[topic] = offset
+            if len(self._thinned) >= FORGOTTEN_MAX:
+                self._forget()
+        self._shared.forget()
+
     def _forget(self) -> None:
         """All at once: a trim of many topics would otherwise walk the tail for each of them."""
-        if self._forgotten:
-            self._tail.forget(self._forgotten)
-            self._forgotten = {}
+        if self._forgotten or self._thinned:
+            self._tail.forget(self._forgotten, self._thinned)
+            self._forgotten, self._thinned = {}, {}
 
     async def learn(self, topics: TopicFilter, turn: Turn | None = None) -> None:
         """Return once `floor` takes little time: see the log's."""
@@ -101,7 +111,7 @@ class Reading:
         lost = self.lost(topics, start)
         if cursor is None:
             return self.head, lost and Gap(start.requested, lost, self.head, self._floor_or_none(topics))
-        if lost == "trimmed":
+        if lost in ("trimmed", "compacted"):
             gap = await self.gap(topics, cursor.offset, turn)
             return gap.offset, gap
         if lost is None:
@@ -118,7 +128,14 @@ class Reading:
             return "epoch"
         if cursor.offset > self.head:
             return "ahead"
-        return "trimmed" if cursor.offset < self.floor(topics) else None
+        return self.missing(topics, cursor.offset)
+
+    def missing(self, topics: TopicFilter, offset: int) -> GapReason | None:
+        """Why something after a position is not kept: whether all of that was replaced by what is."""
+        bounds = self._log.bounds(topics)
+        if offset >= bounds.floor:
+            return None
+        return "trimmed" if offset < bounds.trimmed else "compacted"
 
     async def gap(self, topics: TopicFilter, after: int, turn: Turn | None = None) -> Gap:
         """What a reader at `after` is told when retention went further.
@@ -127,7 +144,8 @@ class Reading:
         there to be found, so the gap may end behind it.
         """
         offset = await self._before_first(topics, after, turn)
-        return Gap(str(Cursor(self._log.epoch, after)), "trimmed", offset, self._floor_or_none(topics))
+        reason = self.missing(topics, after) or "trimmed"
+        return Gap(str(Cursor(self._log.epoch, after)), reason, offset, self._floor_or_none(topics))
 
     def gap_to_state(self, requested: str | int, reason: GapReason, offset: int) -> Gap:
         """What a reader is told who asked for this, or stood at this offset, before the state at `offset`: of what lies

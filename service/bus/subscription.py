@@ -174,7 +174,8 @@ class Subscription(Generic[P]):
         """What goes on from here does not fit what the client has: he is told the state."""
         before = self.offset
         self._begin(snapshot)
-        return self._reading.gap_to_state(before, "trimmed", self.offset)
+        reason = self._reading.missing(self.topics, before) or "trimmed"
+        return self._reading.gap_to_state(before, reason, self.offset)
 
     def _lost(self, floor: int) -> int:
         """The highest floor that the client was not told of, when a page has this one, which may hide a lower one."""

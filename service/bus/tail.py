@@ -92,10 +92,18 @@ class Tail:
             if entry is not None:
                 yield entry
 
-    def forget(self, floors: dict[str, int]) -> None:
-        """Drop what was trimmed from the log: it can't be replayed, so it must not be served."""
+    def forget(self, floors: dict[str, int], plain: dict[str, int]) -> None:
+        """Drop what was trimmed from the log: it can't be replayed, so it must not be served. `plain`: up to where
+        events without a subject were.
+        """
         for index, entry in enumerate(self._entries):
-            if entry is not None and entry.event.offset <= floors.get(entry.event.topic, 0):
+            if entry is None:
+                continue
+            event = entry.event
+            floor = floors.get(event.topic, 0)
+            if event.subject is None:
+                floor = max(floor, plain.get(event.topic, 0))
+            if event.offset <= floor:
                 self._entries[index] = None
                 self.bytes -= entry.leave()
 

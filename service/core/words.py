@@ -5,7 +5,7 @@ Names of transports are no such set: another front door brings its own.
 
 from typing import Final, Literal
 
-GapReason = Literal["trimmed", "epoch", "ahead", "malformed"]
+GapReason = Literal["trimmed", "compacted", "epoch", "ahead", "malformed"]
 """Why something after a cursor can't be delivered (docs/protocol.md, section 3)."""
 
 GoodbyeReason = Literal["restart", "auth", "stalled", "limit", "idle"]

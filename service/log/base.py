@@ -11,6 +11,9 @@ What holds for every implementation, here called an engine:
 - **No silent hole.** A page says up to where rows may be missing from it, `Page.floor`: the floor of its filter as of
   the rows, whatever was trimmed while it was read. The filter's floor is the highest of its topics', so a lower one
   that rises below it is told by `trimmed` instead, before a page that lacks the rows is returned.
+- **Compaction.** Where an engine keeps the state of a topic alone, single events go: those that the state does not need
+  and, by other bounds, those that have no subject; told by `thinned`, in the place of `trimmed`. The keys of the first
+  are remembered for a while.
 - **Forgetting.** An engine may forget topics without events that are not reserved. One floor stays for all of them, as
   high as theirs: that of every topic that is not known and of filters that may match one, the `prev` of the first
   event on one, and its floor from then on. It is raised, durably, before names go.
@@ -53,6 +56,10 @@ Listener = Callable[[Sequence[Event]], None]
 
 TrimListener = Callable[[str, int], None]
 """Called on the event loop with a topic and its new floor, before the events up to there vanish."""
+
+ThinListener = Callable[[str, int, bool], None]
+"""Likewise with a topic and an offset up to which single events vanish: all that have no subject, or those of which the
+state of the topic needs none."""
 
 TrimHerald = Callable[[str], Awaitable[None]]
 Interest = Callable[[str], Awaitable[bool]]
@@ -118,11 +125,14 @@ class Guard:
 
 
 class Bounds(NamedTuple):
-    """What a filter may expect: `floor` is the highest offset removed from any topic that it matches."""
+    """What a filter may expect: `floor` is the highest offset removed from any topic that it matches, and `trimmed`,
+    at most that, the highest of those that no event which is kept has replaced.
+    """
 
     epoch: str
     floor: int
     head: int
+    trimmed: int
 
 
 class Page(NamedTuple):
@@ -288,8 +298,15 @@ class EventLog(Protocol):
     def has_topic(self, topic: str) -> bool:
         """Whether there was ever an event on this topic, as far as listeners have heard, unless it was forgotten."""
 
-    def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
-        """From now on, call `committed` after every commit and `trimmed` whenever a floor was raised.
+    def follow(
+        self,
+        committed: Listener,
+        trimmed: TrimListener,
+        announced: TrimHerald | None = None,
+        thinned: ThinListener | None = None,
+    ) -> None:
+        """From now on, call `committed` after every commit, `trimmed` whenever a floor was raised, and `thinned`
+        whenever single events go.
 
         `announced` is awaited with a topic before its floor is raised: whom it concerns is looked for in steps there,
         and told in one.

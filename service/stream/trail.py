@@ -116,7 +116,7 @@ class Trail:
 
     def gap(self, gap: Gap) -> None:
         """It was told of one."""
-        found = Cursor.parse(gap.requested) if gap.reason == "trimmed" else None
+        found = Cursor.parse(gap.requested) if gap.reason in ("trimmed", "compacted") else None
         self._note("gap", gap.offset, after=found.offset if found is not None else 0, reason=gap.reason)
 
     def changed(self, offset: int, before: TopicFilter, *, is_reduced: bool) -> None:

@@ -86,7 +86,13 @@ def connections_blueprint(assembly: Assembly) -> Blueprint:
 def _policies(assembly: Assembly) -> list[dict[str, Any]]:
     """The first whose filter matches a topic decides for it."""
     return [
-        {"topics": one.topics, "max_age": one.max_age, "max_count": one.max_count, "max_bytes": one.max_bytes}
+        {
+            "topics": one.topics,
+            "max_age": one.max_age,
+            "max_count": one.max_count,
+            "max_bytes": one.max_bytes,
+            "keep": one.keep,
+        }
         for one in assembly.settings.log.retention
     ]
 
@@ -242,7 +248,13 @@ def _schemas() -> dict[str, Schema]:
 
 def _figures() -> Schema:
     spread = nullable(record({"p50": _NUMBER, "p99": _NUMBER, "max": _NUMBER}))
-    policy = {"topics": ref("TopicFilter"), "max_age": _MS, "max_count": _MS, "max_bytes": _MS}
+    policy = {
+        "topics": ref("TopicFilter"),
+        "max_age": _MS,
+        "max_count": _MS,
+        "max_bytes": _MS,
+        "keep": nullable({"enum": ["state"]}),
+    }
     return record(
         {
             "time": _TIME,

@@ -62,7 +62,7 @@ export type EventOf<E extends object = Events> = {
 export interface GapFrame {
   readonly type: "gap";
   readonly topic?: undefined;
-  readonly reason: "trimmed" | "epoch" | "ahead" | "malformed";
+  readonly reason: "trimmed" | "compacted" | "epoch" | "ahead" | "malformed";
   readonly requested: string;
   /** Where the stream goes on. */
   readonly id: Cursor;

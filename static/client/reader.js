@@ -100,8 +100,9 @@ export class Reader {
     if (isCursor(id)) this.cursor = id;
     this.#floor = floor ?? null;
     this.#suspect = null;
-    const news = reason !== "trimmed" || floor === null || floor !== this.#told;
-    this.#told = reason === "trimmed" ? floor : null;
+    const isOfFloor = reason === "trimmed" || reason === "compacted";
+    const news = !isOfFloor || floor === null || floor !== this.#told;
+    this.#told = isOfFloor ? floor : null;
     return news;
   }
 

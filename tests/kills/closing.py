@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.kills.ledger import Stored, offset_of, stored
+from tests.kills.ledger import STATES, State, Stored, offset_of, stored
 from tests.support.http import Connection, Query, request, target
 
 WAL_MAX: Final = 40 << 20
@@ -35,6 +35,25 @@ async def kept_events(url: str, topics: Sequence[str] = ()) -> list[Stored]:
             after, more = page["cursor"], page["more"]
     finally:
         connection.reset()
+    return found
+
+
+async def state_of(url: str) -> State:
+    """The offsets of what each subject's value is made of, page by page."""
+    found: State = {}
+    next: str | None = None
+    more = True
+    while more:
+        query: Query = {"topic": f"{STATES}**"} | ({} if next is None else {"next": next})
+        response = await request(url, "GET", target("/api/state", query))
+        if response.status == 410:  # retention goes on meanwhile
+            found, next = {}, None
+            continue
+        assert response.status == 200, response.body
+        page = response.json()
+        for event in page["events"]:
+            found.setdefault((event["topic"], event["subject"]), []).append(offset_of(event["id"]))
+        next, more = page["next"], page["more"]
     return found
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from tests.kills.ledger import Faults, Journal, Ledger, Stored, Told
+from tests.kills.ledger import Faults, Journal, Ledger, State, Stored, Told
 
 ZEROS: Final = (
     "acknowledged and lost",
@@ -23,13 +23,22 @@ ZEROS: Final = (
     "requests stored in part",
     "gaps without a reason",
     "answered wrongly",
+    "states that are not so",
     "never sent",
 )
 """What is counted, in the order of the table."""
 
 
-def judge(ledger: Ledger, journals: Sequence[Journal], kept: Sequence[Stored], floors: Mapping[str, int]) -> Faults:
-    """Every fault of a run. `kept` is the log at its end, `floors` up to where each topic was trimmed."""
+def judge(
+    ledger: Ledger,
+    journals: Sequence[Journal],
+    kept: Sequence[Stored],
+    floors: Mapping[str, int],
+    states: State | None = None,
+) -> Faults:
+    """Every fault of a run. `kept` is the log at its end, `floors` up to where each topic was trimmed, `states` what is
+    told of the state.
+    """
     faults = Faults()
     for one in (ledger.faults, *(journal.faults for journal in journals)):
         faults.counts += one.counts
@@ -39,6 +48,7 @@ def judge(ledger: Ledger, journals: Sequence[Journal], kept: Sequence[Stored], f
     _look_at_the_log(faults, ledger, kept, floors)
     for journal in journals:
         _look_for_undelivered(faults, ledger, journal, known)
+        _look_at_the_state(faults, journal, states)
     return faults
 
 
@@ -87,8 +97,8 @@ def _look_at_the_log(faults: Faults, ledger: Ledger, kept: Sequence[Stored], flo
         sent = ledger.sent[one.serial]
         if sent.topic != one.topic:
             faults.add("never sent", f"{one.serial} on {one.topic} at {one.offset}, was for {sent.topic}")
-        before = last.get(one.topic)
-        if one.prev != before and not (before is None and one.prev <= floors.get(one.topic, 0)):
+        before = last.get(one.topic, 0)
+        if one.prev != before and not before < one.prev <= floors.get(one.topic, 0):
             faults.add("chain broken, untold", f"{one.offset} on {one.topic}, in the log: prev is {one.prev}")
         last[one.topic] = one.offset
         if sent.line is not None:
@@ -127,6 +137,16 @@ def _look_for_undelivered(faults: Faults, ledger: Ledger, journal: Journal, know
             place = bisect_left(starts, offset)
             if not place or offset > gaps[place - 1].floor:
                 faults.add("not delivered, untold", f"{offset} on {topic} to {journal.name}")
+
+
+def _look_at_the_state(faults: Faults, journal: Journal, states: State | None) -> None:
+    """Who heard all that was not replaced has what the service has, whatever went meanwhile."""
+    if states is None or journal.state is None or not all(journal.filter.matches(topic) for topic, _ in states):
+        return
+    for about in sorted(states.keys() | journal.state.keys()):
+        told, held = states.get(about, []), journal.state.get(about, [])
+        if told != held:
+            faults.add("states that are not so", f"{about} is {told[:3]}..., and {journal.name} has {held[:3]}...")
 
 
 def _merged(gaps: Sequence[Told]) -> list[Told]:

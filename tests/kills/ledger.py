@@ -18,8 +18,14 @@ EXAMPLES_MAX: Final = 20
 
 BEGIN: Final = "kept/begin"
 """The topic of the first event: who prints what comes has something to print."""
+STATES: Final = "state/"
+"""What the topics begin with whose events have a subject, and of which the service keeps the state alone."""
 END: Final = "end"
 """The topic of the last event; every client listens to it, and is done when it has come."""
+
+
+State = dict[tuple[str, str], list[int]]
+"""By topic and subject: the offsets of what its value is made of."""
 
 
 class Sent(NamedTuple):
@@ -118,6 +124,8 @@ class Journal:
         self.connections = 0
         self.faults = Faults()
         self.is_done = False
+        self.state: State | None = {}
+        """What it has of the state; None once something was trimmed that it had not heard."""
         self._last: dict[str, int] = {}
 
     def hear(self, event: Mapping[str, Any]) -> None:
@@ -132,12 +140,17 @@ class Journal:
         if one.prev != before and not (one.prev > before and self.was_told(one.prev)):
             self.faults.add("chain broken, untold", f"{where}: prev is {one.prev}, had {before}")
         self._last[one.topic] = one.offset
+        if self.state is not None and "subject" in event:
+            about = one.topic, event["subject"]
+            self.state[about] = [*(self.state.get(about, []) if event.get("append") else []), one.offset]
         self.offsets.append(one.offset)
         self.serials.append(one.serial)
         self.is_done = one.topic == END
 
     def hear_gap(self, gap: Mapping[str, Any]) -> None:
-        if gap["reason"] != "trimmed":
+        if gap["reason"] == "trimmed":
+            self.state = None
+        elif gap["reason"] != "compacted":
             self.faults.add("gaps without a reason", f"{gap['reason']}, to {self.name}, from {gap['requested']}")
             return
         self.gaps.append(Told(offset_of(gap["requested"]), offset_of(gap["floor"])))

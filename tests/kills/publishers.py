@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 from websockets.exceptions import InvalidState
 
-from tests.kills.ledger import Ledger
+from tests.kills.ledger import STATES, Ledger
 from tests.support.api import publish
 from tests.support.clients import WebSocketCollector
 from tests.support.http import Connection
@@ -30,10 +30,12 @@ BUSY: Final = frozenset({408, 429, 503})
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 
-FATES: Final = ("kept", "few", "small", "brief", "cut")
+FATES: Final = ("kept", "few", "small", "brief", "cut", "state")
 """The first segment of a topic says what becomes of its events: see `run.RETENTION`, and `cut`, which is trimmed."""
-SAFE_FATES: Final = ("kept", "few", "cut")
-"""Where the newest BATCH_MAX are always kept."""
+SAFE_FATES: Final = ("kept", "few", "cut", "state")
+"""Where the newest BATCH_MAX are always kept, or their keys are."""
+SUBJECTS: Final = 5
+"""Of a topic whose state is kept."""
 _BROKEN: Final = (OSError, EOFError, RefusedError, InvalidState)
 """What a connection raises that is gone, or about to be: the last when a WebSocket's Close has come already."""
 
@@ -93,6 +95,9 @@ class Publisher(abc.ABC):
     def _draft(self, topic: str, serial: int) -> dict[str, Any]:
         size = self.random.randint(0, 200) if self.random.random() < 0.97 else self.random.randint(2_000, 20_000)
         draft = {"topic": topic, "type": "log", "data": {"n": serial, "fill": "x" * size}}
+        if topic.startswith(STATES):
+            draft["subject"] = f"s{self.random.randrange(SUBJECTS)}"
+            draft["append"] = self.random.random() < 0.5
         return draft | ({"key": f"key {serial}"} if self.is_keyed else {})
 
     async def _try(self, drafts: list[dict[str, Any]]) -> list[str | None]:

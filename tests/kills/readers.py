@@ -1,4 +1,4 @@
-"""Six clients that follow through kills, each with a cursor that it keeps. What they hear goes to their journals.
+"""Seven clients that follow through kills, each with a cursor that it keeps. What they hear goes to their journals.
 
 None removes a duplicate, fills a hole or sorts: what a journal holds is what the service delivered.
 """
@@ -10,7 +10,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
 from typing import Final
 
-from tests.kills.ledger import END, Journal
+from tests.kills.ledger import END, STATES, Journal
 from tests.support.clients import (
     TRANSPORTS,
     Collector,
@@ -197,12 +197,13 @@ class TailReader(Reader):
 
 
 def readers(url: str, seed: str) -> list[Reader]:
-    """The six. Those without a topic take all."""
+    """All of them. Those without a topic take all; `state` may miss what was replaced, and comes right."""
     return [
         StreamReader(url, "websocket", (), seed, ("websocket",)),
         StreamReader(url, "sse", ("kept/*", "cut/**", "*/batch"), seed, ("sse",)),
         StreamReader(url, "poll", ("*/*",), seed, ("poll",)),
         HistoryReader(url, "history", (), seed),
         StreamReader(url, "mixed", ("few/**", "small/*", "brief/*", "kept/batch-keyed"), seed, TRANSPORTS, leaves=True),
+        StreamReader(url, "state", (f"{STATES}**",), seed, TRANSPORTS, leaves=True),
         TailReader(url, "tail", ("kept/**", "few/*", "cut/http", "brief/websocket"), seed),
     ]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.kills.closing import WAL_MAX, floors_of, integrity_of_copy, kept_events, look_at_database
+from tests.kills.closing import WAL_MAX, floors_of, integrity_of_copy, kept_events, look_at_database, state_of
 from tests.kills.judge import judge
 from tests.kills.killer import Killer
-from tests.kills.ledger import BEGIN, END, Faults, Journal, Ledger
+from tests.kills.ledger import BEGIN, END, STATES, Faults, Journal, Ledger
 from tests.kills.publishers import publish_one, publishers
 from tests.kills.readers import readers
 from tests.kills.trims import Trimmer
@@ -22,10 +22,12 @@ RETENTION: Final = (
     {"topics": "few/**", "max_count": 100},
     {"topics": "small/**", "max_bytes": 20_000},
     {"topics": "brief/**", "max_age": 2},
+    {"topics": "state/**", "keep": "state"},
 )
 ENVIRONMENT: Final = {
     "TWINWIRE_RETENTION": json.dumps(RETENTION),
     "TWINWIRE_RETENTION_INTERVAL": "0.3",
+    "TWINWIRE_TOMBSTONES": "60",  # longer than any publisher repeats a key
     "TWINWIRE_HEARTBEAT": "1",
     "TWINWIRE_LOG_FORMAT": "json",
 }
@@ -48,6 +50,8 @@ class Result:
     faults: Faults
     kept: int
     database: int
+    compacted: int = 0
+    """Events that others have replaced and that are gone, of those that were acknowledged."""
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -121,6 +125,7 @@ class Run:
 
     async def _close(self, begun: float) -> Result:
         kept, floors = await kept_events(self.server.url), await floors_of(self.server.url)
+        states = await state_of(self.server.url)
         self.server.signal()
         if (code := await self.server.await_exit()) != 0:
             self.wrong.append(f"the last stop ended with {code}")
@@ -135,11 +140,16 @@ class Run:
             journals=self.journals,
             killer=self.killer,
             trimmer=self.trimmer,
-            faults=judge(self.ledger, self.journals, kept, floors),
+            faults=judge(self.ledger, self.journals, kept, floors, states),
             kept=len(kept),
             database=self.server.database.stat().st_size,
+            compacted=self._compacted({one.serial for one in kept}),
             wrong=self.wrong,
         )
+
+    def _compacted(self, kept: set[int]) -> int:
+        sent = self.ledger.sent
+        return sum(sent[serial].topic.startswith(STATES) and serial not in kept for serial in self.ledger.acknowledged)
 
 
 async def run(until: Until, seed: str, said: Callable[[str], None] = lambda line: None) -> Result:

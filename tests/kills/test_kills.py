@@ -31,6 +31,8 @@ async def test_fifty_kills_and_all_zeros() -> None:
     assert result.killer.in_checkpoint > 0, "no checkpoint was met"
     assert all(one.is_done and one.connections for one in result.journals)
     assert sum(len(one.gaps) for one in result.journals) > 0, "nobody was told of what retention took"
+    assert result.compacted > 0, "nothing was compacted"
+    assert all(one.state for one in result.journals if one.name == "state"), "it was told that more had gone than was"
     assert set(result.ledger.by_kind) >= {"http", "http-keyed", "batch", "batch-keyed", "command", "command-keyed"}
     assert set(result.ledger.by_kind) >= {"websocket", "websocket-keyed"}
 
@@ -234,6 +236,32 @@ def test_each_fault_is_found(books: Books, spoil: Callable[[Books], Journal], ki
     assert kinds <= set(faults.counts), faults.counts
     assert set(faults.counts) <= set(ZEROS), "a kind that the table does not have"
     assert faults.examples
+
+
+def told(offset: int, *, append: bool = False, topic: str = "state/a") -> dict[str, Any]:
+    return {**frame(Stored(offset, topic, offset - 1, 0)), "subject": "s", "append": append}
+
+
+def states(journal: Journal, state: list[int]) -> Faults:
+    return judge(Ledger(), [journal], [], {}, {("state/a", "s"): state})
+
+
+@pytest.mark.parametrize(("reason", "state", "is_fault"), [
+    (None, [2, 3], False),
+    (None, [3], True),
+    (None, [2, 3, 4], True),
+    ("compacted", [2, 3], False),
+    ("compacted", [3], True),
+    ("trimmed", [3], False),
+])  # fmt: skip
+def test_a_state_that_is_not_what_a_client_has_is_found(reason: str | None, state: list[int], is_fault: bool) -> None:
+    journal = Journal("client", ("state/*",))
+    journal.hear(told(1))
+    if reason is not None:
+        journal.hear_gap(gap(1, 1, reason))
+    journal.hear(told(2))
+    journal.hear(told(3, append=True))
+    assert bool(states(journal, state).counts["states that are not so"]) == is_fault
 
 
 def test_all_faults_are_counted_and_the_first_ones_told() -> None:

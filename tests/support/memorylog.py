@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from service.core.errors import ClosedSubjectError, GuardError, StorageError, TwinwireError, UnavailableError
+from service.core.errors import ClosedSubjectError, GoneError, GuardError, StorageError, TwinwireError, UnavailableError
 from service.core.event import FINAL, Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter, is_reserved
@@ -34,6 +34,7 @@ from service.log.base import (
     Search,
     Statement,
     StateSearch,
+    ThinListener,
     TopicPage,
     TopicStats,
     TrimHerald,
@@ -62,6 +63,9 @@ class Disk:
     """Topics and subjects whose value lacks its beginning, and whether it was closed."""
     heads: dict[str, int] = field(default_factory=dict)
     floors: dict[str, int] = field(default_factory=dict)
+    thinned: dict[str, int] = field(default_factory=dict)
+    compacted: dict[str, int] = field(default_factory=dict)
+    """By topic: up to where single events went, that nothing replaces or that others have replaced."""
     folded: int = 0
     table: dict[Value, Value] = field(default_factory=dict)
 
@@ -87,6 +91,8 @@ class MemoryEventLog:
         self._waiting: list[_Job] = []
         self._listeners: list[Listener] = []
         self._watchers: list[TrimListener] = []
+        self._thin_watchers: list[ThinListener] = []
+        self._compacted_up_to = 0
         self._heralds: list[TrimHerald] = []
         self._interests: list[Interest] = []
         self._closed = False
@@ -111,9 +117,12 @@ class MemoryEventLog:
     def health(self) -> Health:
         return Health(None, self._commits, 0.0, 0)
 
-    def follow(self, committed: Listener, trimmed: TrimListener, announced: Any = None) -> None:
+    def follow(
+        self, committed: Listener, trimmed: TrimListener, announced: Any = None, thinned: ThinListener | None = None
+    ) -> None:
         self._listeners.append(committed)
         self._watchers.append(trimmed)
+        self._thin_watchers += [] if thinned is None else [thinned]
         self._heralds += [] if announced is None else [announced]
 
     def keep_while(self, interest: Interest) -> None:
@@ -121,9 +130,12 @@ class MemoryEventLog:
 
     def bounds(self, topics: TopicFilter) -> Bounds:
         disk = self.disk
-        floors = [floor for name, floor in disk.floors.items() if topics.matches(name)]
+        trims = [*disk.floors.items(), *disk.thinned.items()]
+        floors = [floor for name, floor in trims if topics.matches(name)]
         floors += [disk.folded for one in topics.patterns if one not in disk.heads and not is_reserved(one)]
-        return Bounds(self.epoch, max(floors, default=0), self.head)
+        trimmed = max(floors, default=0)
+        compacted = max([floor for name, floor in disk.compacted.items() if topics.matches(name)], default=0)
+        return Bounds(self.epoch, max(trimmed, compacted), self.head, trimmed)
 
     async def learn(self, topics: TopicFilter, turn: Turn) -> None:
         """There is nothing that would take long."""
@@ -137,7 +149,9 @@ class MemoryEventLog:
         counts = dict.fromkeys(disk.heads, 0)
         for event in disk.events:
             counts[event.topic] += 1
-        found = [TopicStats(name, counts[name], disk.heads[name], disk.floors.get(name, 0)) for name in names[:limit]]
+        kinds = (disk.floors, disk.thinned, disk.compacted)
+        floors = {name: max(kind.get(name, 0) for kind in kinds) for name in names}
+        found = [TopicStats(name, counts[name], disk.heads[name], floors[name]) for name in names[:limit]]
         return TopicPage(found, names[limit - 1] if len(names) > limit else None)
 
     async def append(
@@ -301,6 +315,8 @@ class MemoryEventLog:
             await turn()
         found: list[Event] = []
         topics, at, subject = search.topics, search.at, search.subject
+        if at < self._compacted_up_to and any(map(topics.matches, self.disk.compacted)):
+            raise GoneError("events of this state may have been removed")
         size, floor, gone = 0, self.bounds(topics).floor, self.disk.gone
         for event in self.disk.events:
             if search.after < event.offset <= at and event.subject is not None and topics.matches(event.topic):
@@ -345,13 +361,31 @@ class MemoryEventLog:
         disk.events = kept
         disk.keys = {key: offset for key, offset in disk.keys.items() if key[0] != name or offset > floor}
 
+    async def compact(self, topics: TopicFilter, until: int, old: int) -> int:
+        """What was replaced up to an offset goes, and deletions up to another; returns how many events."""
+        disk = self.disk
+        self._compacted_up_to = max(self._compacted_up_to, until)
+        wanted = [event for event in disk.events if event.subject is not None and topics.matches(event.topic)]
+        deletions = [event for event in wanted if disk.gone[event.offset] == event.offset <= min(old, until)]
+        replaced = [event for event in wanted if 0 < abs(disk.gone[event.offset] or 0) <= until]
+        replaced = [event for event in replaced if disk.gone[event.offset] != event.offset]
+        for kind, found in ((disk.compacted, replaced), (disk.thinned, deletions)):
+            for event in found:
+                kind[event.topic] = max(kind.get(event.topic, 0), event.offset)
+                for watcher in self._thin_watchers:
+                    watcher(event.topic, event.offset, False)
+        gone = {event.offset for event in (*replaced, *deletions)}
+        disk.events = [event for event in disk.events if event.offset not in gone]
+        return len(gone)
+
     async def forget(self) -> int:
         """Topics without events that nobody is interested in; returns how many."""
         empty = (disk := self.disk).heads.keys() - {event.topic for event in self.disk.events}
         empty -= {topic for topic, _ in disk.cut}
         gone = [one for one in empty if not is_reserved(one) and not any([await ask(one) for ask in self._interests])]
         for name in gone:
-            disk.folded = max(disk.folded, disk.floors.pop(name, 0))
+            for floors in (disk.floors, disk.thinned, disk.compacted):
+                disk.folded = max(disk.folded, floors.pop(name, 0))
             del disk.heads[name]
         return len(gone)
 

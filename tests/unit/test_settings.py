@@ -82,6 +82,13 @@ def test_retention_is_a_list_of_policies(monkeypatch: pytest.MonkeyPatch) -> Non
     first, second = Settings.read().log.retention
     assert (first.topics, first.max_age, first.filter.patterns) == ("logs/**", 3600, ("logs/**",))
     assert (second.topics, second.max_count, second.max_bytes) == ("**", 0, 10)
+    assert (first.keep, second.keep) == (None, None)
+
+
+def test_a_policy_may_keep_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINWIRE_RETENTION", '[{"topics":"a/*","keep":"state","max_age":60}]')
+    (policy,) = Settings.read().log.retention
+    assert (policy.keep, policy.max_age) == ("state", 60)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +124,8 @@ def test_retention_is_a_list_of_policies(monkeypatch: pytest.MonkeyPatch) -> Non
         ("everyone_subscribe", '{"a": 1}'),
         ("retention", '[{"max_age":0}]'),
         ("retention", '[{"max_count":-1}]'),
+        ("retention", '[{"keep":"all"}]'),
+        ("tombstones", "0"),
         ("retention", '[{"max_hours":1}]'),
         ("retention", '[{"max_age":1e400}]'),
         ("retention", '[{"max_age":Infinity}]'),

@@ -10,7 +10,8 @@ But an event never changes, but for one offset, `gone`: that of the event by whi
 go from the beginning of their topic, whose floor on disk rises with them, in the same transaction, to the last that
 went. So they can be copied a few at a time, and the floors tell which of those that were copied have gone meanwhile; so
 does a topic that is not there any more, since one goes only without events. (One whose key has come again has gone: a
-key is unique.)
+key is unique.) Where single events went meanwhile, which the positions of their topics tell (`holes.py`), each that was
+copied is looked for with the last look.
 
     look       what it copies                                                keeps the journal for
     each       the next events, as many as take about LOOK_SECONDS           that long; a pause as long follows
@@ -77,6 +78,17 @@ WITH RECURSIVE filed (topic) AS (
 DELETE FROM main.events WHERE topic IN (SELECT topic FROM filed WHERE topic NOT IN (SELECT id FROM main.topics))
 """
 """By the index: one look for each topic, however many events it has."""
+
+_HOLES: Final = "CREATE TEMP TABLE holes AS SELECT id, thinned, compacted FROM source.topics WHERE thinned OR compacted"
+_TAKE_OUT_SINGLE: Final = """
+DELETE FROM main.events WHERE offset IN (
+    SELECT e.offset FROM source.topics t LEFT JOIN temp.holes b ON b.id = t.id
+    CROSS JOIN main.events e ON e.topic = t.id AND e.offset <= max(t.thinned, t.compacted)
+    WHERE (t.thinned OR t.compacted) AND (t.thinned IS NOT b.thinned OR t.compacted IS NOT b.compacted)
+    AND NOT EXISTS (SELECT 1 FROM source.events s WHERE s.offset = e.offset)
+)
+"""
+"""Of topics where any went since the copy began."""
 
 _OWN: Final = (*SUFFIXES, ".lock", ".ballast", SUFFIX)
 """Beside a database, what is the service's to write."""
@@ -160,6 +172,8 @@ class _Copy:
         try:
             check_ours(connection, self._source, self._folder, "source")
             self._check_room(connection)
+            if '"compacted"' in _columns(connection, "topics", "source"):
+                connection.execute(_HOLES)
             version, schema = _version(connection), _schema(connection, self._source)
             _make(connection, schema, "table", "index")
             self._copy_events(connection)
@@ -173,6 +187,8 @@ class _Copy:
                 " coalesce((SELECT max(floor) FROM main.topics), 0), ?)",
                 read_folded(connection)[:1],
             ).fetchone()
+            if '"thinned"' in _columns(connection, "topics"):  # not in a database of before there was such a thing
+                head = max(head, *connection.execute("SELECT coalesce(max(thinned), 0) FROM main.topics").fetchone())
         finally:
             connection.close()
         return Copied(events, head, self._part.path.stat().st_size)
@@ -233,6 +249,8 @@ class _Copy:
         if '"gone"' in _columns(connection, "events"):
             for changed in _GONE:
                 connection.execute(changed, (self._head,))
+        if connection.execute("SELECT 1 FROM temp.sqlite_schema WHERE name = 'holes'").fetchone() is not None:
+            connection.execute(_TAKE_OUT_SINGLE)
         if _version(connection) != version:
             raise StorageError(f"the tables of {self._source} changed while it was copied: try again")
         for name in tables:
@@ -285,9 +303,9 @@ def _make(connection: WriterConnection, schema: Sequence[tuple[str, str, str]], 
                 connection.execute(sql)
 
 
-def _columns(connection: WriterConnection, table: str) -> str:
+def _columns(connection: WriterConnection, table: str, schema: str = "main") -> str:
     """Those that are stored, and not computed."""
-    found = connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (table,)).fetchall()
+    found = connection.execute("SELECT name FROM pragma_table_info(?, ?)", (table, schema)).fetchall()
     return ", ".join(quoted(name) for (name,) in found)
 
 

@@ -47,6 +47,8 @@ FROM json_each(?) CROSS JOIN events ON events.topic = value ->> 1 AND events.key
 """Of topics by name and id: all of a publish at once, since each statement waits for the interpreter anew (see
 `writer.py`), and ten thousand are a fifth of a second for everybody else."""
 
+_FIND_REMOVED_KEYS: Final = _FIND_KEYS.replace("events", "removed_keys")
+
 _INSERTS: Final = {Width.PLAIN: _INSERT, Width.TRACED: _INSERT_TRACED, Width.WHOLE: _INSERT_WHOLE}
 
 INSERT_BYTES: Final = 1 << 20
@@ -229,8 +231,10 @@ class Commit:
         """Remember which of these drafts' keys stored events have."""
         topics = {name: topic.id for name in {draft.topic for draft in drafts} if (topic := self._registry.get(name))}
         sought = [_Sought(one.topic, topics[one.topic], one.key) for one in drafts if one.key and one.topic in topics]
-        for name, key, offset in connection.execute(_FIND_KEYS, (as_json(sought),)):
-            self._keys.setdefault(name, {})[key] = offset
+        found = as_json(sought)
+        for statement in (_FIND_KEYS, _FIND_REMOVED_KEYS) if self._registry.has_removed_keys else (_FIND_KEYS,):
+            for name, key, offset in connection.execute(statement, (found,)):
+                self._keys.setdefault(name, {})[key] = offset
 
     def _assign(self, drafts: Sequence[Draft], traceparent: str | None) -> tuple[int, ...]:
         """Give the drafts their offsets; few steps a draft, since a busy publisher waits for this thread."""

@@ -48,7 +48,8 @@ SPARE: Final = 100
 _REMOVE: Final = """
 DELETE FROM topics WHERE id IN (SELECT value FROM json_each(?))
 AND NOT EXISTS (SELECT 1 FROM events WHERE events.topic = topics.id)
-AND NOT EXISTS (SELECT 1 FROM cut_subjects WHERE cut_subjects.topic = topics.id) RETURNING id
+AND NOT EXISTS (SELECT 1 FROM cut_subjects WHERE cut_subjects.topic = topics.id)
+AND NOT EXISTS (SELECT 1 FROM removed_keys WHERE removed_keys.topic = topics.id) RETURNING id
 """
 _FOLD: Final = "UPDATE log SET folded = max(folded, ?), last_topic = max(last_topic, ?)"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,12 +25,14 @@ from service.log.base import (
     Search,
     Statement,
     StateSearch,
+    ThinListener,
     TopicPage,
     TrimHerald,
     TrimListener,
     Turn,
 )
 from service.log.health import Health
+from service.log.sqlite.compact import Compactor, Remover, keeps_state
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
@@ -41,6 +43,7 @@ from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room, spend
 from service.log.sqlite.search import History
 from service.log.sqlite.state import StateReader
+from service.log.sqlite.thin import Thinner
 from service.log.sqlite.topics import Topic
 from service.log.sqlite.trim import Trimmer, untold
 from service.log.sqlite.upkeep import Upkeep
@@ -63,6 +66,7 @@ class SQLiteEventLog:
         retention_interval: float,
         forget_after: float,
         forget_least: float,
+        tombstones: float,
         clock: Clock,
     ) -> None:
         self._connection = connection
@@ -78,9 +82,13 @@ class SQLiteEventLog:
         self.writer = Writer(connection, files, room, registry, (opened.head, opened.time), self._committed, clock)
         self._trimmer = Trimmer(self.writer, registry)
         self._cutter = RangeCutter(self.writer, registry, self._trimmer)
-        retention = Retention(policies, registry, self._reader, self._trimmer, self._cutter, clock)
+        self._remover = Remover(self.writer, registry, self._trimmer)
+        keeps = keeps_state([(policy.filter, policy.keep is not None) for policy in policies])
+        compactor, thinner = self.compactor(keeps, tombstones), Thinner(self.writer, self._remover)
+        retention = Retention(policies, registry, self._reader, self._trimmer, self._cutter, compactor, thinner, clock)
         self.forgetter = Forgetter(self.writer, registry, self._trimmer, forget_after, forget_least)
-        self.upkeep = Upkeep(self.writer, registry, retention, self.forgetter, retention_interval, files, clock)
+        upkeep = Upkeep(self.writer, registry, retention, self.forgetter, retention_interval, tombstones, files, clock)
+        self.upkeep = upkeep
         self.upkeep.start()
         self._closed = False
         """Set by the first `close`."""
@@ -121,21 +129,34 @@ class SQLiteEventLog:
             writer.durations,
         )
 
-    def follow(self, committed: Listener, trimmed: TrimListener, announced: TrimHerald | None = None) -> None:
+    def follow(
+        self,
+        committed: Listener,
+        trimmed: TrimListener,
+        announced: TrimHerald | None = None,
+        thinned: ThinListener | None = None,
+    ) -> None:
         self._listeners.append(committed)
         self._registry.watch(trimmed)
+        if thinned is not None:
+            self._registry.holes.watch(thinned)
         if announced is not None:
             self._trimmer.heralds.append(announced)
 
     def keep_while(self, interest: Interest) -> None:
         self.forgetter.interests.append(interest)
 
+    def compactor(self, keeps: Callable[[str], bool], tombstones: float) -> Compactor:
+        """One that begins anew, of the topics of which `keeps` is true."""
+        return Compactor(keeps, self.writer, self._registry, self._reader, self._remover, tombstones)
+
     def _committed(self, events: list[Event]) -> None:
         for listener in self._listeners:
             listener(events)
 
     def bounds(self, topics: TopicFilter) -> Bounds:
-        return Bounds(self._epoch, self._registry.floor(topics), self.head)
+        trimmed = self._registry.trimmed(topics)
+        return Bounds(self._epoch, max(trimmed, self._registry.holes.floor(topics)), self.head, trimmed)
 
     async def learn(self, topics: TopicFilter, turn: Turn) -> None:
         for _ in self._registry.learning(topics):
@@ -143,7 +164,7 @@ class SQLiteEventLog:
 
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
         found, next = self._registry.page(topics, after, limit)
-        return TopicPage([topic.stats for topic in found], next)
+        return TopicPage([self._registry.holes.told(topic.stats) for topic in found], next)
 
     def has_topic(self, topic: str) -> bool:
         return self._registry.get(topic) is not None
@@ -214,9 +235,10 @@ async def open_log(
     max_scan: int = 0,
     forget_after: float = 0.0,
     forget_least: float = 0.0,
+    tombstones: float = 86_400.0,
 ) -> SQLiteEventLog:
     """Open a migrated database at its real path; `retention_interval` in seconds, `disk_reserve` in bytes, `max_scan` 0
-    for no bound, `forget_after` in seconds, 0 for never, and no sooner than `forget_least`.
+    for no bound, `forget_after` in seconds, 0 for never, and no sooner than `forget_least`; `tombstones` in seconds.
 
     Raises StorageError if it can't be used.
     """
@@ -232,6 +254,7 @@ async def open_log(
         max_scan,
         forget_after,
         forget_least,
+        tombstones,
     )
     try:
         return await open()
@@ -252,6 +275,7 @@ async def _open(
     max_scan: int,
     forget_after: float,
     forget_least: float,
+    tombstones: float,
 ) -> SQLiteEventLog:
     with explained(path):
         files = DatabaseFiles(path)
@@ -261,6 +285,7 @@ async def _open(
             await on_thread(connection, wait_little)
             opened.registry.max_topics = max_topics
             opened.registry.raised.max_scan = max_scan or math.inf
+            opened.registry.holes.compacted.max_scan = max_scan or math.inf
             files.learn()
             room = Room(files, disk_reserve)
             await on_thread(connection, lambda _: room.open())
@@ -273,6 +298,7 @@ async def _open(
                 retention_interval,
                 forget_after,
                 forget_least,
+                tombstones,
                 clock,
             )
         except BaseException:

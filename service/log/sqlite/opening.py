@@ -10,6 +10,7 @@ from service.core.cursor import EPOCH_ALPHABET
 from service.core.errors import StorageError
 from service.core.event import Width
 from service.log.sqlite.database import Connection, Durability, WriterConnection
+from service.log.sqlite.holes import Hole
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -82,10 +83,12 @@ def _read_topics(connection: WriterConnection, counted: int, folded: int, last_t
     registry = TopicRegistry()
     registry.fold(folded)
     emptied: dict[Topic, int] = {}
-    for *row, moment in connection.execute(
-        "SELECT id, name, floor, head, count, bytes, emptied FROM topics ORDER BY id"
+    for *row, moment, thinned, compacted in connection.execute(
+        "SELECT id, name, floor, head, count, bytes, emptied, thinned, compacted FROM topics ORDER BY id"
     ):
         registry.add(topic := Topic(*row))
+        if thinned or compacted:
+            registry.holes.take_out(topic.stats, Hole(thinned, compacted))
         if not topic.count:
             emptied[topic] = moment
     registry.last_id = max(registry.last_id, last_topic)
@@ -108,6 +111,7 @@ def _read_topics(connection: WriterConnection, counted: int, folded: int, last_t
         emptied.pop(topic, None)
     for topic, moment in sorted(emptied.items(), key=itemgetter(1)):
         registry.emptied(topic, moment)
+    registry.has_removed_keys = connection.execute("SELECT 1 FROM removed_keys LIMIT 1").fetchone() is not None
     registry.order()
     return registry
 

@@ -1,13 +1,15 @@
 """Which events may go: the first policy whose pattern matches a topic decides for it."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Pace
+from service.log.sqlite.compact import Compactor
 from service.log.sqlite.ranges import RangeCutter, Wanted
 from service.log.sqlite.reader import Reader
+from service.log.sqlite.thin import Plain, Thinner
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import Trimmer
 
@@ -34,6 +36,10 @@ class Policy(Protocol):
     def max_bytes(self) -> int | None:
         """Bytes of data."""
 
+    @property
+    def keep(self) -> Literal["state"] | None:
+        """Of events with a subject those that the state needs, and these always: the bounds are for the others."""
+
 
 class Retention:
     """Applies the policies; `run` is one pass over all topics."""
@@ -45,6 +51,8 @@ class Retention:
         reader: Reader,
         trimmer: Trimmer,
         cutter: RangeCutter,
+        compactor: Compactor,
+        thinner: Thinner,
         clock: Clock,
     ) -> None:
         self._clock = clock
@@ -54,6 +62,9 @@ class Retention:
         self._reader = reader
         self._trimmer = trimmer
         self._cutter = cutter
+        self._compactor = compactor
+        self._thinner = thinner
+        self._keeps_state = any(policy.keep for policy in policies)
 
     async def run(self, now: int, head: int) -> int:
         """One pass at `now` (Unix ms) over what stood at `head`; returns how many events went."""
@@ -66,6 +77,7 @@ class Retention:
         removed = 0
         wanted: list[Wanted] = []
         sized: list[tuple[Topic, int]] = []
+        thinned: list[Plain] = []
         pace = Pace(self._clock.monotonic, STEP)
         for topic in list(self._registry):
             await pace()
@@ -73,6 +85,11 @@ class Retention:
             if not topic.count or policy is None:
                 continue
             cutoff, keep = cutoffs.get(policy.max_age, 0), policy.max_count
+            if policy.keep is not None:
+                thinned.append(Plain(topic, cutoff, keep, policy.max_bytes))
+                if len(thinned) == TOPICS:
+                    removed += await self._thin(thinned)
+                continue
             if self._trimmer.has_below(topic, cutoff) or (keep is not None and topic.count > keep):
                 wanted.append(Wanted(topic, cutoff, keep))
             if policy.max_bytes is not None:
@@ -84,6 +101,19 @@ class Retention:
         for topic, keep in sized:
             await pace()
             removed += await self._trimmer.to_bytes(topic, keep)
+        removed += await self._thin(thinned)
+        if self._keeps_state:
+            removed += await self._compactor.run(now)
+        return removed
+
+    async def _thin(self, wanted: list[Plain]) -> int:
+        """Which are none then."""
+        removed = 0
+        pace = Pace(self._clock.monotonic, STEP)
+        for plain in wanted:
+            await pace()
+            removed += await self._thinner.thin(plain)
+        wanted.clear()
         return removed
 
     def _policy(self, topic: Topic) -> Policy | None:

@@ -121,6 +121,9 @@ class StateReader:
             rows, next = await self._found(search, partial(_gather, search=search, topics=ids))
         else:
             rows, next = await self._found(search, partial(_look_through, search=search))
+        holes = self._registry.holes
+        if search.at < holes.up_to and holes.floor(search.topics):  # raised before rows go
+            raise GoneError("events of this state may have been removed since it was begun: begin again")
         return Page(rows, next, self._registry.floor(search.topics))
 
     async def _found(self, search: StateSearch, find: Callable[[Connection], Found]) -> Found:

@@ -16,8 +16,8 @@ from service.log.base import Value
 from service.log.sqlite.database import connect, connect_reader, explained
 
 _POSITION: Final = (
-    "SELECT max(coalesce((SELECT max(offset) FROM events), 0), coalesce((SELECT max(floor) FROM topics), 0),"
-    " coalesce((SELECT folded FROM log), 0))"
+    "SELECT max(coalesce((SELECT max(offset) FROM events), 0),"
+    " coalesce((SELECT max(max(floor, thinned)) FROM topics), 0), coalesce((SELECT folded FROM log), 0))"
 )
 """The newest offset that the current read transaction sees, also after everything was trimmed, and forgotten."""
 

@@ -21,6 +21,7 @@ from sortedcontainers import SortedList
 from service.core.event import Width
 from service.core.topics import TopicFilter, is_own, is_reserved
 from service.log.base import TopicStats, TrimListener
+from service.log.sqlite.holes import Holes
 from service.log.sqlite.raised import RaisedFloors
 
 _MEMO_MAX: Final = 1_024
@@ -98,7 +99,8 @@ class TopicRegistry:
         self.folded = 0
         """The floor of all topics that were forgotten; 0 if none was."""
         self.raised: Final = RaisedFloors()
-        """Floors that were raised, by topic."""
+        """Floors that were raised, by topic, and positions up to which it was thinned."""
+        self.holes: Final = Holes(self.raised)
         self.own: list[int] = []
         """Ids of the service's own topics, a few, which `**` does not cover and nobody else counts."""
         self._memo: OrderedDict[TopicFilter, tuple[int, list[Topic] | None]] = OrderedDict()
@@ -107,6 +109,8 @@ class TopicRegistry:
         self._known = 0
         """Topics in all of it."""
         self._watchers: list[TrimListener] = []
+        self.has_removed_keys = False
+        """Whether keys are remembered of events that were compacted."""
         self.uncounted: set[Topic] = set()
         """Topics whose size on disk is out of date."""
         self.width = Width.PLAIN
@@ -171,7 +175,7 @@ class TopicRegistry:
 
     def raise_floor(self, topic: Topic, floor: int) -> None:
         topic.floor = max(topic.floor, floor)
-        self.raised.add(topic.name, topic.floor)
+        self.raised.add(topic.name, max(topic.floor, self.holes.of(topic.name).thinned))
         for watcher in self._watchers:
             watcher(topic.name, topic.floor)
 
@@ -179,11 +183,15 @@ class TopicRegistry:
         self._watchers.append(trimmed)
 
     def floor(self, topics: TopicFilter) -> int:
-        """The highest floor among the topics that match, or may have until they were forgotten; 0 if nothing was ever
-        removed from them.
+        """The offset up to which events of the topics that match may be missing, or of those that may have until they
+        were forgotten; 0 if nothing was ever removed from them.
 
         With many floors that this filter was not held against yet, it takes long: see `learning`.
         """
+        return max(self.trimmed(topics), self.holes.floor(topics))
+
+    def trimmed(self, topics: TopicFilter) -> int:
+        """The same of those that nothing replaces."""
         if topics.covers_all:
             return max(self.folded, self.raised.highest)
         if topics.exact is not None:
@@ -195,14 +203,15 @@ class TopicRegistry:
 
     def _floor_of(self, name: str) -> int:
         topic = self._by_name.get(name)
-        return self.first_prev(name) if topic is None else topic.floor
+        return self.first_prev(name) if topic is None else max(topic.floor, self.holes.of(name).thinned)
 
     def learning(self, topics: TopicFilter) -> Iterator[None]:
         """Steps of some milliseconds, after which `floor` has little left to do. None are needed mostly.
 
         Raises RateLimitedError if there is a bound for it, and that was too low: the next time goes on from there.
         """
-        return self.raised.learning(topics)
+        yield from self.raised.learning(topics)
+        yield from self.holes.learning(topics)
 
     def order(self) -> None:
         """Put the names of all in their order; a second for a million, before anybody is served."""
@@ -277,6 +286,7 @@ class TopicRegistry:
         for topic in topics:
             self._names.discard(topic.name)
             self.raised.leave(topic.name)
+            self.holes.leave(topic.name)
         self._gone += len(topics)
 
     def tidying(self) -> Iterator[None]:
@@ -287,6 +297,7 @@ class TopicRegistry:
         if self._gone > max(_GONE_MIN, len(self._by_name)):
             yield from self._tidy_topics()
             yield from self.raised.tidying()
+            yield from self.holes.compacted.tidying()
 
     def _tidy_topics(self) -> Iterator[None]:
         old, kept, seen = self._by_id, list[Topic](), 0

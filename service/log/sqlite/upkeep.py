@@ -16,6 +16,7 @@ from service.core.errors import StorageDownError, TwinwireError
 from service.core.event import Width
 from service.core.time import Clock
 from service.log.sqlite import about
+from service.log.sqlite.compact import forget_keys
 from service.log.sqlite.database import WriterConnection, checkpoint, driver, explain, explained, transaction
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
@@ -45,7 +46,9 @@ logger = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """`start` it once; `close` it in place of the writer. `interval` is the seconds between two passes of retention."""
+    """`start` it once; `close` it in place of the writer. `interval` is the seconds between two passes of retention,
+    `tombstones` those for which keys of what was compacted are remembered.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Upkeep:
         retention: Retention,
         forgetter: Forgetter,
         interval: float,
+        tombstones: float,
         files: DatabaseFiles,
         clock: Clock,
     ) -> None:
@@ -62,6 +66,7 @@ class Upkeep:
         self._retention = retention
         self._forgetter = forgetter
         self._interval = interval
+        self._tombstones = tombstones
         self._files = files
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
@@ -187,8 +192,10 @@ class Upkeep:
         if self._registry.uncounted:
             await self._writer.run(self._save_counts)
         if self._registry.width is Width.WHOLE and not self._clock.doubt:
-            forget = partial(about.forget, now=self._clock.unix_ms())
-            while await self._writer.run(forget):
+            now = self._clock.unix_ms()
+            while await self._writer.run(partial(about.forget, now=now)):
+                pass
+            while await self._writer.run(partial(forget_keys, before=now - int(self._tombstones * 1000))):
                 pass
 
     async def _forget(self) -> None:

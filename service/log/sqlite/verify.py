@@ -5,7 +5,8 @@ What is held against each other:
     the file     SQLite's own check of every page and index; every event's topic is there
     the chain    an event names the one before it on its topic (`prev`): it is the one that is kept before it, or, for
                  the first that is kept, one that has gone by the topic's floor. Else events are missing
-    the floors   no event is kept at or below its topic's floor
+    the floors   no event is kept at or below its topic's floor; single ones may have gone up to where its topic says
+                 (`holes.py`), and there its newest may have
     the topics   are all there, by their numbers; or some were forgotten, as the log says by the floor of them all
     the counts   what is saved of each topic, its number of events, their bytes and its newest, is what there is of it
                  up to the offset that the log says is counted
@@ -82,7 +83,7 @@ def verify(path: Path, folder: Path, told: Told, called: Path | None = None) -> 
             faults += _collected(called, lambda: topics.faults(counted, first, last, told))
             faults += _collected(called, lambda: _subject_faults(connection))
             floor = max(topics.floor, default=folded)
-            heads = max(topics.head, default=0)
+            heads = max(topics.head, default=0)  # also of a topic whose newest event has gone
         finally:
             connection.close()
     return Verified(
@@ -147,8 +148,14 @@ class _Topics:
         self.head = array("q")
         self._count = array("q")
         self._bytes = array("q")
-        columns = (self._ids, self.floor, self.head, self._count, self._bytes)
-        for row in connection.execute("SELECT id, floor, head, count, bytes FROM topics ORDER BY id"):
+        self._thinned = array("q")
+        self._compacted = array("q")
+        columns = (self._ids, self.floor, self.head, self._count, self._bytes, self._thinned, self._compacted)
+        has_holes = connection.execute("SELECT 1 FROM pragma_table_info('topics') WHERE name = 'thinned'").fetchone()
+        holes = "thinned, compacted" if has_holes else "0, 0"
+        for row in connection.execute(
+            f"SELECT id, floor, head, count, bytes, {holes} FROM topics ORDER BY id"  # noqa: S608 - of two literals
+        ):
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
 
@@ -197,22 +204,22 @@ class _Topics:
             return f"event {offset} is kept, and the floor of {self._name(topic)} is {floor}"
         if before and prev < before:
             return f"event {offset} on {self._name(topic)} says that it follows {prev}, and {before} lies between them"
-        if prev > max(before, floor):
+        if prev > max(before, floor, self._thinned[topic], self._compacted[topic]):
             return f"event {prev} on {self._name(topic)} is missing, which {offset} follows"
         return None
 
     def _miscounted(self, heads: "array[int]", counts: "array[int]", sizes: "array[int]") -> Iterator[str]:
-        for topic, (floor, head, count, size) in enumerate(
-            zip(self.floor, self.head, self._count, self._bytes, strict=True)
-        ):
+        saved = zip(self.floor, self.head, self._count, self._bytes, self._thinned, strict=True)
+        for topic, (floor, head, count, size, thinned) in enumerate(saved):
+            has_newest = counts[topic] and head > thinned
             wanted: tuple[tuple[str, Any, Any], ...] = (
                 ("events", count, counts[topic]),
                 ("bytes", size, sizes[topic]),
-                ("the newest at", head, heads[topic] if counts[topic] else max(head, floor)),
+                ("the newest at", head, heads[topic] if has_newest else max(head, heads[topic], floor)),
             )
-            for what, saved, found in wanted:
-                if saved != found:
-                    yield f"of {self._name(topic)} is saved: {what} {saved}; and there is: {found}"
+            for what, told, found in wanted:
+                if told != found:
+                    yield f"of {self._name(topic)} is saved: {what} {told}; and there is: {found}"
 
     def _name(self, topic: int) -> str:
         found = self._connection.execute("SELECT name FROM topics WHERE id = ?", (self._ids[topic],))

@@ -33,7 +33,7 @@ import { watch } from "./panel.js";
 /**
  * What is kept of the topics that match; null where nothing binds.
  *
- * @typedef {{ topics: string, max_age: number | null, max_count: number | null, max_bytes: number | null }} Policy
+ * @typedef {{ topics: string, max_age: number | null, max_count: number | null, max_bytes: number | null, keep: "state" | null }} Policy
  */
 
 /** Milliseconds between two looks. */

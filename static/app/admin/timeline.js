@@ -19,6 +19,7 @@ import { clock, count, day } from "../shared/format.js";
 /** @type {Record<string, string>} */
 const GAPS = {
   trimmed: "events had been removed",
+  compacted: "events had been replaced by newer ones",
   epoch: "its cursor was of another log",
   ahead: "its cursor was ahead of the log",
   malformed: "its cursor was none",

@@ -38,12 +38,16 @@ const SEEN = "20";
  */
 function kept(policy) {
   if (policy === undefined) return "everything";
-  const { max_age: age, max_count: most, max_bytes: size } = policy;
+  const { max_age: age, max_count: most, max_bytes: size, keep } = policy;
   const bounds = [
     age === null ? "" : age >= 172_800 ? plural(Math.round(age / 86_400), "day") : duration(age),
     most === null ? "" : plural(most, "event"),
     size === null ? "" : bytes(size),
   ].filter(Boolean);
+  if (keep === "state")
+    return bounds.length === 0
+      ? "its state, and what has no subject"
+      : `its state, else ${bounds.join(", ")}`;
   return bounds.length === 0 ? "everything" : bounds.join(", ");
 }
 

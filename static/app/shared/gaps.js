@@ -4,6 +4,7 @@
 
 const GAPS = {
   trimmed: "retention took events before they could be replayed",
+  compacted: "newer events replaced some before they could be replayed",
   epoch: "this is another log than before",
   ahead: "the cursor lies beyond the log's head",
   malformed: "that was no cursor",

@@ -6,6 +6,7 @@ from service.bus.bus import EventBus
 from service.bus.reading import FORGOTTEN_MAX, LOCATE_OFFSETS, LOCATE_STEPS, PAGE_BYTES, PAGE_EVENTS, TAIL_SCAN
 from service.bus.start import Start
 from service.bus.values import Batch, Gap
+from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.log.base import Page
 from tests.support.clock import ManualClock
@@ -169,3 +170,48 @@ async def test_trims_that_nobody_reads_after_are_told_to_the_tail() -> None:
         bus.reading.trimmed(f"t/{n}", 1)
         most = max(most, len(bus.reading._forgotten))
     assert most < FORGOTTEN_MAX
+
+
+# Compaction
+
+
+async def compacted(bus: EventBus, log: MemoryEventLog, old: int = 0) -> None:
+    await log.compact(T, bus.head, old)
+
+
+def about(subject: str, data: str = '"x"') -> Draft:
+    return Draft("t", "log", data, None, subject)
+
+
+async def test_a_gap_says_whether_what_is_missing_was_replaced() -> None:
+    log = MemoryEventLog(ManualClock())
+    bus = memory_bus(log=log, tail_events=1)
+    await bus.publish([about("s"), about("s"), about("s"), about("u"), about("u", "null"), *drafts(1, "u")])
+    await compacted(bus, log)
+    offset, gap = await located(bus, f"{bus.epoch}-1")
+    assert gap is not None
+    assert (offset, gap.reason, gap.floor) == (2, "compacted", 4)
+    assert await located(bus, f"{bus.epoch}-4") == (4, None)
+    await compacted(bus, log, bus.head)
+    _, gap = await located(bus, f"{bus.epoch}-4")
+    assert gap is not None
+    assert (gap.reason, gap.floor) == ("trimmed", 5), "who has not seen the deletion has what is no more"
+    assert await located(bus, f"{bus.epoch}-5") == (5, None)
+
+
+async def test_the_tail_drops_what_has_no_subject_and_may_serve_what_was_replaced() -> None:
+    log = MemoryEventLog(ManualClock())
+    bus = memory_bus(log=log)
+    await bus.publish([*drafts(1), about("s"), *drafts(1), about("s")])
+    bus.reading.thinned("t", 3, True)
+    bus.reading.thinned("t", 2, False)
+    bus.reading._forget()
+    assert [entry.event.offset for entry in bus.tail.after(0, 10)] == [2, 4]
+
+
+async def test_topics_that_were_thinned_are_told_to_the_tail_too() -> None:
+    bus = memory_bus()
+    await bus.publish(drafts(1))
+    for n in range(2 * FORGOTTEN_MAX):
+        bus.reading.thinned(f"t/{n}", 1, True)
+        assert len(bus.reading._thinned) < FORGOTTEN_MAX

@@ -144,7 +144,9 @@ async def test_retention_under_a_slow_reader_is_a_gap_in_mid_stream_and_is_told_
 class SilentLog(MemoryEventLog):
     """Tells nobody of its floors, but in its pages."""
 
-    def follow(self, committed: Listener, trimmed: TrimListener, announced: object = None) -> None:
+    def follow(
+        self, committed: Listener, trimmed: TrimListener, announced: object = None, thinned: object = None
+    ) -> None:
         super().follow(committed, lambda topic, floor: None)
 
 

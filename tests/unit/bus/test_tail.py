@@ -69,10 +69,10 @@ def test_what_was_trimmed_is_forgotten_and_leaves_positions_as_they_were() -> No
     tail = Tail(0, 100, 1 << 20)
     tail.append([event(offset, "a" if offset % 2 else "b") for offset in range(1, 11)])
     before = tail.bytes
-    tail.forget({"a": 5})
+    tail.forget({"a": 5}, {})
     assert offsets(tail, 0) == [2, 4, 6, 7, 8, 9, 10]
     assert tail.bytes == before - 3 * (getsizeof("1") + OVERHEAD)
-    tail.forget({"a": 5})
+    tail.forget({"a": 5}, {})
     assert tail.bytes == before - 3 * (getsizeof("1") + OVERHEAD), "forgetting twice counts once"
     assert offsets(tail, 4, 2) == [6], "a limit counts positions, not what is left of them"
 
@@ -80,7 +80,7 @@ def test_what_was_trimmed_is_forgotten_and_leaves_positions_as_they_were() -> No
 def test_forgotten_positions_are_shrunk_away_without_counting_twice() -> None:
     tail = Tail(0, 10, 1 << 20)
     tail.append([event(offset) for offset in range(1, 13)])
-    tail.forget({"t": 12})
+    tail.forget({"t": 12}, {})
     assert tail.bytes == 0
     tail.append([event(13)])
     assert (tail.bytes, len(tail), tail.start) == (getsizeof("1") + OVERHEAD, 10, 3)
@@ -102,7 +102,7 @@ def test_every_frame_counts_from_when_it_is_made_until_its_event_goes() -> None:
     one, other = OffsetText(name="one"), OffsetText(name="other")
     first.frame(one), first.frame(one), first.frame(other), second.frame(one)
     assert tail.bytes == before + 3 * (1 + FRAME_OVERHEAD)
-    tail.forget({"u": 2})
+    tail.forget({"u": 2}, {})
     assert tail.bytes == before // 2 + 2 * (1 + FRAME_OVERHEAD)
     second.frame(other)
     assert tail.bytes == before // 2 + 2 * (1 + FRAME_OVERHEAD), "it is out, and the fan-out's alone"

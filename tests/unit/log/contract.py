@@ -223,7 +223,7 @@ class RestartContract:
         await getattr(rig, way)()
         assert rig.log.head == 5
         assert rig.log.bounds(TopicFilter(("a",))).floor == 3
-        assert rig.log.bounds(ALL) == Bounds(rig.log.epoch, 5, 5)
+        assert rig.log.bounds(ALL) == Bounds(rig.log.epoch, 5, 5, 5)
         assert (await rig.log.append(drafts("a", 1))).offsets == (6,)
         assert (await read_all(rig.log))[0].prev == 3, "the chain goes on from what was trimmed"
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import aiosqlite
 
@@ -12,6 +12,7 @@ from service.core.event import OFFSET, TOPIC, Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Value
+from service.log.sqlite.compact import Compactor, Remover, keeps_state
 from service.log.sqlite.database import connect, connect_writer, on_thread
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.log import SQLiteEventLog
@@ -23,6 +24,7 @@ from service.log.sqlite.reader import Reader
 from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room
 from service.log.sqlite.tables import open_tables
+from service.log.sqlite.thin import Thinner
 from service.log.sqlite.trim import Trimmer
 from service.log.sqlite.writer import Writer
 from service.resources import resource
@@ -31,6 +33,9 @@ from tests.support.memorylog import MemoryEventLog, MemoryTables
 from tests.support.sqlitelog import open_sqlite_log
 
 ALL = TopicFilter.all()
+TOMBSTONES = 3_600.0
+"""Seconds for which a rig keeps deletions."""
+
 PLENTY = 1 << 30
 """A page bound, events or bytes, that nothing here reaches."""
 
@@ -79,6 +84,11 @@ class Rig(Protocol):
     async def forget(self) -> int:
         """Later, have the log forget the topics without events that nobody subscribes to; how many they were."""
 
+    async def compact(self, topics: TopicFilter, later: float = 0.0) -> int:
+        """So many seconds later, have the log remove what the state of these topics does not need; how much it was.
+        Deletions are kept for TOMBSTONES.
+        """
+
     async def discard(self) -> None: ...
 
     # A table of notes, and what the engine's language has for it.
@@ -117,6 +127,14 @@ class MemoryRig:
 
     async def forget(self) -> int:
         return await self._log.forget()
+
+    async def compact(self, topics: TopicFilter, later: float = 0.0) -> int:
+        self.clock.advance(later)
+        old, now = 0, self.clock.now
+        for event in self._log.disk.events:
+            if event.time < now - TOMBSTONES * 1000:
+                old = event.offset
+        return await self._log.compact(topics, self._log.head, old)
 
     async def discard(self) -> None:
         await self.log.close()
@@ -189,6 +207,11 @@ class SQLiteRig:
         self.clock.advance(1.0)
         return await self.log.forgetter.run()
 
+    async def compact(self, topics: TopicFilter, later: float = 0.0) -> int:
+        self.clock.advance(later)
+        compactor = self.log.compactor(topics.matches, TOMBSTONES)
+        return sum([await compactor.run(self.clock.now) for _ in range(2)])
+
     def copy(self) -> Path:
         """The database as a killed process would leave it: the file and its WAL, not the index in shared memory."""
         self._kills += 1
@@ -229,6 +252,7 @@ class Rule:
     max_age: float | None = None
     max_count: int | None = None
     max_bytes: int | None = None
+    keep: Literal["state"] | None = None
 
     @property
     def filter(self) -> TopicFilter:
@@ -269,7 +293,11 @@ class Parts:
         return self.heard[-1][-1].offset if self.heard else 0
 
     def retention(self, policies: Sequence[Policy]) -> Retention:
-        return Retention(policies, self.registry, self.reader, self.trimmer, self.cutter, self.writer.clock)
+        keeps = keeps_state([(policy.filter, policy.keep is not None) for policy in policies])
+        remover = Remover(self.writer, self.registry, self.trimmer)
+        compactor = Compactor(keeps, self.writer, self.registry, self.reader, remover, TOMBSTONES)
+        thinner, clock = Thinner(self.writer, remover), self.writer.clock
+        return Retention(policies, self.registry, self.reader, self.trimmer, self.cutter, compactor, thinner, clock)
 
     async def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement on the writing connection, between two commits."""

@@ -14,6 +14,7 @@ from tests.unit.log.contract_abilities import (
     StatementContract,
     TableContract,
 )
+from tests.unit.log.contract_compaction import CompactionContract
 from tests.unit.log.contract_forgetting import ForgetContract
 from tests.unit.log.contract_reading import OwnContract, ReadContract, SearchContract, TrimContract
 from tests.unit.log.contract_state import SubjectContract
@@ -89,4 +90,8 @@ class TestOwn(OwnContract):
 
 
 class TestSubjects(SubjectContract):
+    pass
+
+
+class TestCompaction(CompactionContract):
     pass

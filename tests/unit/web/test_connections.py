@@ -79,7 +79,7 @@ async def test_figures_have_the_policies_of_retention(tmp_path: Any) -> None:
     app = create_app(Settings.read({"database": tmp_path / "a.db", "retention": json.dumps([policy])}))
     async with app.test_app():
         found = await get(app, "/api/figures")
-    assert found["retention"] == [{"max_age": None, "max_bytes": None, **policy}]
+    assert found["retention"] == [{"max_age": None, "max_bytes": None, "keep": None, **policy}]
 
 
 @pytest.mark.parametrize(

@@ -440,3 +440,43 @@ async def test_what_is_replaced_and_cut_meanwhile_is_copied_as_it_is_then(
     other.close()
     assert contents(tmp_path / "b.db")["events"] == contents(source)["events"]
     assert rows(tmp_path / "b.db", "SELECT count(*) FROM events WHERE gone = 0") != [(0,)]
+
+
+async def test_single_events_that_went_meanwhile_are_not_in_it(
+    log: SQLiteEventLog, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was replaced after it was copied, and then compacted: the copy would have two values of a subject."""
+    await log.append([Draft("s", "log", '"x"', None, f"s/{n}") for n in range(40)])
+    await log.append([Draft("kept", "log", '"x"', None, "s"), Draft("kept", "log", '"x"', None, "s")])
+    await log.append(drafts("z", 300))
+    await log.upkeep.close()
+    monkeypatch.setattr(module, "LOOK_EVENTS", (10, 10, 10))
+    clock = StillClock()
+    other = driver.connect(str(source), isolation_level=None)
+    went: list[int] = []
+
+    def between(pauses: int) -> None:
+        """What compaction does: the tenth value was replaced, and goes with the position of its topic."""
+        if pauses == 110:
+            (topic,) = other.execute("SELECT id FROM topics WHERE name = 's'").fetchone()
+            (offset,) = other.execute("DELETE FROM events WHERE subject = 's/9' RETURNING offset").fetchone()
+            other.execute("UPDATE topics SET compacted = ? WHERE id = ?", (offset, topic))
+            went.append(offset)
+
+    clock.between = between  # type: ignore[method-assign]
+    copy(source, tmp_path / "b.db", clock)
+    other.close()
+    assert went
+    assert contents(tmp_path / "b.db")["events"] == contents(source)["events"]
+    assert len(rows(tmp_path / "b.db", "SELECT 1 FROM events WHERE subject = 's'")) == 2
+
+
+async def test_the_head_of_a_copy_is_the_logs_though_the_newest_went(
+    log: SQLiteEventLog, source: Path, tmp_path: Path
+) -> None:
+    await log.append([Draft("s", "log", "null", None, "s")])
+    compactor = log.compactor(lambda topic: topic == "s", -1.0)
+    await compactor.run(2**50)
+    assert await compactor.run(2**50) == 1
+    assert copy(source, tmp_path / "b.db").head == 901
+    assert is_whole(tmp_path / "b.db")

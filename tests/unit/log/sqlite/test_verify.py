@@ -224,3 +224,20 @@ async def test_a_subject_with_two_values_is_told(path: Path) -> None:
     assert look(path).faults == ()
     change(path, "UPDATE events SET gone = NULL WHERE subject = 's'")
     assert look(path).faults == ("the subject 's' on b has 3 values",)
+
+
+async def test_single_events_that_were_compacted_are_not_missing(path: Path) -> None:
+    log = await open_sqlite_log(path, ManualClock())
+    for n in range(3):
+        await log.append([Draft("b", "log", f'"{n}"', None, "s"), Draft("b", "log", "1")])
+    await log.append([Draft("b", "log", "null", None, "s")])
+    for tombstones in (1e6, -1e9):
+        compactor = log.compactor(lambda topic: topic == "b", tombstones)
+        for _ in range(2):
+            await compactor.run(0)
+        assert look(path).faults == ()
+    await log.close()
+    found = look(path)
+    assert (found.faults, found.head) == ((), 67)
+    change(path, "UPDATE topics SET compacted = 0, thinned = 0")
+    assert any("is missing" in fault for fault in look(path).faults)

@@ -1,0 +1,221 @@
+"""Compaction: where the state is kept, what it does not need goes.
+
+Every event that was replaced or deleted has in `gone` where that was (`about.py`), and an index has them in that order.
+So a pass goes on where the last one ended, and costs what was replaced since:
+
+    replaced    up to the head at the pass before. Whoever comes back within that time misses nothing, and a state that
+                was begun within it is told to its end; who began it before begins again (`holes.up_to`)
+    deleted     the deletions themselves, once they are `tombstones` seconds old: by then what they deleted has gone
+    the keys    of events that went are remembered as long, so that a late repeat of a publish is one
+
+Floors, rows and sizes: as of a trim (`trim.py`). Positions are raised in memory before the first row goes, and on disk
+with it; who opens the log after a kill finds what is there, and the first pass takes what was left.
+
+Values that lack their beginning stay until they are replaced: nothing says that anybody could do without them.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from service.core.topics import TopicFilter
+from service.log.base import Pace
+from service.log.sqlite.database import WriterConnection, as_json, transaction, unsynced
+from service.log.sqlite.holes import Hole
+from service.log.sqlite.reader import Reader
+from service.log.sqlite.topics import Topic, TopicRegistry
+from service.log.sqlite.trim import (
+    NOTHING,
+    RAISE_SECONDS,
+    SCARCE_ROWS,
+    TRIM_ROWS,
+    Less,
+    Trimmer,
+    save_counts,
+    take_over,
+)
+from service.log.sqlite.writer import Writer
+
+LOOK_ROWS: Final = 2_000
+"""Entries of the index that are looked at in one step, a millisecond."""
+
+FORGOTTEN: Final = 1_000
+"""Keys that are forgotten in one step, a few milliseconds."""
+
+_FIND: Final = """
+SELECT gone, topic, offset FROM events INDEXED BY events_gone
+WHERE subject IS NOT NULL AND gone >= ?1 AND gone <= ?2 AND (gone > ?1 OR offset > ?3)
+ORDER BY gone, topic, offset LIMIT ?4
+"""
+_DELETE: Final = """
+DELETE FROM events WHERE offset IN (SELECT value FROM json_each(?))
+RETURNING topic, offset, length(CAST(data AS BLOB)), key
+"""
+_SAVE_HOLES: Final = """
+UPDATE topics SET thinned = max(thinned, value ->> 1), compacted = max(compacted, value ->> 2)
+FROM json_each(?) WHERE topics.id = value ->> 0
+"""
+_REMEMBER: Final = """
+INSERT OR REPLACE INTO removed_keys (topic, key, offset, time)
+SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2)
+"""
+_FORGET: Final = """
+DELETE FROM removed_keys WHERE (topic, key) IN
+(SELECT topic, key FROM removed_keys INDEXED BY removed_keys_time WHERE time < ? LIMIT ?) RETURNING 1
+"""
+
+
+class Remover:
+    """Takes single events out, a step at a time, with all that is known of them elsewhere."""
+
+    def __init__(self, writer: Writer, registry: TopicRegistry, trimmer: Trimmer) -> None:
+        self._writer = writer
+        self._registry = registry
+        self._trimmer = trimmer
+
+    @property
+    def rows(self) -> int:
+        """Of one step."""
+        if self._writer.room.is_spent:
+            return SCARCE_ROWS
+        return TRIM_ROWS if self._writer.is_quiet else self._trimmer.stride.rows
+
+    async def take_out(self, found: Iterable[tuple[Topic, int]], *, is_compacted: bool, is_plain: bool = False) -> int:
+        """These, by topic and offset; how many went. See `holes.py` for the two kinds; `is_plain`: all that have no
+        subject, in the order of the log.
+        """
+        clock, began = self._writer.clock, self._writer.clock.monotonic()
+        await self._trimmer.journal_room()
+        highest: dict[Topic, int] = {}
+        offsets: list[int] = []
+        for topic, offset in found:
+            highest[topic] = max(highest.get(topic, 0), offset)
+            offsets.append(offset)
+        holes = {topic: Hole(compacted=last) if is_compacted else Hole(last) for topic, last in highest.items()}
+        pace = Pace(clock.monotonic, RAISE_SECONDS)
+        for topic, hole in holes.items():
+            await self._trimmer.announce(topic)
+            self._registry.holes.take_out(topic.stats, hole, is_plain=is_plain)
+            await pace()
+        step = partial(self._step, offsets=offsets, holes=holes)
+        removed = await self._writer.run(step)
+        await asyncio.sleep(0 if self._writer.is_quiet else clock.monotonic() - began)
+        return removed
+
+    def _step(self, connection: WriterConnection, offsets: Sequence[int], holes: dict[Topic, Hole]) -> int:
+        """On the writer's thread."""
+        return self._writer.room.using(connection, partial(self._delete, connection, offsets, holes))
+
+    def _delete(self, connection: WriterConnection, offsets: Sequence[int], holes: dict[Topic, Hole]) -> int:
+        """Rows, positions, sizes and keys change together."""
+        writer, at = self._writer, self._writer.clock.unix_ms()
+        begun, is_quiet = writer.clock.monotonic(), writer.is_quiet
+        topics = {topic.id: topic for topic in holes}
+        less: dict[Topic, Less] = {}
+        with unsynced(connection), transaction(connection):
+            rows = connection.execute(_DELETE, (as_json(offsets),)).fetchall()
+            for id, _, size, _ in rows:
+                before = less.get(topics[id], NOTHING)
+                less[topics[id]] = Less(before.events + 1, before.bytes + size, 0)
+            keys = [(id, key, offset) for id, offset, _, key in rows if key is not None]
+            if keys:
+                connection.execute(_REMEMBER, (at, as_json(keys)))
+            save_counts(connection, self._registry, writer.head, less, at)
+            connection.execute(_SAVE_HOLES, (json.dumps([(topic.id, *hole) for topic, hole in holes.items()]),))
+        self._registry.has_removed_keys = self._registry.has_removed_keys or bool(keys)
+        if not is_quiet:
+            self._trimmer.stride.took(len(rows), writer.clock.monotonic() - begun)
+        return take_over(self._registry, less, at)
+
+
+class _Place(NamedTuple):
+    """Where a look through the index goes on."""
+
+    gone: int
+    offset: int = 0
+
+
+class Compactor:
+    """`keeps_state` says it of a topic; `tombstones` is in seconds. `run` it now and then."""
+
+    def __init__(
+        self,
+        keeps_state: Callable[[str], bool],
+        writer: Writer,
+        registry: TopicRegistry,
+        reader: Reader,
+        remover: Remover,
+        tombstones: float,
+    ) -> None:
+        self._keeps_state = keeps_state
+        self._writer = writer
+        self._registry = registry
+        self._reader = reader
+        self._remover = remover
+        self._tombstones = tombstones
+        self._until = 0
+        """The head at the last pass."""
+        self._replaced = self._deleted = 0
+        """Up to where all that was replaced, and all deletions, were looked at in this run."""
+
+    async def run(self, now: int) -> int:
+        """One pass at `now` (Unix ms); how many events went."""
+        until, self._until = self._until, self._writer.head
+        removed = 0
+        if until > self._replaced:
+            self._registry.holes.up_to = until
+            for low, high in ((self._replaced + 1, until), (-until, -self._replaced - 1)):
+                removed += await self._compact(low, high)
+            self._replaced = until
+        if until and not self._writer.clock.doubt:  # else nobody knows what is old
+            old = await self._reader.first_at(now - int(self._tombstones * 1000), self._writer.head) - 1
+            old = min(old, until)
+            if old > self._deleted:
+                removed += await self._compact(self._deleted + 1, old, is_deletion=True)
+                self._deleted = old
+        return removed
+
+    async def _compact(self, low: int, high: int, *, is_deletion: bool = False) -> int:
+        """Of what was replaced within these, ends included; or the deletions."""
+        place: _Place | None = _Place(low)
+        removed = 0
+        while place is not None:
+            found, place = await self._writer.run(partial(self._find, place=place, high=high, is_deletion=is_deletion))
+            while found:
+                rows = self._remover.rows
+                part, found = found[:rows], found[rows:]
+                removed += await self._remover.take_out(part, is_compacted=not is_deletion)
+            await asyncio.sleep(0)
+        return removed
+
+    def _find(
+        self, connection: WriterConnection, place: _Place, high: int, *, is_deletion: bool
+    ) -> tuple[list[tuple[Topic, int]], _Place | None]:
+        """On the writer's thread: one look, and where the next goes on."""
+        rows: list[Any] = connection.execute(_FIND, (place.gone, high, place.offset, LOOK_ROWS)).fetchall()
+        wanted: dict[int, Topic | None] = {}
+        found: list[tuple[Topic, int]] = []
+        for gone, id, offset in rows:
+            if (gone == offset) == is_deletion:
+                if id not in wanted:
+                    topic = self._registry.by_id(id)
+                    wanted[id] = topic if self._keeps_state(topic.name) else None
+                if (topic_or_none := wanted[id]) is not None:
+                    found.append((topic_or_none, offset))
+        next = _Place(rows[-1][0], rows[-1][2]) if len(rows) == LOOK_ROWS else None
+        return found, next
+
+
+def keeps_state(rules: Sequence[tuple[TopicFilter, bool]]) -> Callable[[str], bool]:
+    """By the first filter that matches a topic; none: it does not."""
+    matchers = [(topics.matches, keeps) for topics, keeps in rules]
+    return lambda name: next((keeps for matches, keeps in matchers if matches(name)), False)
+
+
+def forget_keys(connection: WriterConnection, before: int) -> bool:
+    """One step of forgetting keys of events that went before a moment, in Unix ms; whether there may be more."""
+    with transaction(connection):
+        gone = connection.execute(_FORGET, (before, FORGOTTEN)).fetchall()
+    return len(gone) == FORGOTTEN
