@@ -330,4 +330,5 @@ async def _open_log(database: Path, settings: Settings, clock: Clock) -> SQLiteE
         forget_after=settings.log.forget_after,
         forget_least=settings.stream.told_within,
         tombstones=settings.log.tombstones,
+        subject_max=settings.limits.subject_max,
     )

@@ -43,6 +43,14 @@ class LimitSettings(Room):
     data_max: int = _limit(
         DATA_MAX, "bytes", SIZE, "Bytes of one event's encoded data at most.", ge=1024, le=REQUEST_MAX // 2
     )
+    subject_max: int = _limit(
+        1 << 20,
+        "bytes",
+        SIZE,
+        "Bytes of a text that grows, where the state is kept, at most; an append beyond it is refused.",
+        ge=1024,
+        le=REQUEST_MAX // 2,
+    )
     body_max: int = _limit(
         REQUEST_MAX,
         "bytes",

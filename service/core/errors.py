@@ -4,6 +4,7 @@
     ├── InvalidError             422        a value breaks the contract; names the field
     │   ├── MalformedError       400        not JSON at all
     │   ├── TooLargeError        413  1009
+    │   │   └── LongTextError    413  1009
     │   ├── MediaTypeError       415
     │   └── PresentationError    400        a credential is not presented as it should be
     ├── UnauthorizedError        401  1008  a credential is needed
@@ -223,6 +224,16 @@ class ClosedSubjectError(ConflictError):
     """Something was to be appended to a subject's value after its end; `number` is the draft's, from 0."""
 
     title = "Subject closed"
+
+    def __init__(self, detail: str, *, number: int = 0, **rest: Any) -> None:
+        super().__init__(detail, **rest)
+        self.number: Final = number
+
+
+class LongTextError(TooLargeError):
+    """Something was to be appended to a text that is too long with it; `number` is the draft's, from 0."""
+
+    title = "Text too long"
 
     def __init__(self, detail: str, *, number: int = 0, **rest: Any) -> None:
         super().__init__(detail, **rest)

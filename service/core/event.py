@@ -57,6 +57,9 @@ STATE: Final = 4
 a state.
 """
 
+JOINED: Final = 8
+"""Likewise, as often as there are events that it stands for: it has the text that they made."""
+
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """What a publisher hands in. `data` is JSON text on one line, stored and delivered as it is.
@@ -75,6 +78,9 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     """It is appended to the value instead."""
     final: bool = False
     """It closes the value: nothing more is appended."""
+    joined: int = 0
+    """The service's own: it has the text that so many events made, of which `last` is the last, and replaces it."""
+    last: int = 0
 
     @classmethod
     def of(
@@ -103,7 +109,7 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def mark(self) -> int:
-        return (APPEND if self.append else 0) | (FINAL if self.final else 0)
+        return (APPEND if self.append else 0) | (FINAL if self.final else 0) | JOINED * self.joined
 
     @property
     def is_deletion(self) -> bool:
@@ -164,7 +170,7 @@ class Event(NamedTuple):
     `offset` counts from 1 over the whole log; `time` is Unix milliseconds, never smaller than the event's
     before it; `prev` is the offset of the event before this one on the same topic, 0 for its first;
     `data` is JSON text on one line; `traceparent` is the W3C trace context of its publisher's request, if that had one;
-    `subject` is what on the topic it is about, if anything, and `mark` what it does to that (APPEND, FINAL, or both).
+    `subject` is what on the topic it is about, if anything, and `mark` what it does to that (APPEND, FINAL, JOINED).
     """
 
     offset: int

@@ -25,6 +25,7 @@ from service.core.trace import TRACEPARENT_PATTERN
 from service.core.words import GapReason
 from service.openapi import (
     BOOLEAN,
+    COUNT,
     JSON,
     STRING,
     WRITING,
@@ -281,9 +282,10 @@ def _values() -> dict[str, Schema]:
             "prev": nullable(ref("Cursor")),
             "traceparent": ref("Traceparent"),
             **about,
+            "joined": {**COUNT, "description": "By the service itself: the text that so many events made, in one."},
             "data": {"description": "Any JSON value."},
         },
-        optional=("traceparent", *about),
+        optional=("traceparent", *about, "joined"),
         description="A stored fact. `prev` is the cursor of the event before it on its topic.",
     )
     draft = record(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sse_starlette import ServerSentEvent
 
-from service.core.event import APPEND, FINAL, OFFSET, STATE, TYPE, Event, Row, Width, mark_of
+from service.core.event import APPEND, FINAL, JOINED, OFFSET, STATE, TYPE, Event, Row, Width, mark_of
 from service.core.time import Moments
 from service.core.words import ControlType
 
@@ -66,6 +66,7 @@ def _members(trace: str | None, subject: str | None, mark: int | None) -> str:
         if mark:
             text += ('"append":true,' if mark & APPEND else "") + ('"final":true,' if mark & FINAL else "")
             text += '"state":true,' if mark & STATE else ""
+            text += f'"joined":{mark // JOINED},' if mark >= JOINED else ""
     return text
 
 

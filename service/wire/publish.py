@@ -13,7 +13,7 @@ from service.access.caller import Caller
 from service.access.gate import Act, Gate
 from service.access.spending import weigh
 from service.bus.bus import EventBus
-from service.core.errors import ClosedSubjectError, TwinwireError, unforeseen
+from service.core.errors import ClosedSubjectError, LongTextError, TwinwireError, unforeseen
 from service.core.event import Draft, check_key
 from service.core.trace import read_traceparent
 from service.log.base import Receipt
@@ -73,7 +73,7 @@ class PublishWire:
         self._gate.check_still(caller, Act.CHANGE)  # the body may have taken its time
         try:
             receipt = await spend_and_publish(self._gate, self._bus, caller, drafts, _traceparent(request))
-        except ClosedSubjectError as error:
+        except (ClosedSubjectError, LongTextError) as error:
             raise error if single else error.at(*place_of(content_type, content, error.number)) from error
         epoch = self._bus.epoch
         if single:

@@ -43,6 +43,8 @@ export interface WireEvent<T = unknown, Type extends string = string> {
   readonly append?: true;
   /** The value is closed by it. */
   readonly final?: true;
+  /** By the service itself: `data` is the text that so many events made, and replaces it. */
+  readonly joined?: number;
   readonly data: T;
 }
 

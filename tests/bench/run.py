@@ -14,7 +14,20 @@ from tests.bench import growth, plots, report, sweeps
 from tests.bench.measure import Context, IncompleteError, Row
 from tests.bench.native_tools import ToolError, build
 from tests.bench.process import ROOT, ServerError
-from tests.bench.rows import fanout, idle, latency, paint, publishing, replay, size, stall, state, storm, topics
+from tests.bench.rows import (
+    fanout,
+    idle,
+    latency,
+    paint,
+    publishing,
+    replay,
+    size,
+    stall,
+    state,
+    state_kept,
+    storm,
+    topics,
+)
 from tests.bench.scale import Scale
 from tests.bench.servers import nchan_module
 from tests.bench.trees import working_tree
@@ -33,10 +46,12 @@ GROUPS: Final[Mapping[str, Callable[[Context], Iterable[Row]]]] = {
     "paint": paint.rows,
     "size": size.rows,
     "state": state.rows,
+    "state-kept": state_kept.rows,
 }
 SIZE: Final = "size"
 STATE: Final = "state"
-USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE))
+KEPT: Final = "state-kept"
+USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE, KEPT))
 """The groups that are measured if none is named."""
 
 CURVES: Final[Mapping[str, Callable[[Context], Mapping[str, Any]]]] = {

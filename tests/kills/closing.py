@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.kills.ledger import STATES, State, Stored, offset_of, stored
+from tests.kills.ledger import STATES, TEXTS, State, Stored, offset_of, stored
 from tests.support.http import Connection, Query, request, target
 
 WAL_MAX: Final = 40 << 20
@@ -20,9 +20,10 @@ were trimmed are used again; without that a run would leave several times as muc
 """
 
 
-async def kept_events(url: str, topics: Sequence[str] = ()) -> list[Stored]:
-    """The log, page by page; all of it, if no topics are named."""
+async def kept_events(url: str, topics: Sequence[str] = ()) -> tuple[list[Stored], int]:
+    """The log, page by page; all of it, if no topics are named. Texts are only counted."""
     found: list[Stored] = []
+    texts = 0
     after, more = "earliest", True
     connection = await Connection.open(url)
     try:
@@ -31,11 +32,13 @@ async def kept_events(url: str, topics: Sequence[str] = ()) -> list[Stored]:
             response = await connection.request("GET", target("/api/events", query))
             assert response.status == 200, response.body
             page = response.json()
-            found += map(stored, page["events"])
+            events = [event for event in page["events"] if not event["topic"].startswith(TEXTS)]
+            found += map(stored, events)
+            texts += len(page["events"]) - len(events)
             after, more = page["cursor"], page["more"]
     finally:
         connection.reset()
-    return found
+    return found, texts
 
 
 async def state_of(url: str) -> State:

@@ -24,6 +24,7 @@ ZEROS: Final = (
     "gaps without a reason",
     "answered wrongly",
     "states that are not so",
+    "texts that are not so",
     "never sent",
 )
 """What is counted, in the order of the table."""

@@ -20,6 +20,8 @@ BEGIN: Final = "kept/begin"
 """The topic of the first event: who prints what comes has something to print."""
 STATES: Final = "state/"
 """What the topics begin with whose events have a subject, and of which the service keeps the state alone."""
+TEXTS: Final = "texts/"
+"""Likewise for texts, of which `texts.py` keeps its own account."""
 END: Final = "end"
 """The topic of the last event; every client listens to it, and is done when it has come."""
 
@@ -129,6 +131,8 @@ class Journal:
         self._last: dict[str, int] = {}
 
     def hear(self, event: Mapping[str, Any]) -> None:
+        if event["topic"].startswith(TEXTS):
+            return
         one = stored(event)
         where = f"{one.offset} on {one.topic}, to {self.name}"
         if self.offsets and one.offset <= self.offsets[-1]:

@@ -36,7 +36,7 @@ AWAY: Final = (1.0, 4.0)
 """Seconds for which a client is away now and then, so that retention passes its cursor."""
 AWAY_SHARE: Final = 0.05
 """How often it is away for so long when it has read all that there is; when it has left by itself, twice as often."""
-_COMES_BACK: Final = (OSError, EOFError, StreamEndedError, RefusedError, RefusedStreamError)
+COMES_BACK: Final = (OSError, EOFError, StreamEndedError, RefusedError, RefusedStreamError)
 _LINE_MAX: Final = 1 << 20
 """Bytes of a line of `twinwire tail`; an event has 64 KiB of data at most."""
 
@@ -90,7 +90,7 @@ class StreamReader(Reader):
             try:
                 after = self.cursor or "earliest"
                 stream = await connect(self.url, transport, self.journal.topics, after=after)
-            except _COMES_BACK:
+            except COMES_BACK:
                 await self.back_off()
                 continue
             self.journal.connections += 1
@@ -98,7 +98,7 @@ class StreamReader(Reader):
                 self._take_gaps(stream)
                 self.moved(stream.cursor)
                 await self._follow(stream)
-            except _COMES_BACK:
+            except COMES_BACK:
                 await self.back_off()
             finally:
                 stream.reset()
@@ -143,7 +143,7 @@ class HistoryReader(Reader):
                     connection = await Connection.open(self.url)
                     self.journal.connections += 1
                 more = await self._page(connection)
-            except _COMES_BACK:
+            except COMES_BACK:
                 if connection is not None:
                     connection.reset()
                 connection = None

@@ -24,6 +24,7 @@ def table(result: Result) -> Iterator[str]:
     yield _row("trims asked, answered", result.trimmer.asked, f"{result.trimmer.done:,}")
     yield _row("events kept", result.kept)
     yield _row("replaced, and gone", result.compacted)
+    yield _row("texts joined, as they were met", result.joins)
     yield _row("database, KiB", result.database >> 10)
     yield _row("largest WAL, KiB", killer.wal >> 10)
     for line in (*result.wrong, *result.faults.examples):

@@ -15,6 +15,7 @@ from tests.kills.killer import Killer
 from tests.kills.ledger import BEGIN, END, STATES, Faults, Journal, Ledger
 from tests.kills.publishers import publish_one, publishers
 from tests.kills.readers import readers
+from tests.kills.texts import TextReader, TextWriter, look_at_text
 from tests.kills.trims import Trimmer
 from tests.support.server import ServerProcess
 
@@ -23,6 +24,7 @@ RETENTION: Final = (
     {"topics": "small/**", "max_bytes": 20_000},
     {"topics": "brief/**", "max_age": 2},
     {"topics": "state/**", "keep": "state"},
+    {"topics": "texts/**", "keep": "state"},
 )
 ENVIRONMENT: Final = {
     "TWINWIRE_RETENTION": json.dumps(RETENTION),
@@ -52,6 +54,8 @@ class Result:
     database: int
     compacted: int = 0
     """Events that others have replaced and that are gone, of those that were acknowledged."""
+    joins: int = 0
+    """Joined texts that their reader has met."""
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -82,6 +86,9 @@ class Run:
         self.killer = Killer(server, self.trimmer, seed)
         self.readers = readers(server.url, seed)
         self.publishers = publishers(server.url, self.ledger, seed)
+        self.writer = TextWriter(server.url, seed)
+        self.text_reader = TextReader(server.url, seed)
+        self.text_faults = Faults()
         self.wrong: list[str] = []
         self.cycles = 0
         self._said = said
@@ -99,13 +106,16 @@ class Run:
             for reader in self.readers:  # whoever comes later does not know what was trimmed before
                 await reader.started.wait()
             publishing = [group.create_task(one.run()) for one in self.publishers]
-            trimming = group.create_task(self.trimmer.run())
+            publishing.append(group.create_task(self.writer.run()))
+            others = [group.create_task(one.run()) for one in (self.trimmer, self.text_reader)]
             while not until.is_over(self.cycles, time.monotonic() - begun):
                 await self._cycle(time.monotonic() - begun)
-            for publisher in self.publishers:
+            for publisher in (*self.publishers, self.writer):
                 publisher.stop()
             await asyncio.gather(*publishing)
-            trimming.cancel()
+            self.text_faults = await look_at_text(self.server.url, self.writer, self.text_reader)
+            for task in others:
+                task.cancel()
             await publish_one(self.server.url, self.ledger, END)
             async with asyncio.timeout(FINISH):
                 await asyncio.gather(*reading)
@@ -124,13 +134,13 @@ class Run:
         self.wrong += integrity_of_copy(self.server.database)
 
     async def _close(self, begun: float) -> Result:
-        kept, floors = await kept_events(self.server.url), await floors_of(self.server.url)
+        (kept, texts), floors = await kept_events(self.server.url), await floors_of(self.server.url)
         states = await state_of(self.server.url)
         self.server.signal()
         if (code := await self.server.await_exit()) != 0:
             self.wrong.append(f"the last stop ended with {code}")
         self.wrong += [f"in its log: {line}" for line in self.server.faults()[:5]]
-        self.wrong += look_at_database(self.server.database, len(kept))
+        self.wrong += look_at_database(self.server.database, len(kept) + texts)
         if self.killer.wal > WAL_MAX:
             self.wrong.append(f"the write-ahead log had {self.killer.wal:,} bytes")
         return Result(
@@ -140,7 +150,8 @@ class Run:
             journals=self.journals,
             killer=self.killer,
             trimmer=self.trimmer,
-            faults=judge(self.ledger, self.journals, kept, floors, states),
+            faults=_with(judge(self.ledger, self.journals, kept, floors, states), self.text_faults),
+            joins=self.text_reader.joins,
             kept=len(kept),
             database=self.server.database.stat().st_size,
             compacted=self._compacted({one.serial for one in kept}),
@@ -150,6 +161,12 @@ class Run:
     def _compacted(self, kept: set[int]) -> int:
         sent = self.ledger.sent
         return sum(sent[serial].topic.startswith(STATES) and serial not in kept for serial in self.ledger.acknowledged)
+
+
+def _with(faults: Faults, more: Faults) -> Faults:
+    faults.counts += more.counts
+    faults.examples += more.examples
+    return faults
 
 
 async def run(until: Until, seed: str, said: Callable[[str], None] = lambda line: None) -> Result:

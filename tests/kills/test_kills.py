@@ -32,6 +32,7 @@ async def test_fifty_kills_and_all_zeros() -> None:
     assert all(one.is_done and one.connections for one in result.journals)
     assert sum(len(one.gaps) for one in result.journals) > 0, "nobody was told of what retention took"
     assert result.compacted > 0, "nothing was compacted"
+    assert result.joins > 0, "no text was joined"
     assert all(one.state for one in result.journals if one.name == "state"), "it was told that more had gone than was"
     assert set(result.ledger.by_kind) >= {"http", "http-keyed", "batch", "batch-keyed", "command", "command-keyed"}
     assert set(result.ledger.by_kind) >= {"websocket", "websocket-keyed"}

@@ -1,16 +1,18 @@
 """The invariant of states: whatever goes meanwhile, a client has what a plain dictionary says.
 
-Hypothesis publishes about subjects, appends, deletes and closes, compacts, trims, and restarts or kills the service;
-clients begin with the state or with all that is kept, stop reading, come back by another wire from whatever cursor they
-have, and fold what they hear. Who was told that something was trimmed, and has no state to begin with, does not know.
+Hypothesis publishes about subjects, appends, deletes and closes, compacts, joins, trims, and restarts or kills the
+service; clients begin with the state or with all that is kept, stop reading, come back by another wire from whatever
+cursor they have, and fold what they hear. Who was told that something was trimmed, and has no state to begin with, does
+not know.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from service.bus.bus import EventBus
 from service.bus.start import Start
 from service.core.errors import ClosedSubjectError
-from service.core.event import Draft
+from service.core.event import APPEND, JOINED, Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import StateSearch
 from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.verify import verify
 from service.resources import resource
+from service.settings import RetentionPolicy
 from tests.property.clients import FOREVER, STREAMS, StreamConnection
-from tests.property.model import offset_of
 from tests.support.clock import ManualClock
 from tests.support.frames import Frame
 from tests.support.sqlitelog import open_sqlite_log
@@ -54,6 +56,9 @@ SMALL_BOUNDS = {
     "service.log.sqlite.trim.TRIM_ROWS": 3,
     "service.log.sqlite.compact.TRIM_ROWS": 2,
     "service.log.sqlite.compact.LOOK_ROWS": 3,
+    "service.log.sqlite.joining.JOIN_EVENTS": 2,
+    "service.log.sqlite.joining.READ_ROWS": 2,
+    "service.log.sqlite.joining.KNOWN_MAX": 2,
     "service.log.sqlite.upkeep.UPKEEP_INTERVAL": FOREVER,
 }
 
@@ -64,6 +69,9 @@ BATCHES = st.lists(
     st.tuples(st.sampled_from(TOPICS), st.sampled_from(SUBJECTS), st.sampled_from(KINDS)), min_size=1, max_size=4
 )
 FILTERS = st.sampled_from([TopicFilter(("**",)), TopicFilter(("a", "b")), TopicFilter(("c/*",)), TopicFilter(("a",))])
+POLICIES = (RetentionPolicy(topics="a", keep="state"), RetentionPolicy(topics="c/*", keep="state"))
+"""Where texts are joined."""
+
 PICK = st.integers(0, SESSIONS_MAX * 20)
 
 Subject = tuple[str, str]
@@ -71,19 +79,17 @@ Subject = tuple[str, str]
 
 @dataclass
 class Values:
-    """Of each subject the offsets of what its value is made of."""
+    """Of each subject its text."""
 
-    values: dict[Subject, list[int]] = field(default_factory=dict)
+    values: dict[Subject, str] = field(default_factory=dict)
 
-    def take(self, about: Subject, offset: int, *, append: bool, is_deletion: bool) -> None:
-        if append:
-            self.values.setdefault(about, []).append(offset)
-        elif is_deletion:
+    def take(self, about: Subject, text: str | None, *, append: bool) -> None:
+        if text is None:
             self.values.pop(about, None)
         else:
-            self.values[about] = [offset]
+            self.values[about] = (self.values.get(about, "") if append else "") + text
 
-    def of(self, topics: TopicFilter) -> dict[Subject, list[int]]:
+    def of(self, topics: TopicFilter) -> dict[Subject, str]:
         return {about: value for about, value in self.values.items() if topics.matches(about[0])}
 
 
@@ -118,8 +124,7 @@ class Session:
             append = value.get("append", False)
             lacks_beginning = append and about in self._cut  # whoever has no value of it asks for the state
             if values is not None and not lacks_beginning:
-                is_deletion = value["data"] is None and not append
-                values.take(about, offset_of(value["id"]), append=append, is_deletion=is_deletion)
+                values.take(about, value["data"], append=append)
         if self._told is not None:
             assert frame.position is None, "until state_end nothing moves a cursor"
         elif frame.position is not None:
@@ -136,7 +141,10 @@ class States(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "test.db"
         self.clock = ManualClock()
         self.kills = 0
+        self.serial = 0
         self.model = Values()
+        self.begun: dict[Subject, int] = {}
+        """The offset of the first event of each value."""
         self.closed: dict[Subject, bool] = {}
         self.cut: set[Subject] = set()
         """Subjects whose value lacks its beginning."""
@@ -176,8 +184,9 @@ class States(RuleBasedStateMachine):
         self.runner.run(self._open())
 
     async def _open(self) -> None:
-        self.log: SQLiteEventLog = await open_sqlite_log(self.path, self.clock)
+        self.log: SQLiteEventLog = await open_sqlite_log(self.path, self.clock, policies=POLICIES)
         self.bus = EventBus(self.log, self.clock, tail_events=6, tail_bytes=10_000)
+        self.log.follow(self._committed, lambda *of: None)
         self.house = House.of(self.bus, self.clock, heartbeat=25.0, send_timeout=FOREVER)
 
     # What happens to subjects
@@ -192,7 +201,8 @@ class States(RuleBasedStateMachine):
         is_refused = False
         for topic, subject, kind in batch:
             append, final = kind in ("append", "close"), kind == "close"
-            data = "null" if kind == "delete" else '"x"'
+            self.serial += 1
+            data = "null" if kind == "delete" else f'"{self.serial} "'
             if subject is None:
                 drafts.append(Draft(topic, "log", data))
                 continue
@@ -201,21 +211,27 @@ class States(RuleBasedStateMachine):
             is_refused = is_refused or (append and closed.get(about, False))
             closed[about] = final
         try:
-            receipt = await self.bus.publish(drafts)
+            await self.bus.publish(drafts)
         except ClosedSubjectError:
             assert is_refused
             return
         assert not is_refused
         self.closed = closed
-        for draft, offset in zip(drafts, receipt.offsets, strict=True):
-            if draft.subject is not None:
-                self._took(draft, (draft.topic, draft.subject), offset)
 
-    def _took(self, draft: Draft, about: Subject, offset: int) -> None:
-        if not draft.append:
-            self.cut.discard(about)
-        if about not in self.cut:
-            self.model.take(about, offset, append=draft.append, is_deletion=draft.is_deletion)
+    def _committed(self, events: Sequence[Event]) -> None:
+        """What a dictionary makes of it. The log's own events have the same text in one."""
+        for event in events:
+            if event.subject is None:
+                continue
+            about, mark, text = (event.topic, event.subject), event.mark or 0, json.loads(event.data)
+            if mark >= JOINED:
+                assert self.model.values[about] == text
+            if not mark & APPEND:
+                self.cut.discard(about)
+            if about not in self.cut:
+                if not mark & APPEND or about not in self.model.values:
+                    self.begun[about] = event.offset
+                self.model.take(about, text, append=bool(mark & APPEND))
 
     @rule(topics=FILTERS, later=st.sampled_from([0.0, 0.0, TOMBSTONES + 1]))
     def compact(self, topics: TopicFilter, later: float) -> None:
@@ -240,6 +256,13 @@ class States(RuleBasedStateMachine):
             if topics.matches(about[0]) and about not in there and about not in self.cut:
                 del self.closed[about]
 
+    @rule()
+    def join(self) -> None:
+        async def work() -> None:
+            await self.log.joiner.run()
+
+        self.run(work())
+
     @rule(topics=FILTERS, keep=st.integers(0, 6))
     def trim(self, topics: TopicFilter, keep: int) -> None:
         async def work() -> None:
@@ -248,9 +271,9 @@ class States(RuleBasedStateMachine):
                 self.was_trimmed = True
                 for session in self.sessions:  # nobody who has a value is told that it went
                     session.held = None
-            for about, value in list(self.model.values.items()):
+            for about in list(self.model.values):
                 trimmed = self.log.bounds(TopicFilter((about[0],))).trimmed
-                if trimmed > before[about[0]] and value[0] <= trimmed:
+                if trimmed > before[about[0]] and self.begun[about] <= trimmed:
                     del self.model.values[about]
                     self.cut.add(about)
             await self._forget_closed(topics)
@@ -263,11 +286,12 @@ class States(RuleBasedStateMachine):
 
         async def work() -> None:
             compacting = asyncio.create_task(self._compact(topics, 0.0))
+            joining = asyncio.create_task(self.log.joiner.run())
             if joins and len(self.sessions) < SESSIONS_MAX:
                 self._join(Session(topics, None, self.cut), "websocket", None, has_state=True)
             for batch in batches:
                 await self._publish(batch)
-            await compacting
+            await asyncio.gather(compacting, joining)
 
         self.run(work())
 
@@ -338,12 +362,13 @@ class States(RuleBasedStateMachine):
     def state(self, topics: TopicFilter, limit: int) -> None:
         async def work() -> None:
             at, after = self.log.head, 0
-            found: list[int] = []
+            found = Values()
             while after < at:
                 page = await self.log.state(StateSearch(topics, at, after, limit=limit))
-                found += [event.offset for event in page.events]
+                for event in page.events:
+                    found.take((event.topic, event.subject or ""), json.loads(event.data), append=True)
                 after = page.next
-            assert found == sorted(offset for value in self.model.of(topics).values() for offset in value)
+            assert found.values == self.model.of(topics)
 
         self.run(work())
 

@@ -144,7 +144,7 @@ class Run:
 
     async def _close(self) -> list[Finding]:
         """The books: nothing was lost while nothing grew."""
-        kept, floors = await kept_events(self.victim.url, FATES), await floors_of(self.victim.url)
+        (kept, _), floors = await kept_events(self.victim.url, FATES), await floors_of(self.victim.url)
         faults = judge(self.ledger, [one.journal for one in self.readers], kept, floors)
         told = "; ".join(faults.examples[:5]) or "nothing lost, twice or out of order"
         found = [Finding("events", told, not faults.counts)]

@@ -33,7 +33,7 @@ SECTION: Final = (
 )
 SETTINGS, _, CONSTANTS = SECTION.partition("<!-- /limits -->")
 
-REFUSALS: Final = frozenset({"OverloadedError", "RateLimitedError", "TooLargeError"})
+REFUSALS: Final = frozenset({"LongTextError", "OverloadedError", "RateLimitedError", "TooLargeError"})
 """What whoever passes a limit is answered."""
 
 LIMITS: Final[list[tuple[str, FieldInfo]]] = [

@@ -12,7 +12,8 @@ So the state at a position is what has a subject and is not gone up to there, in
 read as any page is, through indexes of what counts. What is superseded is written again once, with its number.
 
 Of a subject that retention took all of, `cut_subjects` remembers for a day that there was more: what is appended then
-has no beginning. All of it changes with the events, in their transaction.
+has no beginning. All of it changes with the events, in their transaction. Where the state is kept, how long texts are
+is followed too (`joining.py`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,9 +21,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from service.core.errors import ClosedSubjectError
+from service.core.errors import ClosedSubjectError, GuardError, LongTextError, TwinwireError
 from service.core.event import FINAL, Draft
 from service.log.sqlite.database import WriterConnection, as_json, transaction
+from service.log.sqlite.joining import NOTHING, Text, grown
 from service.log.sqlite.topics import Topic, TopicRegistry
 
 REMEMBERED: Final = 86_400
@@ -82,6 +84,12 @@ class _Value(msgspec.Struct, eq=False):
     """What counts of this commit's own."""
     superseded: int = 0
     """The offset of the first event here that has replaced or deleted it; 0 if none has."""
+    last: int = 0
+    """The offset of the last event; 0 if there is none."""
+    has_value: bool = False
+    text: Text | None = NOTHING
+    is_measured: bool = False
+    """Whether `text` says how long it is, which matters where texts are joined."""
 
 
 class Subjects:
@@ -91,14 +99,16 @@ class Subjects:
         self._registry = registry
         self._values: dict[tuple[str, str], _Value] = {}
 
-    def check(self, connection: WriterConnection, drafts: Iterable[tuple[int, Draft]]) -> ClosedSubjectError | None:
-        """What is answered if one of these, by its number, is appended to what is closed by then.
+    def check(self, connection: WriterConnection, drafts: Iterable[tuple[int, Draft]]) -> TwinwireError | None:
+        """What is answered if one of these, by its number, is appended to what is closed by then, or too long; or joins
+        what is not the same any more.
 
         What is stored of their subjects is known afterwards.
         """
         about = [(number, draft) for number, draft in drafts if draft.subject is not None]
         self._find(connection, {(draft.topic, draft.subject) for _, draft in about if draft.subject is not None})
         closed: dict[tuple[str, str], bool] = {}
+        texts: dict[tuple[str, str], Text | None] = {}
         for number, draft in about:
             subject = draft.topic, draft.subject or ""
             value = self._values.get(subject)
@@ -106,7 +116,27 @@ class Subjects:
                 detail = f"{subject[1]!r} on {subject[0]} is final: an event that replaces it opens it again"
                 return ClosedSubjectError(detail, field="append", number=number)
             closed[subject] = draft.final
+            if draft.joined and (value is None or value.last != draft.last):
+                return GuardError("something was published about the subject since its text was read")
+            if self._registry.texts.keeps(draft.topic):
+                if subject not in texts:
+                    texts[subject] = self._measured(connection, subject, value) if draft.append else NOTHING
+                text = texts[subject] = grown(texts[subject], draft)
+                if draft.append and text is not None and text.size + 2 > self._registry.texts.most:
+                    detail = f"{subject[1]!r} on {subject[0]} would have over {self._registry.texts.most} bytes"
+                    return LongTextError(detail, field="data", number=number)
         return None
+
+    def _measured(self, connection: WriterConnection, subject: tuple[str, str], value: _Value | None) -> Text | None:
+        if value is None:
+            return NOTHING
+        if not value.is_measured:
+            value.is_measured = True
+            if value.is_cut:
+                value.text = None
+            elif value.has_value:
+                value.text = self._registry.texts.find(connection, value.topic, subject, value.last)
+        return value.text
 
     def _find(self, connection: WriterConnection, subjects: set[tuple[str, str]]) -> None:
         sought: list[tuple[str, int, str]] = []
@@ -125,6 +155,8 @@ class Subjects:
                 is_final=bool(cut if offset is None else (mark or 0) & FINAL),
                 is_cut=offset is None or gone == 0,
                 was_cut=cut is not None,
+                last=offset or 0,
+                has_value=offset is not None and gone is None,
             )
 
     def take(self, topic: Topic, draft: Draft, row: Inserted) -> None:
@@ -144,6 +176,13 @@ class Subjects:
             value.rows = [] if draft.is_deletion else [row]
             row.gone = row.offset if draft.is_deletion else None
         value.is_final = draft.final
+        value.last = row.offset
+        if self._registry.texts.keeps(draft.topic):
+            value.text, value.is_measured = None if value.is_cut else grown(value.text, draft), True
+
+    def texts(self) -> Iterable[tuple[tuple[str, str], int, Text | None]]:
+        """How long those are that were changed, and the last event of each."""
+        return [(subject, value.last, value.text) for subject, value in self._values.items() if value.is_measured]
 
     def supersede(self, connection: WriterConnection) -> None:
         """Tell the stored events of what was replaced or deleted; before the commit's own are inserted."""

@@ -300,6 +300,7 @@ class Commit:
         """The registry follows the disk, in one step."""
         self._registry.add_new(self._fresh)
         self._registry.width = max(self._registry.width, self._width)
+        self._registry.texts.learn(self._about.texts())
         grown, empty = self._growth.values(), self._registry.empty
         for growth in grown:
             topic = growth.topic

@@ -8,15 +8,15 @@ So a pass goes on where the last one ended, and costs what was replaced since:
     deleted     the deletions themselves, once they are `tombstones` seconds old: by then what they deleted has gone
     the keys    of events that went are remembered as long, so that a late repeat of a publish is one
 
-Floors, rows and sizes: as of a trim (`trim.py`). Positions are raised in memory before the first row goes, and on disk
-with it; who opens the log after a kill finds what is there, and the first pass takes what was left.
+Floors, rows and sizes: as of a trim (`trim.py`). Positions are raised in memory before the first row of a pass goes,
+all of them at once, so that a reader is told one gap and not one for each step; and on disk with each step. Who opens
+the log after a kill finds what is there, and the first pass takes what was left.
 
 Values that lack their beginning stay until they are replaced: nothing says that anybody could do without them.
 """
 
 import asyncio
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -40,6 +40,9 @@ from service.log.sqlite.writer import Writer
 
 LOOK_ROWS: Final = 2_000
 """Entries of the index that are looked at in one step, a millisecond."""
+
+TOPICS: Final = 50_000
+"""Of which something goes, at most, in one go: so much of a pass is known at a time."""
 
 FORGOTTEN: Final = 1_000
 """Keys that are forgotten in one step, a few milliseconds."""
@@ -67,6 +70,9 @@ DELETE FROM removed_keys WHERE (topic, key) IN
 """
 
 
+_Holes = Mapping[Topic, Hole]
+
+
 class Remover:
     """Takes single events out, a step at a time, with all that is known of them elsewhere."""
 
@@ -82,33 +88,36 @@ class Remover:
             return SCARCE_ROWS
         return TRIM_ROWS if self._writer.is_quiet else self._trimmer.stride.rows
 
-    async def take_out(self, found: Iterable[tuple[Topic, int]], *, is_compacted: bool, is_plain: bool = False) -> int:
-        """These, by topic and offset; how many went. See `holes.py` for the two kinds; `is_plain`: all that have no
-        subject, in the order of the log.
+    async def announce(self, holes: Mapping[Topic, Hole], *, is_plain: bool = False) -> None:
+        """Before anything of it goes: up to where events of these topics do; `is_plain`: all that have no subject."""
+        pace = Pace(self._writer.clock.monotonic, RAISE_SECONDS)
+        for topic, hole in holes.items():
+            await self._trimmer.announce(topic)
+            self._registry.holes.take_out(topic.stats, hole, is_plain=is_plain)
+            await pace()
+
+    async def take_out(self, found: Iterable[tuple[Topic, int]], kind: Hole, *, is_plain: bool = False) -> int:
+        """These, by topic and offset, in one step, of a `kind` that has one of its positions; how many went. The keys
+        of those that have no subject are forgotten, as those of what is trimmed. Others have as long then.
         """
-        clock, began = self._writer.clock, self._writer.clock.monotonic()
+        now = self._writer.clock.monotonic
         await self._trimmer.journal_room()
         highest: dict[Topic, int] = {}
         offsets: list[int] = []
         for topic, offset in found:
             highest[topic] = max(highest.get(topic, 0), offset)
             offsets.append(offset)
-        holes = {topic: Hole(compacted=last) if is_compacted else Hole(last) for topic, last in highest.items()}
-        pace = Pace(clock.monotonic, RAISE_SECONDS)
-        for topic, hole in holes.items():
-            await self._trimmer.announce(topic)
-            self._registry.holes.take_out(topic.stats, hole, is_plain=is_plain)
-            await pace()
-        step = partial(self._step, offsets=offsets, holes=holes)
-        removed = await self._writer.run(step)
-        await asyncio.sleep(0 if self._writer.is_quiet else clock.monotonic() - began)
+        holes = {topic: kind.at(last) for topic, last in highest.items()}
+        began = now()
+        removed = await self._writer.run(partial(self._step, offsets=offsets, holes=holes, has_keys=not is_plain))
+        await asyncio.sleep(0 if self._writer.is_quiet else now() - began)
         return removed
 
-    def _step(self, connection: WriterConnection, offsets: Sequence[int], holes: dict[Topic, Hole]) -> int:
+    def _step(self, connection: WriterConnection, offsets: Sequence[int], holes: _Holes, has_keys: bool) -> int:
         """On the writer's thread."""
-        return self._writer.room.using(connection, partial(self._delete, connection, offsets, holes))
+        return self._writer.room.using(connection, partial(self._delete, connection, offsets, holes, has_keys))
 
-    def _delete(self, connection: WriterConnection, offsets: Sequence[int], holes: dict[Topic, Hole]) -> int:
+    def _delete(self, connection: WriterConnection, offsets: Sequence[int], holes: _Holes, has_keys: bool) -> int:
         """Rows, positions, sizes and keys change together."""
         writer, at = self._writer, self._writer.clock.unix_ms()
         begun, is_quiet = writer.clock.monotonic(), writer.is_quiet
@@ -119,11 +128,11 @@ class Remover:
             for id, _, size, _ in rows:
                 before = less.get(topics[id], NOTHING)
                 less[topics[id]] = Less(before.events + 1, before.bytes + size, 0)
-            keys = [(id, key, offset) for id, offset, _, key in rows if key is not None]
+            keys = [(id, key, offset) for id, offset, _, key in rows if has_keys and key is not None]
             if keys:
                 connection.execute(_REMEMBER, (at, as_json(keys)))
             save_counts(connection, self._registry, writer.head, less, at)
-            connection.execute(_SAVE_HOLES, (json.dumps([(topic.id, *hole) for topic, hole in holes.items()]),))
+            connection.execute(_SAVE_HOLES, (as_json([(topic.id, *hole) for topic, hole in holes.items()]),))
         self._registry.has_removed_keys = self._registry.has_removed_keys or bool(keys)
         if not is_quiet:
             self._trimmer.stride.took(len(rows), writer.clock.monotonic() - begun)
@@ -135,6 +144,14 @@ class _Place(NamedTuple):
 
     gone: int
     offset: int = 0
+
+
+class _Gone(NamedTuple):
+    """An event that counts no more: until when it did, its topic and its offset."""
+
+    gone: int
+    topic: Topic
+    offset: int
 
 
 class Compactor:
@@ -166,8 +183,8 @@ class Compactor:
         removed = 0
         if until > self._replaced:
             self._registry.holes.up_to = until
-            for low, high in ((self._replaced + 1, until), (-until, -self._replaced - 1)):
-                removed += await self._compact(low, high)
+            removed += await self._compact(self._replaced + 1, until)
+            removed += await self._compact(-until, -self._replaced - 1)
             self._replaced = until
         if until and not self._writer.clock.doubt:  # else nobody knows what is old
             old = await self._reader.first_at(now - int(self._tombstones * 1000), self._writer.head) - 1
@@ -179,31 +196,55 @@ class Compactor:
 
     async def _compact(self, low: int, high: int, *, is_deletion: bool = False) -> int:
         """Of what was replaced within these, ends included; or the deletions."""
-        place: _Place | None = _Place(low)
         removed = 0
-        while place is not None:
-            found, place = await self._writer.run(partial(self._find, place=place, high=high, is_deletion=is_deletion))
+        while low <= high:
+            highest: dict[Topic, int] = {}
+            end = high
+            async for found in self._looks(low, high, is_deletion=is_deletion):
+                for _, topic, offset in found:
+                    highest[topic] = max(highest.get(topic, 0), offset)
+                if len(highest) >= TOPICS:
+                    end = found[-1].gone
+                    break
+            if highest:
+                kind = Hole(thinned=1) if is_deletion else Hole(compacted=1)
+                await self._remover.announce({topic: kind.at(last) for topic, last in highest.items()})
+                removed += await self._take_out(low, end, is_deletion=is_deletion)
+            low = end + 1
+        return removed
+
+    async def _take_out(self, low: int, high: int, *, is_deletion: bool) -> int:
+        removed = 0
+        async for found in self._looks(low, high, is_deletion=is_deletion):
             while found:
                 rows = self._remover.rows
                 part, found = found[:rows], found[rows:]
-                removed += await self._remover.take_out(part, is_compacted=not is_deletion)
-            await asyncio.sleep(0)
+                kind = Hole(thinned=1) if is_deletion else Hole(compacted=1)
+                removed += await self._remover.take_out([(topic, offset) for _, topic, offset in part], kind)
         return removed
+
+    async def _looks(self, low: int, high: int, *, is_deletion: bool) -> AsyncGenerator[list[_Gone], None]:
+        """What there is, in steps."""
+        place: _Place | None = _Place(low)
+        while place is not None:
+            found, place = await self._writer.run(partial(self._find, place=place, high=high, is_deletion=is_deletion))
+            yield found
+            await asyncio.sleep(0)
 
     def _find(
         self, connection: WriterConnection, place: _Place, high: int, *, is_deletion: bool
-    ) -> tuple[list[tuple[Topic, int]], _Place | None]:
+    ) -> tuple[list[_Gone], _Place | None]:
         """On the writer's thread: one look, and where the next goes on."""
         rows: list[Any] = connection.execute(_FIND, (place.gone, high, place.offset, LOOK_ROWS)).fetchall()
         wanted: dict[int, Topic | None] = {}
-        found: list[tuple[Topic, int]] = []
+        found: list[_Gone] = []
         for gone, id, offset in rows:
             if (gone == offset) == is_deletion:
                 if id not in wanted:
                     topic = self._registry.by_id(id)
                     wanted[id] = topic if self._keeps_state(topic.name) else None
                 if (topic_or_none := wanted[id]) is not None:
-                    found.append((topic_or_none, offset))
+                    found.append(_Gone(gone, topic_or_none, offset))
         next = _Place(rows[-1][0], rows[-1][2]) if len(rows) == LOOK_ROWS else None
         return found, next
 

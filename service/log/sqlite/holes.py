@@ -25,6 +25,10 @@ class Hole(NamedTuple):
     thinned: int = 0
     compacted: int = 0
 
+    def at(self, offset: int) -> "Hole":
+        """Of the same kind, up to there."""
+        return Hole(offset if self.thinned else 0, offset if self.compacted else 0)
+
 
 NONE: Final = Hole()
 

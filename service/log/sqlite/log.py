@@ -36,6 +36,7 @@ from service.log.sqlite.compact import Compactor, Remover, keeps_state
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
+from service.log.sqlite.joining import Joiner, Texts
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.ranges import RangeCutter, Wanted
 from service.log.sqlite.reader import WINDOW, Reader
@@ -67,6 +68,7 @@ class SQLiteEventLog:
         forget_after: float,
         forget_least: float,
         tombstones: float,
+        subject_max: int,
         clock: Clock,
     ) -> None:
         self._connection = connection
@@ -85,9 +87,13 @@ class SQLiteEventLog:
         self._remover = Remover(self.writer, registry, self._trimmer)
         keeps = keeps_state([(policy.filter, policy.keep is not None) for policy in policies])
         compactor, thinner = self.compactor(keeps, tombstones), Thinner(self.writer, self._remover)
+        registry.texts = Texts(keeps, subject_max)
+        self.joiner = Joiner(self.writer, self._reader.readers, registry)
         retention = Retention(policies, registry, self._reader, self._trimmer, self._cutter, compactor, thinner, clock)
         self.forgetter = Forgetter(self.writer, registry, self._trimmer, forget_after, forget_least)
-        upkeep = Upkeep(self.writer, registry, retention, self.forgetter, retention_interval, tombstones, files, clock)
+        upkeep = Upkeep(
+            self.writer, registry, retention, self.forgetter, self.joiner, retention_interval, tombstones, files, clock
+        )
         self.upkeep = upkeep
         self.upkeep.start()
         self._closed = False
@@ -236,6 +242,7 @@ async def open_log(
     forget_after: float = 0.0,
     forget_least: float = 0.0,
     tombstones: float = 86_400.0,
+    subject_max: int = 1 << 20,
 ) -> SQLiteEventLog:
     """Open a migrated database at its real path; `retention_interval` in seconds, `disk_reserve` in bytes, `max_scan` 0
     for no bound, `forget_after` in seconds, 0 for never, and no sooner than `forget_least`; `tombstones` in seconds.
@@ -255,6 +262,7 @@ async def open_log(
         forget_after,
         forget_least,
         tombstones,
+        subject_max,
     )
     try:
         return await open()
@@ -276,6 +284,7 @@ async def _open(
     forget_after: float,
     forget_least: float,
     tombstones: float,
+    subject_max: int,
 ) -> SQLiteEventLog:
     with explained(path):
         files = DatabaseFiles(path)
@@ -299,6 +308,7 @@ async def _open(
                 forget_after,
                 forget_least,
                 tombstones,
+                subject_max,
                 clock,
             )
         except BaseException:

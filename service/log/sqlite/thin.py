@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from service.log.sqlite.compact import Remover
 from service.log.sqlite.database import WriterConnection
+from service.log.sqlite.holes import Hole
 from service.log.sqlite.topics import Topic
 from service.log.sqlite.writer import Writer
 
@@ -92,16 +93,32 @@ class Thinner:
         return 0
 
     async def _take(self, topic: Topic, after: int, cutoff: int) -> int:
+        last = await self._last(topic, after, cutoff)
+        if not last:
+            return 0
+        await self._remover.announce({topic: Hole(last)}, is_plain=True)
         removed = 0
-        while after < cutoff:
+        while after < last:
             most = self._remover.rows
-            rows = await self._writer.run(partial(_rows, sql=_OLDEST, parameters=(topic.id, after, cutoff, most)))
+            rows = await self._writer.run(partial(_rows, sql=_OLDEST, parameters=(topic.id, after, last, most)))
             found = [(topic, offset) for offset, is_plain in rows if is_plain]
             if found:
-                removed += await self._remover.take_out(found, is_compacted=False, is_plain=True)
-            after = rows[-1][0] if len(rows) == most else cutoff
+                removed += await self._remover.take_out(found, Hole(thinned=1), is_plain=True)
+            after = rows[-1][0] if len(rows) == most else last
             await asyncio.sleep(0)
         return removed
+
+    async def _last(self, topic: Topic, after: int, cutoff: int) -> int:
+        """The last event without a subject up to there; 0 if there is none."""
+        before = cutoff + 1
+        while True:
+            look = partial(_rows, sql=_NEWEST, parameters=(topic.id, after, before, LOOK_ROWS))
+            rows = await self._writer.run(look)
+            found = next((offset for offset, _, is_plain in rows if is_plain), 0)
+            if found or len(rows) < LOOK_ROWS:
+                return int(found)
+            before = rows[-1][0]
+            await asyncio.sleep(0)
 
 
 def _rows(connection: WriterConnection, sql: str, parameters: tuple[int, ...]) -> list[Any]:

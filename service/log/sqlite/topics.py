@@ -22,6 +22,7 @@ from service.core.event import Width
 from service.core.topics import TopicFilter, is_own, is_reserved
 from service.log.base import TopicStats, TrimListener
 from service.log.sqlite.holes import Holes
+from service.log.sqlite.joining import Texts
 from service.log.sqlite.raised import RaisedFloors
 
 _MEMO_MAX: Final = 1_024
@@ -109,6 +110,8 @@ class TopicRegistry:
         self._known = 0
         """Topics in all of it."""
         self._watchers: list[TrimListener] = []
+        self.texts = Texts()
+        """Set by whoever opens the log."""
         self.has_removed_keys = False
         """Whether keys are remembered of events that were compacted."""
         self.uncounted: set[Topic] = set()

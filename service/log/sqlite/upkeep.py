@@ -20,6 +20,7 @@ from service.log.sqlite.compact import forget_keys
 from service.log.sqlite.database import WriterConnection, checkpoint, driver, explain, explained, transaction
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
+from service.log.sqlite.joining import Joiner
 from service.log.sqlite.retention import Retention
 from service.log.sqlite.topics import TopicRegistry
 from service.log.sqlite.trim import save_counts
@@ -56,6 +57,7 @@ class Upkeep:
         registry: TopicRegistry,
         retention: Retention,
         forgetter: Forgetter,
+        joiner: Joiner,
         interval: float,
         tombstones: float,
         files: DatabaseFiles,
@@ -65,6 +67,7 @@ class Upkeep:
         self._registry = registry
         self._retention = retention
         self._forgetter = forgetter
+        self._joiner = joiner
         self._interval = interval
         self._tombstones = tombstones
         self._files = files
@@ -165,6 +168,8 @@ class Upkeep:
             is_due = loop.time() >= next_pass
             if is_due:
                 await self._attempt("retention_failed", self._retain)
+            if self._registry.texts.ripe:
+                await self._attempt("joining_failed", self._join)
             if is_due or self._forgetter.is_pressed:
                 await self._attempt("forgetting_failed", self._forget)
             if is_due:
@@ -203,6 +208,10 @@ class Upkeep:
             forgotten = await self._forgetter.run()
         if forgotten:
             logger.info("topics_forgotten", forgotten=forgotten, topics=len(self._registry))
+
+    async def _join(self) -> None:
+        with explained(self._files.path):
+            await self._joiner.run()
 
     async def checkpoint(self) -> None:
         """Move the WAL into the database between commits; shrink the file while nobody publishes, or once it is large.

@@ -31,10 +31,12 @@ TOKENS: Final = 2_000
 STATE: Final = "bench/state"
 PLAIN: Final = "bench/plain"
 TEXT: Final = "bench/text"
+KEPT_TEXT: Final = "bench/kept"
+"""Whose state alone is kept, so that it is joined."""
 
 
 def rows(context: Context) -> Iterator[Row]:
-    ours = context.twinwire()
+    ours = context.twinwire({"TWINWIRE_RETENTION": f'[{{"topics":"{KEPT_TEXT}","keep":"state"}}]'})
     with ours.process:
         first = fill(context, ours)
         for mode in ("ws", "sse"):
@@ -66,18 +68,19 @@ def rows(context: Context) -> Iterator[Row]:
             [Sample.ratio(a.p99_ms, b.p99_ms) for a, b in pairs_of_streams],
             {"rounds": [{"texts": a.summary(), "events": b.summary()} for a, b in pairs_of_streams]},
         )
-        late = [late_comer(context, ours) for _ in context.rounds("who comes late to a text")]
-        yield Row(
-            "state-late",
-            f"a ws client comes late to a text of {TOKENS:,} tokens",
-            "from the connect until it is live",
-            "ms",
-            "at most",
-            20.0,
-            [Sample.alone(one["ready_s"] * 1_000) for one in late],
-            {"rounds": late},
-            calibrated=True,
-        )
+        for key, topic, what in (("", TEXT, ""), ("-kept", KEPT_TEXT, ", of a topic whose state is kept")):
+            late = [late_comer(context, ours, topic) for _ in context.rounds(f"who comes late to a text{what}")]
+            yield Row(
+                f"state-late{key}",
+                f"a ws client comes late to a text of {TOKENS:,} tokens{what}",
+                "from the connect until it is live",
+                "ms",
+                "at most",
+                20.0,
+                [Sample.alone(one["ready_s"] * 1_000) for one in late],
+                {"rounds": late},
+                calibrated=True,
+            )
 
 
 def fill(context: Context, ours: Twinwire) -> int:
@@ -89,8 +92,9 @@ def fill(context: Context, ours: Twinwire) -> int:
     port = {"port": ours.process.port, "path": "/api/events"}
     publish(context.tools, {**port, **batch, "topic": STATE, "total": total, "subjects": SUBJECTS})
     publish(context.tools, {**port, **batch, "topic": PLAIN, "total": SUBJECTS})
-    text = {"topic": TEXT, "total": TOKENS, "subjects": 1, "append": 1, "pad": 5}
-    publish(context.tools, {**port, **batch, **text})
+    for topic in (TEXT, KEPT_TEXT):
+        text = {"topic": topic, "total": TOKENS, "subjects": 1, "append": 1, "pad": 5}
+        publish(context.tools, {**port, **batch, **text})
     ours.process.settle()
     return total - SUBJECTS
 
@@ -121,10 +125,10 @@ def tokens(context: Context, ours: Twinwire, about: Mapping[str, int]) -> FanOut
     return run_fan_out(context, ours, listening, {**publishing, **about, "pad": 5})
 
 
-def late_comer(context: Context, ours: Twinwire) -> Result:
+def late_comer(context: Context, ours: Twinwire, topic: str) -> Result:
     """It is told the whole text as one event."""
     ours.process.settle()
-    options = stream_options(ours, "ws", 1, TEXT)
+    options = stream_options(ours, "ws", 1, topic)
     wanted = {"live": 1, "end": "ready", "expect": TOKENS, "path": f"{options['path']}&state=1&join=text"}
     received = fan(context.tools, {**options, **wanted})
     check_complete(ours.name, received)

@@ -38,11 +38,13 @@ async def test_the_first_policy_that_matches_decides(parts: Parts, clock: Manual
     assert parts.kept() == [1, 3, 4]
 
 
+@pytest.mark.parametrize("topics", [1, 2, 50_000])
 @pytest.mark.parametrize(("look", "rows"), [(1, 1), (2, 1), (3, 2), (2_000, 1_000)])
 async def test_however_short_its_steps_are(
-    parts: Parts, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, look: int, rows: int
+    parts: Parts, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, look: int, rows: int, topics: int
 ) -> None:
     monkeypatch.setattr(compact, "LOOK_ROWS", look)
+    monkeypatch.setattr(compact, "TOPICS", topics)
     monkeypatch.setattr(compact, "TRIM_ROWS", rows)
     monkeypatch.setattr(Stride, "rows", rows)
     for n in range(4):
@@ -117,3 +119,17 @@ async def test_a_fault_in_mid_step_loses_nothing_and_the_next_pass_takes_it(
     assert parts.registry.floor(ALL) == 1, "told before anything goes, and never lowered"
     assert await retention.run(clock.now, parts.head) == 1
     assert parts.kept() == [2]
+
+
+async def test_a_pass_is_told_once_before_anything_goes(
+    parts: Parts, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader would else be told a gap at each of its steps, and not come forward."""
+    monkeypatch.setattr(compact, "LOOK_ROWS", 2)
+    told: list[tuple[str, int, int]] = []
+    parts.registry.holes.watch(lambda topic, offset, _: told.append((topic, offset, len(parts.kept()))))
+    await parts.writer.append([about(f"a/{n % 2}", "s") for n in range(20)], ())
+    retention = parts.retention([KEEP])
+    await retention.run(clock.now, parts.head)
+    assert await retention.run(clock.now, parts.head) == 18
+    assert told == [("a/0", 17, 20), ("a/1", 18, 20)]

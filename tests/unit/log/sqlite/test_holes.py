@@ -44,6 +44,10 @@ def test_each_kind_rises_by_itself_and_never_falls(holes: Holes) -> None:
     assert holes.of("nowhere") == (0, 0)
 
 
+def test_a_position_of_the_same_kind() -> None:
+    assert (Hole(thinned=1).at(7), Hole(compacted=1).at(7)) == (Hole(7, 0), Hole(0, 7))
+
+
 def test_what_nothing_replaces_counts_as_a_floor(holes: Holes, raised: RaisedFloors) -> None:
     assert raised.among(TopicFilter(("a/*",))) == 10
     holes.take_out(one("a/1", 50), Hole(thinned=12))

@@ -1,0 +1,259 @@
+"""Texts that grow: followed, bounded, and joined into one event without a moment in which they are another."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from service.core.errors import ClosedSubjectError, GuardError, LongTextError
+from service.core.event import FINAL, JOINED, Draft, Event
+from service.core.topics import TopicFilter
+from service.log.base import StateSearch
+from service.log.sqlite import joining
+from service.log.sqlite.joining import NOTHING, Text, Texts, grown
+from tests.unit.log.rigs import ALL, OpenRig, Rule, SQLiteRig, read_all
+
+KEEP = Rule("a", keep="state")
+A = TopicFilter(("a",))
+
+
+def piece(text: str, *, append: bool = True, final: bool = False, subject: str = "s", topic: str = "a") -> Draft:
+    return Draft(topic, "token", json.dumps(text, ensure_ascii=False), None, subject, append, final)
+
+
+async def opened(open_rig: OpenRig, **options: Any) -> SQLiteRig:
+    return await open_rig(**{"policies": [KEEP], **options})
+
+
+async def values(rig: SQLiteRig, topics: TopicFilter = ALL) -> dict[str, str]:
+    """By subject, what its events make together."""
+    found: dict[str, str] = {}
+    for event in (await rig.log.state(StateSearch(topics, rig.log.head))).events:
+        found[event.subject or ""] = found.get(event.subject or "", "") + json.loads(event.data)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "JOIN_EVENTS", 4)
+    monkeypatch.setattr(joining, "READ_ROWS", 3)
+
+
+@pytest.mark.parametrize(
+    ("before", "draft", "after"),
+    [
+        (NOTHING, piece("abc"), Text(0, 3, 3)),
+        (NOTHING, piece("ü\n", append=False), Text(0, 4, 4)),
+        (Text(0, 3, 3), piece("de"), Text(1, 3, 5)),
+        (Text(7, 3, 30), piece("de", append=False), Text(0, 2, 2)),
+        (Text(7, 3, 30), Draft("a", "x", "null", None, "s"), NOTHING),
+        (Text(7, 3, 30), Draft("a", "x", "null", None, "s", append=True), None),
+        (Text(7, 3, 30), Draft("a", "x", "[1]", None, "s", append=True), None),
+        (None, piece("x"), None),
+        (None, piece("x", append=False), Text(0, 1, 1)),
+        (NOTHING, Draft("a", "x", "{}", None, "s"), None),
+    ],
+)
+def test_what_a_draft_makes_of_a_text(before: Text | None, draft: Draft, after: Text | None) -> None:
+    assert grown(before, draft) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "is_ripe"),
+    [
+        (Text(3, 0, 100), False),
+        (Text(4, 50, 100), True),
+        (Text(4, 51, 100), False),
+        (Text(joining.JOIN_MOST, 1_000, 1_001), True),
+    ],
+)
+def test_it_is_ripe_after_so_many_events_and_as_many_bytes(text: Text, is_ripe: bool) -> None:
+    assert text.is_ripe == is_ripe
+
+
+async def test_a_text_that_is_ripe_becomes_one_event(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig)
+    heard: list[Event] = []
+    rig.log.follow(heard.extend, lambda *of: None)
+    for text in ("one ", 'tw"o ', "thrée ", "four\n"):
+        await rig.log.append([piece(text)])
+    assert await rig.log.joiner.run() == 0, "four are not enough: the first has begun it"
+    await rig.log.append([Draft("a", "token", text, None, "s", append=True) for text in ('"five\\ud83d"', '"\\ude00"')])
+    before = await values(rig)
+    assert await rig.log.joiner.run() == 1
+    joined = heard[-1]
+    assert (joined.topic, joined.type, joined.subject, joined.mark) == ("a", "token", "s", 6 * JOINED)
+    assert joined.data == '"' + "".join(event.data[1:-1] for event in heard[:-1]) + '"', "as it came, half a pair too"
+    assert await values(rig) == {"s": json.loads(joined.data)}
+    assert before.keys() == {"s"}
+    assert (await rig.log.state(StateSearch(ALL, 6))).rows[0][0] == 1, "an earlier position has the pieces"
+    assert await rig.log.joiner.run() == 0
+    await rig.compact(A)
+    assert await read_all(rig.log) == [joined]
+    for again in (rig.restart, rig.kill):
+        await again()
+        assert await read_all(rig.log) == [joined]
+
+
+async def test_the_work_stays_linear(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig)
+    joined = []
+    for n in range(200):
+        await rig.log.append([piece("x" * 10)])
+        if await rig.log.joiner.run():
+            joined.append(n)
+    assert joined == [4, 9, 19, 39, 79, 159]
+    assert await values(rig) == {"s": "x" * 2_000}
+    written = sum(len(event.data) for event in await read_all(rig.log))
+    assert written < 3 * 200 * 12
+
+
+async def test_after_a_restart_a_text_is_as_long_as_it_was(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig)
+    for text in ("one ", "two ", "three ", "four "):
+        await rig.log.append([piece(text)])
+    await rig.kill()
+    await rig.log.append([piece("five ")])
+    assert await rig.log.joiner.run() == 1
+    assert await values(rig) == {"s": "one two three four five "}
+
+
+async def test_in_one_request_too(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig)
+    await rig.log.append([piece("old"), piece("a", append=False), *[piece(str(n)) for n in range(5)]])
+    assert await rig.log.joiner.run() == 1
+    assert await values(rig) == {"s": "a01234"}
+    await rig.log.append([piece(str(n)) for n in range(6)])
+    assert await rig.log.joiner.run() == 1
+    assert (await read_all(rig.log))[-1].mark == 7 * JOINED
+
+
+async def test_what_is_closed_stays_closed(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig)
+    await rig.log.append([piece(str(n), final=n == 5) for n in range(6)])
+    assert await rig.log.joiner.run() == 1
+    assert ((await read_all(rig.log))[-1].mark or 0) & FINAL
+    with pytest.raises(ClosedSubjectError):
+        await rig.log.append([piece("more")])
+
+
+@pytest.mark.parametrize(
+    "drafts",
+    [
+        [piece(str(n), topic="b") for n in range(9)],
+        [Draft("a", "x", "[1]", None, "s", append=True)] * 9,
+        [*[piece(str(n)) for n in range(9)], Draft("a", "x", "1", None, "s", append=True)],
+        [*[piece(str(n)) for n in range(9)], Draft("a", "x", "null", None, "s")],
+        [piece(str(n), append=False) for n in range(9)],
+        [Draft("a", "x", '"x"')] * 9,
+    ],
+    ids=["kept whole", "no text", "not all of it", "deleted", "replaced", "no subject"],
+)
+async def test_nothing_else_is_joined(open_rig: OpenRig, drafts: list[Draft]) -> None:
+    rig = await opened(open_rig)
+    await rig.log.append(drafts)
+    assert await rig.log.joiner.run() == 0
+    assert rig.log.head == len(drafts)
+
+
+async def test_a_value_that_lacks_its_beginning_is_not_joined(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig)
+    await rig.log.append([piece(str(n)) for n in range(4)])
+    await rig.log.trim(A, 2)
+    await rig.log.append([piece(str(n)) for n in range(4)])
+    assert await rig.log.joiner.run() == 0
+    await rig.log.trim(A, 0)
+    await rig.log.append([piece(str(n)) for n in range(9)])
+    assert await rig.log.joiner.run() == 0
+    await rig.log.append([piece(str(n), append=n > 0) for n in range(6)])
+    assert await rig.log.joiner.run() == 1
+    assert await values(rig) == {"s": "012345"}
+
+
+async def test_what_is_appended_meanwhile_is_not_lost(open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = await opened(open_rig)
+    await rig.log.append([piece(str(n)) for n in range(6)])
+    append, tries = rig.log.writer.append, []
+
+    async def late(drafts: Any, *more: Any) -> Any:
+        if drafts[0].joined and len(tries) < 3:
+            tries.append(drafts[0].joined)
+            await append([piece("+")])
+        return await append(drafts, *more)
+
+    monkeypatch.setattr(rig.log.writer, "append", late)
+    assert await rig.log.joiner.run() == 1
+    assert tries == [6, 7, 8]
+    assert await values(rig) == {"s": "012345+++"}
+
+
+async def test_in_one_commit_the_append_wins(open_rig: OpenRig) -> None:
+    """The two come in one transaction, and the join depends on what is not on disk yet."""
+    rig = await opened(open_rig)
+    await rig.log.append([piece(str(n)) for n in range(6)])
+    join = Draft("a", "token", '"012345"', None, "s", joined=6, last=6)
+    commits = rig.log.health().commits
+    answers = await asyncio.gather(*[rig.log.append([draft]) for draft in (piece("+"), join)], return_exceptions=True)
+    assert rig.log.health().commits == commits + 1
+    assert isinstance(answers[1], GuardError)
+    assert await values(rig) == {"s": "012345+"}
+    await rig.log.append([Draft("a", "token", '"012345+"', None, "s", joined=7, last=7)])
+    assert await values(rig) == {"s": "012345+"}
+    with pytest.raises(GuardError):
+        await rig.log.append([join])
+
+
+async def test_a_text_that_is_replaced_while_it_is_read_is_let_be(
+    open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await opened(open_rig)
+    await rig.log.append([piece(str(n)) for n in range(9)])
+    readers, reads = rig.log.joiner._readers, []
+    run = readers.run
+
+    async def late(work: Any) -> Any:
+        reads.append(work)
+        if len(reads) == 2:
+            await rig.log.append([piece("new", append=False), piece("er")])
+        return await run(work)
+
+    monkeypatch.setattr(readers, "run", late)
+    assert await rig.log.joiner.run() == 0
+    monkeypatch.undo()
+    assert await values(rig) == {"s": "newer"}
+
+
+async def test_a_text_of_the_bound_passes_and_one_byte_more_is_refused(open_rig: OpenRig) -> None:
+    rig = await opened(open_rig, subject_max=1_024)
+    await rig.log.append([piece("x" * 1_000)])
+    with pytest.raises(LongTextError) as refused:
+        await rig.log.append([piece("y" * 10), piece("é" * 6 + "z")])
+    assert (refused.value.number, refused.value.status, refused.value.field) == (1, 413, "data")
+    assert rig.log.head == 1, "all or nothing"
+    await rig.log.append([piece("y" * 10), piece("é" * 6)])
+    with pytest.raises(LongTextError):
+        await rig.log.append([piece("z")])
+    await rig.restart()
+    with pytest.raises(LongTextError):
+        await rig.log.append([piece("z")])
+    await rig.log.append([piece("z", append=False), piece("y" * 1_000)])
+    await rig.log.append([piece("x" * 1_000, topic="b"), piece("x" * 1_000, topic="b")])
+
+
+def test_what_is_known_of_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "KNOWN_MAX", 10)
+    monkeypatch.setattr(joining, "RIPE_MAX", 5)
+    texts = Texts(lambda topic: True)
+    texts.learn([(("a", str(n)), n, Text(9, 1, 100)) for n in range(30)])
+    assert (len(texts._known), len(texts.ripe)) == (10, 5)
+
+
+async def test_upkeep_does_it_by_itself(open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.log.sqlite.upkeep.UPKEEP_INTERVAL", 0.01)
+    rig = await opened(open_rig)
+    await rig.log.append([piece(str(n)) for n in range(6)])
+    async with asyncio.timeout(20):
+        while rig.log.head == 6:
+            await asyncio.sleep(0.01)
+    assert (await read_all(rig.log))[-1].data == '"012345"'
