@@ -2,6 +2,7 @@
 
 ALTER TABLE topics ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0;    -- up to there some went that nothing replaces
 ALTER TABLE topics ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0;  -- up to there some went that others replaced
+ALTER TABLE topics ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;    -- how many went so
 
 -- Keys of events that went so: a late repeat is none the less one.
 CREATE TABLE removed_keys (

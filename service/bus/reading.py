@@ -95,7 +95,8 @@ class Reading:
         """Whether events of the filter may have been removed since a moment of `removals`: not if none ever were."""
         if self.removals.knows(moment):
             return self.removals.may_have_taken(topics, moment)
-        return self.floor(topics) > 0
+        bounds = self._log.bounds(topics)  # what compaction has taken of a state, the log says itself in this run
+        return (bounds.trimmed if self.removals.is_of_this_run(moment) else bounds.floor) > 0
 
     # Where a stream begins
 

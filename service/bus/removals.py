@@ -26,7 +26,7 @@ class Removals:
     """Of all topics, since the start of the service."""
 
     def __init__(self) -> None:
-        self.moment = secrets.randbelow(_BEGIN_MAX)
+        self.moment = self._begun = secrets.randbelow(_BEGIN_MAX)
         self._last: OrderedDict[str, int] = OrderedDict()
         """The moment of each topic's last removal; the latest stands last."""
         self._known = self.moment
@@ -42,6 +42,9 @@ class Removals:
     def knows(self, moment: int) -> bool:
         """Whether it is of this run, and not too long ago."""
         return self._known <= moment <= self.moment
+
+    def is_of_this_run(self, moment: int) -> bool:
+        return self._begun <= moment <= self.moment
 
     def may_have_taken(self, topics: TopicFilter, moment: int) -> bool:
         """Whether anything of these may have gone since a moment; yes too if that was long ago."""

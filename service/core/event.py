@@ -79,7 +79,8 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     final: bool = False
     """It closes the value: nothing more is appended."""
     joined: int = 0
-    """The service's own: it has the text that so many events made, of which `last` is the last, and replaces it."""
+    """The service's own: it has the text that so many events made, from offset `first` to `last`, and replaces it."""
+    first: int = 0
     last: int = 0
 
     @classmethod

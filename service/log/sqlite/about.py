@@ -44,13 +44,23 @@ FROM json_each(?) j LEFT JOIN events e ON e.offset = (
 _SUPERSEDE: Final = """
 UPDATE events SET gone = iif(gone IS NULL, j.value ->> 2, -(j.value ->> 2)) FROM json_each(?) j
 WHERE events.topic = j.value ->> 0 AND events.subject = j.value ->> 1 AND (events.gone IS NULL OR events.gone = 0)
+AND events.offset >= coalesce((
+    SELECT b.offset FROM events b INDEXED BY events_subject WHERE b.topic = j.value ->> 0 AND b.subject = j.value ->> 1
+    AND coalesce(b.mark, 0) & 1 = 0 ORDER BY b.offset DESC LIMIT 1
+), 0)
 """
+"""From the last event on that is no append: what was there before it was replaced by it, and that may be much."""
+
 _IS_WHOLE: Final = """
 DELETE FROM cut_subjects WHERE (topic, subject) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
 """
 _LACKS: Final = """
 UPDATE events SET gone = 0 FROM json_each(?) j
 WHERE events.topic = j.value ->> 0 AND events.subject = j.value ->> 1 AND events.gone IS NULL
+AND events.offset >= coalesce((
+    SELECT b.offset FROM events b INDEXED BY events_subject WHERE b.topic = j.value ->> 0 AND b.subject = j.value ->> 1
+    AND coalesce(b.mark, 0) & 1 = 0 ORDER BY b.offset DESC LIMIT 1
+), 0)
 """
 _WAS_CUT: Final = """
 INSERT OR REPLACE INTO cut_subjects (topic, subject, final, time)
@@ -116,8 +126,8 @@ class Subjects:
                 detail = f"{subject[1]!r} on {subject[0]} is final: an event that replaces it opens it again"
                 return ClosedSubjectError(detail, field="append", number=number)
             closed[subject] = draft.final
-            if draft.joined and (value is None or value.last != draft.last):
-                return GuardError("something was published about the subject since its text was read")
+            if draft.joined and not self._is_as_it_was(value, draft):
+                return GuardError("the subject is not what it was when its text was read")
             if self._registry.texts.keeps(draft.topic):
                 if subject not in texts:
                     texts[subject] = self._measured(connection, subject, value) if draft.append else NOTHING
@@ -126,6 +136,13 @@ class Subjects:
                     detail = f"{subject[1]!r} on {subject[0]} would have over {self._registry.texts.most} bytes"
                     return LongTextError(detail, field="data", number=number)
         return None
+
+    def _is_as_it_was(self, value: _Value | None, join: Draft) -> bool:
+        """Whether it has the value that was read: nothing came since, and retention takes nothing of it."""
+        topic = self._registry.get(join.topic)
+        if value is None or topic is None or value.is_cut or value.last != join.last:
+            return False
+        return join.first > topic.floor
 
     def _measured(self, connection: WriterConnection, subject: tuple[str, str], value: _Value | None) -> Text | None:
         if value is None:

@@ -10,7 +10,7 @@ But an event never changes, but for one offset, `gone`: that of the event by whi
 go from the beginning of their topic, whose floor on disk rises with them, in the same transaction, to the last that
 went. So they can be copied a few at a time, and the floors tell which of those that were copied have gone meanwhile; so
 does a topic that is not there any more, since one goes only without events. (One whose key has come again has gone: a
-key is unique.) Where single events went meanwhile, which the positions of their topics tell (`holes.py`), each that was
+key is unique.) Where single events went meanwhile (`holes.py`), of which their topics say how many did, each that was
 copied is looked for with the last look.
 
     look       what it copies                                                keeps the journal for
@@ -79,12 +79,12 @@ DELETE FROM main.events WHERE topic IN (SELECT topic FROM filed WHERE topic NOT 
 """
 """By the index: one look for each topic, however many events it has."""
 
-_HOLES: Final = "CREATE TEMP TABLE holes AS SELECT id, thinned, compacted FROM source.topics WHERE thinned OR compacted"
+_HOLES: Final = "CREATE TEMP TABLE holes AS SELECT id, removed FROM source.topics WHERE removed"
 _TAKE_OUT_SINGLE: Final = """
 DELETE FROM main.events WHERE offset IN (
     SELECT e.offset FROM source.topics t LEFT JOIN temp.holes b ON b.id = t.id
     CROSS JOIN main.events e ON e.topic = t.id AND e.offset <= max(t.thinned, t.compacted)
-    WHERE (t.thinned OR t.compacted) AND (t.thinned IS NOT b.thinned OR t.compacted IS NOT b.compacted)
+    WHERE t.removed AND t.removed IS NOT b.removed
     AND NOT EXISTS (SELECT 1 FROM source.events s WHERE s.offset = e.offset)
 )
 """
@@ -172,7 +172,7 @@ class _Copy:
         try:
             check_ours(connection, self._source, self._folder, "source")
             self._check_room(connection)
-            if '"compacted"' in _columns(connection, "topics", "source"):
+            if '"removed"' in _columns(connection, "topics", "source"):
                 connection.execute(_HOLES)
             version, schema = _version(connection), _schema(connection, self._source)
             _make(connection, schema, "table", "index")

@@ -17,7 +17,7 @@ Values that lack their beginning stay until they are replaced: nothing says that
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from service.core.topics import TopicFilter
@@ -44,8 +44,11 @@ LOOK_ROWS: Final = 2_000
 TOPICS: Final = 50_000
 """Of which something goes, at most, in one go: so much of a pass is known at a time."""
 
-FORGOTTEN: Final = 1_000
-"""Keys that are forgotten in one step, a few milliseconds."""
+FORGOTTEN: Final = 100
+"""Keys that are forgotten in one step, a few milliseconds: they lie apart."""
+
+REMEMBERED: Final = 10_000
+"""Topics of which it is known whether their state is kept."""
 
 _FIND: Final = """
 SELECT gone, topic, offset FROM events INDEXED BY events_gone
@@ -57,8 +60,8 @@ DELETE FROM events WHERE offset IN (SELECT value FROM json_each(?))
 RETURNING topic, offset, length(CAST(data AS BLOB)), key
 """
 _SAVE_HOLES: Final = """
-UPDATE topics SET thinned = max(thinned, value ->> 1), compacted = max(compacted, value ->> 2)
-FROM json_each(?) WHERE topics.id = value ->> 0
+UPDATE topics SET thinned = max(thinned, value ->> 1), compacted = max(compacted, value ->> 2),
+removed = removed + (value ->> 3) FROM json_each(?) WHERE topics.id = value ->> 0
 """
 _REMEMBER: Final = """
 INSERT OR REPLACE INTO removed_keys (topic, key, offset, time)
@@ -88,12 +91,14 @@ class Remover:
             return SCARCE_ROWS
         return TRIM_ROWS if self._writer.is_quiet else self._trimmer.stride.rows
 
-    async def announce(self, holes: Mapping[Topic, Hole], *, is_plain: bool = False) -> None:
-        """Before anything of it goes: up to where events of these topics do; `is_plain`: all that have no subject."""
+    async def announce(self, highest: Mapping[Topic, int], kind: Hole, *, is_plain: bool = False) -> None:
+        """Before anything of it goes: up to where events of these topics do, of a `kind` that has one of its positions;
+        `is_plain`: all that have no subject.
+        """
         pace = Pace(self._writer.clock.monotonic, RAISE_SECONDS)
-        for topic, hole in holes.items():
+        for topic, last in highest.items():
             await self._trimmer.announce(topic)
-            self._registry.holes.take_out(topic.stats, hole, is_plain=is_plain)
+            self._registry.holes.take_out(topic.stats, kind.at(last), is_plain=is_plain)
             await pace()
 
     async def take_out(self, found: Iterable[tuple[Topic, int]], kind: Hole, *, is_plain: bool = False) -> int:
@@ -132,7 +137,8 @@ class Remover:
             if keys:
                 connection.execute(_REMEMBER, (at, as_json(keys)))
             save_counts(connection, self._registry, writer.head, less, at)
-            connection.execute(_SAVE_HOLES, (as_json([(topic.id, *hole) for topic, hole in holes.items()]),))
+            found = [(topic.id, *hole, less.get(topic, NOTHING).events) for topic, hole in holes.items()]
+            connection.execute(_SAVE_HOLES, (as_json(found),))
         self._registry.has_removed_keys = self._registry.has_removed_keys or bool(keys)
         if not is_quiet:
             self._trimmer.stride.took(len(rows), writer.clock.monotonic() - begun)
@@ -198,20 +204,26 @@ class Compactor:
         """Of what was replaced within these, ends included; or the deletions."""
         removed = 0
         while low <= high:
-            highest: dict[Topic, int] = {}
-            end = high
-            async for found in self._looks(low, high, is_deletion=is_deletion):
-                for _, topic, offset in found:
-                    highest[topic] = max(highest.get(topic, 0), offset)
-                if len(highest) >= TOPICS:
-                    end = found[-1].gone
-                    break
+            highest, end = await self._highest(low, high, is_deletion=is_deletion)
             if highest:
                 kind = Hole(thinned=1) if is_deletion else Hole(compacted=1)
-                await self._remover.announce({topic: kind.at(last) for topic, last in highest.items()})
+                await self._remover.announce(highest, kind)
                 removed += await self._take_out(low, end, is_deletion=is_deletion)
             low = end + 1
         return removed
+
+    async def _highest(self, low: int, high: int, *, is_deletion: bool) -> tuple[dict[Topic, int], int]:
+        """The highest offset that goes of each topic, of up to about TOPICS of them, and up to where that is all."""
+        highest: dict[Topic, int] = {}
+        end = high
+        async for found in self._looks(low, high, is_deletion=is_deletion):
+            for gone, topic, offset in found:
+                if gone > end:  # those that count until the same event go together, on however many looks they are
+                    return highest, end
+                highest[topic] = max(highest.get(topic, 0), offset)
+            if found and end == high and len(highest) >= TOPICS:
+                end = found[-1].gone
+        return highest, end
 
     async def _take_out(self, low: int, high: int, *, is_deletion: bool) -> int:
         removed = 0
@@ -250,9 +262,16 @@ class Compactor:
 
 
 def keeps_state(rules: Sequence[tuple[TopicFilter, bool]]) -> Callable[[str], bool]:
-    """By the first filter that matches a topic; none: it does not."""
+    """By the first filter that matches a topic; none: it does not. Asked for each event that has a subject."""
+    if not any(keeps for _, keeps in rules):
+        return lambda name: False
     matchers = [(topics.matches, keeps) for topics, keeps in rules]
-    return lambda name: next((keeps for matches, keeps in matchers if matches(name)), False)
+
+    @lru_cache(maxsize=REMEMBERED)
+    def known(name: str) -> bool:
+        return next((keeps for matches, keeps in matchers if matches(name)), False)
+
+    return known
 
 
 def forget_keys(connection: WriterConnection, before: int) -> bool:

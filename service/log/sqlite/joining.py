@@ -24,7 +24,13 @@ from service.log.sqlite.database import Connection
 JOIN_EVENTS: Final = 500
 """That were appended since the value was begun, or joined."""
 
-JOIN_MOST: Final = 10_000
+JOIN_MOST: Final = 4_000
+"""Of which the commit that joins them is told one by one, some microseconds each; and a state that was begun before it
+is told to its end (`state.SINCE_MAX`).
+"""
+
+FIND_MOST: Final = 20_000
+"""Events of a value that is looked up, some milliseconds; one of more, of before its state was kept, is not joined."""
 
 KNOWN_MAX: Final = 20_000
 """Values of which it is known how long they are; one beyond is looked up again."""
@@ -38,16 +44,27 @@ READ_ROWS: Final = 1_000
 TRIES: Final = 5
 """To join a text to which somebody appends; the next append makes it ripe again."""
 
-_FIND: Final = """
-SELECT count(*) - 1, coalesce(sum(length(CAST(data AS BLOB)) - 2), 0), coalesce(min(substr(data, 1, 1) = '"'), 1), (
-    SELECT length(CAST(data AS BLOB)) - 2 FROM events INDEXED BY events_subject
-    WHERE topic = ?1 AND subject = ?2 AND gone IS NULL ORDER BY offset LIMIT 1
-) FROM events INDEXED BY events_subject WHERE topic = ?1 AND subject = ?2 AND gone IS NULL
+_BEGIN: Final = """
+coalesce((
+    SELECT offset FROM events INDEXED BY events_subject WHERE topic = ?1 AND subject = ?2
+    AND coalesce(mark, 0) & 1 = 0 ORDER BY offset DESC LIMIT 1
+), 0)
 """
+"""What was there before the last event that is no append was replaced by it, and may be much."""
+
+_FIND: Final = """
+WITH value AS MATERIALIZED (
+    SELECT length(CAST(data AS BLOB)) - 2 AS size, substr(data, 1, 1) = '"' AS is_text FROM events
+    INDEXED BY events_subject WHERE topic = ?1 AND subject = ?2 AND offset >= :begin: AND gone IS NULL
+    ORDER BY offset LIMIT ?3
+)
+SELECT count(*) - 1, coalesce(sum(size), 0), coalesce(min(is_text), 1), (SELECT size FROM value LIMIT 1) FROM value
+""".replace(":begin:", _BEGIN)
 _READ: Final = """
 SELECT offset, type, data, mark FROM events INDEXED BY events_subject
-WHERE topic = ? AND subject = ? AND offset > ? AND gone IS NULL ORDER BY offset LIMIT ?
+WHERE topic = ?1 AND subject = ?2 AND offset > ?3 AND gone IS NULL ORDER BY offset LIMIT ?4
 """
+_READ_FIRST: Final = _READ.replace("offset > ?3", f"offset > ?3 AND offset >= {_BEGIN}")
 
 _IS_CURRENT: Final = "SELECT 1 FROM events WHERE offset = ? AND gone IS NULL"
 
@@ -103,15 +120,15 @@ class Texts:
         offset, text = self._known.get(subject, (0, None))
         if offset == last:
             return text
-        events, size, is_text, base = connection.execute(_FIND, (topic, subject[1])).fetchone()
-        return Text(events, base or 0, size) if is_text else None
+        events, size, is_text, base = connection.execute(_FIND, (topic, subject[1], FIND_MOST)).fetchone()
+        return Text(events, base or 0, size) if is_text and events + 1 < FIND_MOST else None
 
     def learn(self, found: Iterable[tuple[Subject, int, Text | None]]) -> None:
         """What these are after a commit, and the last event of each."""
         for subject, last, text in found:
             self._known[subject] = last, text
             self._known.move_to_end(subject)
-            if text is not None and text.is_ripe and len(self.ripe) < RIPE_MAX:
+            if text is not None and text.is_ripe and text.size + 2 <= self.most and len(self.ripe) < RIPE_MAX:
                 self.ripe[subject] = None
         while len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
@@ -170,7 +187,8 @@ class Joiner:
                 return False
             last, type, _, mark = rows[-1]
             text = "".join([data[1:-1] for _, _, data, _ in rows])
-            draft = Draft(name, type, f'"{text}"', None, subject, False, bool((mark or 0) & FINAL), len(rows), last)
+            is_final, first = bool((mark or 0) & FINAL), rows[0][0]
+            draft = Draft(name, type, f'"{text}"', None, subject, False, is_final, len(rows), first, last)
             try:
                 await self._writer.append([draft])
             except GuardError:  # something was appended meanwhile, or it was replaced
@@ -181,7 +199,7 @@ class Joiner:
 
 def _read(connection: Connection, parameters: tuple[Any, ...], first: int) -> list[Any] | None:
     """The next events of the value that begins with `first`, if that is known; None if it is no more."""
-    rows: list[Any] = connection.execute(_READ, parameters).fetchall()
+    rows: list[Any] = connection.execute(_READ if first else _READ_FIRST, parameters).fetchall()
     if first and connection.execute(_IS_CURRENT, (first,)).fetchone() is None:
         return None
     return rows

@@ -60,8 +60,9 @@ _TIME_AT: Final = "SELECT offset, time FROM events WHERE offset >= ? ORDER BY of
 OWN_MAX: Final = 16
 """Topics of the service's own that a statement leaves out; of more, each row is looked at."""
 
+FIRST_TAKE: Final = 4
 TAKE: Final = 64
-"""Rows taken between two looks at their size."""
+"""Rows taken between two looks at their size, at first and at most: each may be a text of a mebibyte."""
 
 STEP_SECONDS: Final = 0.001
 """Of the processor in one short page, about. Rows of few topics may lie on a page of the file each: in a log of
@@ -322,14 +323,14 @@ def _take(cursor: Cursor, max_bytes: int) -> tuple[list[Row], bool]:
 
     They may be larger by far than those that `_rows_within` has judged by.
     """
-    rows: list[Row] = cursor.fetchmany(TAKE)
-    taken, size = len(rows), 0
-    while taken == TAKE:
-        size += bytes_of(rows[-TAKE:])
+    rows: list[Row] = []
+    size, take = 0, FIRST_TAKE
+    while len(more := cursor.fetchmany(take)) == take:
+        rows += more
+        size += bytes_of(more)
         if size > max_bytes:
             cursor.close()
             return rows, False
-        more = cursor.fetchmany(TAKE)
-        taken = len(more)
-        rows += more
+        take = min(TAKE, 2 * take)
+    rows += more
     return rows, True

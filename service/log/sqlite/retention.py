@@ -86,7 +86,10 @@ class Retention:
                 continue
             cutoff, keep = cutoffs.get(policy.max_age, 0), policy.max_count
             if policy.keep is not None:
-                thinned.append(Plain(topic, cutoff, keep, policy.max_bytes))
+                if topic in self._trimmer.unfinished:
+                    wanted.append(Wanted(topic, 0, None))
+                if cutoff or keep is not None or policy.max_bytes is not None:
+                    thinned.append(Plain(topic, cutoff, keep, policy.max_bytes))
                 if len(thinned) == TOPICS:
                     removed += await self._thin(thinned)
                 continue

@@ -52,8 +52,13 @@ AND offset > :low AND offset <= :high
 _OF_SUBJECT: Final = """
 SELECT offset, {name}, type, time, prev, data, traceparent, subject, mark FROM events INDEXED BY events_subject
 WHERE topic = {topic} AND subject = :subject AND (gone IS NULL OR gone > :at)
-AND offset > :low AND offset <= :high
+AND offset > :low AND offset <= :high AND offset >= coalesce((
+    SELECT b.offset FROM events b INDEXED BY events_subject WHERE b.topic = {topic} AND b.subject = :subject
+    AND b.offset <= :at AND coalesce(b.mark, 0) & 1 = 0 ORDER BY b.offset DESC LIMIT 1
+), 0)
 """
+"""From the last event on that is no append: see `about.py`."""
+
 _CURRENT_OFFSETS: Final = """
 SELECT offset FROM events INDEXED BY events_current
 WHERE topic IN (SELECT value FROM json_each(:topics)) AND subject IS NOT NULL AND gone IS NULL

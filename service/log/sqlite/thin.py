@@ -18,13 +18,18 @@ from service.log.sqlite.writer import Writer
 LOOK_ROWS: Final = 1_000
 """Events of a topic that are looked at in one step, a millisecond or two."""
 
-KNOWN_MAX: Final = 100_000
+SIZED_ROWS: Final = 100
+"""Likewise where it is looked how much data they have, which is read for that."""
+
+KNOWN_MAX: Final = 1_000_000
 """Topics of which is known how far they were looked at; of one beyond all is looked at again."""
 
 _NEWEST: Final = """
-SELECT offset, length(CAST(data AS BLOB)), subject IS NULL FROM events INDEXED BY events_topic
+SELECT offset, {size}, subject IS NULL FROM events INDEXED BY events_topic
 WHERE topic = ? AND offset > ? AND offset < ? ORDER BY offset DESC LIMIT ?
 """
+_COUNTED: Final = _NEWEST.format(size=0)
+_SIZED: Final = _NEWEST.format(size="length(CAST(data AS BLOB))")
 _OLDEST: Final = """
 SELECT offset, subject IS NULL FROM events INDEXED BY events_topic
 WHERE topic = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?
@@ -77,8 +82,9 @@ class Thinner:
         """The offset up to which there are too many, or too much; 0 if there are not."""
         count = size = 0
         before = head + 1
+        sql, most = (_COUNTED, LOOK_ROWS) if plain.max_bytes is None else (_SIZED, SIZED_ROWS)
         while before > swept + 1:
-            look = partial(_rows, sql=_NEWEST, parameters=(plain.topic.id, swept, before, LOOK_ROWS))
+            look = partial(_rows, sql=sql, parameters=(plain.topic.id, swept, before, most))
             rows = await self._writer.run(look)
             for offset, length, is_plain in rows:
                 if is_plain:
@@ -86,7 +92,7 @@ class Thinner:
                     is_over = plain.max_count is not None and count > plain.max_count
                     if is_over or (plain.max_bytes is not None and size > plain.max_bytes):
                         return int(offset)
-            if len(rows) < LOOK_ROWS:
+            if len(rows) < most:
                 break
             before = rows[-1][0]
             await asyncio.sleep(0)
@@ -96,7 +102,7 @@ class Thinner:
         last = await self._last(topic, after, cutoff)
         if not last:
             return 0
-        await self._remover.announce({topic: Hole(last)}, is_plain=True)
+        await self._remover.announce({topic: last}, Hole(thinned=1), is_plain=True)
         removed = 0
         while after < last:
             most = self._remover.rows
@@ -112,7 +118,7 @@ class Thinner:
         """The last event without a subject up to there; 0 if there is none."""
         before = cutoff + 1
         while True:
-            look = partial(_rows, sql=_NEWEST, parameters=(topic.id, after, before, LOOK_ROWS))
+            look = partial(_rows, sql=_COUNTED, parameters=(topic.id, after, before, LOOK_ROWS))
             rows = await self._writer.run(look)
             found = next((offset for offset, _, is_plain in rows if is_plain), 0)
             if found or len(rows) < LOOK_ROWS:

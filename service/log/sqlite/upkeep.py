@@ -40,6 +40,9 @@ LOOK_INTERVAL: Final = 0.75
 """Seconds between two looks at the disk's room, and two questions to the log whether it is well, and, after a failure,
 whether it is well again."""
 
+FORGET_PAUSE: Final = 0.01
+"""Seconds between two steps of forgetting keys."""
+
 UNDONE_PAUSE: Final = (0.5, 16.0)
 """Seconds until a checkpoint is tried again that another program's reading has stopped: at first, and at most."""
 
@@ -101,6 +104,7 @@ class Upkeep:
         self._tasks = [
             asyncio.create_task(self._run(), name="log-upkeep"),
             asyncio.create_task(self._keep(), name="log-retention"),
+            asyncio.create_task(self._join_texts(), name="log-joining"),
         ]
 
     async def close(self) -> None:
@@ -168,13 +172,18 @@ class Upkeep:
             is_due = loop.time() >= next_pass
             if is_due:
                 await self._attempt("retention_failed", self._retain)
-            if self._registry.texts.ripe:
-                await self._attempt("joining_failed", self._join)
             if is_due or self._forgetter.is_pressed:
                 await self._attempt("forgetting_failed", self._forget)
             if is_due:
                 next_pass = loop.time() + interval
             await asyncio.sleep(min(UPKEEP_INTERVAL, max(0.0, next_pass - loop.time())))
+
+    async def _join_texts(self) -> None:
+        """In a task of its own, since a text grows on while retention waits for a reader of the file."""
+        while True:
+            await asyncio.sleep(UPKEEP_INTERVAL)
+            if self._registry.texts.ripe:
+                await self._attempt("joining_failed", self._join)
 
     async def _attempt(self, failed: str, job: Callable[[], Awaitable[None]]) -> None:
         """One line when it fails, and none while it goes on failing of the same. Nothing else ends with it."""
@@ -200,8 +209,9 @@ class Upkeep:
             now = self._clock.unix_ms()
             while await self._writer.run(partial(about.forget, now=now)):
                 pass
-            while await self._writer.run(partial(forget_keys, before=now - int(self._tombstones * 1000))):
-                pass
+            old = partial(forget_keys, before=now - int(self._tombstones * 1000))
+            while await self._writer.run(old):  # noqa: ASYNC110 - a pause for others
+                await asyncio.sleep(FORGET_PAUSE)
 
     async def _forget(self) -> None:
         with explained(self._files.path):

@@ -215,3 +215,17 @@ async def test_topics_that_were_thinned_are_told_to_the_tail_too() -> None:
     for n in range(2 * FORGOTTEN_MAX):
         bus.reading.thinned(f"t/{n}", 1, True)
         assert len(bus.reading._thinned) < FORGOTTEN_MAX
+
+
+async def test_trims_of_many_others_make_no_state_of_a_compacted_topic_begin_again() -> None:
+    log = MemoryEventLog(ManualClock())
+    bus = memory_bus(log=log)
+    await bus.publish([about("s"), about("s")])
+    await compacted(bus, log)
+    moment = bus.reading.removals.moment
+    for n in range(2_000):
+        bus.reading.trimmed(f"other/{n}", 1)
+    assert not bus.reading.has_lost(T, moment)
+    assert bus.reading.has_lost(T, moment - 1), "of another run, which may have taken more"
+    await bus.trim(T, 0)
+    assert bus.reading.has_lost(T, moment)

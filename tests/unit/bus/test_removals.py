@@ -55,3 +55,15 @@ def test_a_filter_that_takes_long_to_match_is_told_that_something_may_have_gone(
     heavy = TopicFilter(tuple(f"*/*/{n}" for n in range(100)))
     assert removals.may_have_taken(heavy, begun)
     assert not removals.may_have_taken(heavy, removals.moment - 5)
+
+
+def test_a_moment_of_another_run_is_known_for_one() -> None:
+    removals = Removals()
+    begun = removals.moment
+    for n in range(2 * module.TOPICS_MAX):
+        removals.add(f"t/{n}")
+    assert not removals.knows(begun)
+    assert removals.is_of_this_run(begun)
+    assert removals.is_of_this_run(removals.moment)
+    assert not removals.is_of_this_run(begun - 1)
+    assert not removals.is_of_this_run(removals.moment + 1)

@@ -133,3 +133,34 @@ async def test_a_pass_is_told_once_before_anything_goes(
     await retention.run(clock.now, parts.head)
     assert await retention.run(clock.now, parts.head) == 18
     assert told == [("a/0", 17, 20), ("a/1", 18, 20)]
+
+
+async def test_topics_that_do_not_fit_into_one_go_are_told_of_all_that_goes(
+    parts: Parts, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counted until the same event goes together, and goes on in the next look."""
+    monkeypatch.setattr(compact, "TOPICS", 1)
+    monkeypatch.setattr(compact, "LOOK_ROWS", 2)
+    await parts.writer.append([about("a/1", "s", '"x"', append=n > 0) for n in range(5)], ())
+    await parts.writer.append([about("a/1", "s"), about("a/2", "s"), about("a/2", "s")], ())
+    retention = parts.retention([KEEP])
+    await retention.run(clock.now, parts.head)
+    assert await retention.run(clock.now, parts.head) == 6
+    assert parts.registry.holes.of("a/1").compacted == 5
+    assert await parts.sql("SELECT name, compacted, removed FROM topics") == [("a/1", 5, 5), ("a/2", 7, 1)]
+
+
+def test_without_a_policy_that_keeps_it_nobody_looks_for_one() -> None:
+    assert not compact.keeps_state([(TopicFilter(("**",)), False)])("a")
+    keeps = compact.keeps_state([(TopicFilter(("a",)), False), (TopicFilter(("*",)), True)])
+    assert [keeps(name) for name in ("a", "b", "b", "b/c")] == [False, True, True, False]
+
+
+async def test_what_a_trim_has_left_goes_with_the_next_pass(parts: Parts, clock: ManualClock) -> None:
+    await parts.writer.append([about("a/1", str(n)) for n in range(4)], ())
+    topic = parts.registry.get("a/1")
+    assert topic is not None
+    parts.registry.raise_floor(topic, 2)
+    parts.trimmer.unfinished.add(topic)
+    assert await parts.retention([KEEP]).run(clock.now, parts.head) == 2
+    assert parts.kept() == [3, 4]

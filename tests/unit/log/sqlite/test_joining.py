@@ -192,13 +192,13 @@ async def test_in_one_commit_the_append_wins(open_rig: OpenRig) -> None:
     """The two come in one transaction, and the join depends on what is not on disk yet."""
     rig = await opened(open_rig)
     await rig.log.append([piece(str(n)) for n in range(6)])
-    join = Draft("a", "token", '"012345"', None, "s", joined=6, last=6)
+    join = Draft("a", "token", '"012345"', None, "s", joined=6, first=1, last=6)
     commits = rig.log.health().commits
     answers = await asyncio.gather(*[rig.log.append([draft]) for draft in (piece("+"), join)], return_exceptions=True)
     assert rig.log.health().commits == commits + 1
     assert isinstance(answers[1], GuardError)
     assert await values(rig) == {"s": "012345+"}
-    await rig.log.append([Draft("a", "token", '"012345+"', None, "s", joined=7, last=7)])
+    await rig.log.append([Draft("a", "token", '"012345+"', None, "s", joined=7, first=1, last=7)])
     assert await values(rig) == {"s": "012345+"}
     with pytest.raises(GuardError):
         await rig.log.append([join])
@@ -239,6 +239,37 @@ async def test_a_text_of_the_bound_passes_and_one_byte_more_is_refused(open_rig:
         await rig.log.append([piece("z")])
     await rig.log.append([piece("z", append=False), piece("y" * 1_000)])
     await rig.log.append([piece("x" * 1_000, topic="b"), piece("x" * 1_000, topic="b")])
+
+
+async def test_what_was_trimmed_meanwhile_is_not_brought_back(
+    open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await opened(open_rig)
+    await rig.log.append([piece(str(n)) for n in range(8)])
+    append = rig.log.writer.append
+
+    async def late(drafts: Any, *more: Any) -> Any:
+        await rig.log.trim(A, 2)
+        return await append(drafts, *more)
+
+    monkeypatch.setattr(rig.log.writer, "append", late)
+    assert await rig.log.joiner.run() == 0
+    assert await values(rig) == {}
+
+
+async def test_a_text_from_before_its_state_was_kept_may_be_too_long_to_be_joined(
+    open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await opened(open_rig, policies=[], subject_max=1_024)
+    await rig.log.append([piece("x" * 100) for _ in range(20)])
+    await rig.restart(policies=[KEEP])
+    with pytest.raises(LongTextError):
+        await rig.log.append([piece("y")])
+    assert await rig.log.joiner.run() == 0
+    await rig.restart(subject_max=1 << 20)
+    monkeypatch.setattr(joining, "FIND_MOST", 10)
+    await rig.log.append([piece("y")])
+    assert await rig.log.joiner.run() == 0, "more events than are looked up"
 
 
 def test_what_is_known_of_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

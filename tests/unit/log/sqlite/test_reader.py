@@ -8,6 +8,7 @@ import pytest
 
 from service.core.topics import TopicFilter
 from service.log.base import Search
+from service.log.sqlite import reader as reader_module
 from service.log.sqlite.database import connect_reader
 from service.log.sqlite.jobs import COMMIT_EVENTS
 from service.log.sqlite.plan import MERGE_TOPICS
@@ -315,3 +316,24 @@ async def test_a_short_page_holds_what_takes_a_millisecond(
     for _ in range(3):
         await page(is_short=False)
     assert await page(is_short=True) == LEAST_ROWS
+
+
+async def test_a_page_of_texts_that_were_joined_takes_few_of_them(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After pages of small events, each row may be a mebibyte: 64 of them took a tenth of a second of the loop."""
+    await parts.writer.append(drafts("a", 400), ())
+    for _ in range(40):
+        await parts.writer.append(drafts("a", 1, data=f'"{"x" * 100_000}"'), ())
+    taken: list[int] = []
+    take = reader_module._take
+
+    def counted(cursor: Any, max_bytes: int) -> Any:
+        found = take(cursor, max_bytes)
+        taken.append(len(found[0]))
+        return found
+
+    monkeypatch.setattr(reader_module, "_take", counted)
+    await parts.reader.page(ALL, 0, 401, 400, 1 << 18)
+    await parts.reader.page(ALL, 400, parts.head + 1, 400, 1 << 18)
+    assert taken[-1] == reader_module.FIRST_TAKE
