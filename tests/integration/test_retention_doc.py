@@ -18,7 +18,7 @@ DAY: Final = 86_400.0
 AGES: Final = (100.0, 80.0, 20.0, 6.0, 0.9, 0.01)
 """Days; at each of these ages there is an event on each topic."""
 
-TOPICS: Final = ("audit/logins", "builds/7", "chats/1", "metrics/web/cpu", "state/lamp")
+TOPICS: Final = ("audit/logins", "builds/7", "chats/1", "devices/hall", "metrics/web/cpu", "state/lamp")
 MANY: Final = 1_200
 """Events on `MANY_TOPICS` a few seconds ago."""
 
@@ -31,8 +31,9 @@ KEPT: Final[Sequence[Mapping[str, object]]] = (
     dict.fromkeys(TOPICS, AGES[2:])
     | {"metrics/web/cpu": AGES[-1:], "builds/8": MANY, "metrics/web/load": 1_000, "other": MANY},
     {"audit/logins": AGES, "builds/7": AGES, "chats/1": AGES[1:], "metrics/web/cpu": AGES[3:], "state/lamp": AGES[3:]}
-    | {"builds/8": 500, "metrics/web/load": MANY, "other": MANY},
+    | {"builds/8": 500, "metrics/web/load": MANY, "other": MANY, "devices/hall": AGES[3:]},
     dict.fromkeys(TOPICS, AGES[2:]) | dict.fromkeys(MANY_TOPICS, MANY) | {"large": LARGE // 2},
+    dict.fromkeys(TOPICS, AGES[3:]) | dict.fromkeys(MANY_TOPICS, MANY) | {"devices/hall": AGES[4:]},
     dict.fromkeys(TOPICS, AGES) | dict.fromkeys(MANY_TOPICS, MANY) | {"state/lamp": AGES[-1:]},
 )
 """What each leaves, in the order of the document: the ages of a topic's events, or how many of many."""
