@@ -305,11 +305,12 @@ export class Http {
    * One page of the state of a filter (docs/protocol.md, "State"). Throws TwinwireError.
    *
    * @param {string} topic
-   * @param {{ join: string, next: string | null }} page
+   * @param {{ join: string, next: string | null, subject?: string }} page `subject`: of this one alone
    * @returns {Promise<{ events: WireEvent[], cursor: Cursor, more: boolean, next: string | null }>}
    */
-  state(topic, { join, next }) {
+  state(topic, { join, next, subject }) {
     const params = [["topic", topic], ...(join ? [["join", join]] : []), ["next", next]];
+    if (subject !== undefined) params.push(["subject", subject]);
     const url = this.url("api/state", /** @type {[string, unknown][]} */ ([...params, ...this.auth.query]));
     return this.json(url);
   }

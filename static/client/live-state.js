@@ -10,6 +10,7 @@
 
 import { Backoff } from "./backoff.js";
 import { compareCursors } from "./cursor.js";
+import { Doubts } from "./doubts.js";
 import { Emitter } from "./emitter.js";
 import { TwinwireError } from "./errors.js";
 import { State } from "./states.js";
@@ -55,6 +56,7 @@ export class LiveState {
   #cursor = null;
   /** Something of the filter was removed before the state was fetched. */
   #hasFloor = false;
+  #doubts = new Doubts();
   #resolve = () => {};
   /** @type {(error: unknown) => void} */
   #reject = () => {};
@@ -156,11 +158,29 @@ export class LiveState {
     if (order <= 0) return undefined;
     this.#cursor = event.id;
     if (event.subject === undefined) return undefined;
+    if (this.#doubts.holds(event)) return void (this.#doubts.waiting > WAITING_MAX && this.#load());
     // Its beginning may be among what was removed: then the service has no value of it.
     const isUnknown = event.append === true && !this.has(event.topic, event.subject);
-    if (isUnknown && this.#hasFloor) return void this.#load();
+    if (isUnknown && this.#hasFloor) return void this.#ask(event, event.subject);
+    return this.#fold(event);
+  }
+
+  /** @param {WireEvent} event */
+  #fold(event) {
     const change = fold(this.#entries, event);
-    return void (change && this.#emitter.emit("change", change));
+    if (change && !this.#isClosed) this.#emitter.emit("change", change);
+  }
+
+  /** What the value of one subject is. If that can't be told, the whole state will. @param {WireEvent} event @param {string} subject */
+  async #ask(event, subject) {
+    const run = this.#run;
+    this.#doubts.begin(event);
+    const found = await this.#http
+      .state(event.topic, { join: "text", next: null, subject })
+      .catch(() => null);
+    if (run !== this.#run || this.#isClosed) return;
+    if (found === null || found.more) return void this.#load();
+    for (const one of this.#doubts.end(event, found.events, found.cursor)) this.#fold(one);
   }
 
   /** What the stream may not read any more it does not keep right. */
@@ -175,6 +195,7 @@ export class LiveState {
 
   async #load() {
     const run = (this.#run += 1);
+    this.#doubts.clear();
     const isOver = () => this.#isClosed || run !== this.#run;
     this.#error = null;
     while (!isOver()) {

@@ -253,11 +253,55 @@ test("an append to what is not known is no beginning where something was removed
     const found = page.apply(world.log, asked);
     return { ...found, events: found.events.filter(({ subject }) => subject !== "cut") };
   };
+  let asked = 0;
+  const { state: filtered } = world.log;
+  world.log.state = (...query) => {
+    asked += 1;
+    return filtered(...query);
+  };
   about(world, "cut", "tail", { append: true });
   about(world, "whole", "c", { append: true });
+  about(world, "cut", "tail", { append: true });
   await world.clock.advance(50);
-  await world.clock.until(() => !state.loading);
-  assert.deepEqual(valuesOf(state), { whole: "bc" });
+  about(world, "cut", "tail", { append: true });
+  await world.clock.advance(50);
+  assert.deepEqual([valuesOf(state), state.loading, asked], [{ whole: "bc" }, false, 1]);
+  about(world, "cut", "new");
+  about(world, "cut", "er", { append: true });
+  await world.clock.advance(50);
+  assert.deepEqual([valuesOf(state), asked], [{ whole: "bc", cut: "newer" }, 1]);
+});
+
+test("a text that begins is asked for by itself where something was removed", async () => {
+  const world = new World();
+  about(world, "old", "a");
+  about(world, "whole", "b");
+  world.log.trim(1);
+  const { state, changes } = await begun(world);
+  changes.length = 0;
+  let loads = 0;
+  state.on("loaded", () => (loads += 1));
+  for (const piece of ["on", "ce ", "upon"]) about(world, "text", piece, { append: true });
+  about(world, "other", 1);
+  await world.clock.advance(50);
+  about(world, "text", " a", { append: true });
+  await world.clock.advance(50);
+  assert.deepEqual(valuesOf(state), { whole: "b", other: 1, text: "once upon a" });
+  assert.deepEqual(
+    [changes.filter(([subject]) => subject === "text").at(-1), loads],
+    [["text", "once upon a"], 0],
+  );
+});
+
+test("a subject that can't be asked for has the whole state fetched", async () => {
+  const world = new World();
+  about(world, "old", "a");
+  world.log.trim(1);
+  const { state } = await begun(world);
+  const { state: page } = world.log;
+  world.log.state = (...query) => (query[3] === null ? page.apply(world.log, query) : 503);
+  about(world, "text", "a", { append: true });
+  await world.clock.until(() => valuesOf(state).text === "a");
 });
 
 test("a topic that is refused for a while is asked for again", async () => {

@@ -164,13 +164,14 @@ export class FakeLog {
   }
 
   /** An answer of GET /api/state: a page, or a status. */
-  state(topics, join, next) {
+  state(topics, join, next, subject = null) {
     const [at, skip, trims] = next ? next.split(".").map(Number) : [this.head, 0, this.#trims];
     if (trims !== this.#trims) return 410;
     const matches = topicMatcher(topics.length ? topics : null);
     const values = new Map();
     for (const event of this.events) {
       if (!event.subject || !matches(event.topic) || offsetOf(event.id) > at) continue;
+      if (subject !== null && event.subject !== subject) continue;
       const key = `${event.topic} ${event.subject}`;
       if (event.append) values.set(key, [...(values.get(key) ?? []), event]);
       else if (event.data === null) values.delete(key);

@@ -261,7 +261,8 @@ async function fakeFetch(network, address, init = {}) {
 const ASIDE = ["session", "tickets", "auth", "state"];
 
 function stateOf(network, query) {
-  const found = network.log.state(query.getAll("topic"), query.get("join"), query.get("next"));
+  const asked = ["join", "next", "subject"].map((name) => query.get(name));
+  const found = network.log.state(query.getAll("topic"), ...asked);
   if (typeof found !== "number") return answer(network, 200, found);
   return answer(network, found, { status: found, title: `No: ${found}` }, problemType);
 }
