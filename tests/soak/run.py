@@ -28,10 +28,11 @@ ENVIRONMENT: Final = {
         (*RETENTION, {"topics": "kept/**", "max_count": 1_000}, {"topics": "projects", "max_count": 100})
     ),
     "TWINWIRE_RETENTION_INTERVAL": "5",
+    "TWINWIRE_TOMBSTONES": "60",  # else keys of what was compacted would be gathered for all of it
 }
 SLOWER: Final = 3.0
 """How much slower publishers are here than where a server lives for a second only: some 150 events a second in all."""
-FATES: Final = ("kept/**", "few/**", "small/**", "brief/**", "cut/**", END)
+FATES: Final = ("kept/**", "few/**", "small/**", "brief/**", "cut/**", "state/**", END)
 RETURN: Final = 15.0
 """Seconds after which everything that was held is given back."""
 FINISH: Final = 60.0
