@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
+from service.access import tickets as tickets_module
 from service.access.caller import Caller
 from service.access.rights import EVERYTHING, Grants
 from service.access.tickets import (
@@ -15,7 +16,6 @@ from service.access.tickets import (
     OF_ONE_MAX,
     PREFIX,
     WAITING_BYTES,
-    WAITING_MAX,
     Tickets,
     narrowed,
 )
@@ -83,8 +83,9 @@ async def test_only_so_many_wait(tickets: Tickets, clock: ManualClock) -> None:
     tickets.redeem(bob, "stream")
 
 
-def test_in_all_too(tickets: Tickets) -> None:
-    for number in range(WAITING_MAX):
+def test_in_all_too(tickets: Tickets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tickets_module, "WAITING_MAX", 500)
+    for number in range(500):
         tickets.issue(caller_of(f"user{number}"), 30)
     with pytest.raises(OverloadedError) as refusal:
         tickets.issue(ADA, 30)
