@@ -7,17 +7,11 @@ that pages, windows, slices and batches end in the middle of things.
 """
 
 import asyncio
-import os
-import shutil
-import tempfile
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 from msgspec.structs import replace
 
 from service.bus.bus import EventBus
@@ -26,8 +20,8 @@ from service.bus.start import Start
 from service.clock import SystemClock
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.log.sqlite.log import SQLiteEventLog
 from tests.property.clients import FOREVER, STREAMS, TRANSPORTS, Connection, PollConnection, StreamConnection, ask
+from tests.property.machine import SETTINGS, LogMachine
 from tests.property.model import Model, Session, offset_of
 from tests.support.sqlitelog import open_sqlite_log
 from tests.support.stream_fixtures import House
@@ -61,28 +55,16 @@ STARTS = st.sampled_from(["now", "latest", "earliest", "cursor", "cursor", "epoc
 PICK = st.integers(0, SESSIONS_MAX * 20)
 
 
-class Delivery(RuleBasedStateMachine):
-    """Owns an event loop: each rule runs on it until everything that can come has come."""
+class Delivery(LogMachine):
+    bounds = SMALL_BOUNDS
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "test.db"
-        self.serial = 0
-        self.kills = 0
         self.connections: dict[Session, Connection] = {}
         self.sessions: list[Session] = []
-        self.patches = [mock.patch(name, value) for name, value in SMALL_BOUNDS.items()]
-        for patch in self.patches:
-            patch.start()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        async def and_settle() -> None:
-            await work
-            await self._settle()
-
-        self.runner.run(and_settle())
+        super().run(work)
         for session in self.sessions:
             if session in self.connections and not self.connections[session].is_shut:
                 session.check()
@@ -96,13 +78,12 @@ class Delivery(RuleBasedStateMachine):
         self.model = Model(self.log.epoch)
 
     async def _open(self) -> None:
-        self.log: SQLiteEventLog = await open_sqlite_log(self.path, self.clock)
+        self.log = await open_sqlite_log(self.path, self.clock)
         self.bus = EventBus(self.log, self.clock, tail_events=8, tail_bytes=10_000)
         self.house = House.of(self.bus, self.clock, heartbeat=25.0, send_timeout=FOREVER)
         self.poll = self.house.poll()
 
     async def _settle(self) -> None:
-        """Until every client that reads has what it is owed. Nothing is awaited but turns of the event loop."""
         async with asyncio.timeout(DEADLINE):
             while not all(self._is_settled(session) for session in self.connections):
                 await asyncio.sleep(0)
@@ -390,27 +371,10 @@ class Delivery(RuleBasedStateMachine):
 
         self.run(work())
 
-    def _copy(self) -> Path:
-        """The file and its write-ahead log, as a killed process leaves them."""
-        self.kills += 1
-        folder = Path(self.folder.name) / f"killed-{self.kills}"
-        folder.mkdir()
-        for suffix in ("", "-wal"):
-            shutil.copy(f"{self.path}{suffix}", f"{folder / 'test.db'}{suffix}")
-        return folder / "test.db"
-
-    def teardown(self) -> None:
-        """In the end every client comes back and reads, and then nothing may be missing."""
-        try:
-            if hasattr(self, "log"):
-                self.runner.run(self._finish())
-                for session in self.sessions:
-                    session.check()
-        finally:
-            self.runner.close()
-            self.folder.cleanup()
-            for patch in self.patches:
-                patch.stop()
+    def check(self) -> None:
+        """In the end every client came back and has read, and then nothing may be missing."""
+        for session in self.sessions:
+            session.check()
 
     async def _finish(self) -> None:
         try:
@@ -429,10 +393,4 @@ class Delivery(RuleBasedStateMachine):
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(
-    max_examples=60,
-    stateful_step_count=30,
-    deadline=None,
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestDelivery.settings = SETTINGS

@@ -8,19 +8,13 @@ not know.
 
 import asyncio
 import json
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from service.bus.bus import EventBus
 from service.bus.start import Start
@@ -28,11 +22,11 @@ from service.core.errors import ClosedSubjectError
 from service.core.event import APPEND, JOINED, Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import StateSearch
-from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.verify import verify
 from service.resources import resource
 from service.settings import RetentionPolicy
 from tests.property.clients import FOREVER, STREAMS, StreamConnection
+from tests.property.machine import SETTINGS, LogMachine
 from tests.support.clock import ManualClock
 from tests.support.frames import Frame
 from tests.support.sqlitelog import open_sqlite_log
@@ -56,9 +50,9 @@ SMALL_BOUNDS = {
     "service.log.sqlite.trim.TRIM_ROWS": 3,
     "service.log.sqlite.compact.TRIM_ROWS": 2,
     "service.log.sqlite.compact.LOOK_ROWS": 3,
-    "service.log.sqlite.joining.JOIN_EVENTS": 2,
+    "service.log.sqlite.texts.JOIN_EVENTS": 2,
     "service.log.sqlite.joining.READ_ROWS": 2,
-    "service.log.sqlite.joining.KNOWN_MAX": 2,
+    "service.log.sqlite.texts.KNOWN_MAX": 2,
     "service.log.sqlite.upkeep.UPKEEP_INTERVAL": FOREVER,
 }
 
@@ -131,17 +125,12 @@ class Session:
             self.cursor = frame.position
 
 
-class States(RuleBasedStateMachine):
-    """Owns an event loop: each rule runs on it until everything that can come has come."""
+class States(LogMachine):
+    bounds = SMALL_BOUNDS
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "test.db"
         self.clock = ManualClock()
-        self.kills = 0
-        self.serial = 0
         self.model = Values()
         self.begun: dict[Subject, int] = {}
         """The offset of the first event of each value."""
@@ -151,19 +140,8 @@ class States(RuleBasedStateMachine):
         self.was_trimmed = False
         self.connections: dict[Session, StreamConnection] = {}
         self.sessions: list[Session] = []
-        self.patches = [mock.patch(name, value) for name, value in SMALL_BOUNDS.items()]
-        for patch in self.patches:
-            patch.start()
-
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        async def and_settle() -> None:
-            await work
-            await self._settle()
-
-        self.runner.run(and_settle())
 
     async def _settle(self) -> None:
-        """Until everybody who reads has what there is. Nothing is awaited but turns of the event loop."""
         until = time.monotonic() + DEADLINE
         while not all(self._is_settled(*one) for one in self.connections.items()):
             if time.monotonic() > until:
@@ -184,7 +162,7 @@ class States(RuleBasedStateMachine):
         self.runner.run(self._open())
 
     async def _open(self) -> None:
-        self.log: SQLiteEventLog = await open_sqlite_log(self.path, self.clock, policies=POLICIES)
+        self.log = await open_sqlite_log(self.path, self.clock, policies=POLICIES)
         self.bus = EventBus(self.log, self.clock, tail_events=6, tail_bytes=10_000)
         self.log.follow(self._committed, lambda *of: None)
         self.house = House.of(self.bus, self.clock, heartbeat=25.0, send_timeout=FOREVER)
@@ -389,26 +367,6 @@ class States(RuleBasedStateMachine):
 
         self.run(work())
 
-    def _copy(self) -> Path:
-        """The file and its write-ahead log, as a killed process leaves them."""
-        self.kills += 1
-        folder = Path(self.folder.name) / f"killed-{self.kills}"
-        folder.mkdir()
-        for suffix in ("", "-wal"):
-            shutil.copy(f"{self.path}{suffix}", f"{folder / 'test.db'}{suffix}")
-        return folder / "test.db"
-
-    def teardown(self) -> None:
-        """In the end everybody reads, and has what there is."""
-        try:
-            if hasattr(self, "log"):
-                self.runner.run(self._finish())
-        finally:
-            self.runner.close()
-            self.folder.cleanup()
-            for patch in self.patches:
-                patch.stop()
-
     async def _finish(self) -> None:
         try:
             for connection in self.connections.values():
@@ -422,10 +380,4 @@ class States(RuleBasedStateMachine):
 
 
 TestStates = States.TestCase
-TestStates.settings = settings(
-    max_examples=60,
-    stateful_step_count=30,
-    deadline=None,
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestStates.settings = SETTINGS

@@ -1,5 +1,6 @@
 """The embedded log as tests open it: migrated, as durable as it is by default, and trimming nothing by itself."""
 
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,3 +23,13 @@ async def open_sqlite_log(path: Path, clock: Clock, **options: Any) -> SQLiteEve
     """With the usual options but for those given. The caller closes it."""
     migrate(path, resource("migrations"))
     return await open_log(path, clock=clock, **{**USUAL, **options})
+
+
+def as_killed(path: Path, folder: Path) -> Path:
+    """The database as a killed process would leave it, in a new folder: the file and its WAL, not the index in shared
+    memory.
+    """
+    folder.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", f"{folder / path.name}{suffix}")
+    return folder / path.name

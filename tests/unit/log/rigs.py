@@ -1,6 +1,5 @@
 """Logs to test with: each rig can restart, be killed, and has a table of notes that commit together with events."""
 
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from service.log.sqlite.writer import Writer
 from service.resources import resource
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog, MemoryTables
-from tests.support.sqlitelog import open_sqlite_log
+from tests.support.sqlitelog import as_killed, open_sqlite_log
 
 ALL = TopicFilter.all()
 TOMBSTONES = 3_600.0
@@ -213,13 +212,8 @@ class SQLiteRig:
         return sum([await compactor.run(self.clock.now) for _ in range(2)])
 
     def copy(self) -> Path:
-        """The database as a killed process would leave it: the file and its WAL, not the index in shared memory."""
         self._kills += 1
-        folder = self.path.parent / f"killed-{self._kills}"
-        folder.mkdir()
-        for suffix in ("", "-wal"):
-            shutil.copy(f"{self.path}{suffix}", f"{folder / self.path.name}{suffix}")
-        return folder / self.path.name
+        return as_killed(self.path, self.path.parent / f"killed-{self._kills}")
 
     def put(self, key: str, value: Value) -> Statement:
         return Statement("INSERT OR REPLACE INTO notes VALUES (:key, :value)", {"key": key, "value": value})
