@@ -85,16 +85,7 @@ def connections_blueprint(assembly: Assembly) -> Blueprint:
 
 def _policies(assembly: Assembly) -> list[dict[str, Any]]:
     """The first whose filter matches a topic decides for it."""
-    return [
-        {
-            "topics": one.topics,
-            "max_age": one.max_age,
-            "max_count": one.max_count,
-            "max_bytes": one.max_bytes,
-            "keep": one.keep,
-        }
-        for one in assembly.settings.log.retention
-    ]
+    return [one.model_dump() for one in assembly.settings.log.retention]
 
 
 def describe() -> Description:

@@ -24,14 +24,15 @@ import msgspec
 from service.core.errors import ClosedSubjectError, GuardError, LongTextError, TwinwireError
 from service.core.event import FINAL, Draft
 from service.log.sqlite.database import WriterConnection, as_json, transaction
-from service.log.sqlite.joining import NOTHING, Text, grown
+from service.log.sqlite.texts import NOTHING, Text, grown
 from service.log.sqlite.topics import Topic, TopicRegistry
+from service.log.sqlite.values import begin_of
 
 REMEMBERED: Final = 86_400
 """Seconds for which it is remembered of a subject that its value was cut."""
 
-FORGOTTEN: Final = 1_000
-"""Of these in one step, a few milliseconds."""
+FORGOTTEN: Final = 100
+"""Rows of one step, a few milliseconds: they lie apart."""
 
 _FIND: Final = """
 SELECT j.value ->> 0, j.value ->> 2, e.offset, e.mark, e.gone,
@@ -41,36 +42,34 @@ FROM json_each(?) j LEFT JOIN events e ON e.offset = (
     WHERE topic = j.value ->> 1 AND subject = j.value ->> 2 ORDER BY offset DESC LIMIT 1
 )
 """
-_SUPERSEDE: Final = """
+_BEGIN: Final = begin_of("j.value ->> 0", "j.value ->> 1")
+_SUPERSEDE: Final = f"""
 UPDATE events SET gone = iif(gone IS NULL, j.value ->> 2, -(j.value ->> 2)) FROM json_each(?) j
 WHERE events.topic = j.value ->> 0 AND events.subject = j.value ->> 1 AND (events.gone IS NULL OR events.gone = 0)
-AND events.offset >= coalesce((
-    SELECT b.offset FROM events b INDEXED BY events_subject WHERE b.topic = j.value ->> 0 AND b.subject = j.value ->> 1
-    AND coalesce(b.mark, 0) & 1 = 0 ORDER BY b.offset DESC LIMIT 1
-), 0)
-"""
-"""From the last event on that is no append: what was there before it was replaced by it, and that may be much."""
-
+AND events.offset >= {_BEGIN}
+"""  # noqa: S608 - of two literals
 _IS_WHOLE: Final = """
 DELETE FROM cut_subjects WHERE (topic, subject) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
 """
-_LACKS: Final = """
+_LACKS: Final = f"""
 UPDATE events SET gone = 0 FROM json_each(?) j
 WHERE events.topic = j.value ->> 0 AND events.subject = j.value ->> 1 AND events.gone IS NULL
-AND events.offset >= coalesce((
-    SELECT b.offset FROM events b INDEXED BY events_subject WHERE b.topic = j.value ->> 0 AND b.subject = j.value ->> 1
-    AND coalesce(b.mark, 0) & 1 = 0 ORDER BY b.offset DESC LIMIT 1
-), 0)
-"""
+AND events.offset >= {_BEGIN}
+"""  # noqa: S608 - of two literals
 _WAS_CUT: Final = """
 INSERT OR REPLACE INTO cut_subjects (topic, subject, final, time)
 SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2)
 """
 
-_FORGET: Final = """
+FORGET_CUT: Final = """
 DELETE FROM cut_subjects WHERE (topic, subject) IN
 (SELECT topic, subject FROM cut_subjects INDEXED BY cut_subjects_time WHERE time < ? LIMIT ?) RETURNING 1
 """
+FORGET_KEYS: Final = """
+DELETE FROM removed_keys WHERE (topic, key) IN
+(SELECT topic, key FROM removed_keys INDEXED BY removed_keys_time WHERE time < ? LIMIT ?) RETURNING 1
+"""
+"""What is remembered for a while, for `forget`; keys are of events that were compacted (`compact.py`)."""
 
 
 class Inserted(Protocol):
@@ -222,8 +221,8 @@ def lose(connection: WriterConnection, marks: Mapping[tuple[int, str], int | Non
         connection.execute(_WAS_CUT, (at, found))
 
 
-def forget(connection: WriterConnection, now: int) -> bool:
-    """One step of forgetting, at `now` in Unix ms, which subjects were cut a day ago; whether there may be more."""
+def forget(connection: WriterConnection, statement: str, before: int) -> bool:
+    """One step of forgetting what is remembered since before a moment, in Unix ms; whether there may be more."""
     with transaction(connection):
-        gone = connection.execute(_FORGET, (now - REMEMBERED * 1_000, FORGOTTEN)).fetchall()
+        gone = connection.execute(statement, (before, FORGOTTEN)).fetchall()
     return len(gone) == FORGOTTEN

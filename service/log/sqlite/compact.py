@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 from service.core.topics import TopicFilter
 from service.log.base import Pace
 from service.log.sqlite.database import WriterConnection, as_json, transaction, unsynced
-from service.log.sqlite.holes import Hole
+from service.log.sqlite.holes import COMPACTED, THINNED, Hole
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.log.sqlite.trim import (
@@ -43,9 +43,6 @@ LOOK_ROWS: Final = 2_000
 
 TOPICS: Final = 50_000
 """Of which something goes, at most, in one go: so much of a pass is known at a time."""
-
-FORGOTTEN: Final = 100
-"""Keys that are forgotten in one step, a few milliseconds: they lie apart."""
 
 REMEMBERED: Final = 10_000
 """Topics of which it is known whether their state is kept."""
@@ -67,11 +64,6 @@ _REMEMBER: Final = """
 INSERT OR REPLACE INTO removed_keys (topic, key, offset, time)
 SELECT value ->> 0, value ->> 1, value ->> 2, ?1 FROM json_each(?2)
 """
-_FORGET: Final = """
-DELETE FROM removed_keys WHERE (topic, key) IN
-(SELECT topic, key FROM removed_keys INDEXED BY removed_keys_time WHERE time < ? LIMIT ?) RETURNING 1
-"""
-
 
 _Holes = Mapping[Topic, Hole]
 
@@ -92,7 +84,7 @@ class Remover:
         return TRIM_ROWS if self._writer.is_quiet else self._trimmer.stride.rows
 
     async def announce(self, highest: Mapping[Topic, int], kind: Hole, *, is_plain: bool = False) -> None:
-        """Before anything of it goes: up to where events of these topics do, of a `kind` that has one of its positions;
+        """Before anything of it goes: up to where events of these topics do, of a kind;
         `is_plain`: all that have no subject.
         """
         pace = Pace(self._writer.clock.monotonic, RAISE_SECONDS)
@@ -102,7 +94,7 @@ class Remover:
             await pace()
 
     async def take_out(self, found: Iterable[tuple[Topic, int]], kind: Hole, *, is_plain: bool = False) -> int:
-        """These, by topic and offset, in one step, of a `kind` that has one of its positions; how many went. The keys
+        """These, by topic and offset, in one step, of a kind; how many went. The keys
         of those that have no subject are forgotten, as those of what is trimmed. Others have as long then.
         """
         now = self._writer.clock.monotonic
@@ -189,34 +181,33 @@ class Compactor:
         removed = 0
         if until > self._replaced:
             self._registry.holes.up_to = until
-            removed += await self._compact(self._replaced + 1, until)
-            removed += await self._compact(-until, -self._replaced - 1)
+            removed += await self._compact(self._replaced + 1, until, COMPACTED)
+            removed += await self._compact(-until, -self._replaced - 1, COMPACTED)
             self._replaced = until
         if until and not self._writer.clock.doubt:  # else nobody knows what is old
             old = await self._reader.first_at(now - int(self._tombstones * 1000), self._writer.head) - 1
             old = min(old, until)
             if old > self._deleted:
-                removed += await self._compact(self._deleted + 1, old, is_deletion=True)
+                removed += await self._compact(self._deleted + 1, old, THINNED)
                 self._deleted = old
         return removed
 
-    async def _compact(self, low: int, high: int, *, is_deletion: bool = False) -> int:
-        """Of what was replaced within these, ends included; or the deletions."""
+    async def _compact(self, low: int, high: int, kind: Hole) -> int:
+        """What was replaced within these, ends included, if the kind is COMPACTED; THINNED: the deletions."""
         removed = 0
         while low <= high:
-            highest, end = await self._highest(low, high, is_deletion=is_deletion)
+            highest, end = await self._highest(low, high, kind)
             if highest:
-                kind = Hole(thinned=1) if is_deletion else Hole(compacted=1)
                 await self._remover.announce(highest, kind)
-                removed += await self._take_out(low, end, is_deletion=is_deletion)
+                removed += await self._take_out(low, end, kind)
             low = end + 1
         return removed
 
-    async def _highest(self, low: int, high: int, *, is_deletion: bool) -> tuple[dict[Topic, int], int]:
+    async def _highest(self, low: int, high: int, kind: Hole) -> tuple[dict[Topic, int], int]:
         """The highest offset that goes of each topic, of up to about TOPICS of them, and up to where that is all."""
         highest: dict[Topic, int] = {}
         end = high
-        async for found in self._looks(low, high, is_deletion=is_deletion):
+        async for found in self._looks(low, high, kind):
             for gone, topic, offset in found:
                 if gone > end:  # those that count until the same event go together, on however many looks they are
                     return highest, end
@@ -225,33 +216,32 @@ class Compactor:
                 end = found[-1].gone
         return highest, end
 
-    async def _take_out(self, low: int, high: int, *, is_deletion: bool) -> int:
+    async def _take_out(self, low: int, high: int, kind: Hole) -> int:
         removed = 0
-        async for found in self._looks(low, high, is_deletion=is_deletion):
+        async for found in self._looks(low, high, kind):
             while found:
                 rows = self._remover.rows
                 part, found = found[:rows], found[rows:]
-                kind = Hole(thinned=1) if is_deletion else Hole(compacted=1)
                 removed += await self._remover.take_out([(topic, offset) for _, topic, offset in part], kind)
         return removed
 
-    async def _looks(self, low: int, high: int, *, is_deletion: bool) -> AsyncGenerator[list[_Gone], None]:
+    async def _looks(self, low: int, high: int, kind: Hole) -> AsyncGenerator[list[_Gone], None]:
         """What there is, in steps."""
         place: _Place | None = _Place(low)
         while place is not None:
-            found, place = await self._writer.run(partial(self._find, place=place, high=high, is_deletion=is_deletion))
+            found, place = await self._writer.run(partial(self._find, place=place, high=high, kind=kind))
             yield found
             await asyncio.sleep(0)
 
     def _find(
-        self, connection: WriterConnection, place: _Place, high: int, *, is_deletion: bool
+        self, connection: WriterConnection, place: _Place, high: int, kind: Hole
     ) -> tuple[list[_Gone], _Place | None]:
         """On the writer's thread: one look, and where the next goes on."""
         rows: list[Any] = connection.execute(_FIND, (place.gone, high, place.offset, LOOK_ROWS)).fetchall()
         wanted: dict[int, Topic | None] = {}
         found: list[_Gone] = []
         for gone, id, offset in rows:
-            if (gone == offset) == is_deletion:
+            if (gone == offset) == (kind is THINNED):
                 if id not in wanted:
                     topic = self._registry.by_id(id)
                     wanted[id] = topic if self._keeps_state(topic.name) else None
@@ -272,10 +262,3 @@ def keeps_state(rules: Sequence[tuple[TopicFilter, bool]]) -> Callable[[str], bo
         return next((keeps for matches, keeps in matchers if matches(name)), False)
 
     return known
-
-
-def forget_keys(connection: WriterConnection, before: int) -> bool:
-    """One step of forgetting keys of events that went before a moment, in Unix ms; whether there may be more."""
-    with transaction(connection):
-        gone = connection.execute(_FORGET, (before, FORGOTTEN)).fetchall()
-    return len(gone) == FORGOTTEN

@@ -31,6 +31,9 @@ class Hole(NamedTuple):
 
 
 NONE: Final = Hole()
+THINNED: Final = Hole(thinned=1)
+COMPACTED: Final = Hole(compacted=1)
+"""The kinds of what goes, for `Hole.at`."""
 
 
 class Holes:

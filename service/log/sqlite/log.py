@@ -36,7 +36,7 @@ from service.log.sqlite.compact import Compactor, Remover, keeps_state
 from service.log.sqlite.database import Durability, connect, connect_writer, explained, on_thread, wait_little
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
-from service.log.sqlite.joining import Joiner, Texts
+from service.log.sqlite.joining import Joiner
 from service.log.sqlite.opening import Opened, read_opened
 from service.log.sqlite.ranges import RangeCutter, Wanted
 from service.log.sqlite.reader import WINDOW, Reader
@@ -44,6 +44,7 @@ from service.log.sqlite.retention import Policy, Retention
 from service.log.sqlite.room import Room, spend
 from service.log.sqlite.search import History
 from service.log.sqlite.state import StateReader
+from service.log.sqlite.texts import Texts
 from service.log.sqlite.thin import Thinner
 from service.log.sqlite.topics import Topic
 from service.log.sqlite.trim import Trimmer, untold

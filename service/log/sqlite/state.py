@@ -23,6 +23,7 @@ from service.log.sqlite.database import Connection, Cursor, as_json
 from service.log.sqlite.plan import MERGE_TOPICS
 from service.log.sqlite.reader import Reader
 from service.log.sqlite.topics import Topic, TopicRegistry
+from service.log.sqlite.values import begin_of
 
 GATHERED: Final = 1_000
 """Topics whose offsets are put together, a millisecond or two of seeking; of more, everybody's state is read."""
@@ -52,13 +53,8 @@ AND offset > :low AND offset <= :high
 _OF_SUBJECT: Final = """
 SELECT offset, {name}, type, time, prev, data, traceparent, subject, mark FROM events INDEXED BY events_subject
 WHERE topic = {topic} AND subject = :subject AND (gone IS NULL OR gone > :at)
-AND offset > :low AND offset <= :high AND offset >= coalesce((
-    SELECT b.offset FROM events b INDEXED BY events_subject WHERE b.topic = {topic} AND b.subject = :subject
-    AND b.offset <= :at AND coalesce(b.mark, 0) & 1 = 0 ORDER BY b.offset DESC LIMIT 1
-), 0)
+AND offset > :low AND offset <= :high AND offset >= {begin}
 """
-"""From the last event on that is no append: see `about.py`."""
-
 _CURRENT_OFFSETS: Final = """
 SELECT offset FROM events INDEXED BY events_current
 WHERE topic IN (SELECT value FROM json_each(:topics)) AND subject IS NOT NULL AND gone IS NULL
@@ -171,7 +167,10 @@ def _merge(connection: Connection, search: StateSearch, topics: Sequence[Topic])
         return (), search.at
     names = {**_names(search), "topics": as_json([topic.id for topic in topics])}
     statement = _OF_SUBJECT if search.subject is not None else _CURRENT
-    parts = [statement.format(name=f":n{n}", topic=f":t{n}") for n in range(len(topics))]
+    places = [(f":n{n}", f":t{n}") for n in range(len(topics))]
+    parts = [
+        statement.format(name=name, topic=topic, begin=begin_of(topic, ":subject", at=":at")) for name, topic in places
+    ]
     for n, topic in enumerate(topics):
         names |= {f"n{n}": topic.name, f"t{n}": topic.id}
     if search.subject is None:

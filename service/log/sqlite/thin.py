@@ -6,12 +6,13 @@ taken    from the oldest on, and up to where that goes nothing without a subject
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from service.log.sqlite.compact import Remover
 from service.log.sqlite.database import WriterConnection
-from service.log.sqlite.holes import Hole
+from service.log.sqlite.holes import THINNED
 from service.log.sqlite.topics import Topic
 from service.log.sqlite.writer import Writer
 
@@ -81,48 +82,49 @@ class Thinner:
     async def _excess(self, plain: Plain, swept: int, head: int) -> int:
         """The offset up to which there are too many, or too much; 0 if there are not."""
         count = size = 0
-        before = head + 1
         sql, most = (_COUNTED, LOOK_ROWS) if plain.max_bytes is None else (_SIZED, SIZED_ROWS)
-        while before > swept + 1:
-            look = partial(_rows, sql=sql, parameters=(plain.topic.id, swept, before, most))
-            rows = await self._writer.run(look)
+        async for rows in self._newest(plain.topic, swept, head, sql, most):
             for offset, length, is_plain in rows:
                 if is_plain:
                     count, size = count + 1, size + length
                     is_over = plain.max_count is not None and count > plain.max_count
                     if is_over or (plain.max_bytes is not None and size > plain.max_bytes):
                         return int(offset)
-            if len(rows) < most:
-                break
-            before = rows[-1][0]
-            await asyncio.sleep(0)
         return 0
 
     async def _take(self, topic: Topic, after: int, cutoff: int) -> int:
         last = await self._last(topic, after, cutoff)
         if not last:
             return 0
-        await self._remover.announce({topic: last}, Hole(thinned=1), is_plain=True)
+        await self._remover.announce({topic: last}, THINNED, is_plain=True)
         removed = 0
         while after < last:
             most = self._remover.rows
             rows = await self._writer.run(partial(_rows, sql=_OLDEST, parameters=(topic.id, after, last, most)))
             found = [(topic, offset) for offset, is_plain in rows if is_plain]
             if found:
-                removed += await self._remover.take_out(found, Hole(thinned=1), is_plain=True)
+                removed += await self._remover.take_out(found, THINNED, is_plain=True)
             after = rows[-1][0] if len(rows) == most else last
             await asyncio.sleep(0)
         return removed
 
     async def _last(self, topic: Topic, after: int, cutoff: int) -> int:
         """The last event without a subject up to there; 0 if there is none."""
-        before = cutoff + 1
-        while True:
-            look = partial(_rows, sql=_COUNTED, parameters=(topic.id, after, before, LOOK_ROWS))
-            rows = await self._writer.run(look)
-            found = next((offset for offset, _, is_plain in rows if is_plain), 0)
-            if found or len(rows) < LOOK_ROWS:
+        async for rows in self._newest(topic, after, cutoff, _COUNTED, LOOK_ROWS):
+            if found := next((offset for offset, _, is_plain in rows if is_plain), 0):
                 return int(found)
+        return 0
+
+    async def _newest(
+        self, topic: Topic, after: int, last: int, sql: str, most: int
+    ) -> AsyncGenerator[list[Any], None]:
+        """The topic's events from `last` back to the one behind `after`, so many in a step."""
+        before = last + 1
+        while before > after + 1:
+            rows = await self._writer.run(partial(_rows, sql=sql, parameters=(topic.id, after, before, most)))
+            yield rows
+            if len(rows) < most:
+                return
             before = rows[-1][0]
             await asyncio.sleep(0)
 

@@ -22,8 +22,8 @@ from service.core.event import Width
 from service.core.topics import TopicFilter, is_own, is_reserved
 from service.log.base import TopicStats, TrimListener
 from service.log.sqlite.holes import Holes
-from service.log.sqlite.joining import Texts
 from service.log.sqlite.raised import RaisedFloors
+from service.log.sqlite.texts import Texts
 
 _MEMO_MAX: Final = 1_024
 """Filters of which a few topics each are remembered; a filter beyond is matched anew."""

@@ -15,8 +15,7 @@ import structlog
 from service.core.errors import StorageDownError, TwinwireError
 from service.core.event import Width
 from service.core.time import Clock
-from service.log.sqlite import about
-from service.log.sqlite.compact import forget_keys
+from service.log.sqlite.about import FORGET_CUT, FORGET_KEYS, REMEMBERED, forget
 from service.log.sqlite.database import WriterConnection, checkpoint, driver, explain, explained, transaction
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
@@ -41,7 +40,7 @@ LOOK_INTERVAL: Final = 0.75
 whether it is well again."""
 
 FORGET_PAUSE: Final = 0.01
-"""Seconds between two steps of forgetting keys."""
+"""Seconds between two steps of forgetting what was remembered."""
 
 UNDONE_PAUSE: Final = (0.5, 16.0)
 """Seconds until a checkpoint is tried again that another program's reading has stopped: at first, and at most."""
@@ -207,11 +206,10 @@ class Upkeep:
             await self._writer.run(self._save_counts)
         if self._registry.width is Width.WHOLE and not self._clock.doubt:
             now = self._clock.unix_ms()
-            while await self._writer.run(partial(about.forget, now=now)):
-                pass
-            old = partial(forget_keys, before=now - int(self._tombstones * 1000))
-            while await self._writer.run(old):  # noqa: ASYNC110 - a pause for others
-                await asyncio.sleep(FORGET_PAUSE)
+            for statement, kept in ((FORGET_CUT, REMEMBERED), (FORGET_KEYS, self._tombstones)):
+                step = partial(forget, statement=statement, before=now - int(kept * 1_000))
+                while await self._writer.run(step):  # noqa: ASYNC110 - a pause for others
+                    await asyncio.sleep(FORGET_PAUSE)
 
     async def _forget(self) -> None:
         with explained(self._files.path):

@@ -1,5 +1,6 @@
 """What holds of subjects and of states; `test_contract.py` has it for every engine."""
 
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,11 @@ from tests.unit.log.rigs import ALL, PLENTY, Rig, drafts
 
 def about(topic: str, subject: str, data: str = '"x"', *, append: bool = False, final: bool = False) -> Draft:
     return Draft(topic, "log", data, None, subject, append, final)
+
+
+def piece(text: str, *, append: bool = True, final: bool = False, subject: str = "s", topic: str = "a") -> Draft:
+    """Of a text that grows."""
+    return Draft(topic, "token", json.dumps(text, ensure_ascii=False), None, subject, append, final)
 
 
 async def state(

@@ -8,7 +8,7 @@ import pytest
 from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.log.sqlite import compact
-from service.log.sqlite.compact import forget_keys
+from service.log.sqlite.about import FORGET_KEYS, forget
 from service.log.sqlite.trim import Stride
 from tests.support.clock import ManualClock
 from tests.unit.log.contract_state import about
@@ -83,9 +83,9 @@ async def test_keys_are_remembered_for_as_long_as_deletions(parts: Parts, clock:
         await retention.run(clock.now, parts.head)
     assert (await parts.writer.append([keyed], ())).offsets == (1,)
     later = clock.now + 1
-    assert not await parts.writer.run(lambda connection: forget_keys(connection, later - 1))
+    assert not await parts.writer.run(lambda connection: forget(connection, FORGET_KEYS, later - 1))
     assert (await parts.writer.append([keyed], ())).offsets == (1,)
-    assert not await parts.writer.run(lambda connection: forget_keys(connection, later))
+    assert not await parts.writer.run(lambda connection: forget(connection, FORGET_KEYS, later))
     assert (await parts.writer.append([keyed], ())).offsets == (3,)
 
 

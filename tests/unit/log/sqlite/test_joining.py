@@ -10,16 +10,12 @@ from service.core.errors import ClosedSubjectError, GuardError, LongTextError
 from service.core.event import FINAL, JOINED, Draft, Event
 from service.core.topics import TopicFilter
 from service.log.base import StateSearch
-from service.log.sqlite import joining
-from service.log.sqlite.joining import NOTHING, Text, Texts, grown
+from service.log.sqlite import joining, texts
+from tests.unit.log.contract_state import piece
 from tests.unit.log.rigs import ALL, OpenRig, Rule, SQLiteRig, read_all
 
 KEEP = Rule("a", keep="state")
 A = TopicFilter(("a",))
-
-
-def piece(text: str, *, append: bool = True, final: bool = False, subject: str = "s", topic: str = "a") -> Draft:
-    return Draft(topic, "token", json.dumps(text, ensure_ascii=False), None, subject, append, final)
 
 
 async def opened(open_rig: OpenRig, **options: Any) -> SQLiteRig:
@@ -36,40 +32,8 @@ async def values(rig: SQLiteRig, topics: TopicFilter = ALL) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "JOIN_EVENTS", 4)
+    monkeypatch.setattr(texts, "JOIN_EVENTS", 4)
     monkeypatch.setattr(joining, "READ_ROWS", 3)
-
-
-@pytest.mark.parametrize(
-    ("before", "draft", "after"),
-    [
-        (NOTHING, piece("abc"), Text(0, 3, 3)),
-        (NOTHING, piece("ü\n", append=False), Text(0, 4, 4)),
-        (Text(0, 3, 3), piece("de"), Text(1, 3, 5)),
-        (Text(7, 3, 30), piece("de", append=False), Text(0, 2, 2)),
-        (Text(7, 3, 30), Draft("a", "x", "null", None, "s"), NOTHING),
-        (Text(7, 3, 30), Draft("a", "x", "null", None, "s", append=True), None),
-        (Text(7, 3, 30), Draft("a", "x", "[1]", None, "s", append=True), None),
-        (None, piece("x"), None),
-        (None, piece("x", append=False), Text(0, 1, 1)),
-        (NOTHING, Draft("a", "x", "{}", None, "s"), None),
-    ],
-)
-def test_what_a_draft_makes_of_a_text(before: Text | None, draft: Draft, after: Text | None) -> None:
-    assert grown(before, draft) == after
-
-
-@pytest.mark.parametrize(
-    ("text", "is_ripe"),
-    [
-        (Text(3, 0, 100), False),
-        (Text(4, 50, 100), True),
-        (Text(4, 51, 100), False),
-        (Text(joining.JOIN_MOST, 1_000, 1_001), True),
-    ],
-)
-def test_it_is_ripe_after_so_many_events_and_as_many_bytes(text: Text, is_ripe: bool) -> None:
-    assert text.is_ripe == is_ripe
 
 
 async def test_a_text_that_is_ripe_becomes_one_event(open_rig: OpenRig) -> None:
@@ -267,17 +231,9 @@ async def test_a_text_from_before_its_state_was_kept_may_be_too_long_to_be_joine
         await rig.log.append([piece("y")])
     assert await rig.log.joiner.run() == 0
     await rig.restart(subject_max=1 << 20)
-    monkeypatch.setattr(joining, "FIND_MOST", 10)
+    monkeypatch.setattr(texts, "FIND_MOST", 10)
     await rig.log.append([piece("y")])
     assert await rig.log.joiner.run() == 0, "more events than are looked up"
-
-
-def test_what_is_known_of_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "KNOWN_MAX", 10)
-    monkeypatch.setattr(joining, "RIPE_MAX", 5)
-    texts = Texts(lambda topic: True)
-    texts.learn([(("a", str(n)), n, Text(9, 1, 100)) for n in range(30)])
-    assert (len(texts._known), len(texts.ripe)) == (10, 5)
 
 
 async def test_upkeep_does_it_by_itself(open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch) -> None:
