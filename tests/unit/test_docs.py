@@ -22,6 +22,7 @@ from service.core import limits, words
 from service.log.sqlite.backup import JOURNAL_BYTES
 from service.log.sqlite.database import WRITE_TIMEOUT
 from service.log.sqlite.jobs import QUEUE_EVENTS
+from service.log.sqlite.texts import JOIN_EVENTS, JOIN_MOST
 from service.log.sqlite.upkeep import UNDONE_PAUSE, WAL_BUSY_BYTES, WAL_IDLE_BYTES
 from service.settings import ServerSettings, Settings, StreamSettings, every_setting
 from service.version import __version__
@@ -139,6 +140,8 @@ def test_example_of_retention_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> N
         ("docs/protocol.md", f"a request over {limits.REQUEST_MAX >> 20} MiB"),
         ("docs/protocol.md", f"more than {limits.BATCH_MAX:,} in one request"),
         ("docs/protocol.md", f"up to {limits.FILTER_TOPICS_MAX} of them"),
+        ("docs/protocol.md", f"Once {JOIN_EVENTS} events were appended to a value of strings"),
+        ("docs/protocol.md", f"(or {JOIN_MOST:,} events)"),
         ("docs/deployment.md", f"`TWINWIRE_HEARTBEAT` ({DEFAULTS.stream.heartbeat:g} s)"),
         ("docs/deployment.md", f"`TWINWIRE_GRACE` ({DEFAULTS.server.grace:g} s)"),
         ("docs/deployment.md", f"accept bodies of {limits.REQUEST_MAX >> 20} MiB"),
