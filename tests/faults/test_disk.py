@@ -487,6 +487,11 @@ async def test_f17_publishing_ends_before_the_disk_is_full_and_begins_again_by_i
 
         await until(is_well, "room on the disk")
         assert (await publish(url)).status == 201
+
+        async def is_told() -> bool:  # by a thread of its own, a moment later
+            return "disk_reserve_left" in server.log.read_text()
+
+        await until(is_told, "the line that says so")
     finally:
         disk.set()
     told = server.log.read_text()
