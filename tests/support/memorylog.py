@@ -13,7 +13,7 @@ shows that nothing above the contract knows SQLite. Its table is a dictionary, a
 import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -43,6 +43,9 @@ from service.log.base import (
     Value,
     require,
 )
+
+TRIES: Final = 5
+"""To join a text to which somebody appends."""
 
 STEP: Final = 2_000
 """Offsets that one read looks at."""
@@ -198,6 +201,9 @@ class MemoryEventLog:
             if row != guard.expected:
                 return GuardError("what this depends on is not so any more", row=row)
         disk.time = max(disk.time, self._clock.unix_ms())
+        for draft in job.drafts:
+            if draft.joined and not self._is_as_it_was(draft):
+                return GuardError("the text is another one by now")
         planned = self._plan(job, new)
         if (closed := self._closed_subject(job, planned, new)) is not None:
             return closed
@@ -377,6 +383,36 @@ class MemoryEventLog:
         gone = {event.offset for event in (*replaced, *deletions)}
         disk.events = [event for event in disk.events if event.offset not in gone]
         return len(gone)
+
+    async def join(self, topics: TopicFilter) -> int:
+        """Each text of these topics to which anything was appended becomes one event; returns how many did."""
+        abouts = {(one.topic, one.subject) for one in self.disk.events if one.subject is not None}
+        return sum([await self._join(*about) for about in sorted(abouts) if topics.matches(about[0])])
+
+    async def _join(self, topic: str, subject: str) -> bool:
+        for _ in range(TRIES):
+            events = self._value(topic, subject)
+            if len(events) < 2 or not all(event.data.startswith('"') for event in events):
+                return False
+            last, text = events[-1], "".join(event.data[1:-1] for event in events)
+            is_final, first = bool((last.mark or 0) & FINAL), events[0].offset
+            draft = Draft(
+                topic, last.type, f'"{text}"', None, subject, False, is_final, len(events), first, last.offset
+            )
+            with suppress(GuardError):
+                await self.append([draft])
+                return True
+        return False
+
+    def _value(self, topic: str, subject: str) -> list[Event]:
+        """The events that make it; none of a value that lacks its beginning."""
+        of_it = [event for event in self.disk.events if (event.topic, event.subject) == (topic, subject)]
+        return [event for event in of_it if self.disk.gone[event.offset] is None]
+
+    def _is_as_it_was(self, draft: Draft) -> bool:
+        """Whether the value is still that which was read to be joined."""
+        events = self._value(draft.topic, draft.subject or "")
+        return bool(events) and (events[0].offset, events[-1].offset) == (draft.first, draft.last)
 
     async def forget(self) -> int:
         """Topics without events that nobody is interested in; returns how many."""

@@ -13,6 +13,7 @@ from service.core.errors import GuardError
 from service.core.event import FINAL, Draft
 from service.log.sqlite.database import Connection
 from service.log.sqlite.slow import Readers
+from service.log.sqlite.texts import Texts
 from service.log.sqlite.topics import TopicRegistry
 from service.log.sqlite.values import begin_of
 from service.log.sqlite.writer import Writer
@@ -40,9 +41,14 @@ class Joiner:
         self._readers = readers
         self._registry = registry
 
+    @property
+    def texts(self) -> Texts:
+        """Which are ripe."""
+        return self._registry.texts
+
     async def run(self) -> int:
         """Join the texts that are ripe; how many were."""
-        ripe = self._registry.texts.ripe
+        ripe = self.texts.ripe
         joined = 0
         for name, subject in list(ripe):
             ripe.pop((name, subject), None)

@@ -7,10 +7,10 @@ from typing import Any, Literal, Protocol
 
 import aiosqlite
 
-from service.core.event import OFFSET, TOPIC, Draft, Event
+from service.core.event import APPEND, OFFSET, TOPIC, Draft, Event
 from service.core.time import Clock
 from service.core.topics import TopicFilter
-from service.log.base import EventLog, Guard, Statement, Tables, TopicStats, Value
+from service.log.base import EventLog, Guard, Statement, StateSearch, Tables, TopicStats, Value
 from service.log.sqlite.compact import Compactor, Remover, keeps_state
 from service.log.sqlite.database import connect, connect_writer, on_thread
 from service.log.sqlite.files import DatabaseFiles
@@ -88,6 +88,9 @@ class Rig(Protocol):
         Deletions are kept for TOMBSTONES.
         """
 
+    async def join(self, topics: TopicFilter) -> int:
+        """Have the log join the texts of these topics to which anything was appended; how many there were."""
+
     async def discard(self) -> None: ...
 
     # A table of notes, and what the engine's language has for it.
@@ -134,6 +137,9 @@ class MemoryRig:
             if event.time < now - TOMBSTONES * 1000:
                 old = event.offset
         return await self._log.compact(topics, self._log.head, old)
+
+    async def join(self, topics: TopicFilter) -> int:
+        return await self._log.join(topics)
 
     async def discard(self) -> None:
         await self.log.close()
@@ -210,6 +216,15 @@ class SQLiteRig:
         self.clock.advance(later)
         compactor = self.log.compactor(topics.matches, TOMBSTONES)
         return sum([await compactor.run(self.clock.now) for _ in range(2)])
+
+    async def join(self, topics: TopicFilter) -> int:
+        texts, after = self.log.joiner.texts, 0
+        while after < self.log.head:
+            page = await self.log.state(StateSearch(topics, self.log.head, after))
+            appended = [event for event in page.events if (event.mark or 0) & APPEND]
+            texts.ripe |= {(event.topic, event.subject or ""): None for event in appended}
+            after = page.next
+        return await self.log.joiner.run()
 
     def copy(self) -> Path:
         self._kills += 1

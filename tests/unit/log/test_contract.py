@@ -16,6 +16,7 @@ from tests.unit.log.contract_abilities import (
 )
 from tests.unit.log.contract_compaction import CompactionContract
 from tests.unit.log.contract_forgetting import ForgetContract
+from tests.unit.log.contract_joining import JoiningContract
 from tests.unit.log.contract_reading import OwnContract, ReadContract, SearchContract, TrimContract
 from tests.unit.log.contract_state import SubjectContract
 from tests.unit.log.rigs import MemoryRig, Rig, SQLiteRig
@@ -94,4 +95,8 @@ class TestSubjects(SubjectContract):
 
 
 class TestCompaction(CompactionContract):
+    pass
+
+
+class TestJoining(JoiningContract):
     pass
