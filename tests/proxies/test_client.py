@@ -14,22 +14,14 @@ import pytest_asyncio
 from tests.proxies.cases import Case, cases
 from tests.proxies.conftest import selected
 from tests.proxies.rig import Mode, Proxy
-from tests.proxies.watching import met
-from tests.support.api import history, publish, publish_many
+from tests.proxies.rounds import EVENTS, first_mode, in_time, put_through, topic_of
+from tests.support.api import history
 from tests.support.needs import program
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PROGRAM: Final = Path(__file__).with_name("watch.mjs")
-DEADLINE: Final = 60.0
-"""Seconds in which one step of a case must be done."""
-ROUNDS: Final = 6
-MIDDLE: Final = 2
-"""The round in which the path turns bad, if it was not from the start."""
-BATCH: Final = 20
-PADDING: Final = "x" * 200
-"""Makes an event as large as those of a run are."""
 
 
 def node() -> str:
@@ -48,31 +40,17 @@ class Listener:
 
     @property
     def topic(self) -> str:
-        return f"rig/{str(self.case).replace('/', '.').replace(',', '')}"
+        return topic_of(self.case, "node")
 
-    async def told(self, what: str) -> dict[str, Any]:
-        """The next line, which must tell this."""
-        line = await asyncio.wait_for(self.lines.get(), DEADLINE)
+    async def told(self, what: str) -> Any:
+        """What came with the next line, which must tell this."""
+        line = await in_time(self.lines.get())
         assert what in line, line
-        return line
+        return line if what == "done" else line[what]
 
     async def run(self, url: str) -> dict[str, Any]:
-        """Publish in rounds, each when the one before it has arrived; the fault is met in the middle."""
-        await self.told("live")
-        if self.case.before:
-            await met(self.case, self.proxy)
-        for number in range(ROUNDS):
-            if number == MIDDLE and (self.case.outage or self.case.late):
-                await self.proxy.switch(self.mode)
-            values = [{"n": n, "text": PADDING} for n in range(BATCH - 1)]
-            await publish_many(url, self.topic, [*values, {"mark": number}])
-            if number == MIDDLE:
-                await met(self.case, self.proxy)
-            if number == MIDDLE and self.case.outage:
-                await self.proxy.switch(Mode())
-            assert (await self.told("mark"))["mark"] == number
-        await publish(url, self.topic, type="done")
-        return await self.told("done")
+        came_to: dict[str, Any] = await put_through(url, self.topic, self.case, self.proxy, self.mode, self.told)
+        return came_to
 
 
 Ending = tuple[Listener, asyncio.Task[dict[str, Any]]]
@@ -92,7 +70,7 @@ async def endings(request: pytest.FixtureRequest, server: ServerProcess) -> Asyn
         listeners: dict[str, Listener] = {}
         for case in selected(request.session, "endings"):
             mode = case.make()
-            proxy = Proxy(server.port, Mode() if case.outage or case.late else mode)
+            proxy = Proxy(server.port, first_mode(case, mode))
             listeners[case.name] = Listener(case, await stack.enter_async_context(proxy), mode)
         streams = [[name, f"{one.proxy.url}/", one.topic] for name, one in listeners.items()]
         # Until Node 22 the global WebSocket had to be asked for.
@@ -117,6 +95,6 @@ async def test_the_client_delivers_the_log(case: Case, endings: dict[str, Ending
     came_to = await running
     expected = [event["id"] for event in await history(server.url, [listener.topic])]
     assert came_to["events"] == expected, came_to["faults"]
-    assert len(expected) == ROUNDS * BATCH + 1
+    assert len(expected) == EVENTS
     assert came_to["anomalies"] == came_to["gaps"] == 0
     assert came_to["transport"] in case.ends_on, came_to["faults"]
