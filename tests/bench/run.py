@@ -20,6 +20,7 @@ from tests.bench.rows import (
     latency,
     paint,
     publishing,
+    python,
     replay,
     size,
     stall,
@@ -47,11 +48,13 @@ GROUPS: Final[Mapping[str, Callable[[Context], Iterable[Row]]]] = {
     "size": size.rows,
     "state": state.rows,
     "state-kept": state_kept.rows,
+    "python": python.rows,
 }
 SIZE: Final = "size"
 STATE: Final = "state"
 KEPT: Final = "state-kept"
-USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE, KEPT))
+PYTHON: Final = "python"
+USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE, KEPT, PYTHON))
 """The groups that are measured if none is named."""
 
 CURVES: Final[Mapping[str, Callable[[Context], Mapping[str, Any]]]] = {

@@ -14,6 +14,7 @@ import pytest
 UNIT: Final = Path(__file__).parent
 ROOT: Final = UNIT.parents[1]
 SERVICE: Final = ROOT / "service"
+CLIENT: Final = ROOT / "twinwire"
 KINDS: Final = frozenset({"Counter", "bytearray", "defaultdict", "deque", "dict", "list", "set"})
 CONSTANTS: Final = frozenset({"openapi.py", "settings.py", "log/base.py"})
 """Modules whose values are made once, or are a statement's parameters."""
@@ -50,8 +51,8 @@ def initialised(init: ast.FunctionDef) -> Iterator[str]:
 
 def containers() -> list[tuple[str, str]]:
     found = []
-    for path in sorted(SERVICE.rglob("*.py")):
-        name = str(path.relative_to(SERVICE))
+    for path in (*sorted(SERVICE.rglob("*.py")), *sorted(CLIENT.rglob("*.py"))):
+        name = str(path.relative_to(SERVICE if path.is_relative_to(SERVICE) else ROOT))
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ClassDef) and name not in CONSTANTS:
                 found += [(name, attribute) for attribute in attributes(node)]

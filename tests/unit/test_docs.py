@@ -194,7 +194,7 @@ def test_architecture_names_files_that_are_there() -> None:
     packages = {path.parent.name for path in (ROOT / "service").glob("*/__init__.py")}
     assert set(folders) == packages
     for name in re.findall(r"\b(\w+\.py)\b", house[0]):
-        assert any((ROOT / "service").rglob(name)), name
+        assert any(any((ROOT / package).rglob(name)) for package in ("service", "twinwire")), name
     for name in re.findall(
         r"`((?:service|core|log|bus|stream|wire|web|access|apps|operations|server|command|tests)/[\w/.]+\.py)`", text
     ):

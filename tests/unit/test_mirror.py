@@ -1,4 +1,5 @@
-"""`unit/` mirrors `service/`: a module has its test, or stands here with the reason why not; no test leans on another.
+"""`unit/` mirrors `service/`, and `unit/twinwire/` mirrors `twinwire/`: a module has its test, or stands here with the
+reason why not; no test leans on another.
 
 After websockets' maxi_cov.py: an exception that is not needed any more fails too.
 """
@@ -13,6 +14,7 @@ import pytest
 UNIT: Final = Path(__file__).parent
 TESTS: Final = UNIT.parent
 SERVICE: Final = TESTS.parent / "service"
+CLIENT: Final = TESTS.parent / "twinwire"
 
 ELSEWHERE: Final = {
     "__main__.py": "one call of the command, which has its tests",
@@ -49,12 +51,18 @@ ELSEWHERE: Final = {
     "apps/projects/runner.py": "driven through apps/projects/test_orchestrator.py",
     "apps/projects/store.py": "read through apps/projects/test_service.py",
     "apps/projects/agents/*.py": "what they write is run by tests/integration/test_generated_app.py",
+    "twinwire/aio.py": "all of it on a real server: tests/python",
+    "twinwire/blocking.py": "tests/python/test_blocking.py",
+    "twinwire/reading.py": "asked through tests/python/test_publish.py",
+    "twinwire/subscription.py": "tests/python/test_subscribe.py",
+    "twinwire/wires/*.py": "each transport on a real server: tests/python/test_subscribe.py",
 }
 """Patterns of modules without a test of their name, and where they are tested instead."""
 
 MODULES: Final = sorted(
-    path.relative_to(SERVICE).as_posix()
-    for path in SERVICE.rglob("*.py")
+    path.relative_to(root).as_posix()
+    for folder, root in ((SERVICE, SERVICE), (CLIENT, CLIENT.parent))
+    for path in folder.rglob("*.py")
     if path.name != "__init__.py" and "templates" not in path.parts and "_data" not in path.parts
 )
 

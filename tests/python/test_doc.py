@@ -1,0 +1,49 @@
+"""Every block of docs/python.md, as it stands there, each as a program of its own, one after the other."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.server import ROOT, ServerProcess, environment
+
+PAGE = ROOT / "docs" / "python.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+TOGETHER = 60.0
+"""Seconds for one of them."""
+
+
+def test_each_does_what_the_page_says(tmp_path: Path) -> None:
+    said: list[str] = []
+    with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
+        env = environment({"TWINWIRE_URL": server.url}) | {"TWINWIRE_TOKEN": ""}
+        for block in BLOCKS:
+            run = subprocess.run(
+                [sys.executable, "-W", "error", "-c", block],
+                cwd=tmp_path,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=TOGETHER,
+                check=False,
+            )
+            assert run.returncode == 0, block + run.stderr
+            assert run.stderr == ""
+            said.append(run.stdout)
+    assert len(said) == 7
+    assert "orders/17 paid {'total': 12}" in said[0]
+    assert said[1] == "orders/18 9\n"
+    assert (tmp_path / "mails.cursor").read_text().count("-") == 1
+    assert said[4] == "{'on': True}\n"
+
+
+def test_the_lines_of_the_readme(tmp_path: Path) -> None:
+    """They go on for ever; the first line that they print is enough."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
+        env = environment({"TWINWIRE_URL": server.url}) | {"TWINWIRE_TOKEN": "", "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen([sys.executable, "-c", block], cwd=tmp_path, env=env, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline().decode()
+            process.kill()
+    assert said.endswith("tour/1 {'text': 'hello'}\n")

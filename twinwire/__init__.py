@@ -1,0 +1,47 @@
+"""Twinwire: live events with one durable cursor, for Python programs. docs/python.md says how.
+
+    from twinwire import Twinwire
+
+    with Twinwire() as live:
+        live.publish("orders/17", "paid", {"total": 12})
+        for event in live.subscribe("orders/*", after="earliest"):
+            print(event.id, event.topic, event.type, event.data)
+
+`AsyncTwinwire` is the same for programs on asyncio. The service itself is the package `service`, which this one never
+imports.
+"""
+
+from twinwire.aio import AsyncTwinwire
+from twinwire.batch import Batch
+from twinwire.blocking import BlockingBatch, BlockingSubscription, Twinwire
+from twinwire.chooser import Transport
+from twinwire.errors import ClosedError, ForkedError, InvalidError, RefusedError, TwinwireError
+from twinwire.event import Draft, Event, Gap, Page, RawJson, Snapshot
+from twinwire.store import CursorStore, FileStore, SqlStore
+from twinwire.subscription import Subscription
+from twinwire.timing import Timing
+
+__all__ = [
+    "AsyncTwinwire",
+    "Batch",
+    "BlockingBatch",
+    "BlockingSubscription",
+    "ClosedError",
+    "CursorStore",
+    "Draft",
+    "Event",
+    "FileStore",
+    "ForkedError",
+    "Gap",
+    "InvalidError",
+    "Page",
+    "RawJson",
+    "RefusedError",
+    "Snapshot",
+    "SqlStore",
+    "Subscription",
+    "Timing",
+    "Transport",
+    "Twinwire",
+    "TwinwireError",
+]

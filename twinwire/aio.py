@@ -1,0 +1,168 @@
+"""The client for programs on asyncio."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Literal
+
+from twinwire.batch import Batch
+from twinwire.chooser import TRANSPORTS, Transport
+from twinwire.connection import Connection
+from twinwire.errors import ClosedError, ForkedError, InvalidError
+from twinwire.event import Draft, Event, Page, Snapshot
+from twinwire.http import Http
+from twinwire.inbox import Inbox
+from twinwire.place import Place
+from twinwire.publishing import Publisher
+from twinwire.reading import Reads, filters
+from twinwire.store import CursorStore
+from twinwire.subscription import Subscription
+from twinwire.timing import Timing
+from twinwire.token import Source, Token
+
+Moment = datetime | str
+"""With its zone; or RFC 3339."""
+
+
+class AsyncTwinwire:
+    """A Twinwire service: `async with AsyncTwinwire("https://live.example") as live`.
+
+    `url` may have a path prefix; without one it is that of `TWINWIRE_URL`, else `http://127.0.0.1:8000`. `token` is a
+    JWT, or a function, also an asynchronous one, that gives one: it is asked for the first, and again when one ends
+    or is refused. Without it, it is that of `TWINWIRE_TOKEN`, if there is one. `transports`, best first, are those that
+    subscriptions may use. `retry_for`: seconds for which publishing is tried again, 30 without it.
+
+    Of one event loop and one process. Raises InvalidError for a URL or a token that can't be one.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: Source | None = None,
+        transports: Sequence[Transport] = TRANSPORTS,
+        retry_for: float | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        if not transports or not set(transports) <= set(TRANSPORTS) or len(set(transports)) < len(transports):
+            raise InvalidError(f"transports are some of {', '.join(TRANSPORTS)}, each once")
+        self._place = Place(url)
+        self._token = Token(token)
+        self._transports = tuple(transports)
+        self._timing = timing or Timing()
+        if retry_for is not None:
+            self._timing = replace(self._timing, publish=retry_for)
+        self._http: Http | None = None
+        self._pid = 0
+        self._is_closed = False
+        self._connections: set[Connection] = set()
+
+    async def __aenter__(self) -> "AsyncTwinwire":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends every subscription, and lets go of all connections."""
+        self._is_closed = True
+        if self._pid != os.getpid():
+            return  # of another process, if of any
+        await asyncio.gather(*(connection.close() for connection in list(self._connections)))
+        if self._http is not None:
+            await self._http.close()
+
+    def _ready(self) -> Http:
+        """Raises ClosedError, ForkedError."""
+        if self._is_closed:
+            raise ClosedError("this client is closed")
+        if self._http is None:
+            self._http, self._pid = Http(self._place, self._token, self._timing), os.getpid()
+        elif self._pid != os.getpid():
+            raise ForkedError(
+                f"this client was opened in process {self._pid}, of which {os.getpid()} is a fork: its connections are "
+                "shared with it. Make one in each process, after the fork"
+            )
+        return self._http
+
+    # -- reading
+
+    def subscribe(self, *topics: str, after: str | None = None, store: CursorStore | None = None) -> Subscription:
+        """Events of these topics and filters (all that the token is for, without any), and `Gap`s where something
+        can't be delivered any more.
+
+        `after` is a cursor, `earliest` or `latest`; from now without it. `store` keeps the cursor: what it holds beats
+        `after`. Nothing is lost and nothing comes twice, whatever cuts the connection, as long as the subscription
+        lives; and from one process to the next with a store, but for the event whose body did not end. Raises
+        InvalidError.
+        """
+        wanted = filters(topics)
+        self._place.url("sse", [*(("topic", topic) for topic in wanted), ("after", after)])  # or it raises at once
+
+        def connect(stored: str | None, inbox: Inbox) -> Connection:
+            http = self._ready()
+            connection = Connection(http, wanted, stored or after, self._transports, inbox)
+            self._connections.add(connection)
+            connection.whenever_done(lambda: self._connections.discard(connection))
+            return connection
+
+        return Subscription(connect, store)
+
+    async def history(
+        self,
+        *topics: str,
+        after: str | None = None,
+        before: str | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        limit: int | None = None,
+        type: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> Page:
+        """One page of what is kept, from the oldest event on unless it says where; `page.cursor` is where to go on. 500
+        events without `limit`, 1,000 at most. Raises TwinwireError."""
+        reads = Reads(self._ready())
+        return await reads.history(
+            topics, after=after, before=before, order=order, limit=limit, type=type, since=since, until=until
+        )
+
+    async def latest(self, *topics: str, count: int = 1) -> list[Event]:
+        """The newest `count` events (1,000 at most), oldest first. Raises TwinwireError."""
+        return await Reads(self._ready()).latest(topics, count)
+
+    async def state(self, *topics: str, subject: str | None = None, join: bool = False) -> Snapshot:
+        """The latest of each subject, of this one alone if it is given; `join`: a text that was appended to is one
+        event. Raises TwinwireError."""
+        return await Reads(self._ready()).state(topics, subject=subject, join=join)
+
+    # -- publishing
+
+    async def publish(
+        self,
+        topic: str,
+        type: str,
+        data: Any = None,
+        *,
+        key: str | None = None,
+        subject: str | None = None,
+        append: bool = False,
+        final: bool = False,
+    ) -> str:
+        """Publishes one event; its id, which is the cursor after it, once it is on disk. Tried again for `retry_for`
+        seconds, and never published twice. Raises TwinwireError."""
+        return await Publisher(self._ready()).one(Draft(topic, type, data, key, subject, append, final))
+
+    async def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
+        """Publishes them in their order, in requests of at most 1,000 events and 1 MiB, each all or nothing; the ids.
+        Raises TwinwireError for the first request that is refused; its `stored` are the ids of those before."""
+        return await Publisher(self._ready()).many(drafts)
+
+    def batch(self, linger_ms: float = 5.0) -> Batch:
+        """`async with live.batch() as batch`: many publishes at once become few requests. `linger_ms`: for how long the
+        first one waits for others."""
+        return Batch(Publisher(self._ready()), linger_ms / 1_000)

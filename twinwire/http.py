@@ -1,0 +1,184 @@
+"""Requests to the service: its URLs, the token, JSON answers, problems. Redirects are not followed: a token goes to
+nobody else."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, TypeVar
+
+import httpx2
+import msgspec
+
+from twinwire.errors import ClosedError, Fault, Problem, bounded
+from twinwire.place import Place
+from twinwire.timing import Timing
+from twinwire.token import Token
+
+logger: Final = logging.getLogger("twinwire")
+
+ANSWER_MAX: Final = 64 << 20
+"""Bytes of an answer that are read; a page of the service has about one MiB."""
+
+T = TypeVar("T")
+
+
+def _agent() -> str:
+    try:
+        return f"twinwire-python/{version('twinwire')}"
+    except PackageNotFoundError:  # from a checkout that was not installed
+        return "twinwire-python"
+
+
+AGENT: Final = _agent()
+
+
+class Http:
+    """What the parts of one client ask the service with, on one event loop."""
+
+    def __init__(self, place: Place, token: Token, timing: Timing) -> None:
+        self.place: Final = place
+        self.token: Final = token
+        self.timing: Final = timing
+        # As many as the program has streams and requests: one that waited for another's end would wait for ever.
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+        self._client = httpx2.AsyncClient(limits=limits, headers={"User-Agent": AGENT}, timeout=timing.request)
+        if place.is_overheard and (token.text or token.is_renewable):
+            logger.warning("the token goes to %s over plain http: whoever is on the way can read it", place.base)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def json(
+        self,
+        method: str,
+        url: str,
+        kind: type[T],
+        *,
+        body: bytes | None = None,
+        media: str = "application/json",
+        within: float | None = None,
+    ) -> T:
+        """An answer of this kind. After a 401 it asks for another token, once. Raises TwinwireError."""
+        await self.token.ready()
+        outcome = await self.attempt(method, url, kind, body=body, media=media, within=within)
+        if isinstance(outcome, Fault) and outcome.status == 401 and await self.token.renew(outcome.token):
+            outcome = await self.attempt(method, url, kind, body=body, media=media, within=within)
+        if isinstance(outcome, Fault):
+            raise outcome.error()
+        return outcome
+
+    async def attempt(
+        self,
+        method: str,
+        url: str,
+        kind: type[T],
+        *,
+        body: bytes | None = None,
+        media: str = "application/json",
+        within: float | None = None,
+    ) -> T | Fault:
+        """One request, with the token that there is; what it came to, if not to an answer of this kind. Raises
+        ClosedError."""
+        headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": media})
+        try:
+            async with (
+                asyncio.timeout(within or self.timing.request),
+                self.stream(method, url, headers, body) as answer,
+            ):
+                if isinstance(answer, Fault):
+                    return answer
+                content = await read(answer)
+        except TimeoutError:
+            return Fault("timeout", f"no answer from {self.place.base} in time")
+        except httpx2.HTTPError as error:
+            return self.fault(error)
+        except RuntimeError as error:
+            if self._client.is_closed:
+                raise ClosedError("this client was closed meanwhile") from error
+            raise
+        if content is None:
+            return Fault("media", f"an answer of over {ANSWER_MAX >> 20} MiB: is this the service's URL?")
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except (ValueError, RecursionError):
+            return Fault("media", f"{answer.status_code} with something else than an answer of Twinwire")
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> AsyncIterator[httpx2.Response | Fault]:
+        """An answer of 2xx whose body is yet to be read, or what another one comes to. Raises httpx2.HTTPError."""
+        token = self.token.text
+        sent = {**headers, **self.token.headers}
+        timeout = httpx2.Timeout(self.timing.connect, read=None, pool=None)
+        async with self._client.stream(method, url, headers=sent, content=body, timeout=timeout) as answer:
+            if answer.is_success:
+                yield answer
+            else:
+                yield replace(fault_of(answer, await read(answer) or b"", self.token), token=token)
+
+    def fault(self, error: Exception) -> Fault:
+        """What a connection came to that failed below HTTP."""
+        told = str(error) or type(error).__name__
+        return Fault("network", self.token.without(f"no answer from {self.place.base}: {told}"))
+
+
+async def read(answer: httpx2.Response) -> bytes | None:
+    """The body; None if it is longer than any of ours."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.aiter_bytes():
+        size += len(part)
+        if size > ANSWER_MAX:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def fault_of(answer: httpx2.Response, content: bytes, token: Token) -> Fault:
+    """What an answer comes to that is no 2xx."""
+    status = answer.status_code
+    problem = problem_of(answer.headers.get("content-type", ""), content)
+    if status < 400:
+        where = token.without(answer.headers.get("location", "nowhere"))
+        return Fault("http", f"{status}, to {where}: is this the service's URL?", status)
+    wait = seconds(answer.headers.get("retry-after"), answer.headers.get("date"))
+    return Fault("http", token.without(words(status, problem)), status, problem, wait)
+
+
+def words(status: int, problem: Problem | None) -> str:
+    """An answer that is no 2xx, in a line."""
+    if problem is None:
+        return f"{status}, and it is not Twinwire that says so"
+    return f"{status} {problem.title}: {problem.detail}" if problem.detail else f"{status} {problem.title}"
+
+
+def problem_of(media: str, content: bytes) -> Problem | None:
+    if not media.startswith("application/problem+json"):
+        return None
+    try:
+        return msgspec.json.decode(content, type=Problem)
+    except (ValueError, RecursionError):
+        return None
+
+
+def seconds(retry_after: str | None, date: str | None) -> float | None:
+    """`Retry-After` (RFC 9110, 10.2.3: seconds or a date); None if there is none. A date is held against the answer's
+    own, since our calendar may be another one."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return bounded(float(text))
+    try:
+        then, now = parsedate_to_datetime(text), parsedate_to_datetime(date or "")
+    except (ValueError, TypeError):
+        return None
+    return bounded((then - now).total_seconds()) if then.tzinfo and now.tzinfo else None
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

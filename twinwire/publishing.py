@@ -1,0 +1,97 @@
+"""Publishing, exactly once however often it is tried: every draft has a key, the caller's or one of ours, and a retry
+with the same key is answered with the first id (docs/protocol.md, section 5).
+
+What passes (no answer, 429, 503, what something on the way says) is tried again, with full jitter or when the service
+says, for `Timing.publish` seconds. What the service refuses is told at once.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from twinwire.encoding import encode, keyed, lines
+from twinwire.errors import TwinwireError
+from twinwire.event import Draft
+from twinwire.http import Http
+from twinwire.timing import Backoff
+
+EVENTS_MAX: Final = 1_000
+"""Of one request: fewer than the service takes, so that one that is refused for another's sake costs little."""
+
+BYTES_MAX: Final = 1 << 20
+"""Of one request of several events; an event alone may have what the service takes."""
+
+
+T = TypeVar("T")
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Ids(msgspec.Struct):
+    ids: list[str]
+
+
+class Publisher:
+    """Posts drafts, in the order in which they are given."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    async def one(self, draft: Draft) -> str:
+        """Publishes it; its id, once it is on disk. Raises TwinwireError."""
+        encoded = encode(keyed(draft))
+        return (await self._tried("application/json", encoded, _Id)).id
+
+    async def many(self, drafts: Iterable[Draft]) -> list[str]:
+        """Publishes them in requests of at most 1,000 events and 1 MiB, each of which is all or nothing; their ids.
+
+        Raises TwinwireError for the first request that is refused: `stored` of it are the ids of those before it.
+        """
+        ids: list[str] = []
+        for bunch in bunches([encode(keyed(draft)) for draft in drafts]):
+            try:
+                ids += await self.post(bunch)
+            except TwinwireError as error:
+                error.stored = ids
+                raise
+        return ids
+
+    async def post(self, encoded: Sequence[bytes]) -> list[str]:
+        """One request; the ids. Raises TwinwireError."""
+        ids = (await self._tried("application/x-ndjson", lines(encoded), _Ids)).ids
+        if len(ids) != len(encoded):
+            raise TwinwireError(f"{len(ids)} ids for {len(encoded)} events: is this the service's URL?")
+        return ids
+
+    async def _tried(self, media: str, body: bytes, kind: type[T]) -> T:
+        timing = self._http.timing
+        backoff = Backoff(timing)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timing.publish
+        url = self._http.place.url("events")
+        while True:
+            try:
+                return await self._http.json("POST", url, kind, body=body, media=media)
+            except TwinwireError as error:
+                delay = error.retry_after or backoff.next()  # 0 is no order to hurry
+                if not error.is_passing or clock() + delay > deadline:
+                    raise
+            await asyncio.sleep(delay)
+
+
+def bunches(encoded: Iterable[bytes]) -> Iterable[list[bytes]]:
+    """In order, each of what one request takes."""
+    bunch: list[bytes] = []
+    size = 0
+    for one in encoded:
+        if bunch and (len(bunch) == EVENTS_MAX or size + len(one) > BYTES_MAX):
+            yield bunch
+            bunch, size = [], 0
+        bunch.append(one)
+        size += len(one) + 1
+    if bunch:
+        yield bunch

@@ -1,0 +1,97 @@
+"""Long polling: one request after the other, each answered when there is something. It speaks the frames of the other
+transports, so that nothing above knows the difference.
+
+A path that cuts idle requests teaches `Patience`: the seconds that a request waits. They are halved when a waiting
+request is cut, so that polling works through any idle timeout.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from twinwire.cursor import is_cursor
+from twinwire.errors import Fault
+from twinwire.frames import Frame, WirePage
+from twinwire.http import Http, as_json
+from twinwire.link import WireError, read_frame
+
+PAGE: Final = 500
+GRACE: Final = 10.0
+"""Seconds beyond the wait, after which a request is stalled."""
+EMPTY_PAUSE: Final = 1.0
+"""Seconds between two requests of which the first was answered at once, with nothing: by a service that drains."""
+WAIT_MIN: Final = 1.0
+
+
+class Patience:
+    """`seconds` that a request may wait on this path."""
+
+    def __init__(self) -> None:
+        self.seconds = 60.0
+
+    def cut(self, waited: float, wait: float) -> None:
+        if wait > WAIT_MIN and waited > 1.0:
+            self.seconds = max(WAIT_MIN, min(wait, waited) // 2)
+
+
+class PollWire:
+    """`topics`: filters; none for all. `after` as for a stream."""
+
+    def __init__(self, http: Http, topics: Sequence[str], after: str | None, patience: Patience) -> None:
+        self._http = http
+        self._topics = topics
+        self._after = after
+        self._patience = patience
+
+    async def frames(self) -> AsyncGenerator[tuple[Frame, str], None]:
+        is_connected = is_live = False
+        while True:
+            wait = min(self._http.timing.poll_wait, self._patience.seconds) if is_live else 0.0
+            asked = time.monotonic()
+            page = await self._page(wait, asked)
+            if not is_cursor(page.cursor):
+                raise WireError(Fault("protocol", "not a page of events"))
+            if not is_connected:
+                yield self._connection(page), ""
+                is_connected = True
+            if page.gap is not None:
+                gap = page.gap
+                yield Frame("gap", gap.id, requested=gap.requested, reason=gap.reason, floor=gap.floor), ""
+            for raw in page.events:
+                text = str(raw, "utf-8")
+                yield read_frame(text), text
+            self._after = page.cursor
+            is_first = not is_live and not page.more
+            yield Frame("caught_up" if is_first else "heartbeat", page.cursor), ""
+            is_live = is_live or is_first
+            is_idle = not page.events and page.gap is None and not page.more and wait > 0
+            if is_idle and (left := EMPTY_PAUSE - (time.monotonic() - asked)) > 0:
+                await asyncio.sleep(left)
+
+    async def _page(self, wait: float, asked: float) -> WirePage:
+        params = [("after", self._after or "latest"), ("wait", f"{wait:g}"), ("limit", PAGE)]
+        url, sent = self._http.place.asking("events", "events/read", self._topics, params)
+        body = None if sent is None else as_json({**sent, "wait": wait})
+        outcome = await self._http.attempt(
+            "GET" if body is None else "POST", url, WirePage, body=body, within=wait + GRACE
+        )
+        if not isinstance(outcome, Fault):
+            return outcome
+        if outcome.kind == "network":
+            self._patience.cut(time.monotonic() - asked, wait)
+        raise WireError(Fault("stalled", outcome.detail) if outcome.kind == "timeout" and wait else outcome)
+
+    def _connection(self, page: WirePage) -> Frame:
+        is_resumed = is_cursor(self._after)
+        # Where it goes on from: for `earliest` the events themselves say it.
+        id = self._after if is_resumed else None if self._after == "earliest" else page.cursor
+        return Frame(
+            "connection", id, head=page.head, floor=page.floor, resumed=is_resumed and page.gap is None, heartbeat=None
+        )
+
+    async def send(self, text: str) -> bool:
+        return False
+
+    async def close(self) -> None:
+        """The iteration is ended with its task."""
