@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from service.bus.reading import Reading
 from service.bus.values import Place
 from service.core.errors import GoneError, TooLargeError
-from service.core.event import APPEND, Event, Row, bytes_of
+from service.core.event import APPEND, DATA, OFFSET, Event, Row, bytes_of
 from service.core.topics import TopicFilter
 from service.log.base import Page, StateSearch, Turn
 
@@ -106,12 +106,12 @@ class States:
 
         Raises TooLargeError, or GoneError if its end is not there any more.
         """
-        found: list[Event] = []
+        found: list[Row] = []
         search = StateSearch(TopicFilter((last.topic,)), at, inside, subject=last.subject, limit=TEXT_ROWS)
         left = JOINED_MAX
         while search.after < at:
             page = await self._reading.state(replace(search, max_bytes=max(1, left)), turn)
-            found += page.events
+            found += page.rows
             search = replace(search, after=page.next)
             left -= bytes_of(page.rows)
             if left < 0 and not wanted.in_pieces:
@@ -119,20 +119,20 @@ class States:
                 raise TooLargeError(detail, field="join")
             if left <= 0 and wanted.in_pieces:
                 break
-        is_end = bool(found) and found[-1].offset >= last.offset
+        is_end = bool(found) and found[-1][OFFSET] >= last.offset
         if not is_end and search.after >= at:
             raise GoneError("a text of this state was removed: begin again")
-        return _as_text(found, is_begun=inside > 0), 0 if is_end else found[-1].offset
+        return _as_text(found, is_begun=inside > 0), 0 if is_end else found[-1][OFFSET]
 
 
-def _as_text(events: list[Event], *, is_begun: bool) -> list[Event]:
+def _as_text(rows: list[Row], *, is_begun: bool) -> list[Row]:
     """One event with all of the text, the last one's but that it replaces, if it is not one that was begun; as they are
     if any is no string.
 
     What stands between the quotes of JSON strings is put together as it came: half a surrogate pair can't be decoded.
     """
-    if not events or not all(event.data.startswith('"') for event in events):
-        return events
-    last, text = events[-1], "".join([event.data[1:-1] for event in events])
+    if not rows or not all(row[DATA].startswith('"') for row in rows):
+        return rows
+    last, text = Event(*rows[-1]), "".join([row[DATA][1:-1] for row in rows])
     mark = (last.mark or 0) & ~APPEND | (APPEND if is_begun else 0)
     return [last._replace(data=f'"{text}"', mark=mark or None)]

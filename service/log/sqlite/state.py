@@ -11,7 +11,6 @@ would be looked for among more than SINCE_MAX has to begin again.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 from operator import attrgetter
 from typing import Any, Final
 
@@ -33,6 +32,9 @@ GATHERED_EVENTS: Final = 5_000
 
 SINCE_MAX: Final = 5_000
 """Events that were superseded since the position of a state, a millisecond: with more it can't be gone on with."""
+
+FETCHED: Final = 32
+"""Events that are fetched at a time: each call has its price, and what lies beyond a page is read for nothing."""
 
 WINDOW: Final = 2_000
 """Events of everybody's that are looked at in one step."""
@@ -140,6 +142,8 @@ def _in_one_look(
     connection.execute("BEGIN")
     try:
         rows, next = find(connection)
+        if not any((topic := registry.get(name)) is None or topic.floor for name in {row[TOPIC] for row in rows}):
+            return rows, next  # where nothing was ever removed, nothing lacks its beginning
         cut: dict[tuple[str, str], bool] = {}
         return [row for row in rows if not _is_cut(connection, row, at, registry, cut)], next
     finally:
@@ -236,13 +240,19 @@ def _filled(cursor: Cursor, search: StateSearch, limit: int, end: int) -> Found:
     """The rows up to the one that fills the page; if none does, all of the state was looked at."""
     rows: list[Row] = []
     size = 0
-    for row in islice(cursor, limit):
-        rows.append(row)
-        size += bytes_of((row,))
-        if size >= search.max_bytes:
-            break
-    else:
-        if len(rows) < limit:
+    while len(rows) < limit:
+        more: list[Row] = cursor.fetchmany(min(FETCHED, limit - len(rows)))
+        if not more:
             return rows, end
+        size += (of_them := bytes_of(more))
+        if size >= search.max_bytes:
+            size -= of_them
+            for row in more:
+                rows.append(row)
+                size += bytes_of((row,))
+                if size >= search.max_bytes:
+                    break
+            break
+        rows += more
     cursor.close()
     return rows, rows[-1][OFFSET]
