@@ -12,6 +12,7 @@
 import { Connection } from "../connection.js";
 import { Role, State } from "../states.js";
 import { Follower } from "./follower.js";
+import { holderOf } from "./holder.js";
 import { Leader } from "./leader.js";
 
 /** @import { Context, Start, TabMessage, TabPort, Timer } from "../internal.js" */
@@ -231,14 +232,17 @@ export class Tabs {
   #doubt() {
     if (this.#asked !== null || !(this.#side instanceof Follower)) return;
     const { env } = this.#context;
-    this.#asked = env.setTimeout(
-      () => {
-        this.#asked = null;
-        if (!this.#closed && this.#side instanceof Follower) this.#stand(true);
-      },
-      ANSWER_TIME + env.random() * ANSWER_SPREAD,
-    );
+    const before = holderOf(env.locks, this.#name);
+    const wait = ANSWER_TIME + env.random() * ANSWER_SPREAD;
+    this.#asked = env.setTimeout(() => this.#depose(before), wait);
     this.#side.join();
+  }
+
+  /** Takes the lock from who was asked; of another, who was quicker, nobody has doubts. @param {Promise<string | null>} asked */
+  async #depose(asked) {
+    this.#asked = null;
+    const isAnother = (await asked) !== (await holderOf(this.#context.env.locks, this.#name));
+    if (!isAnother && !this.#closed && this.#side instanceof Follower) this.#stand(true);
   }
 
   /**

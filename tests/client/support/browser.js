@@ -39,17 +39,28 @@ export const forbiddenStorage = {
 /** Web Locks of one origin: exclusive ones, with `signal` and `steal`. */
 export class LockTable {
   #locks = new Map();
+  #tabs = new Map();
 
   /** The `navigator.locks` of one tab. */
   tab() {
     const held = new Set();
     return {
       request: (name, options, act) => this.#request(name, options, act, held),
+      query: async () => ({
+        held: [...this.#locks]
+          .filter(([, { holder }]) => holder)
+          .map(([name, { holder }]) => this.#told(name, holder)),
+      }),
       /** The tab dies: its locks are free. */
       crash: () => {
         for (const end of [...held]) end();
       },
     };
+  }
+
+  #told(name, { held }) {
+    if (!this.#tabs.has(held)) this.#tabs.set(held, `tab-${this.#tabs.size}`);
+    return { name, clientId: this.#tabs.get(held) };
   }
 
   #request(name, { signal, steal }, act, held) {

@@ -35,6 +35,16 @@ test("of many who doubt a leader in the same moment one takes its place", async 
   assert.deepEqual(roles(followers).sort(), [...Array(8).fill("follower"), "leader"]);
 });
 
+test("nor does it take that they hear of him who was quicker: the browser says who leads", async () => {
+  const world = new World();
+  const [, ...followers] = await world.tabs(10);
+  world.channels.passes = () => false;
+  const led = () => followers.flatMap((tab) => tab.noticed(":role").filter(({ role }) => role === "leader"));
+  while (led().length === 0) await world.clock.advance(100);
+  await world.clock.advance(900); // in which each of the others has asked
+  assert.equal(led().length, 1);
+});
+
 test("a leader that lives keeps its place, however long the server takes to give it a topic", async () => {
   const world = new World();
   const [leader] = await world.tabs(1);
