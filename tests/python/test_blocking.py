@@ -208,17 +208,22 @@ def test_a_fork_is_told(server: ServerProcess) -> None:
 
 def test_an_interrupt_ends_a_loop_that_waits(server: ServerProcess) -> None:
     program = (
-        "import sys\nfrom twinwire import Twinwire\n"
+        # A program in the background of a shell, as those of a CI may be, is born with interrupts ignored.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from twinwire import Twinwire\n"
         f"with Twinwire({server.url!r}) as live, live.subscribe('never') as events:\n"
         "    print('begun', flush=True)\n    next(events)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert "KeyboardInterrupt" in errors
     assert process.returncode == -signal.SIGINT
 
