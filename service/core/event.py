@@ -165,6 +165,18 @@ def bytes_of(rows: Sequence[Row]) -> int:
     return sum([len(data) if (data := row[DATA]).isascii() else len(data.encode()) for row in rows])
 
 
+def filling(rows: Sequence[Row], size: int, max_bytes: int) -> int:
+    """How many of these rows, which have `size` bytes of data, fill a page: up to the one that reaches `max_bytes`."""
+    if size <= max_bytes:
+        return len(rows)
+    size = 0
+    for kept, row in enumerate(rows, 1):
+        size += bytes_of((row,))
+        if size >= max_bytes:
+            return kept
+    return len(rows)
+
+
 class Event(NamedTuple):
     """A stored fact, in the order of the columns that it is read from.
 

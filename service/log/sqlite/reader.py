@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from service.core.event import OFFSET, TOPIC, Row, Width, bytes_of
+from service.core.event import OFFSET, TOPIC, Row, Width, bytes_of, filling
 from service.core.time import Clock
 from service.core.topics import Matching, TopicFilter
 from service.log.base import Page
@@ -249,14 +249,7 @@ class Reader:
         size = bytes_of(rows)
         if rows:
             self._mean_bytes = max(1.0, size / len(rows))
-        if size <= max_bytes:
-            return len(rows)
-        size = 0
-        for kept, row in enumerate(rows, 1):
-            size += bytes_of((row,))
-            if size >= max_bytes:
-                return kept
-        return len(rows)
+        return filling(rows, size, max_bytes)
 
     def _window(self, connection: Connection, look: Look) -> Found:
         """One step of a scan: whatever matches among the next offsets, WINDOW at most, of so many topics as can be held

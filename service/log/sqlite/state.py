@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from service.core.errors import GoneError
-from service.core.event import APPEND, OFFSET, TOPIC, Event, Row, bytes_of, mark_of
+from service.core.event import APPEND, OFFSET, TOPIC, Event, Row, bytes_of, filling, mark_of
 from service.core.topics import Matching
 from service.log.base import Page, StateSearch
 from service.log.sqlite.database import Connection, Cursor, as_json
@@ -239,20 +239,15 @@ def _is_far(connection: Connection, at: int) -> bool:
 def _filled(cursor: Cursor, search: StateSearch, limit: int, end: int) -> Found:
     """The rows up to the one that fills the page; if none does, all of the state was looked at."""
     rows: list[Row] = []
-    size = 0
+    left = search.max_bytes
     while len(rows) < limit:
         more: list[Row] = cursor.fetchmany(min(FETCHED, limit - len(rows)))
         if not more:
             return rows, end
-        size += (of_them := bytes_of(more))
-        if size >= search.max_bytes:
-            size -= of_them
-            for row in more:
-                rows.append(row)
-                size += bytes_of((row,))
-                if size >= search.max_bytes:
-                    break
+        size = bytes_of(more)
+        rows += more[: filling(more, size, left)]
+        left -= size
+        if left <= 0:
             break
-        rows += more
     cursor.close()
     return rows, rows[-1][OFFSET]
