@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +12,7 @@ import pytest_asyncio
 
 from tests.proxies.cases import Case, cases
 from tests.proxies.conftest import selected
-from tests.proxies.rig import Mode, Proxy
-from tests.proxies.rounds import EVENTS, first_mode, in_time, put_through, topic_of
+from tests.proxies.rounds import EVENTS, Listener
 from tests.support.api import history
 from tests.support.needs import program
 from tests.support.server import ServerProcess
@@ -29,30 +27,6 @@ def node() -> str:
     return program("node", "no node: install version 20 or newer")
 
 
-@dataclass
-class Listener:
-    """What one stream of the Node process has told."""
-
-    case: Case
-    proxy: Proxy
-    mode: Mode
-    lines: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
-
-    @property
-    def topic(self) -> str:
-        return topic_of(self.case, "node")
-
-    async def told(self, what: str) -> Any:
-        """What came with the next line, which must tell this."""
-        line = await in_time(self.lines.get())
-        assert what in line, line
-        return line if what == "done" else line[what]
-
-    async def run(self, url: str) -> dict[str, Any]:
-        came_to: dict[str, Any] = await put_through(url, self.topic, self.case, self.proxy, self.mode, self.told)
-        return came_to
-
-
 Ending = tuple[Listener, asyncio.Task[dict[str, Any]]]
 
 
@@ -60,7 +34,8 @@ async def dispatch(output: asyncio.StreamReader, listeners: dict[str, Listener])
     """Hand each line of the Node process to the listener that it is about."""
     async for text in output:
         line = json.loads(text)
-        listeners[line["name"]].lines.put_nowait(line)
+        (what,) = line.keys() & {"live", "mark", "done"}
+        listeners[line["name"]].tell(what, line if what == "done" else line[what])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -69,9 +44,8 @@ async def endings(request: pytest.FixtureRequest, server: ServerProcess) -> Asyn
     async with AsyncExitStack() as stack:
         listeners: dict[str, Listener] = {}
         for case in selected(request.session, "endings"):
-            mode = case.make()
-            proxy = Proxy(server.port, first_mode(case, mode))
-            listeners[case.name] = Listener(case, await stack.enter_async_context(proxy), mode)
+            listener = listeners[case.name] = Listener.of(case, "node", server.port)
+            await stack.enter_async_context(listener.proxy)
         streams = [[name, f"{one.proxy.url}/", one.topic] for name, one in listeners.items()]
         # Until Node 22 the global WebSocket had to be asked for.
         process = await asyncio.create_subprocess_exec(
@@ -79,7 +53,7 @@ async def endings(request: pytest.FixtureRequest, server: ServerProcess) -> Asyn
         )
         assert process.stdout is not None
         output = asyncio.create_task(dispatch(process.stdout, listeners))
-        tasks = {name: asyncio.create_task(one.run(server.url)) for name, one in listeners.items()}
+        tasks = {name: asyncio.create_task(one.put_through(server.url)) for name, one in listeners.items()}
         yield {name: (listeners[name], task) for name, task in tasks.items()}
         if process.returncode is None:
             process.kill()
