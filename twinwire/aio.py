@@ -4,27 +4,23 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from twinwire.batch import Batch
 from twinwire.chooser import TRANSPORTS, Transport
 from twinwire.connection import Connection
 from twinwire.errors import ClosedError, ForkedError, InvalidError
-from twinwire.event import Draft, Event, Page, Snapshot
+from twinwire.event import About, Draft, Event, Page, Snapshot
 from twinwire.http import Http
 from twinwire.inbox import Inbox
 from twinwire.place import Place
 from twinwire.publishing import Publisher
-from twinwire.reading import Reads, filters
+from twinwire.reading import Reads, Where, filters
 from twinwire.store import CursorStore
 from twinwire.subscription import Subscription
 from twinwire.timing import Timing
 from twinwire.token import Source, Token
-
-Moment = datetime | str
-"""With its zone; or RFC 3339."""
 
 
 class AsyncTwinwire:
@@ -113,26 +109,14 @@ class AsyncTwinwire:
 
         return Subscription(connect, store)
 
-    async def history(
-        self,
-        *topics: str,
-        after: str | None = None,
-        before: str | None = None,
-        order: Literal["asc", "desc"] | None = None,
-        limit: int | None = None,
-        type: str | None = None,
-        since: Moment | None = None,
-        until: Moment | None = None,
-    ) -> Page:
-        """One page of what is kept, from the oldest event on unless it says where; `page.cursor` is where to go on. 500
-        events without `limit`, 1,000 at most. Raises TwinwireError."""
-        reads = Reads(self._ready())
-        return await reads.history(
-            topics, after=after, before=before, order=order, limit=limit, type=type, since=since, until=until
-        )
+    async def history(self, *topics: str, **where: Unpack[Where]) -> Page:
+        """One page of what is kept, from the oldest event on unless it says where (`after`, `before`, `order`, and
+        `type`, `since`, `until`); `page.cursor` is where to go on. 500 events without `limit`, 1,000 at most. Raises
+        TwinwireError."""
+        return await Reads(self._ready()).history(topics, **where)
 
     async def latest(self, *topics: str, count: int = 1) -> list[Event]:
-        """The newest `count` events (1,000 at most), oldest first. Raises TwinwireError."""
+        """The newest `count` events, oldest first. Raises TwinwireError."""
         return await Reads(self._ready()).latest(topics, count)
 
     async def state(self, *topics: str, subject: str | None = None, join: bool = False) -> Snapshot:
@@ -142,20 +126,10 @@ class AsyncTwinwire:
 
     # -- publishing
 
-    async def publish(
-        self,
-        topic: str,
-        type: str,
-        data: Any = None,
-        *,
-        key: str | None = None,
-        subject: str | None = None,
-        append: bool = False,
-        final: bool = False,
-    ) -> str:
-        """Publishes one event; its id, which is the cursor after it, once it is on disk. Tried again for `retry_for`
-        seconds, and never published twice. Raises TwinwireError."""
-        return await Publisher(self._ready()).one(Draft(topic, type, data, key, subject, append, final))
+    async def publish(self, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> str:
+        """Publishes one event (`key`, `subject`, `append`, `final` as in `Draft`); its id, which is the cursor after
+        it, once it is on disk. Tried again for `retry_for` seconds, and never published twice. Raises TwinwireError."""
+        return await Publisher(self._ready()).one(Draft(topic, type, data, **about))
 
     async def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
         """Publishes them in their order, in requests of at most 1,000 events and 1 MiB, each all or nothing; the ids.

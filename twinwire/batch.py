@@ -7,14 +7,14 @@ its request are sent again without it.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Unpack
 
 from twinwire.encoding import encode, keyed
 from twinwire.errors import ClosedError, TwinwireError
-from twinwire.event import Draft
-from twinwire.publishing import BYTES_MAX, EVENTS_MAX, Publisher
+from twinwire.event import About, Draft
+from twinwire.publishing import EVENTS_MAX, Publisher, fitting
 
 WAITING_MAX: Final = 8 << 20
 """Bytes that wait to be sent, or are under way; who adds more waits. One event alone may be larger."""
@@ -62,20 +62,10 @@ class Batch:
         if kind is None and self._first is not None:
             raise self._first
 
-    async def add(
-        self,
-        topic: str,
-        type: str,
-        data: Any = None,
-        *,
-        key: str | None = None,
-        subject: str | None = None,
-        append: bool = False,
-        final: bool = False,
-    ) -> "asyncio.Future[str]":
+    async def add(self, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> "asyncio.Future[str]":
         """Takes it along, once there is room; its id is there when it is on disk. An error that nobody awaits is that
         of the batch. Raises InvalidError for what can't be sent, ClosedError."""
-        encoded = encode(keyed(Draft(topic, type, data, key, subject, append, final)))
+        encoded = encode(keyed(Draft(topic, type, data, **about)))
         while self._is_open and self._bytes and self._bytes + len(encoded) > WAITING_MAX:
             self._room.clear()
             self._is_due.set()
@@ -90,9 +80,9 @@ class Batch:
             self._is_due.set()
         return waiting.id
 
-    async def publish(self, topic: str, type: str, data: Any = None, **rest: Any) -> str:
+    async def publish(self, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> str:
         """As `add`, and waits for the id. Raises TwinwireError."""
-        return await asyncio.shield(await self.add(topic, type, data, **rest))
+        return await asyncio.shield(await self.add(topic, type, data, **about))
 
     @property
     def _is_open(self) -> bool:
@@ -119,12 +109,7 @@ class Batch:
             self._room.set()
 
     def _taken(self) -> list[_Waiting]:
-        taken = [self._waiting.popleft()]
-        size = len(taken[0].encoded)
-        while self._waiting and len(taken) < EVENTS_MAX and size + len(self._waiting[0].encoded) <= BYTES_MAX:
-            size += len(self._waiting[0].encoded)
-            taken.append(self._waiting.popleft())
-        return taken
+        return [self._waiting.popleft() for _ in range(fitting(one.encoded for one in self._waiting))]
 
     async def _send(self, taken: list[_Waiting]) -> None:
         """Until each of them has its id, or its error."""
@@ -153,7 +138,7 @@ class Batch:
                 one.id.set_result(id)
         return []
 
-    def _fail(self, those: Sequence[_Waiting] | deque[_Waiting], error: Exception) -> None:
+    def _fail(self, those: Collection[_Waiting], error: Exception) -> None:
         if those:
             self._first = self._first or error
         for one in those:

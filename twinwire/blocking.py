@@ -10,20 +10,21 @@ import inspect
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Unpack
 
-from twinwire.aio import AsyncTwinwire, Moment
+from twinwire.aio import AsyncTwinwire
 from twinwire.batch import Batch
 from twinwire.chooser import TRANSPORTS, Transport
 from twinwire.connection import State
 from twinwire.cursor import is_cursor
 from twinwire.errors import ClosedError, ForkedError, InvalidError
-from twinwire.event import Draft, Event, Gap, Page, Snapshot
+from twinwire.event import About, Draft, Event, Gap, Page, Snapshot
 from twinwire.inbox import Position
 from twinwire.portal import Portal
+from twinwire.reading import Where
 from twinwire.store import CursorStore
 from twinwire.subscription import Subscription
 from twinwire.timing import Timing
@@ -110,23 +111,9 @@ class Twinwire:
         after = loaded or after
         return BlockingSubscription(self, self._live.subscribe(*topics, after=after), after, store)
 
-    def history(
-        self,
-        *topics: str,
-        after: str | None = None,
-        before: str | None = None,
-        order: Literal["asc", "desc"] | None = None,
-        limit: int | None = None,
-        type: str | None = None,
-        since: Moment | None = None,
-        until: Moment | None = None,
-    ) -> Page:
+    def history(self, *topics: str, **where: Unpack[Where]) -> Page:
         """As `AsyncTwinwire.history`."""
-        portal = self.opened()
-        found = self._live.history(
-            *topics, after=after, before=before, order=order, limit=limit, type=type, since=since, until=until
-        )
-        return portal.call(found)
+        return self.opened().call(self._live.history(*topics, **where))
 
     def latest(self, *topics: str, count: int = 1) -> list[Event]:
         """As `AsyncTwinwire.latest`."""
@@ -136,20 +123,9 @@ class Twinwire:
         """As `AsyncTwinwire.state`."""
         return self.opened().call(self._live.state(*topics, subject=subject, join=join))
 
-    def publish(
-        self,
-        topic: str,
-        type: str,
-        data: Any = None,
-        *,
-        key: str | None = None,
-        subject: str | None = None,
-        append: bool = False,
-        final: bool = False,
-    ) -> str:
+    def publish(self, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> str:
         """As `AsyncTwinwire.publish`."""
-        portal = self.opened()
-        return portal.call(self._live.publish(topic, type, data, key=key, subject=subject, append=append, final=final))
+        return self.opened().call(self._live.publish(topic, type, data, **about))
 
     def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
         """As `AsyncTwinwire.publish_many`."""
@@ -281,32 +257,21 @@ class BlockingBatch:
         assert self._batch is not None
         self._client.opened().call(self._batch.__aexit__(kind, error, traceback))
 
-    def add(
-        self,
-        topic: str,
-        type: str,
-        data: Any = None,
-        *,
-        key: str | None = None,
-        subject: str | None = None,
-        append: bool = False,
-        final: bool = False,
-    ) -> "concurrent.futures.Future[str]":
+    def add(self, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> "concurrent.futures.Future[str]":
         """Takes it along, once there is room; `result()` of what it gives is the id, once it is on disk. Raises
         InvalidError, ClosedError."""
         if self._batch is None:
             raise ClosedError("the batch was never entered: with live.batch() as batch")
         portal = self._client.opened()
-        about = {"key": key, "subject": subject, "append": append, "final": final}
         return portal.call(_handed_over(self._batch, topic, type, data, about))
 
-    def publish(self, topic: str, type: str, data: Any = None, **rest: Any) -> str:
+    def publish(self, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> str:
         """As `add`, and waits for the id. Raises TwinwireError."""
-        return self.add(topic, type, data, **rest).result()
+        return self.add(topic, type, data, **about).result()
 
 
 async def _handed_over(
-    batch: Batch, topic: str, type: str, data: Any, about: Mapping[str, Any]
+    batch: Batch, topic: str, type: str, data: Any, about: About
 ) -> "concurrent.futures.Future[str]":
     """What is added, as a future for another thread."""
     id = await batch.add(topic, type, data, **about)

@@ -11,9 +11,10 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
+from twinwire.encoding import as_json
 from twinwire.errors import RefusedError, TwinwireError
 from twinwire.frames import Frame
-from twinwire.http import Http, as_json, logger
+from twinwire.http import Http, logger
 from twinwire.link import Link
 from twinwire.timing import Backoff
 

@@ -30,6 +30,11 @@ def _default(value: Any) -> Any:
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
 
 
+def as_json(value: Any) -> bytes:
+    """Raises TypeError or ValueError for what is no JSON."""
+    return _encoder.encode(value).encode()
+
+
 def keyed(draft: Draft) -> Draft:
     """With a key, so that a retry never publishes twice."""
     return draft if draft.key is not None else replace(draft, key=secrets.token_urlsafe(16))
@@ -44,7 +49,7 @@ def encode(draft: Draft) -> bytes:
     members: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     members |= {name: True for name in ("append", "final") if getattr(draft, name)}
     try:
-        head = _encoder.encode(members).encode()
+        head = as_json(members)
     except UnicodeEncodeError as error:
         raise InvalidError("topic, type, key or subject is not UTF-8") from error
     return head[:-1] + b',"data":' + _data(draft.data) + b"}"
@@ -54,7 +59,7 @@ def _data(data: Any) -> bytes:
     if isinstance(data, RawJson):
         return _checked(data.text)
     try:
-        return _encoder.encode(data).encode()
+        return as_json(data)
     except (TypeError, ValueError, RecursionError) as error:  # of which one is what UTF-8 does not take
         raise InvalidError(f"data can't be sent as JSON: {error}", field="data") from error
 

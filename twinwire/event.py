@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 Reason = Literal["trimmed", "compacted", "epoch", "ahead", "malformed"]
 
@@ -82,6 +82,15 @@ class Gap:
     reason: Reason
     id: str | None
     floor: str | None
+
+
+class About(TypedDict, total=False):
+    """What may be said of an event beside its data, by keyword wherever one is published: as in `Draft`."""
+
+    key: str | None
+    subject: str | None
+    append: bool
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)

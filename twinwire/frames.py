@@ -25,7 +25,6 @@ class Frame(msgspec.Struct):
     floor: str | msgspec.UnsetType | None = msgspec.UNSET
     resumed: bool = False
     heartbeat: float | None = None
-    expires: str | None = None
     # gap
     requested: str = ""
     reason: str = ""

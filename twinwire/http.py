@@ -2,14 +2,13 @@
 nobody else."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, TypeVar
+from typing import Final, TypedDict, TypeVar, Unpack
 
 import httpx2
 import msgspec
@@ -37,6 +36,14 @@ def _agent() -> str:
 AGENT: Final = _agent()
 
 
+class Sent(TypedDict, total=False):
+    """What goes with a request: what `Http.attempt` takes by keyword."""
+
+    body: bytes | None
+    media: str
+    within: float | None
+
+
 class Http:
     """What the parts of one client ask the service with, on one event loop."""
 
@@ -53,21 +60,12 @@ class Http:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def json(
-        self,
-        method: str,
-        url: str,
-        kind: type[T],
-        *,
-        body: bytes | None = None,
-        media: str = "application/json",
-        within: float | None = None,
-    ) -> T:
+    async def json(self, method: str, url: str, kind: type[T], **sent: Unpack[Sent]) -> T:
         """An answer of this kind. After a 401 it asks for another token, once. Raises TwinwireError."""
         await self.token.ready()
-        outcome = await self.attempt(method, url, kind, body=body, media=media, within=within)
+        outcome = await self.attempt(method, url, kind, **sent)
         if isinstance(outcome, Fault) and outcome.status == 401 and await self.token.renew(outcome.token):
-            outcome = await self.attempt(method, url, kind, body=body, media=media, within=within)
+            outcome = await self.attempt(method, url, kind, **sent)
         if isinstance(outcome, Fault):
             raise outcome.error()
         return outcome
@@ -178,7 +176,3 @@ def seconds(retry_after: str | None, date: str | None) -> float | None:
     except (ValueError, TypeError):
         return None
     return bounded((then - now).total_seconds()) if then.tzinfo and now.tzinfo else None
-
-
-def as_json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -6,7 +6,8 @@ says, for `Timing.publish` seconds. What the service refuses is told at once.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, TypeVar
 
 import msgspec
@@ -83,15 +84,20 @@ class Publisher:
             await asyncio.sleep(delay)
 
 
-def bunches(encoded: Iterable[bytes]) -> Iterable[list[bytes]]:
-    """In order, each of what one request takes."""
-    bunch: list[bytes] = []
-    size = 0
-    for one in encoded:
-        if bunch and (len(bunch) == EVENTS_MAX or size + len(one) > BYTES_MAX):
-            yield bunch
-            bunch, size = [], 0
-        bunch.append(one)
+def fitting(encoded: Iterable[bytes]) -> int:
+    """How many of these, from the first on, one request takes: one at least, if there is one."""
+    count = size = 0
+    for one in islice(encoded, EVENTS_MAX):
         size += len(one) + 1
-    if bunch:
-        yield bunch
+        if count and size > BYTES_MAX + 1:
+            break
+        count += 1
+    return count
+
+
+def bunches(encoded: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """In order, each of what one request takes."""
+    start = 0
+    while count := fitting(islice(encoded, start, None)):
+        yield encoded[start : start + count]
+        start += count

@@ -2,17 +2,34 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 import msgspec
 
+from twinwire.encoding import as_json
 from twinwire.errors import TwinwireError
 from twinwire.event import Event, Page, Snapshot
 from twinwire.frames import WirePage, decode, event_of, gap_of
-from twinwire.http import Http, as_json
+from twinwire.http import Http
 
 AGAIN_MAX: Final = 5
 """Beginnings of one state: something of it was removed while it was read."""
+
+
+Moment = datetime | str
+"""With its zone; or RFC 3339."""
+
+
+class Where(TypedDict, total=False):
+    """Which page of history: what `Reads.history` takes by keyword."""
+
+    after: str | None
+    before: str | None
+    order: Literal["asc", "desc"] | None
+    limit: int | None
+    type: str | None
+    since: Moment | None
+    until: Moment | None
 
 
 class _State(msgspec.Struct):
@@ -52,8 +69,8 @@ class Reads:
         order: Literal["asc", "desc"] | None = None,
         limit: int | None = None,
         type: str | None = None,
-        since: datetime | str | None = None,
-        until: datetime | str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
     ) -> Page:
         """One page; from the oldest event on unless it says where. Raises TwinwireError."""
         is_placed = after is not None or before is not None or order == "desc"
@@ -112,7 +129,7 @@ class Reads:
             following = page.next
 
 
-def _time(moment: datetime | str | None) -> str | None:
+def _time(moment: Moment | None) -> str | None:
     """RFC 3339. Raises ValueError for one that does not say in which zone."""
     if not isinstance(moment, datetime):
         return moment

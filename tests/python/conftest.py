@@ -1,7 +1,6 @@
 """A server that most of the tests share, each on topics of its own, and a client for it on each transport."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import pytest
 
@@ -43,7 +42,3 @@ async def any_live(server: ServerProcess) -> AsyncIterator[AsyncTwinwire]:
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TWINWIRE_URL", raising=False)
     monkeypatch.delenv("TWINWIRE_TOKEN", raising=False)
-
-
-def values(events: Any) -> list[Any]:
-    return [event.data for event in events]

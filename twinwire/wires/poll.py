@@ -11,9 +11,10 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from twinwire.cursor import is_cursor
+from twinwire.encoding import as_json
 from twinwire.errors import Fault
 from twinwire.frames import Frame, WirePage
-from twinwire.http import Http, as_json
+from twinwire.http import Http
 from twinwire.link import WireError, read_frame
 
 PAGE: Final = 500

@@ -6,9 +6,10 @@ from typing import Final
 
 import httpx2
 
+from twinwire.encoding import as_json
 from twinwire.errors import Fault
 from twinwire.frames import Frame
-from twinwire.http import Http, as_json
+from twinwire.http import Http
 from twinwire.link import WireError, read_frame
 
 EVENT_MAX: Final = 64 << 20

@@ -14,9 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
+from twinwire.encoding import as_json
 from twinwire.errors import Fault
 from twinwire.frames import Frame
-from twinwire.http import AGENT, Http, as_json, problem_of, seconds, words
+from twinwire.http import AGENT, Http, problem_of, seconds, words
 from twinwire.link import WireError, read_frame
 from twinwire.place import URL_MAX
 

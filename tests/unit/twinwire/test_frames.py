@@ -1,7 +1,10 @@
+from typing import get_args
+
 import pytest
 
+from service.core.words import ControlType
 from twinwire.event import Gap
-from twinwire.frames import WireGap, decode, event_of, gap_of
+from twinwire.frames import KNOWN, WireGap, decode, event_of, gap_of
 
 
 def test_an_event() -> None:
@@ -32,3 +35,7 @@ def test_members_of_a_later_service_are_passed_over() -> None:
     assert decode('{"type":"heartbeat","id":"e-1","later":{}}').id == "e-1"
     with pytest.raises(ValueError, match="id"):
         decode('{"type":"heartbeat","id":7}')
+
+
+def test_every_control_frame_of_the_service_is_known() -> None:
+    assert set(get_args(ControlType)) == KNOWN
