@@ -9,9 +9,11 @@ Announced is for those in front: a balancer that looks every few seconds shall h
 the first of them is refused. Nobody else can tell it from serving.
 """
 
+import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from service.core.limits import RETRY_MIN_MS
@@ -19,6 +21,9 @@ from service.core.limits import RETRY_MIN_MS
 RETURN_MS_PER_STREAM: Final = 10
 RETURN_MS_MAX: Final = 30_000
 """After a restart, clients come back spread over 10 ms each: 100 connects a second, within 30 s at most."""
+
+SLICE: Final = 100
+"""Told in one step of the loop: thousands of polls that are answered in one would hold it for seconds."""
 
 
 class Drain:
@@ -46,10 +51,17 @@ class Drain:
     def begin(self, crowd: int = 0) -> None:
         """Idempotent: the first crowd counts, unless it was nobody."""
         self._crowd = self._crowd or crowd
-        self._is_announced = self._has_begun = True
-        waiting, self._waiting = self._waiting, {}
-        for callback in waiting:
+        if not self._has_begun:
+            self._is_announced = self._has_begun = True
+            self._tell()
+
+    def _tell(self) -> None:
+        """Some in this step, and the others in the next ones, unless they leave before that."""
+        for callback in list(islice(self._waiting, SLICE)):
+            del self._waiting[callback]
             callback()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._tell)
 
     @contextlib.contextmanager
     def telling(self, callback: Callable[[], None]) -> Iterator[None]:

@@ -1,6 +1,10 @@
 """Sending everybody away: when it has begun, and when each may come back."""
 
-from service.access.drain import RETURN_MS_MAX, Drain
+import asyncio
+from contextlib import ExitStack
+from functools import partial
+
+from service.access.drain import RETURN_MS_MAX, SLICE, Drain
 from service.core.limits import RETRY_MIN_MS
 
 
@@ -16,6 +20,24 @@ def test_who_waits_is_told_once_when_it_begins_and_not_after_leaving() -> None:
         assert told == ["stayed"]
     with drain.telling(lambda: told.append("came late")):
         assert told == ["stayed", "came late"]
+
+
+async def test_a_crowd_is_told_a_slice_in_each_step_of_the_loop() -> None:
+    drain, told = Drain(), []
+    with ExitStack() as inside:
+        for number in range(2 * SLICE + 1):
+            inside.enter_context(drain.telling(partial(told.append, number)))
+        leaves = drain.telling(lambda: told.append(-1))
+        leaves.__enter__()
+        drain.begin()
+        assert told == list(range(SLICE))
+        drain.begin()
+        assert len(told) == SLICE, "nobody is told by two at once"
+        leaves.__exit__(None, None, None)
+        await asyncio.sleep(0)
+        assert len(told) == 2 * SLICE
+        await asyncio.sleep(0)
+    assert told == list(range(2 * SLICE + 1)), "not who left before his turn"
 
 
 async def test_clients_come_back_spread_over_the_number_of_them() -> None:

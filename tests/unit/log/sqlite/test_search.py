@@ -1,6 +1,5 @@
 """A search through the embedded log: what it finds is the contract's, how it gives way is its own."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -9,6 +8,7 @@ from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.log.base import Search
 from service.log.sqlite.reader import WINDOW
+from tests.support.cpu import own_cpu
 from tests.support.turns import counted_turns
 from tests.unit.log.rigs import SQLiteRig, drafts
 
@@ -76,12 +76,13 @@ async def test_a_step_of_an_indexed_search_is_short(sqlite_rig: SQLiteRig) -> No
     for _ in range(20):
         await log.append(drafts("t1", 5_000))
     longest, began = 0.0, 0.0
+    with own_cpu() as cpu:
 
-    async def turn() -> None:
-        nonlocal longest, began
-        now = time.thread_time()
-        longest, began = max(longest, now - began if began else 0.0), now
+        async def turn() -> None:
+            nonlocal longest, began
+            now = cpu()
+            longest, began = max(longest, now - began if began else 0.0), now
 
-    page = await log.search(Search(TopicFilter(("t1",)), type="never", limit=1), turn)
+        page = await log.search(Search(TopicFilter(("t1",)), type="never", limit=1), turn)
     assert (list(page.rows), page.next) == ([], 100_000)
     assert longest < 0.02
