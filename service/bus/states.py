@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from service.bus.reading import Reading
 from service.bus.values import Place
 from service.core.errors import GoneError, TooLargeError
-from service.core.event import APPEND, DATA, OFFSET, Event, Row, bytes_of
+from service.core.event import APPEND, DATA, OFFSET, Event, Row, as_text, bytes_of
 from service.core.topics import TopicFilter
 from service.log.base import Page, StateSearch, Turn
 
@@ -107,10 +107,15 @@ class States:
         Raises TooLargeError, or GoneError if its end is not there any more.
         """
         found: list[Row] = []
-        search = StateSearch(TopicFilter((last.topic,)), at, inside, subject=last.subject, limit=TEXT_ROWS)
+        topics = TopicFilter((last.topic,))
+        search = StateSearch(topics, at, inside, subject=last.subject, is_text=True, limit=TEXT_ROWS)
         left = JOINED_MAX
         while search.after < at:
             page = await self._reading.state(replace(search, max_bytes=max(1, left)), turn)
+            if search.is_text and not _is_text(page.rows):  # then it is told as it is, from its beginning
+                found, left = [], JOINED_MAX
+                search = replace(search, after=inside, is_text=False)
+                continue
             found += page.rows
             search = replace(search, after=page.next)
             left -= bytes_of(page.rows)
@@ -122,17 +127,19 @@ class States:
         is_end = bool(found) and found[-1][OFFSET] >= last.offset
         if not is_end and search.after >= at:
             raise GoneError("a text of this state was removed: begin again")
-        return _as_text(found, is_begun=inside > 0), 0 if is_end else found[-1][OFFSET]
+        return _one(found, is_begun=inside > 0), 0 if is_end else found[-1][OFFSET]
 
 
-def _as_text(rows: list[Row], *, is_begun: bool) -> list[Row]:
-    """One event with all of the text, the last one's but that it replaces, if it is not one that was begun; as they are
-    if any is no string.
+def _is_text(rows: Sequence[Row]) -> bool:
+    return all(row[DATA].startswith('"') for row in rows)
 
-    What stands between the quotes of JSON strings is put together as it came: half a surrogate pair can't be decoded.
+
+def _one(rows: list[Row], *, is_begun: bool) -> list[Row]:
+    """One event with all of the text, which replaces if it is not one that was begun; as they are if any is no
+    string.
     """
-    if not rows or not all(row[DATA].startswith('"') for row in rows):
+    if not rows or not _is_text(rows):
         return rows
-    last, text = Event(*rows[-1]), "".join([row[DATA][1:-1] for row in rows])
-    mark = (last.mark or 0) & ~APPEND | (APPEND if is_begun else 0)
-    return [last._replace(data=f'"{text}"', mark=mark or None)]
+    text = as_text(rows[0], rows[-1], [row[DATA] for row in rows])
+    mark = (text.mark or 0) & ~APPEND | (APPEND if is_begun else 0)
+    return [text._replace(mark=mark or None)]

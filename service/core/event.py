@@ -195,3 +195,14 @@ class Event(NamedTuple):
     traceparent: str | None = None
     subject: str | None = None
     mark: int | None = None
+
+
+def as_text(first: Row, last: Row, strings: Sequence[str]) -> Event:
+    """The last of some events about one subject, with the text of all of them, whose data are these strings in JSON:
+    it replaces if the first of them does.
+
+    What stands between the quotes is put together as it came: half a surrogate pair can't be decoded.
+    """
+    text = "".join([string[1:-1] for string in strings])
+    mark = mark_of(last) & ~APPEND | mark_of(first) & APPEND
+    return Event(*last)._replace(data=f'"{text}"', mark=mark or None)

@@ -219,6 +219,10 @@ class StateSearch:
     limit: int = PAGE_DEFAULT
     max_bytes: int = SEARCH_BYTES
     """As of a `Search`."""
+    is_text: bool = False
+    """Of one subject of one topic, from its beginning or from behind one of its events: a page of strings is one event,
+    as `as_text` has it. Another page is as it is.
+    """
 
 
 class EventLog(Protocol):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from service.core.errors import ClosedSubjectError, GoneError, GuardError, StorageError, TwinwireError, UnavailableError
-from service.core.event import FINAL, Draft, Event
+from service.core.event import DATA, FINAL, Draft, Event, as_text
 from service.core.time import Clock
 from service.core.topics import TopicFilter, is_reserved
 from service.log.base import (
@@ -319,6 +319,13 @@ class MemoryEventLog:
     async def state(self, search: StateSearch, turn: Turn | None = None) -> Page:
         if turn is not None:
             await turn()
+        page = self._state(search)
+        if search.is_text and page.rows and all(row[DATA].startswith('"') for row in page.rows):
+            text = as_text(page.rows[0], page.rows[-1], [row[DATA] for row in page.rows])
+            return page._replace(rows=[text])
+        return page
+
+    def _state(self, search: StateSearch) -> Page:
         found: list[Event] = []
         topics, at, subject = search.topics, search.at, search.subject
         if at < self._compacted_up_to and any(map(topics.matches, self.disk.compacted)):

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from service.core.errors import GoneError
-from service.core.event import APPEND, OFFSET, TOPIC, Event, Row, bytes_of, filling, mark_of
+from service.core.event import APPEND, OFFSET, TOPIC, Event, Row, as_text, bytes_of, filling, mark_of
 from service.core.topics import Matching
 from service.log.base import Page, StateSearch
 from service.log.sqlite.database import Connection, Cursor, as_json
@@ -57,6 +57,11 @@ SELECT offset, {name}, type, time, prev, data, traceparent, subject, mark FROM e
 WHERE topic = {topic} AND subject = :subject AND (gone IS NULL OR gone > :at)
 AND offset > :low AND offset <= :high AND offset >= {begin}
 """
+_STRINGS: Final = """
+SELECT offset, data FROM events INDEXED BY events_subject
+WHERE topic = :topic AND subject = :subject AND (gone IS NULL OR gone > :at)
+AND offset > :low AND offset <= :high AND offset >= {begin} ORDER BY offset LIMIT :limit
+"""
 _CURRENT_OFFSETS: Final = """
 SELECT offset FROM events INDEXED BY events_current
 WHERE topic IN (SELECT value FROM json_each(:topics)) AND subject IS NOT NULL AND gone IS NULL
@@ -96,6 +101,13 @@ AND NOT EXISTS (
     AND (later.gone IS NULL OR later.gone > :at)
 )
 """
+_IS_LAST_NOW: Final = """
+AND NOT EXISTS (
+    SELECT 1 FROM events later INDEXED BY events_subject WHERE later.topic = events.topic
+    AND later.subject = events.subject AND later.offset > events.offset AND later.offset <= :at
+)
+"""
+"""Of what counts now: what comes behind it about the same subject does too, so the index alone can tell."""
 
 
 Found = tuple[Sequence[Row], int]
@@ -117,7 +129,10 @@ class StateReader:
             self._far = max(self._far, search.at)
             raise GoneError(f"over {SINCE_MAX:,} events were replaced since this state was begun: begin again")
         found = self._registry.matching(search.topics)
-        if found is not None and len(found) <= MERGE_TOPICS:
+        if search.is_text and found is not None and len(found) == 1:
+            (topic,) = found
+            rows, next = await self._found(search, partial(_text, search=search, topic=topic))
+        elif found is not None and len(found) <= MERGE_TOPICS:
             rows, next = await self._found(search, partial(_merge, search=search, topics=tuple(found)))
         elif found is not None and len(found) <= GATHERED and sum(map(_COUNT, found)) <= GATHERED_EVENTS:
             ids = as_json([topic.id for topic in found])
@@ -177,11 +192,38 @@ def _merge(connection: Connection, search: StateSearch, topics: Sequence[Topic])
     ]
     for n, topic in enumerate(topics):
         names |= {f"n{n}": topic.name, f"t{n}": topic.id}
+    if search.lasts:
+        last = _IS_LAST if search.subject is not None else _IS_LAST_NOW
+        parts = [f"{part}{last}" for part in parts]
     if search.subject is None:
-        parts.append(_SINCE)
-    last = _IS_LAST if search.lasts else ""
-    sql = f"{' UNION ALL '.join(f'{part}{last}' for part in parts)} ORDER BY offset LIMIT :limit"
+        parts.append(f"{_SINCE}{_IS_LAST if search.lasts else ''}")
+    sql = f"{' UNION ALL '.join(parts)} ORDER BY offset LIMIT :limit"
     return _filled(connection.execute(sql, names), search, search.limit, search.at)
+
+
+def _text(connection: Connection, search: StateSearch, topic: Topic) -> Found:
+    """The strings of a value as one event, without what else each of them has: half the work. What is not whole or no
+    text is read as all else.
+    """
+    begin = "0" if search.after else begin_of(":topic", ":subject", at=":at")
+    cursor = connection.execute(_STRINGS.format(begin=begin), {**_names(search), "topic": topic.id})
+    first, last, strings = 0, 0, []
+    left = search.max_bytes
+    for offset, data in cursor:
+        if not data.startswith('"') or offset <= topic.floor:
+            cursor.close()
+            return _merge(connection, search, (topic,))
+        first, last = first or offset, offset
+        strings.append(data)
+        left -= len(data) if data.isascii() else len(data.encode())
+        if left <= 0:
+            break
+    cursor.close()
+    if not strings:
+        return (), search.at
+    begun, grown = _rows_at(connection, search, [first, last]).fetchall()
+    is_full = left <= 0 or len(strings) == search.limit
+    return [as_text(begun, grown, strings)], last if is_full else search.at
 
 
 def _gather(connection: Connection, search: StateSearch, topics: str) -> Found:

@@ -2,11 +2,12 @@
 
 import pytest
 
+import service.bus.states
 from service.bus.bus import EventBus
 from service.bus.states import States, Wanted
 from service.bus.values import Place
 from service.core.errors import GoneError
-from service.core.event import OFFSET, Draft
+from service.core.event import OFFSET, Draft, Event
 from service.core.topics import TopicFilter
 from tests.support.wires import memory_bus
 
@@ -66,3 +67,21 @@ async def test_a_place_of_another_run_is_as_good_where_nothing_was_ever_removed(
     await bus.trim(TopicFilter(("a",)), 0)
     with pytest.raises(GoneError):
         await states.step(BOTH, place, 10, 1_000)
+
+
+@pytest.mark.parametrize("strange", [0, 3, 6])
+async def test_a_value_with_something_that_is_no_string_is_told_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, strange: int
+) -> None:
+    """Wherever in it that stands: what was read before is not told as one event either."""
+    monkeypatch.setattr(service.bus.states, "TEXT_ROWS", 2)
+    bus = memory_bus()
+    drafts = [Draft("a", "x", f'"{n}"', None, "s", n > 0) for n in range(7)]
+    drafts[strange] = Draft("a", "x", "1", None, "s", strange > 0)
+    await bus.publish([*drafts, *(Draft("a", "x", f'"{n}"', None, "t", append=True) for n in range(5))])
+    states = States(bus.reading)
+    rows, place = await states.step(Wanted(TopicFilter(("a",)), is_joined=True), states.begin(), 100, 1_000)
+    assert place.is_end
+    told = [Event(*row) for row in rows]
+    assert [(one.offset, one.data) for one in told[:7]] == [(n, one.data) for n, one in enumerate(drafts, 1)]
+    assert [(one.offset, one.data, one.mark) for one in told[7:]] == [(12, '"01234"', None)]

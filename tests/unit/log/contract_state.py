@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,6 +43,26 @@ async def state(
         found += page.events
         after = page.next
     return found
+
+
+async def check_text(rig: Rig, topic: str, subject: str, limit: int, at: int | None = None) -> list[Event]:
+    """Each page of a value as text is the page of its events, as one if they are strings. Return those as text."""
+    at = rig.log.head if at is None else at
+    search = StateSearch(TopicFilter((topic,)), at, 0, subject, limit=limit, max_bytes=PLENTY)
+    texts: list[Event] = []
+    while search.after < at:
+        plain = await rig.log.state(search)
+        page = await rig.log.state(replace(search, is_text=True))
+        assert page.next == plain.next
+        expected = list(plain.events)
+        if expected and all(event.data.startswith('"') for event in expected):
+            mark = (expected[-1].mark or 0) & ~APPEND | (expected[0].mark or 0) & APPEND
+            text = json.dumps("".join(json.loads(event.data) for event in expected), ensure_ascii=False)
+            expected = [expected[-1]._replace(data=text, mark=mark or None)]
+        assert list(page.events) == expected
+        texts += page.events
+        search = replace(search, after=page.next)
+    return texts
 
 
 def offsets(events: Sequence[Event]) -> list[int]:
@@ -205,8 +226,33 @@ class SubjectContract:
             assert offsets(await state(rig, limit=chance.choice((1, 3, 1_000)))) == moments[rig.log.head]
             lasts = sorted(value[-1] for value in model.values() if value and value[-1])
             assert offsets(await state(rig, lasts=True, limit=chance.choice((1, 3, 1_000)))) == lasts
+            await check_text(rig, chance.choice("abc"), chance.choice("stu"), chance.choice((1, 2, 3, 1_000)))
             at = chance.choice(list(moments))
             assert offsets(await state(rig, at=at, limit=chance.choice((1, 3, 1_000)))) == moments[at], (at, oldest)
+
+    async def test_strings_of_a_value_come_as_one_event(self, rig: Rig) -> None:
+        await rig.log.append([piece("old", append=False), piece("and ", append=False), piece("t\u00e9xt", subject="t")])
+        await rig.log.append([piece("\u20ac "), piece('"', final=True), drafts("a", 1)[0]])
+        (text,) = await check_text(rig, "a", "s", 1_000)
+        assert (text.offset, text.data, text.mark) == (5, '"and \u20ac \\""', FINAL)
+        assert [(one.data, one.mark) for one in await check_text(rig, "a", "s", 2)] == [
+            ('"and \u20ac "', None),
+            ('"\\""', APPEND | FINAL),
+        ]
+        assert await check_text(rig, "a", "none", 2) == await check_text(rig, "none", "s", 2) == []
+        search = StateSearch(TopicFilter(("a",)), 6, 0, "s", is_text=True, max_bytes=7)
+        page = await rig.log.state(search)
+        assert ([event.data for event in page.events], page.next) == (['"and \u20ac "'], 4), "as many bytes as may be"
+
+    async def test_what_is_no_text_comes_as_it_is(self, rig: Rig) -> None:
+        await rig.log.append([piece("a", append=False), about("a", "s", "1", append=True), piece("b"), piece("c")])
+        assert offsets(await check_text(rig, "a", "s", 1_000)) == [1, 2, 3, 4]
+        assert offsets(await check_text(rig, "a", "s", 2)) == [1, 2, 4]
+
+    async def test_a_text_as_it_was_is_told_at_its_position(self, rig: Rig) -> None:
+        await rig.log.append([piece("a", append=False), piece("b"), piece("new", append=False), piece("er")])
+        for at, expected in ((1, '"a"'), (2, '"ab"'), (3, '"new"'), (4, '"newer"')):
+            assert [text.data for text in await check_text(rig, "a", "s", 1_000, at)] == [expected]
 
 
 def _random(chance: random.Random) -> Draft:
