@@ -1,13 +1,17 @@
-"""`python -m service` and `twinwire`: the command, which stands in `service.command`."""
+"""`python -m service`: the command, with the server's own commands from this checkout or installation."""
 
 import _signal  # type: ignore[import-not-found]
 
-# Ctrl-C ends a program that has not begun, or only waits, as it ends any other: without a traceback of what it was
-# importing. The service installs its own way to stop once it can be stopped. `signal` itself, which is made of this,
-# loads half a dozen modules first.
-_signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+_signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # as in `twinwire.__main__`, before anything else is imported
 
-from service.command.commands import run_command  # noqa: E402 - after the line above, or it would come too late
+from twinwire.command.main import More, run_command  # noqa: E402
+
+
+def _server() -> More:
+    from service.command.commands import server
+
+    return server
+
 
 if __name__ == "__main__":
-    run_command()
+    run_command(_server)

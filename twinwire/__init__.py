@@ -11,15 +11,19 @@
 imports.
 """
 
-from twinwire.aio import AsyncTwinwire
-from twinwire.batch import Batch
-from twinwire.blocking import BlockingBatch, BlockingSubscription, Twinwire
-from twinwire.chooser import Transport
-from twinwire.errors import ClosedError, ForkedError, InvalidError, RefusedError, TwinwireError
-from twinwire.event import Draft, Event, Gap, Page, RawJson, Snapshot
-from twinwire.store import CursorStore, FileStore, SqlStore
-from twinwire.subscription import Subscription
-from twinwire.timing import Timing
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from twinwire.aio import AsyncTwinwire
+    from twinwire.batch import Batch
+    from twinwire.blocking import BlockingBatch, BlockingSubscription, Twinwire
+    from twinwire.chooser import Transport
+    from twinwire.errors import ClosedError, ForkedError, InvalidError, RefusedError, TwinwireError
+    from twinwire.event import Draft, Event, Gap, Page, RawJson, Snapshot
+    from twinwire.store import CursorStore, FileStore, SqlStore
+    from twinwire.subscription import Subscription
+    from twinwire.timing import Timing
 
 __all__ = [
     "AsyncTwinwire",
@@ -45,3 +49,29 @@ __all__ = [
     "Twinwire",
     "TwinwireError",
 ]
+
+_HOMES: Final = {
+    "aio": "AsyncTwinwire",
+    "batch": "Batch",
+    "blocking": "BlockingBatch BlockingSubscription Twinwire",
+    "chooser": "Transport",
+    "errors": "ClosedError ForkedError InvalidError RefusedError TwinwireError",
+    "event": "Draft Event Gap Page RawJson Snapshot",
+    "store": "CursorStore FileStore SqlStore",
+    "subscription": "Subscription",
+    "timing": "Timing",
+}
+"""By module."""
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when it is asked for (PEP 562): the command, and a server, need nothing of most of it."""
+    for home, names in _HOMES.items():
+        if name in names.split():
+            globals()[name] = found = getattr(import_module(f"twinwire.{home}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

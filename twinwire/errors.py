@@ -21,6 +21,14 @@ Kind = Literal[
 ]
 Refusal = Literal["expired", "revoked", "invalid", "forbidden"]
 
+_SAID: Final[dict[Refusal, str]] = {
+    "expired": "Token expired: it has, and there is no other",
+    "revoked": "Token revoked: it was, and there is no other",
+    "invalid": "Invalid token: it is not good any more, and there is no other",
+    "forbidden": "Right missing: there is no right to this any more",
+}
+"""Of a stream that was open: what the service would have answered to a request."""
+
 
 class Problem(msgspec.Struct):
     """A problem of the service (RFC 9457; docs/protocol.md, section 5)."""
@@ -141,7 +149,8 @@ class Fault:
         refusal = self.refusal
         if refusal is not None:
             status = self.status or (403 if refusal == "forbidden" else 401)
-            return RefusedError(self.detail, reason=refusal, **{**said, "status": status})
+            detail = self.detail if self.status else f"{status} {_SAID[refusal]}"
+            return RefusedError(detail, reason=refusal, **{**said, "status": status})
         is_passing = not self.is_final and (not problem.title or self.status in _PASSING or self.status >= 500)
         return TwinwireError(self.detail, retry_after=self.retry_after, is_passing=is_passing, **said)
 

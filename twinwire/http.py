@@ -3,6 +3,7 @@ nobody else."""
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -122,8 +123,18 @@ class Http:
 
     def fault(self, error: Exception) -> Fault:
         """What a connection came to that failed below HTTP."""
-        told = str(error) or type(error).__name__
-        return Fault("network", self.token.without(f"no answer from {self.place.base}: {told}"))
+        return Fault("network", self.token.without(f"no answer from {self.place.base}: {reason(error)}"))
+
+
+def reason(error: BaseException) -> str:
+    """In the system's words, where it is the system that says so: libraries put others before them."""
+    told = str(error) or type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            told = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or told
+        cause = cause.__cause__ or cause.__context__
+    return told
 
 
 async def read(answer: httpx2.Response) -> bytes | None:

@@ -26,10 +26,14 @@ class Place:
     def __init__(self, url: str | None = None) -> None:
         url = (url or os.environ.get(URL_VARIABLE, "")).strip() or DEFAULT_URL
         url = url if "://" in url else f"http://{url}"
+        import httpx2  # what only asks where a service is by default has no use for it
+
         try:
             parts = urlsplit(url)
             self._host, port = parts.hostname or "", parts.port
-        except ValueError as error:
+            httpx2.URL(url)  # what it would say of the host when it is asked
+            url.encode()
+        except (ValueError, httpx2.InvalidURL) as error:
             told = "it" if "@" in url else repr(url)  # there may be a password in it
             raise InvalidError(f"{told} is not a URL, or its port is no number from 0 to 65535") from error
         if parts.scheme not in ("http", "https") or not self._host or any(ord(c) < 33 for c in self._host):

@@ -86,8 +86,13 @@ class Token:
         return said.replace(self.text, "(the token)") if self.text else said
 
 
+def is_token(text: str) -> bool:
+    """Whether it can be one."""
+    return len(text) <= TOKEN_MAX and _TEXT.match(text) is not None
+
+
 def _checked(text: str) -> str:
     text = text.strip()
-    if text and (len(text) > TOKEN_MAX or _TEXT.match(text) is None):
+    if text and not is_token(text):
         raise InvalidError(f"that is no token: at most {TOKEN_MAX:,} characters of a JWT, and no more")
     return text

@@ -16,12 +16,12 @@ import click
 
 from service.clock import SystemClock
 from service.command.flags import of_database, settings
-from service.command.output import harmless, write_line
 from service.command.progress import Progress
-from service.command.reaching import tell
 from service.core.errors import StorageError
 from service.core.time import rfc3339
 from service.resources import resource
+from twinwire.command.output import harmless, write_line
+from twinwire.command.reaching import tell
 
 if TYPE_CHECKING:
     from service.log.sqlite.verify import Verified

@@ -6,7 +6,6 @@ from pathlib import Path
 from service.access.keys import KeyRing
 from service.assembly import named_apps
 from service.clock import SystemClock
-from service.command.output import harmless
 from service.command.variables import unknown_variables
 from service.core.errors import StorageError
 from service.log.sqlite.database import driver, library_is_affected
@@ -19,6 +18,7 @@ from service.server.config import load_config
 from service.server.listen import check_open, is_free
 from service.server.loop import loop_factory
 from service.settings import Settings
+from twinwire.command.output import harmless
 
 
 def check(settings: Settings, config_file: Path) -> list[str]:

@@ -1,19 +1,16 @@
-"""The command's own client: publish, follow and trim over plain HTTP, with the standard library.
-
-Events are passed on as the text that they came as: digits, repeated members and whatever a decoder would not take.
-"""
+"""How the operator's commands ask: over plain HTTP, one request after the other, with the standard library."""
 
 import http.client
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from service.command.bearer import HOW, Bearer, is_overheard
 from service.core.errors import TwinwireError
+from twinwire.command.bearer import HOW, Bearer
+from twinwire.place import Place
 
 ANSWER_MAX: Final = 64 << 20
 """Bytes of an answer that are read; a page of ours has about one."""
@@ -23,10 +20,6 @@ PAUSE_MAX: Final = 30.0
 
 RETRY_AFTER_MAX: Final = 300.0
 """Seconds of `Retry-After` that are believed."""
-
-EMPTY_PAUSE: Final = 1.0
-"""Seconds between two questions of which the first was answered at once, with nothing: by a service that is about to
-restart, by a cache, or because it was asked not to wait."""
 
 TRIM_PAUSE: Final = 0.5
 """Seconds between two looks at how far a trim is."""
@@ -52,36 +45,6 @@ class ClientError(TwinwireError):
         self.pause: Final = pause
 
 
-class Gap(msgspec.Struct):
-    """What can't be delivered any more (docs/protocol.md, section 2)."""
-
-    requested: str
-    reason: str
-    id: str
-    floor: str | None = None
-
-
-class Page(msgspec.Struct):
-    """An answer of `GET /api/events`; each event is its own text."""
-
-    events: list[msgspec.Raw]
-    cursor: str
-    more: bool = False
-    gap: Gap | None = None
-
-
-class StatePage(msgspec.Struct):
-    """An answer of `GET /api/state`."""
-
-    events: list[msgspec.Raw]
-    cursor: str
-    next: str | None = None
-
-
-class Published(msgspec.Struct):
-    id: str
-
-
 class Trim(msgspec.Struct):
     """How far one is: of an answer that says no more than how many went, all the way."""
 
@@ -99,7 +62,8 @@ class _Problem(msgspec.Struct):
 
 class Client:
     """Talks to the Twinwire at `url`, which may have a path prefix, as `bearer`. It follows no redirect: a token goes
-    to nobody else. `told` gets a line when something is waited out, or is to be known.
+    to nobody else. `told` gets a line when something is waited out, or is to be known. Raises InvalidError for a URL
+    that is none.
     """
 
     def __init__(
@@ -109,106 +73,15 @@ class Client:
         told: Callable[[str], None] = lambda line: None,
         bearer: Bearer | None = None,
     ) -> None:
-        url = url.strip()
-        try:
-            parts = urlsplit(url if "://" in url else f"http://{url}")
-            port = parts.port
-            self._prefix = quote(parts.path.rstrip("/"), safe="/%~")
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ClientError(f"{url!r} is not an http or https URL")
-            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-            self._connection = kind(parts.hostname, port, timeout=timeout)
-        except (ValueError, http.client.InvalidURL) as error:  # half a character, a space in the host
-            raise ClientError(f"{url!r} is not a URL, or its port is no number from 0 to 65535") from error
+        place = Place(url)
+        parts = urlsplit(place.base)
+        self._prefix = parts.path
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout)
         self._told = told
         self._bearer = bearer or Bearer()
-        if self._bearer.text and is_overheard(parts.scheme, parts.hostname):
-            told(f"the token goes to {parts.hostname} over plain http: whoever is on the way can read it")
-
-    def publish(
-        self,
-        topic: str,
-        type: str,
-        data: str,
-        key: str | None = None,
-        subject: str | None = None,
-        *,
-        append: bool = False,
-        final: bool = False,
-    ) -> str:
-        """Publish `data`, JSON text, as it is; returns the event's id. Raises ClientError."""
-        _check_text(TOPIC=topic, TYPE=type, DATA=data, KEY=key or "", SUBJECT=subject or "")
-        try:
-            msgspec.json.decode(data, type=msgspec.Raw)
-        except (ValueError, RecursionError) as error:
-            raise ClientError(f"DATA is not JSON: {error}") from error
-        given = {"key": key, "subject": subject, "append": append or None, "final": final or None}
-        fields = {"topic": topic, "type": type} | {name: value for name, value in given.items() if value is not None}
-        body = msgspec.json.encode(fields)[:-1] + b',"data":' + data.encode() + b"}"
-        published: Published = self.ask("POST", "/api/events", Published, body)
-        return published.id
-
-    def follow(
-        self, topics: tuple[str, ...], after: str | None, wait: float, once: bool
-    ) -> Iterator[msgspec.Raw | Gap]:
-        """Events as their text, and gaps, from `after` on; for ever, unless `once`.
-
-        Goes on from its cursor after a failure, as a browser would. Raises ClientError for what a retry can't help.
-        """
-        _check_text(**{f"TOPICS {n}": topic for n, topic in enumerate(topics, 1)}, after=after or "")
-        query = "".join(f"&topic={quote(topic)}" for topic in topics)
-        after = after or "latest"
-        failures = 0
-        while True:
-            path = f"/api/events?after={quote(after)}&wait={0 if once else wait:g}{query}"
-            asked = time.monotonic()
-            try:
-                page = self.ask("GET", path, Page)
-            except ClientError as error:
-                if once or not error.is_passing:
-                    raise
-                if not failures:
-                    self._told(f"{error.detail}; trying again")
-                failures += 1
-                longest = min(PAUSE_MAX, 2.0**failures) if failures < 10 else PAUSE_MAX
-                time.sleep(random.uniform(0, longest) + min(error.pause or 0.0, RETRY_AFTER_MAX))
-                continue
-            failures = 0
-            if page.gap:
-                yield page.gap
-            yield from page.events
-            after = page.cursor
-            if once and not page.more:
-                return
-            if not page.events and not page.gap and not page.more:
-                time.sleep(max(0.0, EMPTY_PAUSE - (time.monotonic() - asked)))
-
-    def state(self, topics: tuple[str, ...], subject: str | None, *, join: bool) -> Iterator[msgspec.Raw | str]:
-        """Events of the state as their text, and in the end the cursor that it includes. Begins again where something
-        of it was removed meanwhile: what was told before is void then, and `told` says so. Raises ClientError.
-        """
-        _check_text(**{f"TOPICS {n}": topic for n, topic in enumerate(topics, 1)}, SUBJECT=subject or "")
-        asked = [("topic", topic) for topic in topics] + ([("subject", subject)] if subject is not None else [])
-        asked += [("join", "text")] if join else []
-        while True:
-            try:
-                yield from self._state(asked)
-            except ClientError as error:
-                if error.status != 410:
-                    raise
-                self._told("events were removed meanwhile: what was told is void, and it begins again")
-            else:
-                return
-
-    def _state(self, asked: list[tuple[str, str]]) -> Iterator[msgspec.Raw | str]:
-        following: list[tuple[str, str]] = []
-        while True:
-            page = self.ask("GET", f"/api/state?{urlencode([*asked, *following], quote_via=quote)}", StatePage)
-            yield from page.events
-            if page.next is None:
-                yield page.cursor
-                return
-            following = [("next", page.next)]
+        if self._bearer.text and place.is_overheard:
+            told(f"the token goes to {place.base} over plain http: whoever is on the way can read it")
 
     def trim(self, topic: str, keep: int, told: Callable[[int, int | None], None]) -> int:
         """Keep the newest `keep` events of each topic that matches; returns how many went. Raises ClientError.

@@ -4,7 +4,7 @@ import sys
 from typing import Any, Final
 
 from service.clock import SystemClock
-from service.command.output import harmless, redraw_line, write_line
+from twinwire.command.output import harmless, redraw_line, write_line
 
 EVERY: Final = 0.1
 """Seconds between two drawings on a terminal."""

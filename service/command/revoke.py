@@ -9,9 +9,10 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from service.command.output import harmless, write_line
-from service.command.reaching import connect, reaching
+from service.command.reaching import connect
 from service.command.tokens import duration
+from twinwire.command.output import harmless, write_line
+from twinwire.command.reaching import reaching
 
 if TYPE_CHECKING:
     from service.command.client import Client

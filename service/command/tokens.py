@@ -17,12 +17,13 @@ import click
 import msgspec
 
 from service.clock import SystemClock
-from service.command.output import harmless, write_json, write_line
-from service.command.reaching import DEFAULT_URL, tell
 from service.core.errors import InvalidTokenError, TwinwireError, UnavailableError
 from service.core.limits import TOKEN_MAX
 from service.core.time import rfc3339
 from service.settings import AccessSettings, Settings
+from twinwire.command.output import harmless, write_json, write_line
+from twinwire.command.reaching import tell
+from twinwire.place import DEFAULT_URL
 
 if TYPE_CHECKING:
     from service.access.caller import Caller
@@ -128,8 +129,8 @@ class _Ticket(msgspec.Struct):
 
 def _link(url: str, text: str) -> str:
     """Where a browser signs in as the token's bearer. Raises ClientError, which does not show the token."""
-    from service.command.bearer import Bearer
     from service.command.client import Client
+    from twinwire.command.bearer import Bearer
 
     found: _Ticket = Client(url, told=tell, bearer=Bearer(text)).ask("POST", "/api/tickets", _Ticket, b'{"login":true}')
     return f"{(url if '://' in url else f'http://{url}').rstrip('/')}/login#ticket={found.ticket}"

@@ -18,10 +18,11 @@ import msgspec
 
 from service.clock import SystemClock
 from service.command.client import Client, ClientError
-from service.command.output import plain, redraw, write_json
-from service.command.reaching import connect, reaching, tell
+from service.command.reaching import connect
 from service.core.time import rfc3339
 from service.core.words import TRANSPORTS
+from twinwire.command.output import plain, redraw, write_json
+from twinwire.command.reaching import reaching, tell
 
 TIMEOUT: Final = 10.0
 """Seconds that an answer may take, before it is told that there is none."""

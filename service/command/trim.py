@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from service.command.output import write_line
 from service.command.progress import Progress
-from service.command.reaching import connect, reaching
+from service.command.reaching import connect
+from twinwire.command.output import write_line
+from twinwire.command.reaching import reaching
 
 
 @click.command()

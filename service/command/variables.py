@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import structlog
 
 from service.assembly import APPS
-from service.command.bearer import FILE_VARIABLE, VARIABLE
 from service.room import PREFIX
 from service.settings import every_setting
+from twinwire.command.bearer import FILE_VARIABLE, VARIABLE
 
 BESIDE: Final = frozenset({VARIABLE, FILE_VARIABLE, "TWINWIRE_URL", "TWINWIRE_CHROMIUM", "TWINWIRE_FAULTS"})
 """Known, and no settings: of the command's client, and of the tests."""

@@ -87,7 +87,7 @@ async def test_tail_goes_on_with_a_rotated_file(url: str, tmp_path: Path) -> Non
             await revoke(url, jti=ids[1])
             assert tail.wait(30) == 1
             told = tail.stderr.read()
-            assert told.startswith("twinwire: 401 Invalid token: ")
+            assert told.startswith("twinwire: 401 Token revoked: ")
             assert second not in told
         finally:
             tail.kill()

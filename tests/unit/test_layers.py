@@ -56,8 +56,7 @@ BELOW = {
         "service.stream",
         "service.version",
     ),
-    "service.command.bearer": ("service.core",),
-    "service.command.client": ("service.core", "service.command.bearer"),
+    "service.command.client": ("service.core",),
     "service.admission": ("service.core", "service.access", "service.settings"),
     "service.assembly": (
         "service.core",
@@ -101,6 +100,7 @@ HOMES = {
     "sqlite3": ("service.log.sqlite.database",),
     "pysqlite3": ("service.log.sqlite.database",),
     "time": ("service.clock", "service.command.client"),
+    "twinwire": ("service.command", "service.__main__"),
     "uvloop": ("service.server.loop",),
     "sse_starlette": ("service.wire.frames",),
     "jwt": ("service.access",),

@@ -51,6 +51,7 @@ ELSEWHERE: Final = {
     "apps/projects/runner.py": "driven through apps/projects/test_orchestrator.py",
     "apps/projects/store.py": "read through apps/projects/test_service.py",
     "apps/projects/agents/*.py": "what they write is run by tests/integration/test_generated_app.py",
+    "twinwire/__main__.py": "one call of the command, which has its tests",
     "twinwire/aio.py": "all of it on a real server: tests/python",
     "twinwire/blocking.py": "tests/python/test_blocking.py",
     "twinwire/reading.py": "asked through tests/python/test_publish.py",

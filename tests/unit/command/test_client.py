@@ -1,4 +1,4 @@
-"""The command's client against scripted servers; `test_commands` has it against the service."""
+"""How the operator's commands ask, against scripted servers."""
 
 import json
 import socket
@@ -9,12 +9,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.command import client as module
-from service.command.bearer import Bearer
-from service.command.client import Client, ClientError, Gap
-from tests.support.server import free_port
+from service.command.client import Client, ClientError
+from twinwire.command.bearer import Bearer
+from twinwire.errors import InvalidError
 
 PROBLEM = b"Content-Type: application/problem+json\r\n"
 UNAUTHORIZED = (401, b'{"title":"Invalid token","detail":"not valid"}', PROBLEM)
@@ -67,125 +68,45 @@ def script() -> Iterator[Any]:
         one.close()
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The longest that each pause may be, instead of pausing."""
-    told: list[float] = []
-
-    def longest(low: float, high: float) -> float:
-        told.append(high)
-        return 0.0
-
-    monkeypatch.setattr(module.random, "uniform", longest)
-    return told
+class Answer(msgspec.Struct):
+    n: int
 
 
-GAP = {"requested": "e-0", "reason": "trimmed", "id": "e-1", "floor": None}
+def asked(url: str, **rest: Any) -> Any:
+    return Client(url, **rest).ask("GET", "/api/x?a=1", Answer)
 
 
-def page(cursor: str, *events: object, gap: object = None, more: bool = False) -> tuple[int, bytes]:
-    return 200, json.dumps({"events": events, "gap": gap, "cursor": cursor, "more": more}).encode()
+FINE = (200, b'{"n":7}')
 
 
-def test_data_goes_out_as_it_was_written(script: Any) -> None:
-    server = script((200, b'{"id":"e-1"}'))
-    answer = Client(server.url + "/prefix/").publish("a", "x", '{"n": 1.0, "big": 12345678901234567890}', key="k")
-    assert answer == "e-1"
-    head, _, body = server.asked[0].partition(b"\r\n\r\n")
-    assert head.startswith(b"POST /prefix/api/events HTTP/1.1\r\n")
-    assert body.endswith(b'"data":{"n": 1.0, "big": 12345678901234567890}}')
-    assert json.loads(body) | {"data": 0} == {"topic": "a", "type": "x", "key": "k", "data": 0}
-
-
-def test_what_is_no_json_is_not_sent() -> None:
-    with pytest.raises(ClientError, match="not JSON"):
-        Client(f"http://127.0.0.1:{free_port()}").publish("a", "x", "{")
-
-
-def test_a_page_after_the_other_until_there_is_no_more(script: Any) -> None:
-    server = script(page("e-1", {"id": "e-1"}, more=True), page("e-2", {"id": "e-2"}, gap=GAP))
-    got = list(Client(server.url).follow(("a/*", "b c"), "earliest", 25, once=True))
-    assert [one if isinstance(one, Gap) else json.loads(bytes(one)) for one in got] == [
-        {"id": "e-1"},
-        Gap("e-0", "trimmed", "e-1", None),
-        {"id": "e-2"},
-    ]
-    assert server.asked[0].startswith(b"GET /api/events?after=earliest&wait=0&topic=a/%2A&topic=b%20c HTTP/1.1")
-    assert server.asked[1].startswith(b"GET /api/events?after=e-1&wait=0&")
-
-
-def test_it_goes_on_from_its_cursor_after_failures_and_waits_longer_each_time(script: Any, pauses: list[float]) -> None:
-    server = script(
-        page("e-1", {"id": "e-1"}),
-        None,
-        (503, b"{}"),
-        (500, b"no json"),
-        page("e-2", {"id": "e-2"}),
-        (502, b""),
-        page("e-3", {"id": "e-3"}),
-    )
-    events = Client(server.url).follow((), None, 1.5, once=False)
-    assert [json.loads(bytes(next(events)))["id"] for _ in range(3)] == ["e-1", "e-2", "e-3"]
-    after = [asked.split(b"after=")[1].split(b"&")[0] for asked in server.asked]
-    assert after == [b"latest", b"e-1", b"e-1", b"e-1", b"e-1", b"e-2", b"e-2"]
-    assert pauses == [2.0, 4.0, 8.0, 2.0], "and begins anew after a success"
-
-
-def test_what_a_retry_can_not_help_ends_it(script: Any, pauses: list[float]) -> None:
-    server = script((422, b'{"title":"Invalid","detail":"no such filter","field":"topic"}', PROBLEM))
-    with pytest.raises(ClientError, match="422 Invalid: no such filter") as caught:
-        next(Client(server.url).follow(("**/a",), None, 1, once=False))
-    assert (caught.value.status, caught.value.field) == (422, "topic")
-    assert pauses == []
-
-
-def test_once_is_not_tried_again(script: Any, pauses: list[float]) -> None:
-    with pytest.raises(ClientError, match="503"):
-        next(Client(script((503, b"<html>")).url).follow((), None, 1, once=True))
-    assert pauses == []
+def test_what_is_asked(script: Any) -> None:
+    server = script(FINE, FINE)
+    assert asked(server.url + "/prefix/") == asked(f" {server.url} \r\n") == Answer(7)
+    assert [one.split()[:2] for one in server.asked] == [[b"GET", b"/prefix/api/x?a=1"], [b"GET", b"/api/x?a=1"]]
 
 
 def test_a_server_that_hangs_up_is_named(script: Any) -> None:
     server = script(None)
     with pytest.raises(ClientError, match=f"no answer from 127.0.0.1 port {server.url.rpartition(':')[2]}") as caught:
-        Client(server.url).publish("a", "x", "1")
+        asked(server.url)
     assert caught.value.status == 503
 
 
 @pytest.mark.parametrize("url", ["ftp://a", "http://", "://", "mailto://a", "http://x:abc", "http://x:70000"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ClientError) as caught:
+    with pytest.raises(InvalidError) as caught:
         Client(url)
     assert url in caught.value.detail
 
 
-@pytest.mark.parametrize("url", ["http://a b", "http://a\x7f", "http://a/\udcff", "http://[::1", "", " "])
+@pytest.mark.parametrize("url", ["http://a b", "http://a\x7f", "http://a/\udcff", "http://[::1"])
 def test_no_text_is_more_than_no_url(url: str) -> None:
     """A space in the host, and half a character, were tracebacks."""
-    with pytest.raises(ClientError, match="is not a"):
+    with pytest.raises(InvalidError, match="is not a"):
         Client(url)
 
 
-def test_white_space_around_a_url_does_not_count(script: Any) -> None:
-    server = script((201, b'{"id":"e-1"}'))
-    assert Client(f" {server.url} \r\n").publish("a", "x", "1") == "e-1"
-
-
 # What stands in the service's place
-
-
-def test_nothing_at_once_is_not_asked_for_again_at_once(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that is about to stop answers so, and a cache: each was asked a thousand times a second."""
-    slept: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", slept.append)
-    answers = [page("e-1"), page("e-1"), page("e-2", {"id": "e-2"}), page("e-3", {"id": "e-3"})]
-    events = Client(script(*answers).url).follow((), "earliest", 25, once=False)
-    assert [json.loads(bytes(next(events)))["id"] for _ in range(2)] == ["e-2", "e-3"]
-    assert len(slept) == 2
-    assert all(0 <= pause <= module.EMPTY_PAUSE for pause in slept)
-    slept.clear()
-    assert list(Client(script(page("e-1")).url).follow((), "earliest", 25, once=True)) == []
-    assert slept == [], "whoever asks once waits for nothing"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +116,7 @@ def test_nothing_at_once_is_not_asked_for_again_at_once(script: Any, monkeypatch
         (200, b""),
         (200, b"[]"),
         (200, b"{}"),
-        (200, b'{"events":1,"cursor":"e"}'),
+        (200, b'{"n":"7"}'),
         (200, b"[" * 100_000),
         (302, b"", b"Location: https://login.example\r\n"),
         (404, b"<html>no route"),
@@ -205,83 +126,46 @@ def test_nothing_at_once_is_not_asked_for_again_at_once(script: Any, monkeypatch
         (502, b"\xff\xfe"),
     ],
 )
-def test_something_else_in_its_place_is_waited_out_and_told_once(
-    script: Any, pauses: list[float], odd: tuple[int, bytes]
-) -> None:
-    told: list[str] = []
-    server = script(odd, odd, page("e-1", {"id": "e-1"}))
-    events = Client(server.url, told=told.append).follow((), "earliest", 1, once=False)
-    assert json.loads(bytes(next(events))) == {"id": "e-1"}
-    assert len(told) == 1
-    assert str(odd[0]) in told[0]
-    with pytest.raises(ClientError, match=str(odd[0])):
-        list(Client(script(odd).url).follow((), "earliest", 1, once=True))
+def test_something_else_in_its_place_may_be_gone_later(script: Any, odd: Any) -> None:
+    with pytest.raises(ClientError, match=str(odd[0])) as caught:
+        asked(script(odd).url)
+    assert caught.value.is_passing
 
 
-def test_retry_after_is_waited_for(script: Any, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", slept.append)
-    answers = [(429, b"{}", PROBLEM + b"Retry-After: %b\r\n" % text) for text in (b"7", b"999999", b"soon", b"-1")]
-    events = Client(script(*answers, page("e-1", {"id": "e-1"})).url).follow((), "earliest", 1, once=False)
-    next(events)
-    assert slept == [7.0, 300.0, 0.0, 0.0]
-
-
-def test_events_are_passed_on_as_the_text_that_they_are(script: Any) -> None:
-    event = b'{"id":"e-1","data":{"n":%b,"n":0.12345678901234567890,"f":1e400}}' % (b"1" * 5_000)
-    body = b'{"events":[%b],"cursor":"e-1","more":false,"gap":null}' % event
-    (found,) = Client(script((200, body)).url).follow((), "earliest", 1, once=True)
-    assert bytes(found) == event
-
-
-@pytest.mark.parametrize("data", ["1" * 5_000, "1e400", '{"a":1,"a":2}', "0.12345678901234567890"])
-def test_data_that_a_decoder_would_change_goes_out_as_it_is(script: Any, data: str) -> None:
-    server = script((201, b'{"id":"e-1"}'))
-    Client(server.url).publish("a", "x", data)
-    assert server.asked[0].endswith(f'"data":{data}}}'.encode())
-
-
-@pytest.mark.parametrize("data", ["\udcff", "[" * 100_000, "", "{", "NaN"])
-def test_no_bytes_from_a_shell_are_a_traceback(data: str) -> None:
-    client = Client(f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(ClientError, match="DATA is not"):
-        client.publish("a", "x", data)
-
-
-def test_a_topic_that_is_not_utf_8_is_named() -> None:
-    client = Client(f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(ClientError, match="TOPICS 2 is not UTF-8"):
-        next(client.follow(("a", "\udcff"), None, 1, once=True))
-    with pytest.raises(ClientError, match="TOPIC is not UTF-8"):
-        client.publish("\udcff", "x", "1")
+def test_a_pause_is_as_long_as_it_says(script: Any) -> None:
+    for text, pause in ((b"7", 7.0), (b"999999", 999_999.0), (b"soon", None), (b"-1", None)):
+        with pytest.raises(ClientError) as caught:
+            asked(script((429, b"{}", PROBLEM + b"Retry-After: %b\r\n" % text)).url)
+        assert caught.value.pause == pause
 
 
 # As whom
 
 
 def test_a_token_is_sent_with_every_request_and_nothing_without_one(script: Any) -> None:
-    server = script(page("e-1", more=True), page("e-1"))
-    list(Client(server.url, bearer=Bearer("a.b.c")).follow((), "earliest", 1, once=True))
-    assert [asked.count(b"\r\nAuthorization: Bearer a.b.c\r\n") for asked in server.asked] == [1, 1]
-    server = script(page("e-1"))
-    list(Client(server.url).follow((), "earliest", 1, once=True))
-    assert b"Authorization" not in server.asked[0]
+    server = script(FINE, FINE)
+    asked(server.url, bearer=Bearer("a.b.c"))
+    asked(server.url)
+    assert [one.count(b"\r\nAuthorization: Bearer a.b.c\r\n") for one in server.asked] == [1, 0]
+    assert b"Authorization" not in server.asked[1]
 
 
-def test_a_rotated_file_is_read_when_the_token_is_refused(script: Any, tmp_path: Path, pauses: list[float]) -> None:
+def test_a_rotated_file_is_read_when_the_token_is_refused(script: Any, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("one")
-    server = script(page("e-1", {"id": "e-1"}), UNAUTHORIZED, page("e-2", {"id": "e-2"}), UNAUTHORIZED)
-    events = Client(server.url, bearer=Bearer(file=file)).follow((), "earliest", 1, once=False)
-    next(events)
+    server = script(FINE, UNAUTHORIZED, FINE, UNAUTHORIZED)
+    client = Client(server.url, bearer=Bearer(file=file))
+    client.ask("GET", "/", Answer)
     file.write_text("two\n")
-    assert json.loads(bytes(next(events))) == {"id": "e-2"}
+    assert client.ask("GET", "/", Answer) == Answer(7)
     with pytest.raises(ClientError, match="401 Invalid token: not valid; `twinwire token --inspect` says"):
-        next(events)
-    sent = [asked.partition(b"Bearer ")[2].partition(b"\r\n")[0] for asked in server.asked]
-    assert sent == [b"one", b"one", b"two", b"two"]
-    assert [asked.split(b"after=")[1].split(b"&")[0] for asked in server.asked][2] == b"e-1", "from where it was"
-    assert pauses == [], "a 401 is not waited out"
+        client.ask("GET", "/", Answer)
+    assert [one.partition(b"Bearer ")[2].partition(b"\r\n")[0] for one in server.asked] == [
+        b"one",
+        b"one",
+        b"two",
+        b"two",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -293,25 +177,17 @@ def test_a_rotated_file_is_read_when_the_token_is_refused(script: Any, tmp_path:
         ((403, b"<html>"), "403 .*; it is not Twinwire that says so$"),
     ],
 )
-def test_who_may_not_is_told_what_is_missing_and_does_not_wait(
-    script: Any, pauses: list[float], answer: tuple[int, bytes], told: str
-) -> None:
-    with pytest.raises(ClientError, match=told):
-        next(Client(script(answer).url).follow((), "earliest", 1, once=False))
-    assert pauses == []
-
-
-def test_keys_that_can_not_be_had_are_waited_out(script: Any, pauses: list[float]) -> None:
-    server = script((503, b"{}", PROBLEM), (429, b"{}", PROBLEM), page("e-1", {"id": "e-1"}))
-    next(Client(server.url, bearer=Bearer("a.b.c")).follow((), "earliest", 1, once=False))
-    assert len(pauses) == 2
+def test_who_may_not_is_told_what_is_missing(script: Any, answer: Any, told: str) -> None:
+    with pytest.raises(ClientError, match=told) as caught:
+        asked(script(answer).url)
+    assert not caught.value.is_passing
 
 
 def test_a_redirect_takes_no_token_elsewhere(script: Any) -> None:
-    other = script(page("e-1"))
+    other = script(FINE)
     server = script((307, b"", f"Location: {other.url}/api/events\r\n".encode()))
     with pytest.raises(ClientError, match="307, to "):
-        list(Client(server.url, bearer=Bearer("a.b.c")).follow((), "earliest", 1, once=True))
+        asked(server.url, bearer=Bearer("a.b.c"))
     assert other.asked == []
 
 
@@ -319,7 +195,7 @@ def test_a_token_that_is_said_back_is_not_told(script: Any) -> None:
     problem = b'{"title":"No","detail":"Bearer a.b.c is bad"}'
     for answer in ((401, problem, PROBLEM), (500, problem, PROBLEM), (302, b"", b"Location: /?token=a.b.c\r\n")):
         with pytest.raises(ClientError) as caught:
-            Client(script(answer).url, bearer=Bearer("a.b.c")).publish("a", "x", "1")
+            asked(script(answer).url, bearer=Bearer("a.b.c"))
         assert "a.b.c" not in caught.value.detail
 
 

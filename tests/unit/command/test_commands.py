@@ -1,8 +1,6 @@
-"""The command: serve, migrate, publish, tail and check, as a shell sees them (docs/protocol.md, section 8)."""
+"""The server's commands: serve, migrate and check, as a shell sees them (docs/protocol.md, section 8)."""
 
-import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +8,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.command.commands import main
+from service.command.commands import server as server_commands
 from service.core.errors import ConfigError, StorageError, TwinwireError
-from service.version import __version__
-from tests.support.server import ServerProcess, command, environment, free_port, run_command
+from tests.support.server import ServerProcess, run_command
 
 
-def run(*args: str, input: str | None = None) -> Result:
-    return CliRunner().invoke(main, args, input=input)
+def run(*args: str) -> Result:
+    return CliRunner().invoke(main, args)
 
 
 def error_of(*args: str) -> TwinwireError:
@@ -104,80 +102,6 @@ def test_flags_beat_the_environment_and_a_taken_port_is_an_error(server: ServerP
     assert "Traceback" not in answer.stderr
 
 
-# publish, tail
-
-
-def test_what_is_published_is_tailed(server: ServerProcess) -> None:
-    published = run("publish", "tour/1", "note", '{"n": 1.0, "s": "é"}', "--url", server.url)
-    assert published.exit_code == 0, published.output
-    id = published.output.strip()
-    again = run("publish", "tour/1", "note", "-", "--url", server.url, input="[1,\n 2]")
-    assert again.exit_code == 0, again.output
-    tail = run("tail", "tour/*", "--after", "earliest", "--once", "--json", "--url", server.url)
-    first, second = (json.loads(line) for line in tail.output.splitlines())
-    assert (first["id"], first["topic"], first["data"]) == (id, "tour/1", {"n": 1.0, "s": "é"})
-    assert (second["id"], second["prev"], second["data"]) == (again.output.strip(), id, [1, 2])
-    rest = run("tail", "tour/1", "--after", id, "--once", "--url", server.url)
-    assert rest.output.splitlines() == [line for line in rest.output.splitlines() if "tour/1 note [1, 2]" in line]
-    assert len(rest.output.splitlines()) == 1
-
-
-def test_a_key_makes_a_repeat_harmless(server: ServerProcess) -> None:
-    ids = {run("publish", "k", "x", "1", "--key", "once", "--url", server.url).output for _ in range(2)}
-    assert len(ids) == 1
-
-
-def test_a_gap_is_told(server: ServerProcess) -> None:
-    args = ("tail", "--after", "other-1", "--once", "--url", server.url)
-    assert run(*args).output.startswith("gap (epoch): other-1 -> ")
-    assert json.loads(run(*args, "--json").output.splitlines()[0])["reason"] == "epoch"
-
-
-@pytest.mark.parametrize(
-    ("topic", "type", "data"), [("a//b", "x", "1"), ("a", "x y", "1"), ("a", "x", "{"), ("a", "x", "")]
-)
-def test_what_the_service_refuses_is_said(server: ServerProcess, topic: str, type: str, data: str) -> None:
-    assert error_of("publish", topic, type, data, "--url", server.url).detail
-
-
-def test_nobody_there_is_said_by_name() -> None:
-    port = free_port()
-    error = error_of("publish", "a", "x", "1", "--url", f"http://127.0.0.1:{port}")
-    assert f"port {port}" in error.detail
-
-
-@pytest.mark.parametrize("url", ["ftp://a", "http://", "://", "mailto://a", "http://x:abc", "http://x:70000"])
-def test_a_url_that_is_none_is_refused(url: str) -> None:
-    assert url in error_of("publish", "a", "x", "1", "--url", url).detail
-
-
-@pytest.mark.parametrize(
-    ("streams", "told"),
-    [
-        ("publish a x 1 >/dev/full", "standard output"),
-        ("publish a x 1 1</dev/null", "standard output"),
-        ("tail --once --after earliest >/dev/full", "standard output"),
-        ("tail --once --after earliest --json >/dev/full", "standard output"),
-        ("check >/dev/full", "standard output"),
-        ("publish a x - 0>/dev/null", "standard input"),
-        ("publish a x - <&-", "standard input"),
-    ],
-)
-def test_a_stream_that_fails_is_one_line(server: ServerProcess, tmp_path: Path, streams: str, told: str) -> None:
-    run("publish", "a", "x", "0", "--url", server.url)
-    done = subprocess.run(
-        ["bash", "-c", f'"$@" {streams}', "_", *command()],
-        env=environment({"TWINWIRE_URL": server.url, "TWINWIRE_DATABASE": str(tmp_path / "a.db")}),
-        capture_output=True,
-        timeout=30,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"twinwire: {told}"), done.stderr
-    assert done.stderr.count("\n") == 1
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_the_name_of_a_database_is_shown_whatever_it_is(tmp_path: Path, encoding: str) -> None:
     """A name that is no UTF-8, or that the terminal can't show, was a traceback."""
@@ -189,9 +113,7 @@ def test_the_name_of_a_database_is_shown_whatever_it_is(tmp_path: Path, encoding
             assert told in answer.stdout
 
 
-def test_version_and_help() -> None:
-    assert __version__ in run("--version").output
-    shown = run("-h").output
-    assert all(
-        name in shown for name in ("serve", "migrate", "tail", "check", "backup", "restore", "verify", "trim", "top")
-    )
+def test_they_are_told_of() -> None:
+    shown = run("--help").output
+    assert all(name in shown for name in ("serve", "migrate", "check", "backup", "restore", "verify", "trim", "top"))
+    assert server_commands.group is main

@@ -32,7 +32,11 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://x", "http://", "http://x:99999", "http://a b", "http://x:y", "http://[::1", "http://u:p@x"]
+    "url",
+    [
+        *("ftp://x", "http://", "http://x:99999", "http://a b", "http://x:y", "http://[::1", "http://u:p@x"),
+        *("http://a\x7f", "http://\udce9", "http://x/\udcff"),
+    ],
 )
 def test_what_is_no_place(url: str) -> None:
     with pytest.raises(InvalidError):
@@ -75,6 +79,9 @@ def test_topics_that_outgrow_a_url_go_in_a_body() -> None:
         ("https://live.example", False),
         ("http://live.example", True),
         ("http://192.168.0.1", True),
+        ("http://127.9.9.9", False),
+        ("http://[fe80::1%25eth0]", True),
+        ("http://localhost.example", True),
     ],
 )
 def test_who_could_read_a_token(url: str, overheard: bool) -> None:

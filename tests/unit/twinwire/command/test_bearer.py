@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service.command.bearer import Bearer, is_overheard
-from service.core.errors import TwinwireError
-from service.core.limits import TOKEN_MAX
+from twinwire.command.bearer import Bearer
+from twinwire.errors import TwinwireError
+from twinwire.token import TOKEN_MAX
 
 
 def test_a_file_beats_the_variable_and_white_space_is_none_of_it(tmp_path: Path) -> None:
@@ -60,20 +60,15 @@ def test_what_others_say_is_told_without_it() -> None:
     assert Bearer("").without("as it is") == "as it is"
 
 
-@pytest.mark.parametrize(
-    ("scheme", "host", "found"),
-    [
-        ("https", "live.example", False),
-        ("http", "live.example", True),
-        ("http", "10.0.0.1", True),
-        ("http", "127.0.0.1", False),
-        ("http", "127.9.9.9", False),
-        ("http", "::1", False),
-        ("http", "fe80::1%eth0", True),
-        ("http", "localhost", False),
-        ("http", "a.localhost", False),
-        ("http", "localhost.example", True),
-    ],
-)
-def test_plain_http_to_another_machine_is_overheard(scheme: str, host: str, found: bool) -> None:
-    assert is_overheard(scheme, host) is found
+def test_a_client_asks_for_a_file_again_and_for_a_variable_never(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("one")
+    source = Bearer(file=file).source
+    assert callable(source)
+    assert source() == "one"
+    file.write_text("two")
+    assert source() == "two"
+    file.write_text("")
+    assert source() == "two", "it is just being written"
+    assert Bearer("of.the.variable").source == "of.the.variable"
+    assert Bearer("").source == ""

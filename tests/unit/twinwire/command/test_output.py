@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.command.output import harmless, plain, redraw, redraw_line, write_json, write_line
 from tests.support.server import ROOT
+from twinwire.command.output import harmless, plain, redraw, redraw_line, write_json, write_line
 
 STEERING = ["\x1b[31m", "\x9b31m", "\x07", "\x7f", "\x85", "\u202e", "\u2066", "\u2028", "\ufeff", "\u200b", "\ud800"]
 
