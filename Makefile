@@ -117,7 +117,7 @@ $(BIN)/python:
 
 $(INSTALLED): pyproject.toml | $(BIN)/python
 	@echo "installing Twinwire into $(VENV)"
-	@$(PIP) install --editable .
+	@$(PIP) install --editable '.[server]'
 	@touch $@
 
 # Dependency groups (PEP 735) are read by pip from 25.1 on; Debian 12 brings 23.

@@ -17,7 +17,6 @@ from service.access.keys import KeyRing
 from service.apps.projects.described import describe_projects
 from service.apps.projects.settings import ProjectsSettings
 from service.clock import SystemClock
-from service.command import bearer
 from service.core import limits, words
 from service.log.sqlite.backup import JOURNAL_BYTES
 from service.log.sqlite.database import WRITE_TIMEOUT
@@ -31,6 +30,7 @@ from service.wire import request as asgi
 from service.wire import sse
 from tests.support.needs import program
 from tests.support.tokens import SECRET, b64, pem
+from twinwire.command import bearer
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -210,7 +210,8 @@ def test_architecture_names_every_module_of_the_layers(folder: str) -> None:
 
 def test_architecture_has_a_line_on_every_dependency() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    names = {re.split(r"[\[<>=;\s]", one)[0] for one in project["dependencies"]}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["server"]]
+    names = {re.split(r"[\[<>=;\s]", one)[0] for one in wanted}
     table = read("docs/architecture.md").partition("## Dependencies")[2]
     assert set(re.findall(r"^\| `([\w-]+)(?:\[\w+\])?` \|", table, re.MULTILINE)) == names
 
