@@ -1,78 +1,11 @@
-"""The tour of the README, copied line by line into a shell, against a server as `make run` starts it."""
+"""The tour of the README against a server as `make run` starts it."""
 
-import asyncio
-import json
-import re
 import shlex
 import sys
-from dataclasses import dataclass
-from typing import Any, Final
 
 from tests.e2e.conftest import Serve
-from tests.support.needs import program
-from tests.support.server import ROOT, ServerProcess, environment
-
-LINE_DEADLINE: Final = 30.0
-"""Seconds that one line may take; the longest waits three for a stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One command of the tour and what it printed."""
-
-    command: str
-    output: str
-
-    def json(self) -> Any:
-        return json.loads(self.output)
-
-    def frames(self) -> list[dict[str, Any]]:
-        """The frames of an event stream."""
-        return [json.loads(text) for text in re.findall(r"^data: (.*)$", self.output, re.MULTILINE)]
-
-
-def tour() -> list[str]:
-    """The commands, without comments."""
-    section = (ROOT / "README.md").read_text("utf-8").partition("## The tour")[2].partition("\n## ")[0]
-    (block,) = re.findall(r"^```bash\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
-    return [line for line in block.splitlines() if line and not line.startswith("#")]
-
-
-async def run(command: str, server: ServerProcess) -> Line:
-    """In a shell of its own, as whoever copies a single line would. It has to succeed."""
-    local = command.replace("http://127.0.0.1:8000", server.url)
-    local = local.replace(".venv/bin/twinwire", f"{shlex.quote(sys.executable)} -m service")
-    process = await asyncio.create_subprocess_exec(
-        "bash",
-        "-c",
-        local,
-        cwd=ROOT,
-        env=environment({"TWINWIRE_URL": server.url}),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), LINE_DEADLINE)
-    assert process.returncode == 0, f"{command}\n{errors.decode()}"
-    return Line(command, output.decode())
+from tests.support.tour import take
 
 
 async def test_tour_of_the_readme_works_line_by_line(serve: Serve) -> None:
-    program("curl")
-    server = serve()
-    lines = [await run(command, server) for command in tour()]
-    publish, batch, order, history, stream, gap, tail, generate, watch, topics = lines
-    ids = [publish.json()["id"], *batch.json()["ids"], order.json()["id"]]
-    assert [event["id"] for event in history.json()["events"]] == ids
-    assert history.json()["cursor"] == ids[-1]
-    assert (await run(order.command, server)).json()["id"] == ids[-1]
-
-    frames = stream.frames()
-    assert [frame["id"] for frame in frames if "topic" in frame] == ids
-    assert [frame["type"] for frame in frames if "topic" not in frame][:2] == ["connection", "caught_up"]
-    assert gap.json()["gap"]["reason"] == "epoch"
-    assert [id for id in ids if id in tail.output] == ids
-
-    assert generate.json()["status"] == "queued"
-    assert {"status_update", "agent_update"} <= {frame["type"] for frame in watch.frames()}
-    named = {topic["topic"] for topic in topics.json()["topics"]}
-    assert {"tour/one", "tour/two", "projects", f"projects/{generate.json()['project']}"} <= named
+    await take(serve().url, f"{shlex.quote(sys.executable)} -m service")

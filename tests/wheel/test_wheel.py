@@ -1,0 +1,67 @@
+"""The wheel, in a new environment and an empty folder, as somebody has it who has nothing else of ours."""
+
+import re
+import subprocess
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+from tests.support.server import ROOT, ServerProcess
+from tests.support.tour import take
+from tests.wheel.conftest import Installed, run
+
+LOADED = "import sys, twinwire; print([n for n in sys.modules if n in ('quart', 'hypercorn', 'service', 'pydantic')])"
+
+
+def ten_lines() -> str:
+    """Of the README, in Python; they go on for ever."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return str(block)
+
+
+def test_the_client_alone(installed: Installed, tmp_path: Path) -> None:
+    programs = installed("")
+    python, twinwire = programs / "python", programs / "twinwire"
+    there = {line.partition(" ")[0] for line in run(python, "-m", "pip", "list", cwd=tmp_path).splitlines()}
+    assert "quart" not in {name.lower() for name in there}
+    assert run(python, "-c", LOADED, cwd=tmp_path) == "[]\n"
+    with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
+        env = {"TWINWIRE_URL": server.url, "PYTHONUNBUFFERED": "1", "PATH": "/usr/bin:/bin"}
+        with subprocess.Popen([python, "-c", ten_lines()], cwd=tmp_path, env=env, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline().decode()
+            process.kill()
+        assert said.endswith("tour/1 {'text': 'hello'}\n")
+        id = run(twinwire, "publish", "wheel", "note", '{"n":1}', "--url", server.url, cwd=tmp_path).strip()
+        tail = run(twinwire, "tail", "wheel", "--after", "earliest", "--once", "--url", server.url, cwd=tmp_path)
+        assert id in tail
+        assert run(twinwire, "state", "wheel", "--json", "--url", server.url, cwd=tmp_path).startswith('{"cursor":')
+    refused = subprocess.run([twinwire, "serve"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "No such command 'serve'. The server's commands come with `pip install 'twinwire[server]'`" in refused.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["server"], "an empty folder stays one"
+
+
+async def test_the_server_and_the_tour(installed: Installed, tmp_path: Path) -> None:
+    programs = installed("[server]")
+    folder = tmp_path / "empty"
+    run(programs / "twinwire", "check", "--database", tmp_path / "a.db", cwd=tmp_path)
+    # In place of this checkout's, on which PYTHONPATH lies: what stands before the command's own arguments is dropped.
+    ours = ("sh", "-c", 'shift 3; exec env -u PYTHONPATH "$TWINWIRE_COMMAND" "$@"', "_")
+    env = {"TWINWIRE_COMMAND": str(programs / "twinwire")}
+    with ServerProcess(folder, env=env, wrapper=ours) as server:
+        await take(server.url, f"env -u PYTHONPATH {programs / 'twinwire'}")
+
+
+def test_what_is_in_it(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        files = opened.namelist()
+        (metadata,) = [name for name in files if name.endswith("METADATA")]
+        told = Parser().parsestr(opened.read(metadata).decode())
+    assert {name.partition("/")[0] for name in files if ".dist-info" not in name} == {"service", "twinwire"}
+    assert "twinwire/py.typed" in files
+    assert "service/_data/static/lab.html" in files
+    assert any(name.startswith("service/_data/migrations/0001") for name in files)
+    base = [one for one in told.get_all("Requires-Dist") or [] if "extra ==" not in one]
+    assert sorted(re.split(r"[<>=]", one)[0] for one in base) == ["click", "httpx2", "msgspec", "websockets"]
+    assert set(told.get_all("Provides-Extra") or []) == {"server", "brotli", "otel"}
