@@ -42,6 +42,11 @@ def keyed(draft: Draft) -> Draft:
 
 def encode(draft: Draft) -> bytes:
     """One event as `POST /api/events` takes it. Raises InvalidError, which names the field."""
+    return head_of(draft)[:-1] + b',"data":' + data_of(draft.data) + b"}"
+
+
+def head_of(draft: Draft) -> bytes:
+    """All of it but its data, as JSON. Raises InvalidError, which names the field."""
     given = {"topic": draft.topic, "type": draft.type, "key": draft.key, "subject": draft.subject}
     for name, value in given.items():
         if not isinstance(value, str) and (value is not None or name in ("topic", "type")):
@@ -49,13 +54,13 @@ def encode(draft: Draft) -> bytes:
     members: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     members |= {name: True for name in ("append", "final") if getattr(draft, name)}
     try:
-        head = as_json(members)
+        return as_json(members)
     except UnicodeEncodeError as error:
         raise InvalidError("topic, type, key or subject is not UTF-8") from error
-    return head[:-1] + b',"data":' + _data(draft.data) + b"}"
 
 
-def _data(data: Any) -> bytes:
+def data_of(data: Any) -> bytes:
+    """Its JSON. Raises InvalidError."""
     if isinstance(data, RawJson):
         return _checked(data.text)
     try:

@@ -1,0 +1,163 @@
+"""Which relay is the one that posts, and how it hears of more.
+
+One lock for each table, held by the relay's own session: whoever dies lets go of it at once, and whoever has lost the
+session can't remove rows any more either, for it is the same. Locks are for economy: should two relays post at a time,
+as when a session was cut and its request still travels, nothing is published twice, for the keys are the same, and no
+topic's order changes, for each begins with the first row that is there and goes on once that is published.
+
+The connection commits each statement by itself. Nothing is kept open while the service is waited for, or a lock: an old
+transaction would keep PostgreSQL from clearing away what was deleted, and this table has little else.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from twinwire.errors import InvalidError
+from twinwire.outbox.drivers import Kind, fetched, kind_of
+from twinwire.outbox.schema import LOCK, TABLE
+
+FALLBACK: Final = 5.0
+"""Seconds between two looks where PostgreSQL tells of what was committed: for what a lost word would hide, and for rows
+that somebody puts back."""
+
+BUSY: Final = 5_000
+"""Milliseconds that a statement waits for SQLite's lock; the application holds it for as long as a transaction."""
+
+
+class Leading(Protocol):
+    """Of one connection, which is made ready when it is made."""
+
+    kind: Kind
+
+    def is_ours(self) -> bool:
+        """Whether we are the one who posts, from now on or still."""
+
+    def wait(self, seconds: float) -> None:
+        """Until there may be more rows, or so many seconds are over; some are told, and wait for longer."""
+
+    def close(self) -> None:
+        """Lets go of the lock, and of the connection."""
+
+
+class SqliteLeading:
+    """A lock on a file of its own beside the database, which is SQLite's: the system takes it from whoever dies. It is
+    not on the database itself, which would stop the application."""
+
+    kind: Kind = "sqlite"
+
+    def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
+        self._connection = connection
+        self._pause = pause
+        connection.isolation_level = None
+        connection.row_factory = None
+        if getattr(connection, "autocommit", -1) in (False, True):  # from Python 3.12 on, and asked for: PEP 249's way
+            connection.autocommit = True
+        connection.execute(f"PRAGMA busy_timeout = {BUSY}")
+        path = next(path for _, name, path in connection.execute("PRAGMA database_list") if name == "main")
+        self._lock = sqlite3.connect(f"{path}-relay" if path else ":memory:", isolation_level=None, timeout=0)
+
+    def is_ours(self) -> bool:
+        if self._lock.in_transaction:
+            return True
+        try:
+            self._lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                return False
+            raise
+        return True
+
+    def wait(self, seconds: float) -> None:
+        self._pause(seconds)
+
+    def close(self) -> None:
+        self._lock.close()
+        self._connection.close()
+
+
+class PostgresqlLeading:
+    """An advisory lock of the session's, by the table's oid, so that two schemas have one each."""
+
+    kind: Kind = "postgresql"
+
+    def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
+        self._connection = connection
+        self._pause = pause
+        self._has_lock = False
+        connection.autocommit = True
+        _run(connection, f"LISTEN {TABLE}")
+
+    def is_ours(self) -> bool:
+        """It is tried, and not waited for: a statement that waits is a transaction that is open."""
+        if not self._has_lock:
+            statement = f"SELECT pg_try_advisory_lock(({LOCK}::bigint << 32) | '{TABLE}'::regclass::oid::bigint)"
+            self._has_lock = bool(_run(self._connection, statement))
+        return self._has_lock
+
+    def wait(self, seconds: float) -> None:
+        """What was told while something else was asked counts too."""
+        if not callable(getattr(self._connection, "notifies", None)):  # psycopg2
+            self._pause(seconds)
+            return
+        deadline = time.monotonic() + max(seconds, FALLBACK)
+        while (left := deadline - time.monotonic()) > 0:
+            if list(self._connection.notifies(timeout=min(left, seconds), stop_after=1)):
+                return
+            if self._pause(0):
+                return
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class MysqlLeading:
+    """A lock by a name, which all databases of a server share: this one's is in it."""
+
+    kind: Kind = "mysql"
+
+    def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
+        self._connection = connection
+        self._pause = pause
+        self._has_lock = False
+        connection.autocommit(True)
+
+    def is_ours(self) -> bool:
+        if not self._has_lock:
+            statement = f"SELECT GET_LOCK(CONCAT('{TABLE}.', MD5(DATABASE())), 0)"
+            self._has_lock = _run(self._connection, statement) == 1
+        return self._has_lock
+
+    def wait(self, seconds: float) -> None:
+        self._pause(seconds)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def leading(connection: Any, pause: Callable[[float], object]) -> Leading:
+    """`pause` waits for so many seconds at most, and tells whether it is to end. Raises InvalidError for what is no
+    connection of a driver, and what that does."""
+    found: Leading
+    match kind_of(connection):
+        case "sqlite":
+            found = SqliteLeading(connection, pause)
+        case "postgresql":
+            found = PostgresqlLeading(connection, pause)
+        case "mysql":
+            found = MysqlLeading(connection, pause)
+        case None:
+            raise InvalidError(f"{type(connection).__qualname__} is no connection of sqlite3, psycopg or pymysql")
+    return found
+
+
+def _run(connection: Any, statement: str) -> Any:
+    """What the first row has first, if there is one."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement)
+        rows = fetched(cursor) if cursor.description else []
+        return rows[0][0] if rows else None
+    finally:
+        cursor.close()

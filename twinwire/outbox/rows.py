@@ -1,0 +1,137 @@
+"""The relay's side of the table: what waits, what is done with, what is set aside.
+
+A row is known by its id, and never by its place: one that is committed late has a lower id than others that went
+before, and is there at the next look.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twinwire.encoding import encode
+from twinwire.errors import InvalidError
+from twinwire.event import Draft, RawJson
+from twinwire.outbox.drivers import Kind, fetched
+from twinwire.outbox.schema import TABLE
+from twinwire.outbox.writing import COLUMNS, EVENT_MAX, marked
+from twinwire.publishing import BYTES_MAX
+
+ROWS_MAX: Final = 500
+"""Read at a time, and published in one request."""
+
+REASON_MAX: Final = 2_000
+"""Characters of a reason that are kept."""
+
+_BYTES: Final[dict[Kind, str]] = {
+    "sqlite": "length(CAST(data AS BLOB))",
+    "postgresql": "octet_length(data)",
+    "mysql": "octet_length(data)",
+}
+_NOW: Final[dict[Kind, str]] = {
+    "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+    "postgresql": "now()",
+    "mysql": "CURRENT_TIMESTAMP(3)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`fault`: why it can't even be sent."""
+
+    id: int
+    draft: Draft
+    size: int
+    fault: InvalidError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that is set aside: the service has refused it for good, with this status (0: it could not even be sent)."""
+
+    id: int
+    topic: str
+    type: str
+    key: str | None
+    status: int
+    reason: str
+
+
+class Rows:
+    """Of one connection, which commits each statement by itself. Every method raises what the driver does."""
+
+    def __init__(self, connection: Any, kind: Kind, *, is_holding: bool = False) -> None:
+        """`is_holding`: what is behind a row of its topic that is set aside waits until that is gone, or put back."""
+        self._connection = connection
+        self._kind: Kind = kind
+        self._where = "refused_at IS NULL"
+        if is_holding:
+            self._where += (
+                f" AND NOT EXISTS (SELECT 1 FROM {TABLE} AS aside WHERE aside.refused_at IS NOT NULL"  # noqa: S608
+                f" AND aside.topic = {TABLE}.topic AND aside.id < {TABLE}.id)"
+            )
+
+    def read(self, held: Collection[str] = ()) -> list[Row]:
+        """The first that wait, in their order, without those of the topics `held`: 500 at most, of 1 MiB together, or
+        one that is larger."""
+        where = self._where + (f" AND topic NOT IN ({_marks(held)})" if held else "")
+        sizes = self._all(
+            f"SELECT id, {_BYTES[self._kind]} FROM {TABLE} WHERE {where} ORDER BY id LIMIT {ROWS_MAX}",  # noqa: S608
+            tuple(held),
+        )
+        ids: list[int] = []
+        total = 0
+        for id, size in sizes:
+            total += size
+            if ids and total > BYTES_MAX:
+                break
+            ids.append(id)
+        if not ids:
+            return []
+        is_too_large = sizes[0][1] > EVENT_MAX  # nobody takes it: its data stays where it is
+        columns = COLUMNS.replace("data", "'null'") if is_too_large else COLUMNS
+        rows = self._all(
+            f"SELECT id, {columns} FROM {TABLE} WHERE id IN ({_marks(ids)}) ORDER BY id",  # noqa: S608
+            ids,
+        )
+        return [_row(row, is_too_large=is_too_large) for row in rows]
+
+    def remove(self, rows: Sequence[Row]) -> None:
+        """What is published."""
+        if rows:
+            ids = [row.id for row in rows]
+            self._run(f"DELETE FROM {TABLE} WHERE id IN ({_marks(ids)})", ids).close()  # noqa: S608
+
+    def set_aside(self, row: Row, reason: str) -> None:
+        statement = f"UPDATE {TABLE} SET refused_at = {_NOW[self._kind]}, refused = %s WHERE id = %s"  # noqa: S608
+        self._run(statement, (reason[:REASON_MAX], row.id)).close()
+
+    def _all(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        cursor = self._run(statement, values)
+        try:
+            return fetched(cursor)
+        finally:
+            cursor.close()
+
+    def _run(self, statement: str, values: Sequence[Any]) -> Any:
+        cursor = self._connection.cursor()
+        if values:  # without any, a per cent sign is one
+            cursor.execute(marked(statement, self._kind), tuple(values))
+        else:
+            cursor.execute(statement)
+        return cursor
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _row(found: Sequence[Any], *, is_too_large: bool) -> Row:
+    """Who inserted it may be anybody: a trigger, or a program in another language."""
+    id, key, topic, type, subject, append, final, data = found
+    draft = Draft(topic, type, RawJson(data), key, subject, bool(append), bool(final))
+    if is_too_large:
+        return Row(id, draft, 0, InvalidError(f"an event has {EVENT_MAX >> 20} MiB at most", field="data"))
+    try:
+        return Row(id, draft, len(encode(draft)) + 1)
+    except InvalidError as error:
+        return Row(id, draft, 0, error)
