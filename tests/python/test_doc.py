@@ -1,4 +1,5 @@
-"""Every block of docs/python.md, as it stands there, each as a program of its own, one after the other."""
+"""Every block of docs/python.md and docs/outbox.md, as it stands there, each as a program of its own, one after the
+other."""
 
 import re
 import subprocess
@@ -7,17 +8,20 @@ from pathlib import Path
 
 from tests.support.server import ROOT, ServerProcess, environment
 
-PAGE = ROOT / "docs" / "python.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 TOGETHER = 60.0
 """Seconds for one of them."""
 
 
-def test_each_does_what_the_page_says(tmp_path: Path) -> None:
+def blocks(name: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def run_all(name: str, tmp_path: Path) -> list[str]:
+    """What each has printed."""
     said: list[str] = []
     with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
         env = environment({"TWINWIRE_URL": server.url}) | {"TWINWIRE_TOKEN": ""}
-        for block in BLOCKS:
+        for block in blocks(name):
             run = subprocess.run(
                 [sys.executable, "-W", "error", "-c", block],
                 cwd=tmp_path,
@@ -30,6 +34,11 @@ def test_each_does_what_the_page_says(tmp_path: Path) -> None:
             assert run.returncode == 0, block + run.stderr
             assert run.stderr == ""
             said.append(run.stdout)
+    return said
+
+
+def test_each_does_what_the_page_says(tmp_path: Path) -> None:
+    said = run_all("docs/python.md", tmp_path)
     assert len(said) == 7
     assert "orders/17 paid {'total': 12}" in said[0]
     assert said[1] == "orders/18 9\n"
@@ -37,9 +46,15 @@ def test_each_does_what_the_page_says(tmp_path: Path) -> None:
     assert said[4] == "{'on': True}\n"
 
 
+def test_an_order_is_published_with_its_transaction(tmp_path: Path) -> None:
+    told, statement = run_all("docs/outbox.md", tmp_path)
+    assert told == "{'total': 12}\n"
+    assert statement.startswith("INSERT INTO twinwire_outbox")
+
+
 def test_the_lines_of_the_readme(tmp_path: Path) -> None:
     """They go on for ever; the first line that they print is enough."""
-    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (block,) = blocks("README.md")
     with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
         env = environment({"TWINWIRE_URL": server.url}) | {"TWINWIRE_TOKEN": "", "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen([sys.executable, "-c", block], cwd=tmp_path, env=env, stdout=subprocess.PIPE) as process:
