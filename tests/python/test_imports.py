@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import twinwire
+from twinwire import outbox
 
 ROOT = Path(twinwire.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -52,6 +53,22 @@ def test_a_name_that_there_is_not_is_told() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = twinwire.Nothing
     assert {"AsyncTwinwire", "Twinwire"} <= set(dir(twinwire))
+
+
+def test_importing_it_imports_no_outbox_and_that_no_driver_and_no_client() -> None:
+    program = (
+        "import sys, twinwire; others = {'psycopg', 'pymysql', 'httpx2', 'websockets', 'twinwire.outbox'};"
+        "print(others & sys.modules.keys()); import twinwire.outbox; print(others & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT.parent, capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n{'twinwire.outbox'}\n"
+
+
+def test_everything_of_the_outbox_is_there() -> None:
+    for name in outbox.__all__:
+        assert getattr(outbox, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = outbox.Nothing
 
 
 def test_everything_that_is_promised_is_there() -> None:

@@ -13,10 +13,26 @@ caller is in, and a relay publishes it once that is committed: exactly once, wha
 The command `python -m twinwire.outbox --dsn sqlite:///shop.db` is the relay; `Relay` is the same in a thread.
 """
 
-from twinwire.outbox.command import run_relay
-from twinwire.outbox.relay import Relay
-from twinwire.outbox.rows import Refusal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from twinwire.outbox.schema import TABLE, create_table, schema
 from twinwire.outbox.writing import publish, statement
 
+if TYPE_CHECKING:
+    from twinwire.outbox.command import run_relay
+    from twinwire.outbox.relay import Relay
+    from twinwire.outbox.rows import Refusal
+
 __all__ = ["TABLE", "Refusal", "Relay", "create_table", "publish", "run_relay", "schema", "statement"]
+
+_HOMES: Final = {"Refusal": "rows", "Relay": "relay", "run_relay": "command"}
+"""By name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when it is asked for: an application that publishes, and has its relay elsewhere, needs no client."""
+    if name in _HOMES:
+        globals()[name] = found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

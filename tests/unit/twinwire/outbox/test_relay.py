@@ -1,4 +1,3 @@
-import json
 import logging
 import sqlite3
 import threading
@@ -17,7 +16,6 @@ from twinwire.timing import Timing
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BACKOFF", Timing(backoff_base=0.001, backoff_cap=0.01))
-    monkeypatch.setattr(module, "STANDBY", 0.01)
 
 
 @pytest.fixture
@@ -239,33 +237,14 @@ def test_topics_that_wait_so_are_bounded(shop: sqlservers.Database, monkeypatch:
     assert [topic for topic, _ in service.log] == ["theirs/2", "t"]
 
 
-def test_another_relay_stands_by_and_takes_over(database: sqlservers.Database) -> None:
+def test_a_connection_is_made_ready_as_the_driver_gives_it(database: sqlservers.Database) -> None:
+    """Which is one in which nothing is committed by itself."""
     make(database)
-    service = Service()
-    with relay_of(database, service) as first:
-        become(lambda: first.is_leading)
-        with relay_of(database, service) as second:
-            put(database, 1)
-            become(lambda: first.published == 1)
-            assert not second.is_leading
-            first.stop()
-            put(database, 2)
-            become(lambda: second.published == 1)
-    assert service.told() == ["1", "2"]
-
-
-def test_two_that_post_at_a_time_publish_nothing_twice(shop: sqlservers.Database) -> None:
-    """As where the lock's file was removed: the keys are the same, and each begins with the first row."""
-    service = Service()
-    put(shop, *range(2_000))
-    with relay_of(shop, service) as first:
-        become(lambda: first.is_leading)
-        Path(shop.dsn.removeprefix("sqlite:///") + "-relay").unlink()
-        with relay_of(shop, service) as second:
-            become(lambda: second.is_leading)
-            put(shop, *range(2_000, 3_000))
-            become(lambda: left(shop) == [])
-    assert [json.loads(data) for data in service.told()] == list(range(3_000))
+    put(database, 1)
+    client: Any = Service()
+    with outbox.Relay(database.connect, client, poll=0.01) as relay:
+        become(lambda: relay.published == 1)
+        assert left(database) == []
 
 
 def test_a_database_that_is_gone_comes_back(shop: sqlservers.Database, tmp_path: Path) -> None:
