@@ -22,9 +22,6 @@ FALLBACK: Final = 5.0
 """Seconds between two looks where PostgreSQL tells of what was committed: for what a lost word would hide, and for rows
 that somebody puts back."""
 
-BUSY: Final = 5_000
-"""Milliseconds that a statement waits for SQLite's lock; the application holds it for as long as a transaction."""
-
 
 class Leading(Protocol):
     """Of one connection, which is made ready when it is made."""
@@ -54,7 +51,7 @@ class SqliteLeading:
         connection.row_factory = None
         if getattr(connection, "autocommit", -1) in (False, True):  # from Python 3.12 on, and asked for: PEP 249's way
             connection.autocommit = True
-        connection.execute(f"PRAGMA busy_timeout = {BUSY}")
+        connection.execute("PRAGMA busy_timeout = 0")  # `Rows` waits itself
         path = next(path for _, name, path in connection.execute("PRAGMA database_list") if name == "main")
         self._lock = sqlite3.connect(f"{path}-relay" if path else ":memory:", isolation_level=None, timeout=0)
 

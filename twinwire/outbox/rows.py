@@ -4,6 +4,7 @@ A row is known by its id, and never by its place: one that is committed late has
 before, and is there at the next look.
 """
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,13 @@ from twinwire.publishing import BYTES_MAX
 
 ROWS_MAX: Final = 500
 """Read at a time, and published in one request."""
+
+BUSY: Final = 5.0
+"""Seconds that a statement waits for SQLite's lock, which the application holds for as long as a transaction."""
+
+BUSY_PAUSE: Final = 0.001
+"""Seconds between two tries. SQLite's own waiting sleeps for up to a tenth of a second, and an application that writes
+all the time leaves gaps of less than a millisecond: rows came in faster than they were removed."""
 
 REASON_MAX: Final = 2_000
 """Characters of a reason that are kept."""
@@ -113,6 +121,16 @@ class Rows:
             cursor.close()
 
     def _run(self, statement: str, values: Sequence[Any]) -> Any:
+        deadline = time.monotonic() + BUSY
+        while True:
+            try:
+                return self._attempt(statement, values)
+            except Exception as error:  # of whichever library it is
+                if self._kind != "sqlite" or "is locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(BUSY_PAUSE)
+
+    def _attempt(self, statement: str, values: Sequence[Any]) -> Any:
         cursor = self._connection.cursor()
         if values:  # without any, a per cent sign is one
             cursor.execute(marked(statement, self._kind), tuple(values))

@@ -1,13 +1,17 @@
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from tests.support import sqlservers
 from tests.unit.twinwire.outbox.taking import make, put
 from twinwire import RawJson
+from twinwire.outbox import rows as module
 from twinwire.outbox.drivers import connect, kind_of
-from twinwire.outbox.rows import REASON_MAX, ROWS_MAX, Rows
+from twinwire.outbox.rows import BUSY_PAUSE, REASON_MAX, ROWS_MAX, Rows
 from twinwire.outbox.writing import EVENT_MAX
 from twinwire.publishing import BYTES_MAX
 
@@ -20,6 +24,8 @@ def opened(database: sqlservers.Database) -> Iterator[Opened]:
     connection = connect(database.dsn)
     kind = kind_of(connection)
     assert kind is not None
+    if kind == "sqlite":
+        connection.execute("PRAGMA busy_timeout = 0")  # as `leading` has it
     yield partial(Rows, connection, kind)
     connection.close()
 
@@ -116,6 +122,33 @@ def test_topics_that_are_held_are_passed_over_by_their_bytes(database: sqlserver
     for topic in ("a", "A", "b"):
         put(database, topic, topic=topic)
     assert data(opened(), "a", "x") == ['"A"', '"b"']
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_an_application_that_writes_is_waited_for(
+    database: sqlservers.Database, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has one lock for all who write."""
+    put(database, 1)
+    rows = opened()
+    found = rows.read()
+    application = database.connect()
+    application.execute("BEGIN IMMEDIATE")
+    tries: list[float] = []
+
+    def pause(seconds: float) -> None:
+        tries.append(seconds)
+        if len(tries) == 3:
+            application.rollback()
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=pause))
+    rows.remove(found)
+    assert tries == [BUSY_PAUSE] * 3
+    application.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(module, "BUSY", -1.0)
+    with pytest.raises(sqlite3.OperationalError, match="is locked"):
+        rows.remove(found)
+    application.close()
 
 
 def test_with_hold_what_is_behind_a_refused_one_waits(database: sqlservers.Database, opened: Opened) -> None:
