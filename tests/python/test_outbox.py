@@ -175,7 +175,17 @@ class World:
 
     def start(self, name: str) -> None:
         if name.startswith("relay"):
-            command = ["-m", "twinwire.outbox", "--dsn", self.database.dsn, "--url", self.server.url, "--poll", "0.02"]
+            command = [
+                "-m",
+                "twinwire",
+                "relay",
+                "--dsn",
+                self.database.dsn,
+                "--url",
+                self.server.url,
+                "--poll",
+                "0.02",
+            ]
         else:
             self.writers += 1
             command = ["-m", "tests.support.outbox_writer", self.database.dsn, str(self.writers), *self.topics]

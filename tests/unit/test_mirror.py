@@ -52,7 +52,6 @@ ELSEWHERE: Final = {
     "apps/projects/store.py": "read through apps/projects/test_service.py",
     "apps/projects/agents/*.py": "what they write is run by tests/integration/test_generated_app.py",
     "twinwire/__main__.py": "one call of the command, which has its tests",
-    "twinwire/outbox/__main__.py": "run by twinwire/outbox/test_command.py",
     "twinwire/aio.py": "all of it on a real server: tests/python",
     "twinwire/blocking.py": "tests/python/test_blocking.py",
     "twinwire/reading.py": "asked through tests/python/test_publish.py",

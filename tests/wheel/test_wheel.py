@@ -36,6 +36,7 @@ def test_the_client_alone(installed: Installed, tmp_path: Path) -> None:
         tail = run(twinwire, "tail", "wheel", "--after", "earliest", "--once", "--url", server.url, cwd=tmp_path)
         assert id in tail
         assert run(twinwire, "state", "wheel", "--json", "--url", server.url, cwd=tmp_path).startswith('{"cursor":')
+    assert "twinwire_outbox" in run(twinwire, "relay", "--sql", "postgresql", cwd=tmp_path)
     refused = subprocess.run([twinwire, "serve"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "No such command 'serve'. The server's commands come with `pip install 'twinwire[server]'`" in refused.stderr

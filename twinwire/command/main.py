@@ -18,7 +18,7 @@ from twinwire.command.output import OutputError, forget_stdout
 from twinwire.command.reaching import tell
 from twinwire.errors import TwinwireError
 
-OWN: Final = ("publish", "state", "tail")
+OWN: Final = ("publish", "relay", "state", "tail")
 """Each in a module of its name."""
 
 ENTRY_POINTS: Final = "twinwire.commands"

@@ -10,7 +10,7 @@ caller is in, and a relay publishes it once that is committed: exactly once, wha
         connection.execute("UPDATE orders SET paid = 1 WHERE id = 17")
         outbox.publish(connection, "orders/17", "paid", {"total": 12})
 
-The command `python -m twinwire.outbox --dsn sqlite:///shop.db` is the relay; `Relay` is the same in a thread.
+The command `twinwire relay --dsn sqlite:///shop.db` is the relay; `Relay` is the same in a thread.
 """
 
 from importlib import import_module
@@ -20,13 +20,13 @@ from twinwire.outbox.schema import TABLE, create_table, schema
 from twinwire.outbox.writing import publish, statement
 
 if TYPE_CHECKING:
-    from twinwire.outbox.command import run_relay
     from twinwire.outbox.relay import Relay
     from twinwire.outbox.rows import Refusal
+    from twinwire.outbox.running import run_relay
 
 __all__ = ["TABLE", "Refusal", "Relay", "create_table", "publish", "run_relay", "schema", "statement"]
 
-_HOMES: Final = {"Refusal": "rows", "Relay": "relay", "run_relay": "command"}
+_HOMES: Final = {"Refusal": "rows", "Relay": "relay", "run_relay": "running"}
 """By name."""
 
 

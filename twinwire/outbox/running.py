@@ -1,0 +1,36 @@
+"""The relay as a program of its own: what `twinwire relay` runs."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twinwire.blocking import Twinwire
+from twinwire.outbox.relay import POLL, Relay
+from twinwire.token import Source
+
+
+def run_relay(
+    dsn: str, url: str | None = None, token: Source | None = None, *, poll: float = POLL, hold: bool = False
+) -> None:
+    """Publishes what the table of this database has, until SIGTERM or SIGINT; `url` and `token` as of `Twinwire`.
+    Raises TwinwireError for what no waiting helps with: a DSN, a URL or a token that can't be one, a driver that is
+    not installed."""
+    with Twinwire(url, token=token, retry_for=0.0) as client:  # the relay waits itself, and can be stopped meanwhile
+        relay = Relay(dsn, client, poll=poll, hold=hold)
+        with _ended_by_signals(relay):
+            relay.run()
+
+
+@contextmanager
+def _ended_by_signals(relay: Relay) -> Iterator[None]:
+    """Where they can be had: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: relay.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
