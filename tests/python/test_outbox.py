@@ -126,10 +126,11 @@ def test_what_the_service_refuses_is_set_aside(database: Database, connection: A
     topic = unique("outbox")
     outbox.publish(connection, topic, "k", 1, subject="s", final=True)
     outbox.publish(connection, topic, "k", "x" * 70_000)
-    outbox.publish(connection, topic, "gap", 2)
+    outbox.publish(connection, topic, "k", 2)
     outbox.publish(connection, topic, "k", 3, subject="s", append=True)
     outbox.publish(connection, topic, "k", 4)
     connection.commit()
+    database.run("UPDATE twinwire_outbox SET type = 'gap' WHERE data = '2'")  # as another program may insert it
     told: list[outbox.Refusal] = []
     with outbox.Relay(database.dsn, live, on_refused=told.append) as relay:
         become(lambda: relay.published + relay.refused == 5)

@@ -25,6 +25,12 @@ NAME_MAX: Final = 128
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_.~-]+(?:/[A-Za-z0-9_.~-]+)*\Z", re.ASCII)
 _TYPE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z", re.ASCII)
+_RESERVED_TOPIC: Final = re.compile(r"(?:twinwire|mercure|streams)/|mercure\Z")
+RESERVED_TYPES: Final = frozenset(
+    {"auth", "caught_up", "connection", "error", "gap", "goodbye", "heartbeat", "open", "pong", "presence", "problem"}
+    | {"reply", "state_end"}
+)
+"""Those of control frames, and EventSource's own."""
 
 COLUMNS: Final = "event_key, topic, type, subject, is_append, is_final, data"
 
@@ -97,8 +103,12 @@ def values_of(draft: Draft) -> Values:
 def _check(draft: Draft) -> None:
     if len(draft.topic) > TOPIC_MAX or not _TOPIC.match(draft.topic):
         raise InvalidError(f"{draft.topic[:TOPIC_MAX]!r} is no topic", field="topic")
+    if _RESERVED_TOPIC.match(draft.topic):
+        raise InvalidError(f"the topic {draft.topic!r} is reserved", field="topic")
     if not _TYPE.match(draft.type):
         raise InvalidError(f"{draft.type[:TOPIC_MAX]!r} is no type of an event", field="type")
+    if draft.type in RESERVED_TYPES:
+        raise InvalidError(f"the type {draft.type!r} is reserved", field="type")
     for name, text in (("key", draft.key), ("subject", draft.subject)):
         if text is not None and not (1 <= len(text.encode()) <= NAME_MAX and text.isprintable()):
             raise InvalidError(f"a {name} has 1-{NAME_MAX} bytes, all printable", field=name)

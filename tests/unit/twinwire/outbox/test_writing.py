@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from service.core import limits
 from service.core.errors import InvalidError as ServiceInvalidError
 from service.core.event import Draft as ServiceDraft
+from service.core.topics import is_reserved
 from tests.support import sqlservers
 from tests.unit.twinwire.outbox.taking import make
 from twinwire import InvalidError, RawJson, outbox
-from twinwire.outbox.writing import EVENT_MAX
+from twinwire.outbox.writing import EVENT_MAX, RESERVED_TYPES
 
 COLUMNS = "event_key, topic, type, subject, is_append, is_final, data"
 
@@ -50,6 +52,7 @@ def test_without_a_transaction_it_is_published_alone(tmp_path: Path) -> None:
         ("topic", {"topic": "a\n"}),
         ("topic", {"topic": "é"}),
         ("topic", {"topic": "x" * 201}),
+        ("type", {"type": "gap"}),
         ("type", {"type": ""}),
         ("type", {"type": "x" * 65}),
         ("type", {"type": "a b"}),
@@ -88,6 +91,23 @@ def test_what_the_service_takes_is_taken(given: Any) -> None:
     outbox.create_table(connection)
     outbox.publish(connection, data=1, **given)
     ServiceDraft.of(**given, value=1)
+
+
+@pytest.mark.parametrize("topic", ["twinwire/x", "mercure", "mercure/x", "streams/x"])
+def test_topics_that_the_service_reserves_are_reserved(topic: str) -> None:
+    assert is_reserved(topic)
+    with pytest.raises(InvalidError, match="reserved"):
+        outbox.statement("sqlite", topic, "k")
+
+
+@pytest.mark.parametrize("topic", ["twinwire", "twinwires/x", "mercurey", "streams", "a/mercure"])
+def test_and_no_others(topic: str) -> None:
+    assert not is_reserved(topic)
+    outbox.statement("sqlite", topic, "k")
+
+
+def test_types_that_the_service_reserves_are_reserved() -> None:
+    assert RESERVED_TYPES == limits.RESERVED_TYPES
 
 
 @pytest.mark.parametrize("data", [float("nan"), object(), b"x", RawJson("{"), "\ud800"])
