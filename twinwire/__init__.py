@@ -64,14 +64,15 @@ _HOMES: Final = {
 """By module."""
 
 
-def __getattr__(name: str) -> Any:
-    """Imported when it is asked for (PEP 562): the command, and a server, need nothing of most of it."""
-    for home, names in _HOMES.items():
-        if name in names.split():
-            globals()[name] = found = getattr(import_module(f"twinwire.{home}"), name)
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # or every name would be one of the package's
 
+    def __getattr__(name: str) -> Any:
+        """Imported when it is asked for (PEP 562): the command, and a server, need nothing of most of it."""
+        for home, names in _HOMES.items():
+            if name in names.split():
+                globals()[name] = found = getattr(import_module(f"twinwire.{home}"), name)
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -17,9 +17,10 @@ from twinwire.credential import Credential
 from twinwire.cursor import is_cursor
 from twinwire.errors import Fault, TwinwireError
 from twinwire.frames import Frame, event_of, gap_of
-from twinwire.http import Http, logger
+from twinwire.http import Http
 from twinwire.inbox import Inbox, Position
 from twinwire.link import Link, Wire
+from twinwire.logs import CONNECTED, logger
 from twinwire.race import Lost, race
 from twinwire.reader import Reader, Verdict
 from twinwire.timing import Backoff
@@ -239,8 +240,7 @@ class Connection:
         return link.open()
 
     def _failed(self, link: Link) -> Fault:
-        fault = link.fault or Fault("network", "it ended")
-        was_connected = link.connection is not None
+        fault, was_connected = link.fault or Fault("network", "it ended"), link.connection is not None
         self._chooser.ended(link.name, fault, was_connected=was_connected, was_productive=link.is_productive)
         return fault
 
@@ -251,14 +251,14 @@ class Connection:
         if self._reader.cursor is not None:
             self._inbox.put(Position(self._reader.cursor))
         self._looks = 0
-        better = self._chooser.better(link.name)
         for other in others:
-            if self._spare is None and other.name in better and is_cursor(other.after):
+            if self._spare is None and other.name in self._chooser.better(link.name) and is_cursor(other.after):
                 self._spare = other
             else:
                 other.close()
         self._adopt(link)
         self.state = "replaying"
+        logger.info(CONNECTED, link.name)
         self._has_begun()
 
     def _has_begun(self) -> None:

@@ -14,8 +14,9 @@ from typing import Any, Final
 from twinwire.encoding import as_json
 from twinwire.errors import RefusedError, TwinwireError
 from twinwire.frames import Frame
-from twinwire.http import Http, logger
+from twinwire.http import Http
 from twinwire.link import Link
+from twinwire.logs import logger
 from twinwire.timing import Backoff
 
 JITTER: Final = 20.0

@@ -21,13 +21,13 @@ Kind = Literal[
 ]
 Refusal = Literal["expired", "revoked", "invalid", "forbidden"]
 
-_SAID: Final[dict[Refusal, str]] = {
-    "expired": "Token expired: it has, and there is no other",
-    "revoked": "Token revoked: it was, and there is no other",
-    "invalid": "Invalid token: it is not good any more, and there is no other",
-    "forbidden": "Right missing: there is no right to this any more",
+_SAID: Final[dict[Refusal, tuple[str, str]]] = {
+    "expired": ("Token expired", "it has ended, and there is no other"),
+    "revoked": ("Token revoked", "it was, and there is no other"),
+    "invalid": ("Invalid token", "it is not good any more, and there is no other"),
+    "forbidden": ("Right missing", "there is no right to this any more"),
 }
-"""Of a stream that was open: what the service would have answered to a request."""
+"""Of a stream that was open: title and detail, as the service would have answered a request."""
 
 
 class Problem(msgspec.Struct):
@@ -149,8 +149,11 @@ class Fault:
         refusal = self.refusal
         if refusal is not None:
             status = self.status or (403 if refusal == "forbidden" else 401)
-            detail = self.detail if self.status else f"{status} {_SAID[refusal]}"
-            return RefusedError(detail, reason=refusal, **{**said, "status": status})
+            if self.status:
+                return RefusedError(self.detail, reason=refusal, **said)
+            title, why = _SAID[refusal]
+            said |= {"status": status, "title": title}
+            return RefusedError(f"{status} {title}: {why}", reason=refusal, **said)
         is_passing = not self.is_final and (not problem.title or self.status in _PASSING or self.status >= 500)
         return TwinwireError(self.detail, retry_after=self.retry_after, is_passing=is_passing, **said)
 

@@ -2,8 +2,8 @@
 nobody else."""
 
 import asyncio
-import logging
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,12 +14,11 @@ from typing import Final, TypedDict, TypeVar, Unpack
 import httpx2
 import msgspec
 
-from twinwire.errors import ClosedError, Fault, Problem, bounded
+from twinwire.errors import ClosedError, Fault, InvalidError, Problem, bounded
+from twinwire.logs import logger
 from twinwire.place import Place
 from twinwire.timing import Timing
 from twinwire.token import Token
-
-logger: Final = logging.getLogger("twinwire")
 
 ANSWER_MAX: Final = 64 << 20
 """Bytes of an answer that are read; a page of the service has about one MiB."""
@@ -54,7 +53,15 @@ class Http:
         self.timing: Final = timing
         # As many as the program has streams and requests: one that waited for another's end would wait for ever.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
-        self._client = httpx2.AsyncClient(limits=limits, headers={"User-Agent": AGENT}, timeout=timing.request)
+        try:
+            self._client = httpx2.AsyncClient(
+                limits=limits,
+                headers={"User-Agent": AGENT},
+                timeout=timing.request,
+                trust_env=not place.is_loopback,  # a proxy can't reach this machine's own, and would read the token
+            )
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
+            raise InvalidError(f"the proxy that the environment names can't be used: {_hidden(str(error))}") from error
         if place.is_overheard and (token.text or token.is_renewable):
             logger.warning("the token goes to %s over plain http: whoever is on the way can read it", place.base)
 
@@ -96,6 +103,8 @@ class Http:
             return Fault("timeout", f"no answer from {self.place.base} in time")
         except httpx2.HTTPError as error:
             return self.fault(error)
+        except httpx2.InvalidURL as error:
+            raise InvalidError(f"that can't be asked for: {error}") from error
         except RuntimeError as error:
             if self._client.is_closed:
                 raise ClosedError("this client was closed meanwhile") from error
@@ -123,7 +132,12 @@ class Http:
 
     def fault(self, error: Exception) -> Fault:
         """What a connection came to that failed below HTTP."""
-        return Fault("network", self.token.without(f"no answer from {self.place.base}: {reason(error)}"))
+        return Fault("network", self.token.without(f"no answer from {self.place.base}: {_hidden(reason(error))}"))
+
+
+def _hidden(said: str) -> str:
+    """Without what a URL of a proxy may hold before its host."""
+    return re.sub(r"//[^/@\s]*@", "//", said)
 
 
 def reason(error: BaseException) -> str:

@@ -28,18 +28,20 @@ class Place:
         url = url if "://" in url else f"http://{url}"
         import httpx2  # what only asks where a service is by default has no use for it
 
+        told = "it" if "@" in url else repr(url)  # there may be a password in it
         try:
             parts = urlsplit(url)
             self._host, port = parts.hostname or "", parts.port
             httpx2.URL(url)  # what it would say of the host when it is asked
             url.encode()
         except (ValueError, httpx2.InvalidURL) as error:
-            told = "it" if "@" in url else repr(url)  # there may be a password in it
             raise InvalidError(f"{told} is not a URL, or its port is no number from 0 to 65535") from error
         if parts.scheme not in ("http", "https") or not self._host or any(ord(c) < 33 for c in self._host):
-            raise InvalidError(f"{url!r} is not an http or https URL")
+            raise InvalidError(f"{told} is not an http or https URL")
         if parts.username is not None:
-            raise InvalidError("there is no password in a URL: a token comes as token=, or from TWINWIRE_TOKEN")
+            raise InvalidError("there is no password in a URL: a token comes from TWINWIRE_TOKEN, or as token=")
+        if "@" in parts.query + parts.fragment:
+            raise InvalidError("what stands before the @ of that URL is no part of one: it has no password")
         self._is_secure = parts.scheme == "https"
         host = f"[{self._host}]" if ":" in self._host else self._host
         where = host if port is None else f"{host}:{port}"
@@ -50,12 +52,17 @@ class Place:
     @property
     def is_overheard(self) -> bool:
         """Whether a token would go over plain http to another machine, where whoever is on the way can read it."""
-        if self._is_secure or self._host == "localhost" or self._host.endswith(".localhost"):
-            return False
-        try:
-            return not ipaddress.ip_address(self._host.partition("%")[0]).is_loopback
-        except ValueError:
+        return not self._is_secure and not self.is_loopback
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine, as its name says."""
+        if self._host == "localhost" or self._host.endswith(".localhost"):
             return True
+        try:
+            return ipaddress.ip_address(self._host.partition("%")[0]).is_loopback
+        except ValueError:
+            return False
 
     def url(self, path: str, params: Pairs = ()) -> str:
         """Of a resource below `/api/`; parameters that are None are left out."""

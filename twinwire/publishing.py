@@ -16,6 +16,7 @@ from twinwire.encoding import encode, keyed, lines
 from twinwire.errors import TwinwireError
 from twinwire.event import Draft
 from twinwire.http import Http
+from twinwire.logs import logger
 from twinwire.timing import Backoff
 
 EVENTS_MAX: Final = 1_000
@@ -79,8 +80,9 @@ class Publisher:
                 return await self._http.json("POST", url, kind, body=body, media=media)
             except TwinwireError as error:
                 delay = error.retry_after or backoff.next()  # 0 is no order to hurry
-                if not error.is_passing or clock() + delay > deadline:
+                if not (error.is_passing and clock() + delay <= deadline):  # which is also no number
                     raise
+                logger.info("%s; trying again in %.1f s", error.detail, delay)
             await asyncio.sleep(delay)
 
 

@@ -174,7 +174,7 @@ class TailReader(Reader):
     """`twinwire tail --json`, one process for the whole run: it keeps the cursor itself, and comes back by itself."""
 
     async def run(self) -> None:
-        arguments = ["tail", "--json", "--after", "earliest", "--wait", "5", "--url", self.url, *self.journal.topics]
+        arguments = ["tail", "--json", "--after", "earliest", "--url", self.url, *self.journal.topics]
         process = await asyncio.create_subprocess_exec(
             *command(*arguments), env=environment(), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, limit=_LINE_MAX
         )

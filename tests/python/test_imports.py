@@ -49,6 +49,19 @@ def test_the_commands_of_a_server_load_no_client() -> None:
     assert run.stdout == "[]\n"
 
 
+def test_a_name_that_there_is_not_is_found_by_a_type_checker(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import twinwire\ntwinwire.Nothing\nfrom twinwire.outbox import nothing\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", "program.py"],
+        cwd=tmp_path,
+        env={"MYPYPATH": str(ROOT.parent), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.count("[attr-defined]") == 2, run.stdout
+
+
 def test_a_name_that_there_is_not_is_told() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = twinwire.Nothing

@@ -54,6 +54,7 @@ ELSEWHERE: Final = {
     "twinwire/__main__.py": "one call of the command, which has its tests",
     "twinwire/aio.py": "all of it on a real server: tests/python",
     "twinwire/blocking.py": "tests/python/test_blocking.py",
+    "twinwire/logs.py": "a name and a word",
     "twinwire/reading.py": "asked through tests/python/test_publish.py",
     "twinwire/subscription.py": "tests/python/test_subscribe.py",
     "twinwire/wires/*.py": "each transport on a real server: tests/python/test_subscribe.py",

@@ -20,6 +20,9 @@ class Bearer:
 
     def __init__(self, text: str = "", file: Path | None = None) -> None:
         self._file = file
+        self._is_fresh = True
+        self.trouble = ""
+        """Why the file holds no other token, when it was asked last."""
         self.text = _checked(text, VARIABLE) if file is None else _read(file)
 
     def is_another(self) -> bool:
@@ -27,13 +30,18 @@ class Bearer:
         before = self.text
         try:
             self.text = before if self._file is None else _read(self._file)
-        except InvalidError:
-            return False  # it is just being written, or gone: the refusal says what is the matter
+        except InvalidError as error:  # it is just being written, or gone
+            self.trouble = error.detail
+            return False
+        self.trouble = ""
         return self.text != before
 
     def current(self) -> str:
-        """The token as the file has it by now: for whoever asks again when one was refused."""
-        self.is_another()
+        """The token as the file has it by now: for whoever asks again when one was refused. At first it is the one that
+        was read, for a file may be a pipe, and give it once."""
+        if not self._is_fresh:
+            self.is_another()
+        self._is_fresh = False
         return self.text
 
     @property

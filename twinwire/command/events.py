@@ -18,7 +18,7 @@ class _Shown(msgspec.Struct):
 
 
 def show(found: Event | Gap, *, as_json: bool) -> None:
-    """Raises OutputError, or BrokenPipeError where somebody has had enough."""
+    """Raises OutputError, or UnreadError where somebody has had enough."""
     if isinstance(found, Gap):
         if as_json:
             write_json(msgspec.json.encode({"type": "gap", **asdict(found)}))

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from twinwire.command.output import OutputError, forget_stdout
+from twinwire.command.output import OutputError, UnreadError, forget_stdout
 from twinwire.command.reaching import tell
 from twinwire.errors import TwinwireError
 
@@ -53,7 +53,7 @@ class Commands(click.Group):
         if not self._is_found:
             try:
                 self._found = self._find()
-            except ImportError as error:
+            except Exception as error:  # whatever a package of that name does when it is imported
                 self.missing = _why(error)
             self._is_found = True
         return self._found
@@ -87,14 +87,14 @@ class Commands(click.Group):
 
 
 def installed() -> More | None:
-    """What the server's distribution names. Raises ImportError where it can't be loaded."""
+    """What the server's distribution names. Raises what comes of it where that can't be loaded."""
     for point in entry_points(group=ENTRY_POINTS):
         found: More = point.load()
         return found
-    return None
+    raise ImportError("its entry point is not there; `python -m service` has them in a checkout")
 
 
-def _why(error: ImportError) -> str:
+def _why(error: Exception) -> str:
     """That there are no commands of the server, and what would help."""
     spec = find_spec("service")
     ours = Path(__file__).parents[2] / "service"
@@ -125,11 +125,11 @@ def run_command(more: Callable[[], More | None] = installed) -> None:
     """`main`, with errors as one line: ours with exit status 1, of the command line itself with 2."""
     main = commands(more)
     try:
-        sys.exit(main(standalone_mode=False) or 0)
+        sys.exit(main(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
     except click.ClickException as error:
         tell(error.format_message())
         sys.exit(error.exit_code)
-    except BrokenPipeError:
+    except UnreadError:
         forget_stdout()
         sys.exit(UNREAD)
     except OutputError as error:

@@ -19,17 +19,23 @@ _STEERING: Final = re.compile(
 )
 
 
+class UnreadError(Exception):
+    """Whoever read it has had enough. It is no OSError, which the library that reads command lines takes for its own
+    affair.
+    """
+
+
 class OutputError(Exception):
     """What is printed can't be: a full disk, a stream that is open for reading only."""
 
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Raises OutputError, or BrokenPipeError where somebody has had enough."""
+    """Raises OutputError, or UnreadError where somebody has had enough."""
     try:
         yield
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise UnreadError from error
     except OSError as error:
         raise OutputError(error.strerror or str(error)) from error
 

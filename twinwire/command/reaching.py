@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from twinwire.command.bearer import FILE_VARIABLE, HOW, VARIABLE, Bearer
-from twinwire.command.output import OutputError, harmless, write_line
+from twinwire.command.output import OutputError, UnreadError, harmless, write_line
 from twinwire.errors import RefusedError
+from twinwire.logs import CONNECTED, logger
 from twinwire.place import DEFAULT_URL, URL_VARIABLE
 
 if TYPE_CHECKING:
@@ -56,10 +57,11 @@ def connected(
         ):
             yield live
     except RefusedError as error:
-        if error.status != 401:
+        if error.status != 401 or not error.title:  # it is not the service that says so
             raise
-        help = "`twinwire token --inspect` says what is wrong with it" if bearer.text else HOW
-        raise RefusedError(f"{error.detail}; {help}", reason=error.reason, status=error.status) from error
+        help = bearer.trouble or ("`twinwire token --inspect` says what is wrong with it" if bearer.text else HOW)
+        said = {"status": error.status, "title": error.title, "field": error.field}
+        raise RefusedError(f"{error.detail}; {help}", reason=error.reason, **said) from error
 
 
 class Telling(logging.Handler):
@@ -68,7 +70,7 @@ class Telling(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self._said: set[object] = set()
-        self._logger: Final = logging.getLogger("twinwire")
+        self._logger: Final = logger
 
     def __enter__(self) -> "Telling":
         self._level, self._does_propagate = self._logger.level, self._logger.propagate
@@ -85,7 +87,9 @@ class Telling(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """The first argument says what it is about; others, such as seconds, change."""
         about = (record.msg, record.args[:1] if isinstance(record.args, tuple) else None)
-        if about not in self._said and len(self._said) < TOLD_MAX:
+        if record.msg == CONNECTED:
+            self.forget()
+        elif about not in self._said and len(self._said) < TOLD_MAX:
             self._said.add(about)
             tell(record.getMessage())
 
@@ -102,5 +106,5 @@ def tell(line: str) -> None:
     """To standard error, if anybody takes it: a follower that nobody hears follows all the same."""
     if sys.stderr is None:  # closed: standard output is for what was asked
         return
-    with contextlib.suppress(OutputError, BrokenPipeError):
+    with contextlib.suppress(OutputError, UnreadError):
         write_line(f"twinwire: {harmless(line)}", sys.stderr)

@@ -30,9 +30,11 @@ _HOMES: Final = {"Refusal": "rows", "Relay": "relay", "run_relay": "running"}
 """By name."""
 
 
-def __getattr__(name: str) -> Any:
-    """Imported when it is asked for: an application that publishes, and has its relay elsewhere, needs no client."""
-    if name in _HOMES:
-        globals()[name] = found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # or every name would be one of the package's
+
+    def __getattr__(name: str) -> Any:
+        """Imported when it is asked for: an application whose relay is elsewhere needs no client."""
+        if name in _HOMES:
+            globals()[name] = found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

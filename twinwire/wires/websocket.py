@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
 from twinwire.encoding import as_json
@@ -73,6 +73,7 @@ class WebSocketWire:
                 additional_headers=self._http.token.headers,
                 user_agent_header=AGENT,
                 compression=None,
+                proxy=None if place.is_loopback else True,
                 open_timeout=None,  # whoever opened it has a time of his own
                 ping_interval=PING,
                 ping_timeout=None,
@@ -83,7 +84,7 @@ class WebSocketWire:
             )
         except InvalidStatus as error:
             raise WireError(self._refused(error)) from error
-        except (OSError, EOFError, InvalidHandshake, InvalidURI, ValueError) as error:
+        except (OSError, EOFError, ImportError, InvalidHandshake, InvalidProxy, InvalidURI, ValueError) as error:
             raise WireError(self._http.fault(error)) from error
         if is_later:
             await socket.send(as_json({"op": "subscribe", "topics": list(self._topics)}).decode())

@@ -35,7 +35,7 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     "url",
     [
         *("ftp://x", "http://", "http://x:99999", "http://a b", "http://x:y", "http://[::1", "http://u:p@x"),
-        *("http://a\x7f", "http://\udce9", "http://x/\udcff"),
+        *("http://a\x7f", "http://\udce9", "http://x/\udcff", "http://x#@y"),
     ],
 )
 def test_what_is_no_place(url: str) -> None:
@@ -43,9 +43,19 @@ def test_what_is_no_place(url: str) -> None:
         Place(url)
 
 
-def test_a_password_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:secret@x",
+        "htps://me:secret@x",
+        "https://me:secret@",
+        "http://me:12#secret@x:9",
+        "http://me:secret@[x",
+    ],
+)
+def test_a_password_is_not_shown(url: str) -> None:
     with pytest.raises(InvalidError) as raised:
-        Place("http://me:secret@x")
+        Place(url)
     assert "secret" not in str(raised.value)
 
 

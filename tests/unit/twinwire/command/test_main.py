@@ -48,6 +48,20 @@ def test_what_there_is_with_the_server_and_without() -> None:
     assert all(name in shown for name in ("publish", "serve", "check")), "as it is installed"
 
 
+def test_nothing_is_a_question_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["twinwire"])
+    with pytest.raises(SystemExit) as caught:
+        run_command(lambda: None)
+    assert caught.value.code == 0
+    assert "Publish one event" in capsys.readouterr().out
+
+
+def test_without_its_entry_point_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "entry_points", lambda group: ())
+    refused = CliRunner().invoke(commands(), ["serve"])
+    assert "`python -m service` has them in a checkout" in refused.output
+
+
 def test_a_command_of_the_server_that_is_not_there_says_what_would_help() -> None:
     runner = CliRunner()
     refused = runner.invoke(commands(missing), ["serve"])
@@ -57,9 +71,10 @@ def test_a_command_of_the_server_that_is_not_there_says_what_would_help() -> Non
     assert "pip install" not in unknown
 
 
-def test_a_package_of_the_name_of_ours_is_found_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["", "raise RuntimeError('not now')", "not Python"])
+def test_a_package_of_the_name_of_ours_is_found_out(tmp_path: Path, content: str) -> None:
     (tmp_path / "service").mkdir()
-    (tmp_path / "service" / "__init__.py").touch()
+    (tmp_path / "service" / "__init__.py").write_text(content)
     program = "from twinwire.command.main import run_command; run_command()"
     done = subprocess.run(
         [sys.executable, "-c", program, "serve"],
@@ -81,7 +96,7 @@ def test_a_package_of_the_name_of_ours_is_found_out(tmp_path: Path) -> None:
         (StrangeError(), 1, "twinwire: told in a line\n"),
         (click.UsageError("no such option"), 2, "twinwire: no such option\n"),
         (module.OutputError("No space left"), 1, "twinwire: standard output can't be written: No space left\n"),
-        (BrokenPipeError(), module.UNREAD, ""),
+        (module.UnreadError(), module.UNREAD, ""),
         (KeyboardInterrupt(), module.INTERRUPTED, "\n"),
     ],
 )

@@ -63,6 +63,29 @@ def test_what_the_service_refuses_is_said(run: Run, topic: str, type: str) -> No
         raise run("publish", topic, type, "1").exception or AssertionError
 
 
+@pytest.mark.parametrize("proxy", ["http://me:secret@127.0.0.1:9", "socks5://127.0.0.1:9", "htp://x", "http://x:port"])
+def test_no_proxy_of_the_environment_comes_between_a_machine_and_itself(
+    run: Run, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """It can't reach this machine's own, and would read the token; elsewhere one that is none is told."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, proxy)
+    topic = api.unique("proxied")
+    assert run("publish", topic, "note", "1").exit_code == 0
+    assert len(kept(run, topic)) == 1
+    error = run("publish", topic, "note", "1", "--url", "http://live.invalid").exception
+    assert isinstance(error, TwinwireError)
+    assert "secret" not in error.detail
+
+
+def test_what_is_waited_out_is_told(run: Run) -> None:
+    done = run("publish", "a", "x", "1", "--retry-for", "2", "--url", f"http://{HOST}:{free_port()}")
+    assert done.exit_code == 1
+    assert "Connection refused; trying again in " in done.stderr
+    never = run("publish", "a", "x", "1", "--retry-for", "nan", "--url", f"http://{HOST}:{free_port()}")
+    assert never.exit_code == 1
+
+
 def test_nobody_there_is_said_by_name_and_at_once(run: Run) -> None:
     port = free_port()
     with pytest.raises(TwinwireError, match=f"no answer from http://{HOST}:{port}: Connection refused"):

@@ -11,9 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.command.commands import server
+from twinwire.command import reaching as module
+from twinwire.command.bearer import Bearer
 from twinwire.command.main import OWN, commands
 from twinwire.command.reaching import Telling, bearer_of, connected, reaching, tell
 from twinwire.errors import RefusedError, TwinwireError
+from twinwire.logs import CONNECTED
 
 
 @click.command()
@@ -87,18 +90,38 @@ def test_a_token_that_is_none_is_told_before_anything_is_sent(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("status", "token", "told"),
+    ("status", "title", "token", "told"),
     [
-        (401, "", "401 no; TWINWIRE_TOKEN, or --token-file FILE, brings one"),
-        (401, "a.b.c", "401 no; `twinwire token --inspect` says what is wrong with it"),
-        (403, "a.b.c", "401 no"),
+        (401, "Unauthorized", "", "401 no; TWINWIRE_TOKEN, or --token-file FILE, brings one"),
+        (401, "Invalid token", "a.b.c", "401 no; `twinwire token --inspect` says what is wrong with it"),
+        (401, "", "a.b.c", "401 no"),
+        (403, "Right missing", "a.b.c", "401 no"),
     ],
 )
-def test_a_refusal_says_what_would_help(monkeypatch: pytest.MonkeyPatch, status: int, token: str, told: str) -> None:
+def test_a_refusal_says_what_would_help(
+    monkeypatch: pytest.MonkeyPatch, status: int, title: str, token: str, told: str
+) -> None:
+    """Of the service's: of what something else on the way wants it knows nothing."""
     monkeypatch.setenv("TWINWIRE_TOKEN", token)
     with pytest.raises(RefusedError) as caught, connected("http://127.0.0.1:1", None):
-        raise RefusedError("401 no", status=status)
-    assert (caught.value.detail, caught.value.status) == (told, status)
+        raise RefusedError("401 no", status=status, title=title)
+    assert (caught.value.detail, caught.value.status, caught.value.title) == (told, status, title)
+
+
+def test_a_file_that_holds_no_other_token_is_what_is_the_matter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("a.b.c")
+    bearer = Bearer(file=file)
+    monkeypatch.setattr(module, "bearer_of", lambda token_file: bearer)
+    file.unlink()
+    assert (bearer.current(), bearer.current()) == ("a.b.c", "a.b.c")
+    with (
+        pytest.raises(RefusedError, match=r"401 no; the token's file .* can't be read: No such file"),
+        connected("http://127.0.0.1:1", file),
+    ):
+        raise RefusedError("401 no", status=401, title="Token expired")
 
 
 def test_a_thing_is_told_once_until_something_goes_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,10 +133,13 @@ def test_a_thing_is_told_once_until_something_goes_well(capsys: pytest.CaptureFi
         logger.warning("another")
         telling.forget()
         logger.info("%s; trying again in %.1f s", "no answer", 3.0)
+        logger.info(CONNECTED, "sse")
+        logger.info("%s; trying again in %.1f s", "no answer", 4.0)
     logger.info("%s", "not any more")
     assert capsys.readouterr().err.splitlines() == [
         "twinwire: no answer; trying again in 1.0 s",
         "twinwire: another",
         "twinwire: no answer; trying again in 3.0 s",
+        "twinwire: no answer; trying again in 4.0 s",
     ]
     assert (logger.level, logger.propagate, list(logger.handlers)) == before

@@ -4,6 +4,13 @@ import json
 
 from tests.support import api
 from tests.unit.twinwire.command.conftest import Run
+from twinwire.errors import InvalidError
+
+
+def test_what_is_too_long_to_be_asked_for_is_told(run: Run) -> None:
+    error = run("state", "a", "--subject", "s" * 70_000).exception
+    assert isinstance(error, InvalidError)
+    assert "can't be asked for" in error.detail
 
 
 def test_what_there_is(run: Run) -> None:
