@@ -49,14 +49,14 @@ def unpacked(commit: str, folder: Path) -> Tree:
     environment = folder / ".venv"
     _run(sys.executable, "-m", "venv", str(environment))
     python = str(environment / "bin" / "python")
-    _run(python, *_PIP, "--editable", str(folder))
+    _run(python, *_PIP, "--editable", f"{folder}[server]")
     return Tree(folder, python)
 
 
 def dependencies(root: Path) -> list[str]:
     """What the project below `root` needs to run, in order of name."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
-    return sorted(project["dependencies"])
+    return sorted([*project["dependencies"], *project.get("optional-dependencies", {}).get("server", ())])
 
 
 def _run(*command: str) -> bytes:
