@@ -36,7 +36,11 @@ def _other_user(name: str) -> dict[str, Any]:
     """For subprocess: neither server runs as root."""
     if os.geteuid() != 0:
         return {}
-    account = pwd.getpwnam(name)
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        need(None, f"no user {name}: Debian's packages of the servers make them")
+        raise
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
@@ -76,8 +80,8 @@ class Server:
     user: str
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="twinwire-sql-", dir="/tmp"))  # a socket's path has 107 bytes
         self._as = _other_user(self.user)
+        self.folder = Path(tempfile.mkdtemp(prefix="twinwire-sql-", dir="/tmp"))  # a socket's path has 107 bytes
         if self._as:
             os.chown(self.folder, self._as["user"], self._as["group"])
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,9 +91,7 @@ class Server:
         try:
             self.prepare()
             with (self.folder / "log").open("ab") as log:
-                self._process = subprocess.Popen(
-                    self.command(), stdout=log, stderr=log, cwd=self.folder, start_new_session=True, **self._as
-                )
+                self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.folder, **self._as)
             self._await()
         except BaseException:
             self.stop()

@@ -30,6 +30,9 @@ _PACKAGES: Final[dict[str, Kind]] = {
 _INSIDE: Final = ("driver_connection", "dbapi_connection", "connection")
 """Where a wrapper (Django's, a pool's) or a cursor has what it wraps, the innermost first."""
 
+_MYSQL_KNOWN: Final = frozenset({"charset", "ssl_ca", "unix_socket"})
+"""Parameters of its DSN: one that is passed over, such as one that asks for TLS, would be missed."""
+
 DEPTH_MAX: Final = 6
 """Wrappers in each other: one that leads to itself is none."""
 
@@ -158,18 +161,40 @@ def _postgresql(dsn: str) -> Any:
         "tcp_user_timeout": int(SILENT * 1_000),
         "application_name": "twinwire relay",
     }
-    return psycopg.connect(**{**given, **psycopg.conninfo.conninfo_to_dict(dsn)}, autocommit=True)
+    try:
+        named = psycopg.conninfo.conninfo_to_dict(dsn)
+        is_well = str(named.get("port", "")).replace(",", "").isdecimal() or "port" not in named
+    except Exception:  # whose text may have the password
+        is_well = False
+    if not is_well:
+        raise InvalidError(f"{_NO_DSN} for PostgreSQL: a parameter that libpq does not know, {_UNQUOTED}")
+    return psycopg.connect(**{**given, **named}, autocommit=True)
+
+
+_NO_DSN: Final = "that is no DSN"
+_UNQUOTED: Final = "or a character in it that stands for another as %40 does for @"
 
 
 def _mysql(dsn: str) -> Any:
-    url = urlsplit(dsn)
+    try:
+        url = urlsplit(dsn)
+        port = url.port
+    except ValueError:  # whose text may have the password
+        raise InvalidError(f"{_NO_DSN} for MySQL: its port is no number, {_UNQUOTED}") from None
+    unknown = sorted({name for name, _ in parse_qsl(url.query)} - _MYSQL_KNOWN)
+    if unknown:
+        raise InvalidError(
+            f"{_NO_DSN} for MySQL: of parameters {', '.join(sorted(_MYSQL_KNOWN))} are known, not {unknown[0]!r}"
+        )
+    if not url.path.removeprefix("/"):
+        raise InvalidError(f"{_NO_DSN} for MySQL: it names no database, as mysql://user@host/database does")
     given: dict[str, Any] = {
         "host": url.hostname,
-        "port": url.port,
+        "port": port,
         "user": unquote(url.username) if url.username else None,
         "password": unquote(url.password) if url.password else None,
         "database": unquote(url.path.removeprefix("/")) or None,
-        **{name: value for name, value in parse_qsl(url.query) if name in ("unix_socket", "ssl_ca", "charset")},
+        **dict(parse_qsl(url.query)),
     }
     return _driver("pymysql", "pymysql").connect(
         **{name: value for name, value in given.items() if value is not None},

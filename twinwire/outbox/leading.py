@@ -23,6 +23,10 @@ FALLBACK: Final = 5.0
 that somebody puts back."""
 
 
+LOOK: Final = 0.5
+"""Seconds between two looks whether it is to end."""
+
+
 class Leading(Protocol):
     """Of one connection, which is made ready when it is made."""
 
@@ -51,6 +55,7 @@ class SqliteLeading:
         connection.row_factory = None
         if getattr(connection, "autocommit", -1) in (False, True):  # from Python 3.12 on, and asked for: PEP 249's way
             connection.autocommit = True
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")  # one bad row is one bad row
         connection.execute("PRAGMA busy_timeout = 0")  # `Rows` waits itself
         path = next(path for _, name, path in connection.execute("PRAGMA database_list") if name == "main")
         self._lock = sqlite3.connect(f"{path}-relay" if path else ":memory:", isolation_level=None, timeout=0)
@@ -83,11 +88,19 @@ class PostgresqlLeading:
         self._connection = connection
         self._pause = pause
         self._has_lock = False
+        self._is_told = False
         connection.autocommit = True
-        _run(connection, f"LISTEN {TABLE}")
+        self._listens = callable(getattr(connection, "notifies", None))  # psycopg2 has a list there
+        if self._listens:
+            _run(connection, f"LISTEN {TABLE}")
 
     def is_ours(self) -> bool:
-        """It is tried, and not waited for: a statement that waits is a transaction that is open."""
+        """It is tried, and not waited for: a statement that waits is a transaction that is open.
+
+        What was told is taken each time: the driver keeps all of it, and who stands by, or has much to do, never waits.
+        """
+        if self._listens and list(self._connection.notifies(timeout=0)):
+            self._is_told = True
         if not self._has_lock:
             statement = f"SELECT pg_try_advisory_lock(({LOCK}::bigint << 32) | '{TABLE}'::regclass::oid::bigint)"
             self._has_lock = bool(_run(self._connection, statement))
@@ -95,12 +108,15 @@ class PostgresqlLeading:
 
     def wait(self, seconds: float) -> None:
         """What was told while something else was asked counts too."""
-        if not callable(getattr(self._connection, "notifies", None)):  # psycopg2
+        if not self._listens:
             self._pause(seconds)
+            return
+        if self._is_told:
+            self._is_told = False
             return
         deadline = time.monotonic() + max(seconds, FALLBACK)
         while (left := deadline - time.monotonic()) > 0:
-            if list(self._connection.notifies(timeout=min(left, seconds), stop_after=1)):
+            if list(self._connection.notifies(timeout=min(left, seconds, LOOK), stop_after=1)):
                 return
             if self._pause(0):
                 return
@@ -123,7 +139,10 @@ class MysqlLeading:
     def is_ours(self) -> bool:
         if not self._has_lock:
             statement = f"SELECT GET_LOCK(CONCAT('{TABLE}.', MD5(DATABASE())), 0)"
-            self._has_lock = _run(self._connection, statement) == 1
+            found = _run(self._connection, statement)
+            if found is None:
+                raise InvalidError("the relay's connection is in no database")
+            self._has_lock = found == 1
         return self._has_lock
 
     def wait(self, seconds: float) -> None:

@@ -34,7 +34,7 @@ STANDBY: Final = 0.5
 HELD: Final = 30.0
 """Seconds for which a topic waits that the token may not publish on; an operator may have mended it by then."""
 
-HELD_MAX: Final = 1_000
+HELD_MAX: Final = 900
 """Topics that wait so; if one more would have to, the token is not the right one, and everything waits."""
 
 TOLD: Final = 60.0
@@ -77,6 +77,7 @@ class Relay:
         self._backoff = Backoff(BACKOFF)
         self._held: dict[str, float] = {}
         """Topics that the token may not publish on, and until when they wait."""
+        self._why_held = ""
         self._told = 0.0
         self.published = 0
         self.refused = 0
@@ -85,6 +86,7 @@ class Relay:
         self.trouble: str | None = None
 
     def __enter__(self) -> "Relay":
+        self._stopped.clear()
         self._thread = threading.Thread(target=self._run_and_tell, name="twinwire-relay", daemon=True)
         self._thread.start()
         return self
@@ -210,6 +212,7 @@ class Relay:
         """What is left then."""
         topic = row.draft.topic
         self._held[topic] = time.monotonic() + HELD
+        self._why_held = error.detail
         logger.error("%s waits, and what is on other topics goes on: %s", topic, error.detail)
         return _without(left, row)
 
@@ -223,9 +226,11 @@ class Relay:
         self._stopped.wait(max(retry_after or 0.0, self._backoff.next()))
 
     def _is_well(self) -> None:
-        if self.trouble is not None:
+        """But for topics that wait."""
+        waits = f"{len(self._held)} topics wait: {self._why_held}" if self._held else None
+        if waits is None and self.trouble is not None:
             logger.info("it goes on")
-        self.trouble = None
+        self.trouble = waits
         self._backoff.reset()
 
 

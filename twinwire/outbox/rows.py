@@ -4,6 +4,7 @@ A row is known by its id, and never by its place: one that is committed late has
 before, and is there at the next look.
 """
 
+import contextlib
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from twinwire.outbox.schema import TABLE
 from twinwire.outbox.writing import COLUMNS, EVENT_MAX, marked
 from twinwire.publishing import BYTES_MAX
 
-ROWS_MAX: Final = 500
+ROWS_MAX: Final = 400
 """Read at a time, and published in one request."""
 
 BUSY: Final = 5.0
@@ -104,10 +105,29 @@ class Rows:
         return [_row(row, is_too_large=is_too_large) for row in rows]
 
     def remove(self, rows: Sequence[Row]) -> None:
-        """What is published."""
-        if rows:
-            ids = [row.id for row in rows]
-            self._run(f"DELETE FROM {TABLE} WHERE id IN ({_marks(ids)})", ids).close()  # noqa: S608
+        """What is published. The key is asked for too, since numbers repeat where a table was emptied or restored."""
+        if not rows:
+            return
+        if self._kind == "mysql":
+            self._remove_each(rows)
+            return
+        values = [*(row.id for row in rows), *(row.draft.key for row in rows)]
+        marks = _marks(rows)
+        self._run(f"DELETE FROM {TABLE} WHERE id IN ({marks}) AND event_key IN ({marks})", values).close()  # noqa: S608
+
+    def _remove_each(self, rows: Sequence[Row]) -> None:
+        """One by one, in a transaction that waits for nobody: of a list that is most of the table MySQL makes a scan,
+        which waits for whatever row an application has yet to commit."""
+        self._run("START TRANSACTION", ()).close()
+        try:
+            for row in rows:
+                statement = f"DELETE FROM {TABLE} WHERE id = %s AND event_key = %s"  # noqa: S608
+                self._run(statement, (row.id, row.draft.key)).close()
+            self._run("COMMIT", ()).close()
+        except BaseException:
+            with contextlib.suppress(Exception):  # the connection may be gone
+                self._run("ROLLBACK", ()).close()
+            raise
 
     def set_aside(self, row: Row, reason: str) -> None:
         statement = f"UPDATE {TABLE} SET refused_at = {_NOW[self._kind]}, refused = %s WHERE id = %s"  # noqa: S608
@@ -147,6 +167,8 @@ def _row(found: Sequence[Any], *, is_too_large: bool) -> Row:
     """Who inserted it may be anybody: a trigger, or a program in another language."""
     id, key, topic, type, subject, append, final, data = found
     draft = Draft(topic, type, RawJson(data), key, subject, bool(append), bool(final))
+    if not isinstance(data, str):  # SQLite keeps bytes in any column
+        return Row(id, draft, 0, InvalidError(f"data is of {data.__class__.__name__}, and no text", field="data"))
     if is_too_large:
         return Row(id, draft, 0, InvalidError(f"an event has {EVENT_MAX >> 20} MiB at most", field="data"))
     try:

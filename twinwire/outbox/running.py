@@ -28,7 +28,9 @@ def _ended_by_signals(relay: Relay) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda *_: relay.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+    # In a thread: the handler runs in the one that may be waiting for the very event that `stop` sets.
+    stop = lambda *_: threading.Thread(target=relay.stop, daemon=True).start()  # noqa: E731
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

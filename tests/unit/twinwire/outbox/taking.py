@@ -3,6 +3,7 @@
 And the tables that it gets its rows from.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,9 +29,14 @@ class Service:
         self.loses_answers = 0
         """So many requests are stored, and nobody hears of it."""
         self._keys: dict[tuple[str, str | None], str] = {}
+        self._lock = threading.Lock()
 
     def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
-        sent = list(drafts)
+        """One after the other, as the service commits."""
+        with self._lock:
+            return self._publish(list(drafts))
+
+    def _publish(self, sent: list[Draft]) -> list[str]:
         self.requests.append(len(sent))
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:

@@ -169,3 +169,24 @@ def test_rows_are_tuples() -> None:
     connection.row_factory = sqlite3.Row
     with pytest.raises(InvalidError, match="as Row"):
         fetched(connection.execute("SELECT 1"))
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:100%secret@h/d",
+        "postgresql://u:p@h/d?schema=public",
+        "postgresql://u:p/secret@h/d",
+        "mysql://u:p/secret@h/d",
+        "mysql://u:secret@[h/d",
+        "mysql://u:secret@h/d?ssl-mode=REQUIRED",
+        "mysql://u:secret@h",
+    ],
+)
+def test_what_a_driver_would_try_again_for_ever_is_told_at_once(dsn: str) -> None:
+    """And without what the driver says, which has the password."""
+    pytest.importorskip("psycopg")
+    with pytest.raises(InvalidError, match="that is no DSN for") as caught:
+        connect(dsn)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

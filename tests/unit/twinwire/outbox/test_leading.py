@@ -49,9 +49,11 @@ def test_who_is_killed_holds_nothing(database: sqlservers.Database) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDER, database.dsn], cwd=ROOT, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"True\n"
-        ours = led(database)
-        assert not ours.is_ours()
-        holder.kill()
+        try:
+            ours = led(database)
+            assert not ours.is_ours()
+        finally:
+            holder.kill()
         become(ours.is_ours)
     ours.close()
 
@@ -110,6 +112,23 @@ def test_what_is_told_while_something_else_is_asked_counts(database: sqlservers.
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_who_stands_by_keeps_nothing_of_what_is_told(database: sqlservers.Database) -> None:
+    """The driver would, one for each commit, for as long as nobody takes them."""
+    make(database)
+    first = led(database)
+    assert first.is_ours()
+    connection = connect(database.dsn)
+    standby = leading(connection, never)
+    for value in range(3):
+        put(database, value)
+        assert not standby.is_ours()
+    assert list(connection.notifies(timeout=0)) == []
+    standby.wait(0.01)  # it was told, and looks at once
+    standby.close()
+    first.close()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_it_is_looked_all_the_same_some_time(database: sqlservers.Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twinwire.outbox.leading.FALLBACK", 0.05)
     make(database)
@@ -123,14 +142,14 @@ def test_nothing_is_open_while_it_waits(database: sqlservers.Database) -> None:
     """An old transaction would keep PostgreSQL from clearing away what was deleted."""
     make(database)
     ended = threading.Event()
-    ours = led(database, lambda seconds: ended.is_set())
+    connection = connect(database.dsn)
+    ours = leading(connection, lambda seconds: ended.is_set())
     assert ours.is_ours()
     waiting = threading.Thread(target=ours.wait, args=(0.01,))
     waiting.start()
     other = connect(database.dsn)
-    asked = "SELECT state, backend_xmin IS NULL FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
-    found = other.execute(asked, (other.info.backend_pid,)).fetchall()
-    assert found == [("idle", True)]
+    asked = "SELECT state, backend_xmin IS NULL FROM pg_stat_activity WHERE pid = %s"
+    become(lambda: other.execute(asked, (connection.info.backend_pid,)).fetchall() == [("idle", True)])
     ended.set()
     waiting.join()
     other.close()

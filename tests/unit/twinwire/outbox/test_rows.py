@@ -106,6 +106,42 @@ def test_what_somebody_else_has_inserted_may_be_no_json(database: sqlservers.Dat
     assert "not JSON" in row.fault.detail
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_is_no_text_is_no_event(database: sqlservers.Database, opened: Opened) -> None:
+    """SQLite keeps bytes in any column: other programs bind them, and one row must not stop all."""
+    for topic, data in (("t", b'{"a":1}'), (b"t", "1"), ("t", "2")):
+        database.run("INSERT INTO twinwire_outbox (topic, type, data) VALUES (%s, 'k', %s)", [topic, data])
+    bytes_, topic, fine = opened().read()
+    assert "data is of bytes" in str(bytes_.fault)
+    assert "topic is b't', and no text" in str(topic.fault)
+    assert fine.fault is None
+
+
+def test_a_row_of_the_same_number_and_another_key_stays(database: sqlservers.Database, opened: Opened) -> None:
+    """Numbers repeat where a table was emptied, or restored, while a request was under way."""
+    put(database, 1, key="old")
+    rows = opened()
+    (row,) = rows.read()
+    database.run("UPDATE twinwire_outbox SET event_key = 'new'")
+    rows.remove([row])
+    assert data(rows) == ["1"]
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mysql"], indirect=True)
+def test_what_is_published_goes_beside_a_transaction_that_is_open(
+    database: sqlservers.Database, opened: Opened
+) -> None:
+    """Of a list that is most of the table MySQL makes a scan, which would wait for it."""
+    slow = database.connect()
+    slow.cursor().execute("INSERT INTO twinwire_outbox (topic, type, data) VALUES ('t', 'k', '1')")
+    put(database, *range(50))
+    rows = opened()
+    rows.remove(rows.read())
+    assert rows.read() == []
+    slow.rollback()
+    slow.close()
+
+
 def test_what_is_set_aside_has_its_reason_and_can_be_put_back(database: sqlservers.Database, opened: Opened) -> None:
     put(database, 1, 2)
     rows = opened()
