@@ -7,6 +7,7 @@ stage runs is run there, as whoever runs the tests.
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -36,8 +37,8 @@ class Instruction:
 
     @property
     def words(self) -> list[str]:
-        """The exec form, which is JSON, or words."""
-        return list(json.loads(self.value)) if self.value.startswith("[") else self.value.split()
+        """The exec form, which is JSON, or words as a shell has them."""
+        return list(json.loads(self.value)) if self.value.startswith("[") else shlex.split(self.value)
 
 
 def parse(text: str) -> list[Instruction]:
