@@ -19,19 +19,14 @@ from twinwire.errors import Fault, TwinwireError
 from twinwire.frames import Frame, event_of, gap_of
 from twinwire.http import Http
 from twinwire.inbox import Inbox, Position
-from twinwire.link import Link, Wire
+from twinwire.link import Link
 from twinwire.logs import CONNECTED, logger
 from twinwire.race import Lost, race
 from twinwire.reader import Reader, Verdict
 from twinwire.timing import Backoff
-from twinwire.wires.poll import Patience, PollWire
-from twinwire.wires.sse import SseWire
-from twinwire.wires.websocket import WebSocketWire
+from twinwire.wires import Open, usual_wires
 
 State = Literal["connecting", "replaying", "live", "reconnecting", "closed"]
-
-Open = Callable[[Http, Sequence[str], str | None], Wire]
-"""Makes a transport for these filters, from a cursor on."""
 
 SLOWEST: Final = 20
 """Times the interval, the longest between two looks for a better transport."""
@@ -40,16 +35,6 @@ SOON: Final = 3.0
 
 GIVEN_UP: Final = "dropped"
 """The kind of a fault that is ours, and says nothing about the transport."""
-
-
-def usual_wires() -> dict[Transport, Open]:
-    """Those of the service; polls of one subscription learn together how long they may wait."""
-    patience = Patience()
-    return {
-        "websocket": WebSocketWire,
-        "sse": SseWire,
-        "poll": lambda http, topics, after: PollWire(http, topics, after, patience),
-    }
 
 
 class Connection:
@@ -240,7 +225,8 @@ class Connection:
         return link.open()
 
     def _failed(self, link: Link) -> Fault:
-        fault, was_connected = link.fault or Fault("network", "it ended"), link.connection is not None
+        fault = link.fault or Fault("network", "it ended")
+        was_connected = link.connection is not None
         self._chooser.ended(link.name, fault, was_connected=was_connected, was_productive=link.is_productive)
         return fault
 
@@ -251,8 +237,9 @@ class Connection:
         if self._reader.cursor is not None:
             self._inbox.put(Position(self._reader.cursor))
         self._looks = 0
+        better = self._chooser.better(link.name)
         for other in others:
-            if self._spare is None and other.name in self._chooser.better(link.name) and is_cursor(other.after):
+            if self._spare is None and other.name in better and is_cursor(other.after):
                 self._spare = other
             else:
                 other.close()
