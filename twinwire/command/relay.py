@@ -9,8 +9,8 @@ import click
 from twinwire.command.output import write_line
 from twinwire.command.reaching import bearer_of, reaching
 from twinwire.outbox.drivers import KINDS
+from twinwire.outbox.leading import POLL
 from twinwire.outbox.schema import schema
-from twinwire.place import DEFAULT_URL
 
 DSN_VARIABLE: Final = "DATABASE_URL"
 """Where most applications have theirs: a password on a command line is seen by everybody on the machine."""
@@ -23,7 +23,7 @@ DSN_VARIABLE: Final = "DATABASE_URL"
 @click.option(
     "--poll",
     type=click.FloatRange(0, min_open=True),
-    default=0.2,
+    default=POLL,
     show_default=True,
     help="Seconds between two looks, where the database tells nobody.",
 )
@@ -42,4 +42,4 @@ def relay(dsn: str | None, poll: float, hold: bool, sql: str | None, url: str, t
     bearer = bearer_of(token_file)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # which tells of each request
-    run_relay(dsn, url.strip() or DEFAULT_URL, bearer.source, poll=poll, hold=hold)
+    run_relay(dsn, url, bearer.source, poll=poll, hold=hold)

@@ -193,7 +193,7 @@ def _mysql(dsn: str) -> Any:
         "port": port,
         "user": unquote(url.username) if url.username else None,
         "password": unquote(url.password) if url.password else None,
-        "database": unquote(url.path.removeprefix("/")) or None,
+        "database": unquote(url.path.removeprefix("/")),
         **dict(parse_qsl(url.query)),
     }
     return _driver("pymysql", "pymysql").connect(

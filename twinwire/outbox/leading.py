@@ -11,46 +11,57 @@ transaction would keep PostgreSQL from clearing away what was deleted, and this 
 
 import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final
 
 from twinwire.errors import InvalidError
 from twinwire.outbox.drivers import Kind, fetched, kind_of
 from twinwire.outbox.schema import LOCK, TABLE
 
+POLL: Final = 0.2
+"""Seconds between two looks, where the database tells nobody of what was committed."""
+
 FALLBACK: Final = 5.0
 """Seconds between two looks where PostgreSQL tells of what was committed: for what a lost word would hide, and for rows
 that somebody puts back."""
-
 
 LOOK: Final = 0.5
 """Seconds between two looks whether it is to end."""
 
 
-class Leading(Protocol):
-    """Of one connection, which is made ready when it is made."""
+class Leading(ABC):
+    """Of one connection, which is made ready when it is made. `pause` waits for so many seconds at most, and tells
+    whether it is to end.
+    """
 
-    kind: Kind
+    kind: ClassVar[Kind]
 
+    def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
+        self._connection = connection
+        self._pause = pause
+
+    @abstractmethod
     def is_ours(self) -> bool:
         """Whether we are the one who posts, from now on or still."""
 
     def wait(self, seconds: float) -> None:
         """Until there may be more rows, or so many seconds are over; some are told, and wait for longer."""
+        self._pause(seconds)
 
     def close(self) -> None:
         """Lets go of the lock, and of the connection."""
+        self._connection.close()
 
 
-class SqliteLeading:
+class SqliteLeading(Leading):
     """A lock on a file of its own beside the database, which is SQLite's: the system takes it from whoever dies. It is
     not on the database itself, which would stop the application."""
 
-    kind: Kind = "sqlite"
+    kind = "sqlite"
 
     def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
-        self._connection = connection
-        self._pause = pause
+        super().__init__(connection, pause)
         connection.isolation_level = None
         connection.row_factory = None
         if getattr(connection, "autocommit", -1) in (False, True):  # from Python 3.12 on, and asked for: PEP 249's way
@@ -71,22 +82,18 @@ class SqliteLeading:
             raise
         return True
 
-    def wait(self, seconds: float) -> None:
-        self._pause(seconds)
-
     def close(self) -> None:
         self._lock.close()
-        self._connection.close()
+        super().close()
 
 
-class PostgresqlLeading:
+class PostgresqlLeading(Leading):
     """An advisory lock of the session's, by the table's oid, so that two schemas have one each."""
 
-    kind: Kind = "postgresql"
+    kind = "postgresql"
 
     def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
-        self._connection = connection
-        self._pause = pause
+        super().__init__(connection, pause)
         self._has_lock = False
         self._is_told = False
         connection.autocommit = True
@@ -109,7 +116,7 @@ class PostgresqlLeading:
     def wait(self, seconds: float) -> None:
         """What was told while something else was asked counts too."""
         if not self._listens:
-            self._pause(seconds)
+            super().wait(seconds)
             return
         if self._is_told:
             self._is_told = False
@@ -121,18 +128,14 @@ class PostgresqlLeading:
             if self._pause(0):
                 return
 
-    def close(self) -> None:
-        self._connection.close()
 
-
-class MysqlLeading:
+class MysqlLeading(Leading):
     """A lock by a name, which all databases of a server share: this one's is in it."""
 
-    kind: Kind = "mysql"
+    kind = "mysql"
 
     def __init__(self, connection: Any, pause: Callable[[float], object]) -> None:
-        self._connection = connection
-        self._pause = pause
+        super().__init__(connection, pause)
         self._has_lock = False
         connection.autocommit(True)
 
@@ -145,27 +148,18 @@ class MysqlLeading:
             self._has_lock = found == 1
         return self._has_lock
 
-    def wait(self, seconds: float) -> None:
-        self._pause(seconds)
-
-    def close(self) -> None:
-        self._connection.close()
-
 
 def leading(connection: Any, pause: Callable[[float], object]) -> Leading:
-    """`pause` waits for so many seconds at most, and tells whether it is to end. Raises InvalidError for what is no
-    connection of a driver, and what that does."""
-    found: Leading
+    """Raises InvalidError for what is no connection of a driver, and what that does."""
     match kind_of(connection):
         case "sqlite":
-            found = SqliteLeading(connection, pause)
+            return SqliteLeading(connection, pause)
         case "postgresql":
-            found = PostgresqlLeading(connection, pause)
+            return PostgresqlLeading(connection, pause)
         case "mysql":
-            found = MysqlLeading(connection, pause)
+            return MysqlLeading(connection, pause)
         case None:
             raise InvalidError(f"{type(connection).__qualname__} is no connection of sqlite3, psycopg or pymysql")
-    return found
 
 
 def _run(connection: Any, statement: str) -> Any:

@@ -18,15 +18,12 @@ from typing import Any, Final
 from twinwire.blocking import Twinwire
 from twinwire.errors import ClosedError, ForkedError, InvalidError, TwinwireError
 from twinwire.outbox.drivers import connect as connect_to
-from twinwire.outbox.leading import Leading, leading
+from twinwire.outbox.leading import POLL, Leading, leading
 from twinwire.outbox.rows import ROWS_MAX, Refusal, Row, Rows
 from twinwire.outbox.verdict import judged
 from twinwire.timing import Backoff, Timing
 
 logger: Final = logging.getLogger("twinwire.outbox")
-
-POLL: Final = 0.2
-"""Seconds between two looks, where the database tells nobody of what was committed."""
 
 STANDBY: Final = 0.5
 """Seconds between two looks whether the relay that posts is gone."""

@@ -49,7 +49,6 @@ class Row:
 
     id: int
     draft: Draft
-    size: int
     fault: InvalidError | None = None
 
 
@@ -168,10 +167,11 @@ def _row(found: Sequence[Any], *, is_too_large: bool) -> Row:
     id, key, topic, type, subject, append, final, data = found
     draft = Draft(topic, type, RawJson(data), key, subject, bool(append), bool(final))
     if not isinstance(data, str):  # SQLite keeps bytes in any column
-        return Row(id, draft, 0, InvalidError(f"data is of {data.__class__.__name__}, and no text", field="data"))
+        return Row(id, draft, InvalidError(f"data is of {data.__class__.__name__}, and no text", field="data"))
     if is_too_large:
-        return Row(id, draft, 0, InvalidError(f"an event has {EVENT_MAX >> 20} MiB at most", field="data"))
+        return Row(id, draft, InvalidError(f"an event has {EVENT_MAX >> 20} MiB at most", field="data"))
     try:
-        return Row(id, draft, len(encode(draft)) + 1)
+        encode(draft)
     except InvalidError as error:
-        return Row(id, draft, 0, error)
+        return Row(id, draft, error)
+    return Row(id, draft)

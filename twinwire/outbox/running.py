@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from twinwire.blocking import Twinwire
-from twinwire.outbox.relay import POLL, Relay
+from twinwire.outbox.leading import POLL
+from twinwire.outbox.relay import Relay
 from twinwire.token import Source
 
 

@@ -8,11 +8,11 @@ what, is known once the relay has asked.
 import re
 import uuid
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from twinwire.encoding import data_of, head_of
 from twinwire.errors import InvalidError
-from twinwire.event import Draft
+from twinwire.event import About, Draft
 from twinwire.outbox.drivers import Kind, checked_kind, session_of
 from twinwire.outbox.schema import TABLE
 
@@ -39,44 +39,24 @@ Values = tuple[str, str, str, str | None, bool, bool, str]
 _INSERT: Final = f"INSERT INTO {TABLE} ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 - constants
 
 
-def publish(
-    connection: Any,
-    topic: str,
-    type: str,
-    data: Any = None,
-    *,
-    key: str | None = None,
-    subject: str | None = None,
-    append: bool = False,
-    final: bool = False,
-) -> str:
+def publish(connection: Any, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> str:
     """Publishes with the transaction that `connection` is in, if that is committed, and not at all if it is rolled
-    back; the event's key, a UUID unless one is given.
+    back (`key`, `subject`, `append`, `final` as in `Draft`); the event's key, a UUID unless one is given.
 
     `connection` is a connection or a cursor of `sqlite3`, `psycopg` or `pymysql`, or what wraps one; where it is in no
-    transaction, and begins none by itself, the event is published alone. The rest as in `Draft`. Raises InvalidError
-    for what can't be sent, and what the driver does.
+    transaction, and begins none by itself, the event is published alone. Raises InvalidError for what can't be sent,
+    and what the driver does.
     """
-    values = values_of(Draft(topic, type, data, key, subject, append, final))
+    values = values_of(Draft(topic, type, data, **about))
     session = session_of(connection)
     session.execute(insert(session.kind), values)
     return values[0]
 
 
-def statement(
-    database: str,
-    topic: str,
-    type: str,
-    data: Any = None,
-    *,
-    key: str | None = None,
-    subject: str | None = None,
-    append: bool = False,
-    final: bool = False,
-) -> tuple[str, Values]:
+def statement(database: str, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> tuple[str, Values]:
     """What `publish` would execute, and with what: for an asynchronous driver, whose transaction it is then.
     `database` is `sqlite`, `postgresql` or `mysql`; the marks are `?` for the first, and `%s`. Raises InvalidError."""
-    return insert(checked_kind(database)), values_of(Draft(topic, type, data, key, subject, append, final))
+    return insert(checked_kind(database)), values_of(Draft(topic, type, data, **about))
 
 
 def insert(kind: Kind) -> str:
