@@ -4,14 +4,18 @@ import _signal  # type: ignore[import-not-found]
 
 _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # as in `twinwire.__main__`, before anything else is imported
 
-from twinwire.command.main import More, run_command  # noqa: E402
+from twinwire.command import main  # noqa: E402
 
 
-def _server() -> More:
+def _server() -> main.More:
     from service.command.commands import server
 
     return server
 
 
+def run_command() -> None:
+    main.run_command(_server)
+
+
 if __name__ == "__main__":
-    run_command(_server)
+    run_command()

@@ -11,8 +11,9 @@
 imports.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from twinwire.lazily import lazily
 
 if TYPE_CHECKING:
     from twinwire.aio import AsyncTwinwire
@@ -61,18 +62,11 @@ _HOMES: Final = {
     "subscription": "Subscription",
     "timing": "Timing",
 }
-"""By module."""
+"""By module: the command, and a server, need nothing of most of it."""
 
 
 if not TYPE_CHECKING:  # or every name would be one of the package's
-
-    def __getattr__(name: str) -> Any:
-        """Imported when it is asked for (PEP 562): the command, and a server, need nothing of most of it."""
-        for home, names in _HOMES.items():
-            if name in names.split():
-                globals()[name] = found = getattr(import_module(f"twinwire.{home}"), name)
-                return found
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = lazily(__name__, _HOMES)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TypedDict, TypeVar, Unpack
 
 import httpx2
@@ -19,6 +18,7 @@ from twinwire.logs import logger
 from twinwire.place import Place
 from twinwire.timing import Timing
 from twinwire.token import Token
+from twinwire.version import installed_version
 
 ANSWER_MAX: Final = 64 << 20
 """Bytes of an answer that are read; a page of the service has about one MiB."""
@@ -26,14 +26,7 @@ ANSWER_MAX: Final = 64 << 20
 T = TypeVar("T")
 
 
-def _agent() -> str:
-    try:
-        return f"twinwire-python/{version('twinwire')}"
-    except PackageNotFoundError:  # from a checkout that was not installed
-        return "twinwire-python"
-
-
-AGENT: Final = _agent()
+AGENT: Final = "/".join(["twinwire-python", *filter(None, [installed_version()])])
 
 
 class Sent(TypedDict, total=False):

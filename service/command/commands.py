@@ -17,7 +17,6 @@ from service.command.trim import trim
 from service.core.errors import TwinwireError
 from service.resources import resource
 from twinwire.command.main import More
-from twinwire.command.main import run_command as run_whole
 from twinwire.command.output import harmless, write_line
 
 
@@ -78,8 +77,3 @@ for command in (backup, restore, revoke, token, top, trim, verify):
 
 server: Final = More(main, (TwinwireError,))
 """For `twinwire`, by its entry point."""
-
-
-def run_command() -> None:
-    """The whole command, with these of this checkout or installation."""
-    run_whole(lambda: server)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from twinwire.command.reaching import bearer_of, tell
-from twinwire.place import DEFAULT_URL
 
 if TYPE_CHECKING:
     from service.command.client import Client
@@ -17,4 +16,4 @@ def connect(url: str, token_file: Path | None, timeout: float = TIMEOUT) -> "Cli
     """A client that tells what it waits out. Raises InvalidError for a URL, or a token, that is none."""
     from service.command.client import Client
 
-    return Client(url.strip() or DEFAULT_URL, timeout, told=tell, bearer=bearer_of(token_file))
+    return Client(url, timeout, told=tell, bearer=bearer_of(token_file))

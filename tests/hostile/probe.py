@@ -145,7 +145,7 @@ def main() -> None:
     if bound is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(bound), int(bound)))
     install(os.environ[OUTPUT])
-    from service.command.commands import run_command  # after the loop has been put in place
+    from service.__main__ import run_command  # after the loop has been put in place
 
     sys.argv[0] = "twinwire"
     run_command()

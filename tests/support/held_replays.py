@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from service.__main__ import run_command
 from service.bus.reading import Reading
-from service.command.commands import run_command
 
 HELD: Final = "HELD"
 """The variable that names the file."""

@@ -6,8 +6,8 @@ usage: python -m tests.support.open_projects serve ...
 from types import MappingProxyType
 
 from service import assembly
+from service.__main__ import run_command
 from service.apps.projects.app import ProjectsApp
-from service.command.commands import run_command
 
 
 class OpenProjects(ProjectsApp):

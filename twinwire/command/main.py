@@ -6,8 +6,9 @@ point, from a group of their own (`More`).
 
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ import click
 from twinwire.command.output import OutputError, UnreadError, forget_stdout
 from twinwire.command.reaching import tell
 from twinwire.errors import TwinwireError
+from twinwire.version import installed_version
 
 OWN: Final = ("publish", "relay", "state", "tail")
 """Each in a module of its name."""
@@ -44,24 +46,15 @@ class Commands(click.Group):
     def __init__(self, more: Callable[[], More | None], **rest: object) -> None:
         super().__init__(**rest)  # type: ignore[arg-type]
         self._find = more
-        self._found: More | None = None
-        self._is_found = False
         self.missing = ""
 
-    @property
+    @cached_property
     def more(self) -> More | None:
-        if not self._is_found:
-            try:
-                self._found = self._find()
-            except Exception as error:  # whatever a package of that name does when it is imported
-                self.missing = _why(error)
-            self._is_found = True
-        return self._found
-
-    @property
-    def errors(self) -> tuple[type[Exception], ...]:
-        """That are told in a line: of the commands that were loaded."""
-        return (TwinwireError, *(self._found.errors if self._found else ()))
+        try:
+            return self._find()
+        except Exception as error:  # whatever a package of that name does when it is imported
+            self.missing = _why(error)
+            return None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*OWN, *(self.more.group.list_commands(ctx) if self.more else ())])
@@ -104,13 +97,6 @@ def _why(error: Exception) -> str:
     return f"The server's commands come with `pip install 'twinwire[server]'` ({error})."
 
 
-def _version() -> str:
-    try:
-        return version("twinwire")
-    except PackageNotFoundError:  # from a checkout that was not installed
-        return "of a checkout"
-
-
 def commands(more: Callable[[], More | None] = installed) -> Commands:
     """The whole command; `more` gives those of the server."""
     help = """Live events over WebSocket, SSE and long polling, from one durable log.
@@ -118,7 +104,7 @@ def commands(more: Callable[[], More | None] = installed) -> Commands:
     Settings come from the environment, TWINWIRE_*; the README has the table.
     """
     main = Commands(more, name="twinwire", help=help, context_settings={"help_option_names": ["-h", "--help"]})
-    return click.version_option(_version(), prog_name="twinwire")(main)
+    return click.version_option(installed_version() or "of a checkout", prog_name="twinwire")(main)
 
 
 def run_command(more: Callable[[], More | None] = installed) -> None:
@@ -139,7 +125,7 @@ def run_command(more: Callable[[], More | None] = installed) -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if not isinstance(error, main.errors):
+        if not isinstance(error, (TwinwireError, *(main.more.errors if main.more else ()))):
             raise
         tell(getattr(error, "detail", "") or str(error))
         sys.exit(1)

@@ -19,6 +19,9 @@ from twinwire.place import DEFAULT_URL, URL_VARIABLE
 if TYPE_CHECKING:
     from twinwire.blocking import Twinwire
 
+TOLD_MAX: Final = 100
+"""Things that are told until something goes well again."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -53,7 +56,7 @@ def connected(
     try:
         with (
             telling or Telling(),
-            Twinwire(url.strip() or DEFAULT_URL, token=bearer.source, retry_for=retry_for) as live,
+            Twinwire(url, token=bearer.source, retry_for=retry_for) as live,
         ):
             yield live
     except RefusedError as error:
@@ -96,10 +99,6 @@ class Telling(logging.Handler):
     def forget(self) -> None:
         """It is over: when it comes again, it is told again."""
         self._said.clear()
-
-
-TOLD_MAX: Final = 100
-"""Things that are told until something goes well again."""
 
 
 def tell(line: str) -> None:

@@ -1,6 +1,5 @@
 """`twinwire state`: the latest of each subject."""
 
-import json
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from twinwire.command.events import show
 from twinwire.command.output import harmless, write_json
 from twinwire.command.reaching import connected, reaching, tell
+from twinwire.encoding import as_json as json_of
 
 
 @click.command()
@@ -25,6 +25,6 @@ def state(
     for event in found.events:
         show(event, as_json=as_json)
     if as_json:
-        write_json(json.dumps({"cursor": found.cursor}, separators=(",", ":")).encode())
+        write_json(json_of({"cursor": found.cursor}))
     else:
         tell(f"as of {harmless(found.cursor)}")

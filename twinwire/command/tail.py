@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,7 +13,7 @@ from twinwire.event import Event, Gap
 if TYPE_CHECKING:
     from twinwire.blocking import Twinwire
 
-PAGE = 1_000
+PAGE: Final = 1_000
 """Events of one answer."""
 
 

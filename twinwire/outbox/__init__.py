@@ -13,9 +13,9 @@ caller is in, and a relay publishes it once that is committed: exactly once, wha
 The command `twinwire relay --dsn sqlite:///shop.db` is the relay; `Relay` is the same in a thread.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from twinwire.lazily import lazily
 from twinwire.outbox.schema import TABLE, create_table, schema
 from twinwire.outbox.writing import publish, statement
 
@@ -26,15 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLE", "Refusal", "Relay", "create_table", "publish", "run_relay", "schema", "statement"]
 
-_HOMES: Final = {"Refusal": "rows", "Relay": "relay", "run_relay": "running"}
-"""By name."""
+_HOMES: Final = {"relay": "Relay", "rows": "Refusal", "running": "run_relay"}
+"""By module: an application whose relay is elsewhere needs no client."""
 
 
 if not TYPE_CHECKING:  # or every name would be one of the package's
-
-    def __getattr__(name: str) -> Any:
-        """Imported when it is asked for: an application whose relay is elsewhere needs no client."""
-        if name in _HOMES:
-            globals()[name] = found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-            return found
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = lazily(__name__, _HOMES)
