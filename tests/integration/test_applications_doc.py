@@ -1,11 +1,10 @@
 """docs/applications.md: its example is complete, rides on a real service, and what it promises of `none` is so."""
 
-import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
@@ -14,10 +13,10 @@ from service import create_app
 from service.settings import Settings
 from service.web.app import TwinwireApp
 from tests.support.bearers import KEYS, bearer, token
+from tests.support.documents import blocks
 from tests.support.wires import call
 
-DOC: Final = (Path(__file__).parents[2] / "docs" / "applications.md").read_text("utf-8")
-EXAMPLE, MODULE = re.findall(r"^```python\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
+EXAMPLE, MODULE = blocks("docs/applications.md")
 
 
 @pytest.fixture

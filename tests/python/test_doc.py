@@ -1,19 +1,15 @@
 """Every block of docs/python.md and docs/outbox.md, as it stands there, each as a program of its own, one after the
 other."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.server import ROOT, ServerProcess, environment
+from tests.support.documents import blocks, first_line_of_the_readme
+from tests.support.server import ServerProcess, environment
 
 TOGETHER = 60.0
 """Seconds for one of them."""
-
-
-def blocks(name: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def run_all(name: str, tmp_path: Path) -> list[str]:
@@ -53,12 +49,7 @@ def test_an_order_is_published_with_its_transaction(tmp_path: Path) -> None:
 
 
 def test_the_lines_of_the_readme(tmp_path: Path) -> None:
-    """They go on for ever; the first line that they print is enough."""
-    (block,) = blocks("README.md")
     with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
-        env = environment({"TWINWIRE_URL": server.url}) | {"TWINWIRE_TOKEN": "", "PYTHONUNBUFFERED": "1"}
-        with subprocess.Popen([sys.executable, "-c", block], cwd=tmp_path, env=env, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            said = process.stdout.readline().decode()
-            process.kill()
+        env = environment({"TWINWIRE_URL": server.url}) | {"TWINWIRE_TOKEN": ""}
+        said = first_line_of_the_readme(sys.executable, tmp_path, env)
     assert said.endswith("tour/1 {'text': 'hello'}\n")

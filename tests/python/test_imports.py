@@ -30,13 +30,18 @@ def test_a_module_imports_the_standard_library_and_three_others(path: Path) -> N
             assert top in allowed or top in sys.stdlib_module_names, name
 
 
+def printed(program: str) -> str:
+    """By a Python of its own."""
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT.parent, capture_output=True, text=True, check=True)
+    return run.stdout
+
+
 def test_importing_it_imports_no_service() -> None:
     program = (
         "import sys, twinwire; servers = ('service', 'quart', 'hypercorn', 'sse_starlette');"
         "print([name for name in sys.modules if name.partition('.')[0] in servers])"
     )
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT.parent, capture_output=True, text=True, check=True)
-    assert run.stdout == "[]\n"
+    assert printed(program) == "[]\n"
 
 
 def test_the_commands_of_a_server_load_no_client() -> None:
@@ -45,8 +50,7 @@ def test_the_commands_of_a_server_load_no_client() -> None:
         "import sys; from twinwire.command.main import commands, installed; commands().get_command(None, 'serve');"
         "print([name for name in ('httpx2', 'websockets') if name in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT.parent, capture_output=True, text=True, check=True)
-    assert run.stdout == "[]\n"
+    assert printed(program) == "[]\n"
 
 
 def test_a_name_that_there_is_not_is_found_by_a_type_checker(tmp_path: Path) -> None:
@@ -73,8 +77,7 @@ def test_importing_it_imports_no_outbox_and_that_no_driver_and_no_client() -> No
         "import sys, twinwire; others = {'psycopg', 'pymysql', 'httpx2', 'websockets', 'twinwire.outbox'};"
         "print(others & sys.modules.keys()); import twinwire.outbox; print(others & sys.modules.keys())"
     )
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT.parent, capture_output=True, text=True, check=True)
-    assert run.stdout == "set()\n{'twinwire.outbox'}\n"
+    assert printed(program) == "set()\n{'twinwire.outbox'}\n"
 
 
 def test_everything_of_the_outbox_is_there() -> None:

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -73,7 +74,7 @@ def sqlite(folder: Path) -> Database:
     return Database("sqlite", f"sqlite:///{path}", lambda: sqlite3.connect(path, timeout=30))
 
 
-class Server:
+class Server(ABC):
     """One server process with as many databases as there are tests."""
 
     kind: str
@@ -97,18 +98,21 @@ class Server:
             self.stop()
             raise
 
+    @abstractmethod
     def prepare(self) -> None:
-        raise NotImplementedError
+        """Makes its folder of data."""
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """What runs it."""
 
+    @abstractmethod
     def admin(self) -> Any:
         """A connection that commits by itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def database(self) -> Database:
-        raise NotImplementedError
+        """One more, which is empty."""
 
     def stop(self) -> None:
         """What it has is thrown away with its folder."""

@@ -6,17 +6,12 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
-from tests.support.server import ROOT, ServerProcess
+from tests.support.documents import first_line_of_the_readme
+from tests.support.server import ServerProcess
 from tests.support.tour import take
 from tests.wheel.conftest import Installed, run
 
 LOADED = "import sys, twinwire; print([n for n in sys.modules if n in ('quart', 'hypercorn', 'service', 'pydantic')])"
-
-
-def ten_lines() -> str:
-    """Of the README, in Python; they go on for ever."""
-    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    return str(block)
 
 
 def test_the_client_alone(installed: Installed, tmp_path: Path) -> None:
@@ -26,11 +21,8 @@ def test_the_client_alone(installed: Installed, tmp_path: Path) -> None:
     assert "quart" not in {name.lower() for name in there}
     assert run(python, "-c", LOADED, cwd=tmp_path) == "[]\n"
     with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
-        env = {"TWINWIRE_URL": server.url, "PYTHONUNBUFFERED": "1", "PATH": "/usr/bin:/bin"}
-        with subprocess.Popen([python, "-c", ten_lines()], cwd=tmp_path, env=env, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            said = process.stdout.readline().decode()
-            process.kill()
+        env = {"TWINWIRE_URL": server.url, "PATH": "/usr/bin:/bin"}
+        said = first_line_of_the_readme(python, tmp_path, env)
         assert said.endswith("tour/1 {'text': 'hello'}\n")
         id = run(twinwire, "publish", "wheel", "note", '{"n":1}', "--url", server.url, cwd=tmp_path).strip()
         tail = run(twinwire, "tail", "wheel", "--after", "earliest", "--once", "--url", server.url, cwd=tmp_path)

@@ -4,16 +4,13 @@ from typing import Any
 import pytest
 
 from tests.support import sqlservers
-from tests.unit.twinwire.outbox.taking import make
+from tests.unit.twinwire.outbox.taking import make, put
 from twinwire import InvalidError, outbox
 
 
 def test_it_is_made_once_however_often(database: sqlservers.Database) -> None:
     make(database)
-    connection = database.connect()
-    outbox.publish(connection, "t", "k", 1)
-    connection.commit()
-    connection.close()
+    put(database, 1)
     make(database)
     assert database.run("SELECT count(*) FROM twinwire_outbox")[0][0] == 1
 
@@ -45,9 +42,8 @@ def test_the_text_for_a_migration_makes_the_same(database: sqlservers.Database) 
     else:
         connection.cursor().execute(text)
     connection.commit()
-    outbox.publish(connection, "t", "k", 1)
-    connection.commit()
     connection.close()
+    put(database, 1)
     make(database)
     assert database.run("SELECT count(*) FROM twinwire_outbox")[0][0] == 1
 
