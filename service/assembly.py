@@ -29,7 +29,7 @@ from service.core.time import Clock
 from service.core.trace import Spans
 from service.core.trust import TrustedClock
 from service.log.base import EventLog
-from service.log.sqlite.database import driver, library_is_affected
+from service.log.sqlite.drivers import driver, library_is_affected
 from service.log.sqlite.files import real_path
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.log import SQLiteEventLog, open_log

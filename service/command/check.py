@@ -8,7 +8,7 @@ from service.assembly import named_apps
 from service.clock import SystemClock
 from service.command.variables import unknown_variables
 from service.core.errors import StorageError
-from service.log.sqlite.database import driver, library_is_affected
+from service.log.sqlite.drivers import driver, library_is_affected
 from service.log.sqlite.files import real_path
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.migrate import load, unapplied

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from service.log.sqlite.database import driver
+from service.log.sqlite.drivers import driver
 from tests.bench.measure import Row
 
 _VERDICTS: Final = {True: "reached", False: "not reached", None: "not available"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from service.log.sqlite.backup import quoted
-from service.log.sqlite.database import driver
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.migrate import apply, load
 from service.resources import resource
 

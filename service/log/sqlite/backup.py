@@ -35,7 +35,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from service.core.errors import StorageError, StorageFullError, TwinwireError
-from service.log.sqlite.database import WriterConnection, connect_copy, driver, explain
+from service.log.sqlite.database import WriterConnection, connect_copy, explain
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.files import SUFFIXES
 from service.log.sqlite.migrate import check_ours
 from service.log.sqlite.opening import forget_epoch, read_folded

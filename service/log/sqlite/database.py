@@ -1,8 +1,7 @@
 """How the SQLite files are opened, and what their errors mean.
 
-SQLite 3.7.0 to 3.51.2 can lose a commit when two connections write or checkpoint at the same instant (the WAL
-reset bug, fixed in 3.51.3, 3.50.7 and 3.44.6). So exactly one connection of one process writes and checkpoints,
-and a library that carries the fix is used where there is a wheel of one.
+Exactly one connection of one process writes and checkpoints, whether or not the library has the WAL-reset bug
+(`drivers.py`).
 """
 
 import asyncio
@@ -18,14 +17,7 @@ import aiosqlite
 import msgspec
 
 from service.core.errors import StorageDownError, StorageError, StorageFullError, TwinwireError
-
-try:
-    from pysqlite3 import dbapi2 as _driver
-except ImportError:  # no wheel for this platform: the standard library's, with a warning at start
-    import sqlite3 as _driver
-
-driver: Any = _driver
-"""The DB-API module in use; its exceptions are its own."""
+from service.log.sqlite.drivers import UNLOCKED, driver
 
 T = TypeVar("T")
 
@@ -69,10 +61,6 @@ BUSY_TIMEOUT: Final = 5.0
 WRITE_TIMEOUT: Final = 0.8
 """Seconds that a commit waits for it: who publishes is told within a second, and comes back."""
 
-_UNLOCKED: Final = {} if _driver.__name__.startswith("sqlite3") else {"flags": 0x1 | 0x40 | 0x8000}
-"""SQLITE_OPEN_READONLY, _URI and _NOMUTEX: SQLite else takes a lock for each column of each row, a quarter of a
-replay's time. The standard library's module has no such parameter."""
-
 _READER_CACHE_KIB: Final = 8 * 1024
 _WRITER_CACHE_KIB: Final = 16 * 1024
 _COPY_CACHE_KIB: Final = 64 * 1024
@@ -102,14 +90,6 @@ _MEANINGS: Final = {
     14: "can't be opened",
     26: "is not a SQLite database",
 }
-
-
-def library_is_affected(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite has the WAL-reset bug."""
-    if version >= (3, 51, 3) or version < (3, 7, 0):
-        return False
-    fixed = {(3, 50): 7, (3, 44): 6}.get((version[0], version[1]))
-    return fixed is None or version[2] < fixed
 
 
 def explain(error: BaseException, path: Path) -> TwinwireError:
@@ -237,7 +217,7 @@ def _connect_read_only(path: Path, more: str = "") -> Connection:
         timeout=BUSY_TIMEOUT,
         isolation_level=None,
         check_same_thread=False,
-        **_UNLOCKED,
+        **UNLOCKED,
     )
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")

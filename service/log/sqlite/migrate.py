@@ -13,11 +13,11 @@ from service.log.sqlite.database import (
     WriterConnection,
     connect_reader,
     connect_writer,
-    driver,
     explain,
     explained,
     transaction,
 )
+from service.log.sqlite.drivers import driver
 
 _FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql\Z")
 _RECORDS: Final = """

@@ -23,15 +23,8 @@ from typing import Final
 
 from service.core.errors import StorageError, StorageFullError
 from service.log.sqlite.backup import Told
-from service.log.sqlite.database import (
-    checkpoint,
-    connect_alone,
-    connect_still,
-    connect_writer,
-    driver,
-    explain,
-    explained,
-)
+from service.log.sqlite.database import checkpoint, connect_alone, connect_still, connect_writer, explain, explained
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.opening import forget_epoch
 from service.log.sqlite.part import Part, sync_folder

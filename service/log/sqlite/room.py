@@ -40,7 +40,8 @@ import structlog
 from service.core.errors import ReserveError, StorageFullError
 from service.core.event import Draft
 from service.core.topics import is_own
-from service.log.sqlite.database import NO_ROOM, WriterConnection, checkpoint, driver, explain
+from service.log.sqlite.database import NO_ROOM, WriterConnection, checkpoint, explain
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.files import DatabaseFiles
 
 T = TypeVar("T")

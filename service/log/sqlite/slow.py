@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from service.core.time import Clock
-from service.log.sqlite.database import Connection, connect_reader, driver
+from service.log.sqlite.database import Connection, connect_reader
+from service.log.sqlite.drivers import driver
 
 T = TypeVar("T")
 

@@ -16,7 +16,8 @@ from service.core.errors import StorageDownError, TwinwireError
 from service.core.event import Width
 from service.core.time import Clock
 from service.log.sqlite.about import FORGET_CUT, FORGET_KEYS, REMEMBERED, forget
-from service.log.sqlite.database import WriterConnection, checkpoint, driver, explain, explained, transaction
+from service.log.sqlite.database import WriterConnection, checkpoint, explain, explained, transaction
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.forget import Forgetter
 from service.log.sqlite.joining import Joiner

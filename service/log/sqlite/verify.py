@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from service.log.sqlite.backup import Told
-from service.log.sqlite.database import Connection, connect_still, driver, explain, explained
+from service.log.sqlite.database import Connection, connect_still, explain, explained
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.migrate import check_ours, load
 from service.log.sqlite.opening import has_forgotten, read_folded
 

@@ -62,7 +62,8 @@ from service.core.histogram import Histogram
 from service.core.time import Clock
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import Append, Commit
-from service.log.sqlite.database import WriterConnection, driver, explain, is_disks, on_thread
+from service.log.sqlite.database import WriterConnection, explain, is_disks, on_thread
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.files import DatabaseFiles
 from service.log.sqlite.hurry import Hurry
 from service.log.sqlite.jobs import COMMIT_EVENTS, COMMIT_PUBLISHES, QUEUE_EVENTS, SMALL, SPARE, Work, fail

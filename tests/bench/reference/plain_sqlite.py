@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from service.log.sqlite.database import connect_reader, driver
+from service.log.sqlite.database import connect_reader
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.migrate import migrate
 from service.resources import resource
 from tests.bench.servers import TOPIC

@@ -13,7 +13,7 @@ from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.log.sqlite import backup as module
 from service.log.sqlite.backup import Copied, back_up
-from service.log.sqlite.database import driver
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.part import SUFFIX
 from service.log.sqlite.verify import verify

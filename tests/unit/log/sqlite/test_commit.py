@@ -10,7 +10,8 @@ from service.core.errors import GuardError, OverloadedError
 from service.core.event import Draft, Width
 from service.log.base import Guard, Receipt, Statement
 from service.log.sqlite.commit import INSERT_BYTES, Append, Commit
-from service.log.sqlite.database import WriterConnection, connect_writer, driver
+from service.log.sqlite.database import WriterConnection, connect_writer
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.migrate import migrate
 from service.log.sqlite.topics import Topic, TopicRegistry
 from service.resources import resource

@@ -12,21 +12,17 @@ from service.log.sqlite.database import (
     connect,
     connect_reader,
     connect_writer,
-    driver,
     explain,
     explained,
-    library_is_affected,
     on_thread,
     transaction,
 )
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.log import open_log
 from service.log.sqlite.migrate import migrate
 from service.resources import resource
 from tests.support.clock import ManualClock
 from tests.support.sqlitelog import USUAL
-
-AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 0), (3, 51, 2)]
-FIXED = [(3, 6, 23), (3, 44, 6), (3, 44, 9), (3, 50, 7), (3, 51, 3), (3, 52, 0), (4, 0, 0)]
 
 
 @pytest.fixture
@@ -47,16 +43,6 @@ def connections() -> Iterator[Callable[[Any], Any]]:
     yield keep
     for connection in opened:
         connection.close()
-
-
-@pytest.mark.parametrize("version", AFFECTED)
-def test_versions_with_the_wal_reset_bug(version: tuple[int, ...]) -> None:
-    assert library_is_affected(version)
-
-
-@pytest.mark.parametrize("version", FIXED)
-def test_versions_without_it(version: tuple[int, ...]) -> None:
-    assert not library_is_affected(version)
 
 
 def test_a_reader_cannot_write(path: Path, connections: Callable[[Any], Any]) -> None:

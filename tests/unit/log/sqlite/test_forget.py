@@ -8,7 +8,7 @@ import pytest
 from service.core.errors import OverloadedError, StorageError
 from service.core.topics import TopicFilter
 from service.log.sqlite import forget, topics, upkeep
-from service.log.sqlite.database import driver
+from service.log.sqlite.drivers import driver
 from tests.unit.log.rigs import ALL, OpenRig, SQLiteRig, drafts, list_topics, read_all
 
 DAY = 86_400.0

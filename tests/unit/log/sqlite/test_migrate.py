@@ -8,7 +8,8 @@ import pytest
 from service.core.errors import MigrationError, StorageError
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.log.sqlite.database import connect_reader, driver
+from service.log.sqlite.database import connect_reader
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.migrate import load, migrate, statements
 from service.resources import resource
 from tests.support.clock import ManualClock
@@ -99,9 +100,8 @@ def test_a_newer_database_is_refused_untouched(database: Database) -> None:
 
 def test_a_record_with_a_hole_is_refused(database: Database) -> None:
     database.migrate()
-    connection = driver.connect(str(database.path))
-    with connection:
-        connection.execute("DELETE FROM migrations WHERE number = 1")
+    connection = driver.connect(str(database.path), isolation_level=None)
+    connection.execute("DELETE FROM migrations WHERE number = 1")
     connection.close()
     with pytest.raises(MigrationError, match="hole"):
         database.migrate()
@@ -175,10 +175,9 @@ async def test_events_of_before_0004_carry_no_trace_and_those_after_it_may(tmp_p
     for file in sorted(resource("migrations").glob("*.sql"))[:3]:
         shutil.copy(file, old)
     migrate(path, old)
-    connection = driver.connect(str(path))
-    with connection:
-        connection.execute("INSERT INTO topics (id, name) VALUES (1, 'a')")
-        connection.execute("INSERT INTO events VALUES (1, 1, 0, 5, 'log', '{}', NULL), (2, 1, 1, 5, 'log', '{}', 'k')")
+    connection = driver.connect(str(path), isolation_level=None)
+    connection.execute("INSERT INTO topics (id, name) VALUES (1, 'a')")
+    connection.execute("INSERT INTO events VALUES (1, 1, 0, 5, 'log', '{}', NULL), (2, 1, 1, 5, 'log', '{}', 'k')")
     connection.close()
     log = await open_sqlite_log(path, ManualClock())
     await log.append([Draft("a", "log", "1")], traceparent="t")

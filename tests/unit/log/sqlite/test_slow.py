@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from service.core.topics import TopicFilter
-from service.log.sqlite.database import driver
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.slow import CALM, QUICK, SLOW, THREADS, Readers
 from tests.support.clock import ManualClock
 from tests.unit.log.rigs import ALL, PLENTY, Parts, drafts

@@ -12,7 +12,7 @@ from service.core.errors import StorageDownError, StorageError, StorageFullError
 from service.core.topics import TopicFilter
 from service.log.base import Search
 from service.log.sqlite import upkeep
-from service.log.sqlite.database import driver
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.upkeep import WAL_IDLE_BYTES
 from tests.unit.log.rigs import ALL, PLENTY, OpenRig, Rule, SQLiteRig, drafts, list_topics, read_all
 

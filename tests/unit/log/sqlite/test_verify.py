@@ -11,7 +11,7 @@ from service.core.event import Draft
 from service.core.topics import TopicFilter
 from service.log.sqlite import verify as module
 from service.log.sqlite.backup import back_up
-from service.log.sqlite.database import driver
+from service.log.sqlite.drivers import driver
 from service.log.sqlite.log import SQLiteEventLog
 from service.log.sqlite.verify import Verified, verify
 from tests.support.clock import ManualClock, StillClock
