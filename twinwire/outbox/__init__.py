@@ -16,7 +16,7 @@ The command `twinwire relay --dsn sqlite:///shop.db` is the relay; `Relay` is th
 from typing import TYPE_CHECKING, Final
 
 from twinwire.lazily import lazily
-from twinwire.outbox.schema import TABLE, create_table, schema
+from twinwire.outbox.schema import TABLE, create_table, drop_table, schema
 from twinwire.outbox.writing import publish, statement
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from twinwire.outbox.rows import Refusal
     from twinwire.outbox.running import run_relay
 
-__all__ = ["TABLE", "Refusal", "Relay", "create_table", "publish", "run_relay", "schema", "statement"]
+__all__ = ["TABLE", "Refusal", "Relay", "create_table", "drop_table", "publish", "run_relay", "schema", "statement"]
 
 _HOMES: Final = {"relay": "Relay", "rows": "Refusal", "running": "run_relay"}
 """By module: an application whose relay is elsewhere needs no client."""

@@ -100,6 +100,14 @@ def create_table(connection: Any) -> None:
         session.execute(statement, ())
 
 
+def drop_table(connection: Any) -> None:
+    """Drops the table if it is there, with all that waits in it, as `create_table` makes it; raises what that does."""
+    session = session_of(connection)
+    session.execute(f"DROP TABLE IF EXISTS {TABLE}", ())
+    if session.kind == "postgresql":
+        session.execute(f"DROP FUNCTION IF EXISTS {TABLE}_notify()", ())
+
+
 _POSTGRESQL_ONCE: Final = f"""DO $outbox$ BEGIN
 PERFORM pg_advisory_xact_lock({LOCK});
 IF to_regclass('{TABLE}') IS NULL THEN

@@ -48,6 +48,18 @@ def test_the_text_for_a_migration_makes_the_same(database: sqlservers.Database) 
     assert database.run("SELECT count(*) FROM twinwire_outbox")[0][0] == 1
 
 
+def test_it_is_dropped_with_all_that_waits_and_made_anew(database: sqlservers.Database) -> None:
+    make(database)
+    put(database, 1)
+    for _ in range(2):
+        connection = database.connect()
+        outbox.drop_table(connection)
+        connection.commit()
+        connection.close()
+    make(database)
+    assert database.run("SELECT count(*) FROM twinwire_outbox")[0][0] == 0
+
+
 def test_anybody_may_insert(database: sqlservers.Database) -> None:
     """A trigger, or a program in another language: what it leaves out has its default."""
     make(database)
