@@ -1,5 +1,5 @@
-"""Every block of docs/python.md and docs/outbox.md, as it stands there, each as a program of its own, one after the
-other."""
+"""Every block of docs/python.md, docs/outbox.md and docs/sqlalchemy.md, as it stands there, each as a program of its
+own, one after the other."""
 
 import subprocess
 import sys
@@ -46,6 +46,12 @@ def test_an_order_is_published_with_its_transaction(tmp_path: Path) -> None:
     told, statement = run_all("docs/outbox.md", tmp_path)
     assert told == "{'total': 12}\n"
     assert statement.startswith("INSERT INTO twinwire_outbox")
+
+
+def test_an_order_is_published_with_its_session(tmp_path: Path) -> None:
+    told, waiting = run_all("docs/sqlalchemy.md", tmp_path)
+    assert told == "orders/1\n"
+    assert waiting == '{"is_paid":true}\n'
 
 
 def test_the_lines_of_the_readme(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Twinwire in other people's frameworks; each module needs its framework installed."""
