@@ -34,6 +34,9 @@ ROUNDS: Final = 6
 ALL: Final = ("writer-1", "writer-2", "relay-1", "relay-2", "server")
 """Whoever may die."""
 
+WRITERS: Final = ("outbox_writer", "alchemy_writer")
+"""Applications: each is a program in tests/support, and publishes in its own way."""
+
 
 def become(what: Callable[[], object]) -> None:
     """Until it is true."""
@@ -170,7 +173,8 @@ def test_what_a_token_is_not_for_waits_for_a_better_one(database: Database, conn
 class World:
     """An application, two relays and a service, each a process of its own."""
 
-    def __init__(self, database: Database, server: ServerProcess, topics: list[str], folder: Path) -> None:
+    def __init__(self, database: Database, server: ServerProcess, writer: str, topics: list[str], folder: Path) -> None:
+        self.writer = writer
         self.database = database
         self.server = server
         self.topics = topics
@@ -193,7 +197,7 @@ class World:
             ]
         else:
             self.writers += 1
-            command = ["-m", "tests.support.outbox_writer", self.database.dsn, str(self.writers), *self.topics]
+            command = ["-m", f"tests.support.{self.writer}", self.database.dsn, str(self.writers), *self.topics]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, *command], env=environment(), stdout=log, stderr=log, cwd=self.folder
@@ -237,16 +241,17 @@ class World:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("writer", WRITERS)
 def test_each_committed_row_once_and_in_order_whatever_is_killed(
-    database: Database, connection: Any, tmp_path: Path
+    database: Database, connection: Any, writer: str, tmp_path: Path
 ) -> None:
-    draw = random.Random(f"outbox of {database.kind}")
+    draw = random.Random(f"{writer} of {database.kind}")
     topics = [f"kills/{n}" for n in range(4)]
     admin = connect(database.dsn)
     add_topics(admin, topics)
     admin.close()
     with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
-        world = World(database, server, topics, tmp_path)
+        world = World(database, server, writer, topics, tmp_path)
         with world.running():
             become(lambda: world.published() > 0)
             order = draw.sample(ALL, len(ALL))  # so that each dies at least once

@@ -11,10 +11,13 @@ import os
 import random
 import sys
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from twinwire import outbox
 from twinwire.outbox.drivers import connect, kind_of
+
+T = TypeVar("T")
 
 COUNTERS = "CREATE TABLE counters (topic VARCHAR(200) PRIMARY KEY, n INTEGER NOT NULL)"
 
@@ -55,14 +58,20 @@ def write(connection: Any, draw: random.Random, topics: list[str]) -> None:
     time.sleep(0.002)  # others have a turn
 
 
-def main(dsn: str, seed: str, *topics: str) -> None:
-    connection = application(dsn)
+def go_on(
+    arguments: Sequence[str],
+    application: Callable[[str], T],
+    write: Callable[[T, random.Random, list[str]], None],
+) -> None:
+    """A program's arguments, and what it is: transactions without end."""
+    dsn, seed, *topics = arguments
+    made = application(dsn)
     draw = random.Random(seed)
     print("begins", flush=True)
     parent = os.getppid()
     while os.getppid() == parent:  # also where whoever began it was killed
-        write(connection, draw, list(topics))
+        write(made, draw, topics)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    go_on(sys.argv[1:], application, write)
