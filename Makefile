@@ -107,7 +107,7 @@ types: $(DEV) $(NODE_DEV) ## Check types, strictly, of JavaScript too.
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and build results; databases stay.
 	@rm -rf $(VENV) node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage tests/bench/results
-	@find service twinwire tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find service twinwire examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "Twinwire needs Python 3.11 or newer" >&2; exit 1; }

@@ -33,7 +33,7 @@ from tests.support.tokens import SECRET, b64, pem
 from twinwire.command import bearer
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
 DEFAULTS: Final = Settings(ServerSettings.model_construct(), stream=StreamSettings.model_construct())
 """Without the environment of whoever runs the tests, where it is asked below."""
 
