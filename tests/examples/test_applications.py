@@ -11,7 +11,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/app.py"))
 
 
 def test_there_are_some() -> None:
-    assert {"flask"} <= set(NAMES)
+    assert {"celery", "flask"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
