@@ -42,6 +42,21 @@ CONNECT: Final = 10.0
 SILENT: Final = 30.0
 """Seconds without a word after which a connection of the relay's is given up: its rows wait."""
 
+USUAL: Final[dict[Kind, dict[str, Any]]] = {
+    "sqlite": {},
+    "postgresql": {
+        "connect_timeout": int(CONNECT),
+        "keepalives_idle": int(SILENT),
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(SILENT * 1_000),
+        "application_name": "twinwire relay",
+    },
+    "mysql": {"connect_timeout": int(CONNECT), "read_timeout": int(SILENT), "write_timeout": int(SILENT)},
+}
+"""What a relay's connection is opened with, unless somebody has said otherwise: where a peer is gone without a word,
+it is known within a minute."""
+
 _ALIASES: Final[dict[str, Kind]] = {"postgres": "postgresql", "mariadb": "mysql", "sqlite3": "sqlite"}
 
 
@@ -151,16 +166,7 @@ def _sqlite(rest: str) -> sqlite3.Connection:
 
 
 def _postgresql(dsn: str) -> Any:
-    """Where a peer is gone without a word, it is known within a minute; the DSN may say otherwise."""
     psycopg = _driver("psycopg", "psycopg")
-    given = {
-        "connect_timeout": int(CONNECT),
-        "keepalives_idle": int(SILENT),
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "tcp_user_timeout": int(SILENT * 1_000),
-        "application_name": "twinwire relay",
-    }
     try:
         named = psycopg.conninfo.conninfo_to_dict(dsn)
         is_well = str(named.get("port", "")).replace(",", "").isdecimal() or "port" not in named
@@ -168,7 +174,7 @@ def _postgresql(dsn: str) -> Any:
         is_well = False
     if not is_well:
         raise InvalidError(f"{_NO_DSN} for PostgreSQL: a parameter that libpq does not know, {_UNQUOTED}")
-    return psycopg.connect(**{**given, **named}, autocommit=True)
+    return psycopg.connect(**{**USUAL["postgresql"], **named}, autocommit=True)
 
 
 _NO_DSN: Final = "that is no DSN"
@@ -199,9 +205,7 @@ def _mysql(dsn: str) -> Any:
     return _driver("pymysql", "pymysql").connect(
         **{name: value for name, value in given.items() if value is not None},
         autocommit=True,
-        connect_timeout=int(CONNECT),
-        read_timeout=SILENT,
-        write_timeout=SILENT,
+        **USUAL["mysql"],
     )
 
 

@@ -39,7 +39,7 @@ _BYTES: Final[dict[Kind, str]] = {
 _NOW: Final[dict[Kind, str]] = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
     "postgresql": "now()",
-    "mysql": "CURRENT_TIMESTAMP(3)",
+    "mysql": "utc_timestamp(3)",
 }
 
 

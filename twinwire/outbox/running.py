@@ -2,8 +2,9 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from twinwire.blocking import Twinwire
 from twinwire.outbox.leading import POLL
@@ -12,13 +13,18 @@ from twinwire.token import Source
 
 
 def run_relay(
-    dsn: str, url: str | None = None, token: Source | None = None, *, poll: float = POLL, hold: bool = False
+    connect: Callable[[], Any] | str,
+    url: str | None = None,
+    token: Source | None = None,
+    *,
+    poll: float = POLL,
+    hold: bool = False,
 ) -> None:
-    """Publishes what the table of this database has, until SIGTERM or SIGINT; `url` and `token` as of `Twinwire`.
-    Raises TwinwireError for what no waiting helps with: a DSN, a URL or a token that can't be one, a driver that is
-    not installed."""
+    """Publishes what the table of this database has, until SIGTERM or SIGINT; `url` and `token` as of `Twinwire`, the
+    rest as of `Relay`. Raises TwinwireError for what no waiting helps with: a DSN, a URL or a token that can't be one,
+    a driver that is not installed."""
     with Twinwire(url, token=token, retry_for=0.0) as client:  # the relay waits itself, and can be stopped meanwhile
-        relay = Relay(dsn, client, poll=poll, hold=hold)
+        relay = Relay(connect, client, poll=poll, hold=hold)
         with _ended_by_signals(relay):
             relay.run()
 

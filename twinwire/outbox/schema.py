@@ -72,21 +72,39 @@ _MYSQL: Final = (
     is_append BOOLEAN NOT NULL DEFAULT FALSE,
     is_final BOOLEAN NOT NULL DEFAULT FALSE,
     data LONGTEXT NOT NULL,
-    created DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    created DATETIME(3) NOT NULL DEFAULT (utc_timestamp(3)),
     refused_at DATETIME(3),
     refused TEXT,
     KEY {TABLE}_waiting (refused_at, id)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin""",
 )
-"""Another engine has no transactions. Topics differ by their capitals, so they are compared by their bytes."""
+"""Another engine has no transactions. Topics differ by their capitals, so they are compared by their bytes. A DATETIME
+has no zone, and the sessions that write and read it may have several: it is UTC."""
 
 _STATEMENTS: Final[dict[Kind, tuple[str, ...]]] = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL, "mysql": _MYSQL}
+
+_DROP: Final = f"DROP TABLE IF EXISTS {TABLE}"
+_DROPS: Final[dict[Kind, tuple[str, ...]]] = {
+    "sqlite": (_DROP,),
+    "postgresql": (_DROP, f"DROP FUNCTION IF EXISTS {TABLE}_notify()"),
+    "mysql": (_DROP,),
+}
 
 
 def schema(database: str) -> str:
     """The statements that make the table, for a migration of one's own: `sqlite` (3.23), `postgresql` (13) or `mysql`
     (8.0.13; MariaDB 10.2), each or newer. Raises InvalidError for another."""
-    return ";\n\n".join(_STATEMENTS[checked_kind(database)]) + ";\n"
+    return ";\n\n".join(statements(database)) + ";\n"
+
+
+def statements(database: str) -> tuple[str, ...]:
+    """The same one by one, for what runs them so. Raises InvalidError."""
+    return _STATEMENTS[checked_kind(database)]
+
+
+def drops(database: str) -> tuple[str, ...]:
+    """What undoes them, and takes along what waits. Raises InvalidError."""
+    return _DROPS[checked_kind(database)]
 
 
 def create_table(connection: Any) -> None:

@@ -1,4 +1,5 @@
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -6,6 +7,8 @@ import pytest
 from tests.support import sqlservers
 from tests.unit.twinwire.outbox.taking import make, put
 from twinwire import InvalidError, outbox
+from twinwire.outbox.rows import Rows
+from twinwire.outbox.schema import drops, statements
 
 
 def test_it_is_made_once_however_often(database: sqlservers.Database) -> None:
@@ -74,3 +77,30 @@ def test_anybody_may_insert(database: sqlservers.Database) -> None:
 def test_a_database_that_is_not_known() -> None:
     with pytest.raises(InvalidError, match="none of sqlite, postgresql, mysql"):
         outbox.schema("oracle")
+
+
+def test_it_goes_without_a_trace(database: sqlservers.Database) -> None:
+    make(database)
+    for statement in drops(database.kind):
+        database.run(statement)
+    for statement in statements(database.kind):
+        database.run(statement)
+    put(database, 1)
+    assert database.run("SELECT count(*) FROM twinwire_outbox")[0][0] == 1
+
+
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+def test_times_are_utc_whatever_a_session_says(database: sqlservers.Database) -> None:
+    make(database)
+    connection = database.connect()
+    cursor = connection.cursor()
+    cursor.execute("SET time_zone = '+05:00'")
+    outbox.publish(connection, "t", "k", 1)
+    rows = Rows(connection, "mysql")
+    rows.set_aside(rows.read()[0], "why")
+    connection.commit()
+    cursor.execute("SELECT created, refused_at, utc_timestamp(3) FROM twinwire_outbox")
+    created, refused_at, now = cursor.fetchone()
+    assert created <= refused_at <= now
+    assert now - created < timedelta(hours=1)
+    connection.close()
