@@ -28,14 +28,18 @@ from twinwire.outbox.drivers import connect
 __all__ = ["database", "sql_servers"]
 
 DEADLINE: Final = 60.0
-ROUNDS: Final = 6
-"""Of kills, of one or two at a time, on each database."""
+ROUNDS: Final = {"twinwire": 6, "sqlalchemy": 6, "django": 5}
+"""Of kills, of one or two at a time, on each database: each of the five at least once."""
+
+HOW: Final = {
+    "twinwire": (["twinwire", "relay"], ["tests.support.outbox_writer"]),
+    "sqlalchemy": (["twinwire", "relay"], ["tests.support.alchemy_writer"]),
+    "django": (["tests.support.django_shop", "twinwire_relay"], ["tests.support.django_writer"]),
+}
+"""The relay and the application, by what they are made with."""
 
 ALL: Final = ("writer-1", "writer-2", "relay-1", "relay-2", "server")
 """Whoever may die."""
-
-WRITERS: Final = ("outbox_writer", "alchemy_writer")
-"""Applications: each is a program in tests/support, and publishes in its own way."""
 
 
 def become(what: Callable[[], object]) -> None:
@@ -173,8 +177,8 @@ def test_what_a_token_is_not_for_waits_for_a_better_one(database: Database, conn
 class World:
     """An application, two relays and a service, each a process of its own."""
 
-    def __init__(self, database: Database, server: ServerProcess, writer: str, topics: list[str], folder: Path) -> None:
-        self.writer = writer
+    def __init__(self, how: str, database: Database, server: ServerProcess, topics: list[str], folder: Path) -> None:
+        self.how = how
         self.database = database
         self.server = server
         self.topics = topics
@@ -183,24 +187,16 @@ class World:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
+        relay, writer = HOW[self.how]
         if name.startswith("relay"):
-            command = [
-                "-m",
-                "twinwire",
-                "relay",
-                "--dsn",
-                self.database.dsn,
-                "--url",
-                self.server.url,
-                "--poll",
-                "0.02",
-            ]
+            command = [*relay, "--poll", "0.02"]
         else:
             self.writers += 1
-            command = ["-m", f"tests.support.{self.writer}", self.database.dsn, str(self.writers), *self.topics]
+            command = [*writer, self.database.dsn, str(self.writers), *self.topics]
+        env = environment({"DATABASE_URL": self.database.dsn, "TWINWIRE_URL": self.server.url})
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, *command], env=environment(), stdout=log, stderr=log, cwd=self.folder
+                [sys.executable, "-m", *command], env=env, stdout=log, stderr=log, cwd=self.folder
             )
 
     def kill(self, name: str) -> None:
@@ -241,21 +237,21 @@ class World:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("how", HOW)
 def test_each_committed_row_once_and_in_order_whatever_is_killed(
-    database: Database, connection: Any, writer: str, tmp_path: Path
+    how: str, database: Database, connection: Any, tmp_path: Path
 ) -> None:
-    draw = random.Random(f"{writer} of {database.kind}")
+    draw = random.Random(f"outbox of {how} on {database.kind}")
     topics = [f"kills/{n}" for n in range(4)]
     admin = connect(database.dsn)
     add_topics(admin, topics)
     admin.close()
     with ServerProcess(tmp_path / "server", env={"TWINWIRE_APPS": "none"}) as server:
-        world = World(database, server, writer, topics, tmp_path)
+        world = World(how, database, server, topics, tmp_path)
         with world.running():
             become(lambda: world.published() > 0)
             order = draw.sample(ALL, len(ALL))  # so that each dies at least once
-            for number in range(ROUNDS):
+            for number in range(ROUNDS[how]):
                 for name in {order[number % len(ALL)]: None, draw.choice(ALL): None}:
                     world.kill_and_start(name)
                 committed, published = world.committed(), world.published()
@@ -272,5 +268,5 @@ def test_each_committed_row_once_and_in_order_whatever_is_killed(
                 t: [*range(1, n + 1)] for t, n in counted.items()
             }
             assert {event.type for topic in topics for event in live.history(topic).events} == {"n"}
-        assert sum(counted.values()) > ROUNDS
+        assert sum(counted.values()) > ROUNDS[how]
         assert server.faults() == []

@@ -35,6 +35,6 @@ def sql_servers() -> Iterator[Servers]:
     servers.stop()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(params=sqlservers.KINDS)
 def database(request: pytest.FixtureRequest, sql_servers: Servers, tmp_path: Path) -> sqlservers.Database:
     return sql_servers.database(request.param, tmp_path)

@@ -23,6 +23,9 @@ from tests.support.needs import need, program
 START_DEADLINE: Final = 60.0
 """Seconds until a server takes connections."""
 
+KINDS: Final = ("sqlite", "postgresql", "mysql")
+"""What tests run on."""
+
 _PLACES: Final = Path("/usr/lib/postgresql")
 """Where Debian has the server's programs, by version."""
 

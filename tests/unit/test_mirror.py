@@ -59,6 +59,8 @@ ELSEWHERE: Final = {
     "twinwire/version.py": "seen from twinwire/command/test_main.py",
     "twinwire/reading.py": "asked through tests/python/test_publish.py",
     "twinwire/subscription.py": "tests/python/test_subscribe.py",
+    "twinwire/contrib/django/apps.py": "asked through contrib/django/test_checks.py",
+    "twinwire/contrib/django/migrations/*.py": "run by contrib/django/test_tables.py, as every migration is",
     "twinwire/wires/*.py": "each transport on a real server: tests/python/test_subscribe.py",
 }
 """Patterns of modules without a test of their name, and where they are tested instead."""

@@ -57,4 +57,4 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert any(name.startswith("service/_data/migrations/0001") for name in files)
     base = [one for one in told.get_all("Requires-Dist") or [] if "extra ==" not in one]
     assert sorted(re.split(r"[<>=]", one)[0] for one in base) == ["click", "httpx2", "msgspec", "websockets"]
-    assert set(told.get_all("Provides-Extra") or []) == {"server", "sqlalchemy", "brotli", "otel"}
+    assert set(told.get_all("Provides-Extra") or []) == {"server", "sqlalchemy", "brotli", "django", "otel"}

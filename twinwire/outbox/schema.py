@@ -121,9 +121,8 @@ def create_table(connection: Any) -> None:
 def drop_table(connection: Any) -> None:
     """Drops the table if it is there, with all that waits in it, as `create_table` makes it; raises what that does."""
     session = session_of(connection)
-    session.execute(f"DROP TABLE IF EXISTS {TABLE}", ())
-    if session.kind == "postgresql":
-        session.execute(f"DROP FUNCTION IF EXISTS {TABLE}_notify()", ())
+    for statement in _DROPS[session.kind]:
+        session.execute(statement, ())
 
 
 _POSTGRESQL_ONCE: Final = f"""DO $outbox$ BEGIN

@@ -1,0 +1,1 @@
+"""What the table was, from version to version."""
