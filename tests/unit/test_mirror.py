@@ -61,6 +61,7 @@ ELSEWHERE: Final = {
     "twinwire/subscription.py": "tests/python/test_subscribe.py",
     "twinwire/contrib/django/apps.py": "asked through contrib/django/test_checks.py",
     "twinwire/contrib/django/migrations/*.py": "run by contrib/django/test_tables.py, as every migration is",
+    "twinwire/contrib/django/urls.py": "contrib/django/test_views.py",
     "twinwire/wires/*.py": "each transport on a real server: tests/python/test_subscribe.py",
 }
 """Patterns of modules without a test of their name, and where they are tested instead."""

@@ -1,0 +1,1 @@
+"""Tags, by what a template loads them with."""
