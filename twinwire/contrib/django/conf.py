@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from twinwire.contrib.django.tokens import Signer, signer_of
+from twinwire.signing import Signer, signer_of
 from twinwire.token import Source, is_token
 
 NAME: Final = "TWINWIRE"

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from tests.support.tokens import SECRET, b64, entry
-from twinwire.contrib.django.tokens import FILE_MAX, Signer, signer_of
+from twinwire.signing import FILE_MAX, Signer, signer_of
 
 GOOD = entry()
 
