@@ -7,11 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sse_starlette import ServerSentEvent
-
 from service.core.event import APPEND, FINAL, JOINED, OFFSET, STATE, TYPE, Event, Row, Width, mark_of
 from service.core.time import Moments
 from service.core.words import ControlType
+from service.wire.blocks import ServerSentEvent
 
 POSITIONED: Final[frozenset[ControlType]] = frozenset({"connection", "gap", "state_end", "caught_up", "heartbeat"})
 """Control frames that carry a position; on SSE they get an `id:` line if they do, and `goodbye` does not."""

@@ -102,7 +102,7 @@ HOMES = {
     "time": ("service.clock", "service.command.client", "service.log.sqlite.apsw_driver"),
     "twinwire": ("service.command", "service.__main__"),
     "uvloop": ("service.server.loop",),
-    "sse_starlette": ("service.wire.frames",),
+    "sse_starlette": ("service.wire.blocks",),
     "jwt": ("service.access",),
     "cryptography": ("service.access",),
     "prometheus_client": ("service.operations.metrics",),
