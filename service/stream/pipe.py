@@ -120,15 +120,21 @@ class _ASGIPipe:
 
     @contextlib.asynccontextmanager
     async def _limited(self) -> AsyncIterator[None]:
-        """Raises TimeoutError if the peer takes nothing for too long; it gets no goodbye then, either."""
+        """Raises TimeoutError if the peer takes nothing for too long; it gets no goodbye then, either.
+
+        Raises ConnectionError for whatever a server raises to who sends to one who has left: a kind of OSError (ASGI,
+        "Send"), which is the server's own.
+        """
         if self.is_closed:
             raise ConnectionResetError("the connection was given up")
         try:
             async with asyncio.timeout(self._timeout) as self._limit:
                 yield
-        except TimeoutError:
+        except OSError as error:
             self.is_closed = True
-            raise
+            if isinstance(error, TimeoutError | ConnectionError):
+                raise
+            raise ConnectionResetError("the client has left") from error
         finally:
             self._limit = None
 

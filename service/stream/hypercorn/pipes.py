@@ -190,7 +190,7 @@ async def send_last(send: Send, message: Message, seconds: float) -> bool:
     except TimeoutError:
         await _cut_off(send)
         return False
-    except ConnectionError:
+    except OSError:  # of another server's own kind, perhaps
         return False
     return True
 

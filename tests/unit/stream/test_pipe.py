@@ -78,3 +78,18 @@ async def test_a_portable_pipe_takes_nothing_from_the_fan_out_but_says_so() -> N
     assert not pipe.push(b"a")
     pipe.behind()
     assert woken == [True]
+
+
+class LeftError(OSError):
+    """As uvicorn raises it to who sends to one who has left."""
+
+
+@pytest.mark.parametrize("kind", [BodyPipe, MessagePipe])
+async def test_whatever_a_server_raises_for_one_who_has_left_is_a_lost_connection(kind: Any) -> None:
+    async def send(message: object) -> None:
+        raise LeftError
+
+    pipe = kind(send, 10)
+    with pytest.raises(ConnectionResetError):
+        await pipe.send(b"a" if kind is BodyPipe else (b"a",))
+    assert pipe.is_closed

@@ -134,8 +134,11 @@ async def test_an_unknown_server_has_no_writer_and_is_asked_politely() -> None:
     assert peer.taken == [{"type": "a"}]
 
 
-async def test_a_connection_that_is_gone_needs_no_last_message() -> None:
-    async def send(message: object) -> None:
-        raise ConnectionResetError
+@pytest.mark.parametrize("error", [ConnectionResetError, OSError])
+async def test_a_connection_that_is_gone_needs_no_last_message(error: type[Exception]) -> None:
+    """Also by the word of another server, which has an error of its own for it (ASGI, "Send")."""
 
-    await send_last(send, {"type": "a"}, 10)
+    async def send(message: object) -> None:
+        raise error
+
+    assert not await send_last(send, {"type": "a"}, 10)
