@@ -30,6 +30,7 @@ from service.stream.renewal import rights_of
 from service.web.caller import visit
 from service.web.json import answer, nothing, read
 from service.web.query import number
+from service.wire.rooted import root_of
 from service.wire.sse import SSE_PATH
 
 _BODY_MAX: Final = 64 * 1024
@@ -167,10 +168,10 @@ def _add_sessions(blueprint: Blueprint, assembly: Assembly) -> None:
 
     @blueprint.delete("/api/session")
     async def end() -> Response:
-        response = nothing()
+        response, path = nothing(), root_of(request.scope) + SSE_PATH
         _add_cookie(response, set_cookie(PLAIN_COOKIE, "", path="/", max_age=0, is_secure=False))
         _add_cookie(response, set_cookie(SECURE_COOKIE, "", path="/", max_age=0, is_secure=True))
-        _add_cookie(response, set_cookie(STREAM_COOKIE, "", path=SSE_PATH, max_age=0, is_secure=False))
+        _add_cookie(response, set_cookie(STREAM_COOKIE, "", path=path, max_age=0, is_secure=False))
         return response
 
 

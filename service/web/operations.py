@@ -20,6 +20,7 @@ from service.openapi import BOOLEAN, COUNT, JSON, STRING, Description, Schema, a
 from service.web.caller import visit
 from service.web.json import answer, fresh, read
 from service.web.query import number
+from service.wire.rooted import root_of
 
 _TAG: Final = "operations"
 _LISTING: Final = Parameters("topic", "after", "limit")
@@ -101,7 +102,7 @@ def _add_trims(blueprint: Blueprint, assembly: Assembly) -> None:
         if await job.wait(TRIM_WAIT):
             return answer({"removed": job.removed})
         response = answer(_trim(job), 202)
-        response.headers["Location"] = f"/api/topics/trim/{job.id}"
+        response.headers["Location"] = f"{root_of(request.scope)}/api/topics/trim/{job.id}"
         return response
 
     @blueprint.get("/api/topics/trim/<id>")

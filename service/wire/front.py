@@ -147,7 +147,7 @@ class Doors:
     async def upgrade_required(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Something on the way strips `Upgrade`: say so, count it, and name the way that works."""
         request = Request(scope)
-        hint = request.path.replace(WEBSOCKET, SSE, 1) + _known_query(request)
+        hint = request.root + request.path.replace(WEBSOCKET, SSE, 1) + _known_query(request)
         error = UpgradeRequiredError("this is a WebSocket URL; something on the way may strip Upgrade: try SSE")
         self._gate.refuse(Act.SOCKET, "no_upgrade", error)
         await respond_problem(send, error, head=request.method == "HEAD", cors=self._gate.cors(request), sse=hint)

@@ -45,7 +45,7 @@ HEADERS: Final = [
 PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, "named", AUTH, TICKET)
 
 SSE_PATH: Final = "/api/sse"
-"""Below which the cookie of a ticket is sent."""
+"""Below which the cookie of a ticket is sent, and below the root."""
 
 COOKIE_LIFE: Final = 86_400
 """Seconds that the cookie lives at most, where a token has no end."""
@@ -136,7 +136,7 @@ class SSEWire:
             return []
         left = int(min(COOKIE_LIFE, self._gate.authority.seconds_left(caller)))
         is_secure = self._gate.is_https(request)
-        cookie = set_cookie(STREAM_COOKIE, value, path=SSE_PATH, max_age=left, is_secure=is_secure)
+        cookie = set_cookie(STREAM_COOKIE, value, path=request.root + SSE_PATH, max_age=left, is_secure=is_secure)
         return [(b"set-cookie", cookie)]
 
     async def _open(
