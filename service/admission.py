@@ -35,8 +35,10 @@ def _purpose(access: AccessSettings) -> bytes:
     return b"twinwire cookies of tickets, " + repr(terms).encode()
 
 
-def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock: Clock) -> Authority:
-    """Who may be somebody, by the settings."""
+def authority_of(
+    access: AccessSettings, ring: KeyRing, origins: Origins, clock: Clock, *, decides: bool = False
+) -> Authority:
+    """Who may be somebody, by the settings; `decides`: and by an application's word."""
     verifier = Verifier(
         ring,
         clock,
@@ -50,6 +52,7 @@ def authority_of(access: AccessSettings, ring: KeyRing, origins: Origins, clock:
         Tickets(clock, ring.seal(_purpose(access)) or secrets.token_bytes()),
         Revocations(None if access.token_without_exp else access.token_max_ttl),
         verifier if ring else None,
+        decides=decides,
         anonymous=Template(access.anonymous_subscribe, access.anonymous_publish),
         everyone=Template(access.everyone_subscribe, access.everyone_publish),
     )
@@ -70,15 +73,25 @@ def spending_of(settings: Settings, clock: Clock, *, has_keys: bool) -> Spending
     return None if bearers.is_off and anonymous.is_off else Spending(clock, bearers, anonymous)
 
 
-def gate_of(settings: Settings, ring: KeyRing, origins: Origins, drain: Drain, clock: Clock, places: int) -> Gate:
-    """The one door, by the settings; `places` is what descriptors allow, where they say no other number."""
+def gate_of(
+    settings: Settings,
+    ring: KeyRing,
+    origins: Origins,
+    drain: Drain,
+    clock: Clock,
+    places: int,
+    *,
+    decides: bool = False,
+) -> Gate:
+    """The one door, by the settings; `places` is what descriptors allow, where they say no other number. `decides` as
+    in `Authority`."""
     return Gate(
         Hosts(settings.access.hosts),
         origins,
         drain,
-        authority_of(settings.access, ring, origins, clock),
+        authority_of(settings.access, ring, origins, clock, decides=decides),
         max_places=settings.limits.max_streams or places,
         most=most_of(settings),
         filters=settings.limits.stream_filters,
-        spending=spending_of(settings, clock, has_keys=bool(ring)),
+        spending=spending_of(settings, clock, has_keys=decides or bool(ring)),
     )

@@ -102,6 +102,7 @@ class Assembly:
         bus: EventBus,
         apps: Sequence[App],
         spans: Spans | None,
+        decides: bool = False,
     ) -> None:
         self.settings = settings
         self._spans = spans
@@ -117,7 +118,7 @@ class Assembly:
         origins = Origins(settings.access.allowed_origins, settings.access.trusted_hops)
         self.descriptors = Descriptors()
         self._ring = ring
-        self.gate = gate_of(settings, ring, origins, drain, clock, self.descriptors.places)
+        self.gate = gate_of(settings, ring, origins, drain, clock, self.descriptors.places, decides=decides)
         authority, limits = self.gate.authority, settings.limits
         self.reads = Reads(replays=limits.max_replays, scans=limits.max_scans, of_caller=limits.caller_reads)
         traced = settings.operations.timeline > 0
@@ -136,7 +137,9 @@ class Assembly:
         )
         self.opening = Opening(bus, self.hub, clock, traced=traced)
         self.renewal = Renewal(self.gate, self.hub, bus, clock)
+        self.hub.asks = self.renewal.by_asking
         self.revoker = Revoker(authority.revocations, self.gate, self.hub, bus, frames.poll, clock)
+        self.reader = self._reader()
         self.doors = self._doors(frames, control)
         self.trims = TrimJobs(bus.trim)
         self.delay = delay = LoopDelay(clock)
@@ -148,19 +151,22 @@ class Assembly:
             ServiceMetrics(*parts, delays=delay.delays, sources=ring.sources, problems=problems.told)
         )
 
+    def _reader(self) -> DraftReader:
+        """Of what is published, on every wire."""
+        return DraftReader(
+            self.settings.limits.data_max,
+            self.guests.rule,
+            partial(self.guards.work.take, Rank.QUIET),  # what has begun comes first
+            self.clock.monotonic,
+            check_subjects=self.guests.check_subjects,
+        )
+
     def _doors(self, frames: Frames, control: Control) -> Doors:
         """Every wire, and where it is asked for."""
         gate, bus, opening = self.gate, self.bus, self.opening
         limits, stream = self.settings.limits, self.settings.stream
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
-        work = self.guards.work.take  # what has begun comes first
-        reader = DraftReader(
-            limits.data_max,
-            self.guests.rule,
-            partial(work, Rank.QUIET),
-            self.clock.monotonic,
-            check_subjects=self.guests.check_subjects,
-        )
+        work, reader = self.guards.work.take, self.reader
         bodies = Bodies(limits.body_bytes, stream.send_timeout, limits.body_max)
         turn = partial(work, Rank.BUSY)
         websocket = WebSocketWire(
@@ -191,8 +197,9 @@ class Assembly:
         return doors
 
     @classmethod
-    async def open(cls, settings: Settings, apps: Sequence[App] | None = None) -> "Assembly":
-        """Migrate, open and start, with the applications that the settings name unless some are handed in.
+    async def open(cls, settings: Settings, apps: Sequence[App] | None = None, *, decides: bool = False) -> "Assembly":
+        """Migrate, open and start, with the applications that the settings name unless some are handed in. `decides`:
+        the application that it is mounted in says who asks.
 
         Raises ConfigError, StorageError or MigrationError, or what an application raises: then nothing is left open.
         """
@@ -225,7 +232,7 @@ class Assembly:
             for app in apps:
                 undo.push_async_callback(app.close)
                 await app.open(Ground(bus, bus.reading, clock, partial(open_tables, database)))
-            assembly = cls(settings, clock, ring, lock, log, bus, apps, spans)
+            assembly = cls(settings, clock, ring, lock, log, bus, apps, spans, decides)
             for app in apps:
                 await app.start()
             await assembly.revoker.start()

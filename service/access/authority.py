@@ -1,7 +1,8 @@
-"""Who asks: the one place that knows keys, tickets, cookies and what was revoked.
+"""Who asks: the one place that knows keys, tickets, cookies, what an application says, and what was revoked.
 
 Without keys there is nobody to be: whoever reaches the port has every right, and credentials are not looked at. With
-keys, who brings none is anonymous, and has what the settings give; who brings one is its bearer, or is refused.
+keys, who brings none is anonymous, and has what the settings give; who brings one is its bearer, or is refused. An
+application that tells who asks, of a service that is mounted in it, is as good as keys.
 """
 
 import math
@@ -11,7 +12,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from service.access.caller import Caller
-from service.access.carriers import STREAM_COOKIE, Credential, cookie_of, find_credential
+from service.access.carriers import (
+    STREAM_COOKIE,
+    Credential,
+    check_sender,
+    cookie_of,
+    find_credential,
+    find_shown,
+    is_borne,
+)
 from service.access.origins import Asker, Origins
 from service.access.revocation import Revocations
 from service.access.rights import EVERYTHING, NOTHING, Rights, for_subject
@@ -71,8 +80,8 @@ class Template:
 
 
 class Authority:
-    """`verifier` is None where there are no keys. `anonymous` is what those without a credential have, and nothing
-    else; `everyone` what every bearer has besides.
+    """`verifier` is None where there are no keys. `decides`: an application tells who asks. `anonymous` is what those
+    without a credential have, and nothing else; `everyone` what every bearer has besides.
     """
 
     def __init__(
@@ -83,12 +92,14 @@ class Authority:
         revocations: Revocations,
         verifier: Verifying | None = None,
         *,
+        decides: bool = False,
         anonymous: Template | None = None,
         everyone: Template | None = None,
     ) -> None:
         self._origins = origins
         self._clock = clock
         self._verifier = verifier
+        self._decides = decides
         self.tickets = tickets
         self.revocations = revocations
         self._everyone = everyone if everyone is not None and (everyone.subscribe or everyone.publish) else None
@@ -97,7 +108,7 @@ class Authority:
         """How many tokens were verified that were not known yet, and the seconds of CPU that it took."""
         self._long_until = -math.inf
         own = (anonymous or Template()).of(None)
-        self.nobody: Final = Caller(rights=EVERYTHING if verifier is None else own)
+        self.nobody: Final = Caller(rights=own if self.is_guarded else EVERYTHING)
         """Who comes without a credential."""
 
     @property
@@ -105,9 +116,14 @@ class Authority:
         return self._verifier is not None
 
     @property
+    def is_guarded(self) -> bool:
+        """Whether it matters who asks."""
+        return self._decides or self.has_keys
+
+    @property
     def is_closed(self) -> bool:
         """Whether those without a credential may nothing at all."""
-        return self.has_keys and self.nobody.rights == NOTHING
+        return self.is_guarded and self.nobody.rights == NOTHING
 
     @property
     def takes_long(self) -> bool:
@@ -126,6 +142,13 @@ class Authority:
 
     def who(self, asker: Asker, *, is_socket: bool = False) -> Caller:
         """Raises InvalidTokenError, PresentationError, ForbiddenError, InvalidError or UnavailableError."""
+        decided = asker.decided
+        if decided is not None and (self._verifier is None or find_shown(asker, is_socket=is_socket) is None):
+            if isinstance(decided, TwinwireError):
+                raise decided.again()
+            if not is_borne(asker):
+                check_sender(asker, self._origins, is_socket=is_socket)
+            return self.decided(decided)._replace(address=self._origins.hops.client(asker))
         if self._verifier is None:
             return self.stranger(asker)
         found = find_credential(asker, self._origins, is_socket=is_socket)
@@ -145,9 +168,17 @@ class Authority:
         caller = self._verifier.recall(token) or self._verified(self._verifier, token)
         if self.revocations.forbids(caller):
             raise InvalidTokenError(reason="revoked")
-        if self._everyone is not None:
-            caller = caller._replace(rights=caller.rights.plus(self._everyone.of(caller.subject)))
-        return caller
+        return self._with_everyones(caller)
+
+    def decided(self, caller: Caller) -> Caller:
+        """Who it is by an application's word, and what everyone has besides. Raises InvalidTokenError."""
+        self.check(caller)
+        return self._with_everyones(caller)
+
+    def _with_everyones(self, caller: Caller) -> Caller:
+        if self._everyone is None:
+            return caller
+        return caller._replace(rights=caller.rights.plus(self._everyone.of(caller.subject)))
 
     def _verified(self, verifier: Verifying, token: str) -> Caller:
         begun = self._clock.worked()

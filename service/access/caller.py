@@ -1,7 +1,7 @@
 """Who asks, and what they may: values, made at the gate and never changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from service.access.hops import network_of
@@ -33,7 +33,8 @@ class Caller(NamedTuple):
 
     `token` is None for the anonymous, who came without a credential. `streams` is how many this subject may have open,
     None for as many as anybody. `info` is what others are told with its presence. `address` is the client's, as the
-    socket or a trusted hop gives it (`hops.py`), None where there is none (a Unix socket, a test).
+    socket or a trusted hop gives it (`hops.py`), None where there is none (a Unix socket, a test). `again` asks who it
+    is at `expires`, where somebody can be asked: None for nobody any more. It may raise a TwinwireError.
     """
 
     subject: str | None = None
@@ -43,6 +44,7 @@ class Caller(NamedTuple):
     token: TokenId | None = None
     streams: int | None = None
     info: Mapping[str, Any] | None = None
+    again: "Callable[[], Awaitable[Caller | None]] | None" = None
 
     @property
     def known(self) -> dict[str, str]:

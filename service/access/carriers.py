@@ -1,11 +1,13 @@
 """How a credential comes with a request, and whether it counts there.
 
 In this order, and the first is the one: `Authorization: Bearer`, a WebSocket's subprotocol, a ticket in the URL of a
-stream or a read, a cookie. A credential that is there and not as it should be is an error, never nobody's: who has lost
-his name in silence gets answers for strangers for hours.
+stream or a read, the word of the application that the service is mounted in (`deciding.py`), a cookie. A credential
+that is there and not as it should be is an error, never nobody's: who has lost his name in silence gets answers for
+strangers for hours.
 
 A cookie comes by itself, whoever has a browser send the request. So it counts only for what is safe (RFC 9110, 9.2.1),
-and for the rest if the page that sends it is our own or named (RFC 6265bis, 8.8.1).
+and for the rest if the page that sends it is our own or named (RFC 6265bis, 8.8.1). So does an application's word,
+which mostly comes from a cookie of its own.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -48,6 +50,19 @@ def find_credential(asker: Asker, origins: Origins, *, is_socket: bool) -> Crede
 
     Raises PresentationError, InvalidError for a ticket where none counts, or ForbiddenError for a cookie that does not.
     """
+    found = find_shown(asker, is_socket=is_socket)
+    if found is not None:
+        return found
+    cookie = session_cookie(asker, is_secure=origins.came_by_https(asker))
+    if cookie is None:
+        return None
+    is_secure = cookie_of(asker, SECURE_COOKIE) is not None  # which no browser sends over http
+    check_sender(asker, origins, is_socket=is_socket, is_secure=is_secure)
+    return Credential("cookie", cookie)
+
+
+def find_shown(asker: Asker, *, is_socket: bool) -> Credential | None:
+    """The same of what no browser sends by itself. Raises PresentationError, InvalidError."""
     fields = asker.fields(b"authorization")
     if fields:
         return Credential("bearer", _bearer(fields))
@@ -58,14 +73,19 @@ def find_credential(asker: Asker, origins: Origins, *, is_socket: bool) -> Crede
         if asker.method != "GET":
             raise InvalidError("a ticket is for GET; elsewhere a program can send Authorization", field=TICKET)
         return Credential("ticket", ticket)
-    cookie = session_cookie(asker, is_secure=origins.came_by_https(asker))
-    if cookie is None:
-        return None
-    if is_socket or asker.method not in _SAFE:
-        is_secure = cookie_of(asker, SECURE_COOKIE) is not None  # which no browser sends over http
-        if not origins.is_named(asker, is_secure=is_secure):
-            raise ForbiddenError(_ALONE, field="Origin")
-    return Credential("cookie", cookie)
+    return None
+
+
+def check_sender(asker: Asker, origins: Origins, *, is_socket: bool, is_secure: bool = False) -> None:
+    """Raises ForbiddenError where a cookie does not count, since another's page may have had it sent. `is_secure`: it
+    shows that it came over https."""
+    if (is_socket or asker.method not in _SAFE) and not origins.is_named(asker, is_secure=is_secure):
+        raise ForbiddenError(_ALONE, field="Origin")
+
+
+def is_borne(asker: Asker) -> bool:
+    """Whether `Authorization: Bearer` came, whoever reads it: that no browser sends by itself, as it does Basic."""
+    return any(field.partition(" ")[0].lower() == "bearer" for field in asker.fields(b"authorization"))
 
 
 def _bearer(fields: list[str]) -> str:

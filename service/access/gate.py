@@ -155,7 +155,7 @@ class Gate:
             raise self.refuse(act, "origin", ForbiddenError(_UNSEEN, field="Sec-Fetch-Site"))
         if act in _PLACED:
             self._check_room(act)
-        if not (self.authority.has_keys or self._is_warned):
+        if not (self.authority.is_guarded or self._is_warned):
             self._warn_if_public(asker)
         if is_open or act is Act.PAGE:
             return Lease(self.authority.stranger(asker), None)
@@ -192,7 +192,7 @@ class Gate:
         auth = asker.parameter(AUTH)
         if auth is not None and auth not in ("required", *(("message",) if is_socket else ())):
             raise InvalidError("auth is required, or message on a WebSocket", field=AUTH)
-        if auth is not None and not self.authority.has_keys:
+        if auth is not None and not self.authority.is_guarded:
             raise UnauthorizedError(NO_KEYS)
         caller = self.authority.who(asker, is_socket=is_socket)
         if auth == "required" and caller.is_anonymous:

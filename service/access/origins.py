@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from service.access.caller import Caller
 from service.access.hops import Hops, Network
 from service.access.hosts import split_host
+from service.core.errors import TwinwireError
 
 Header = tuple[bytes, bytes]
 
@@ -55,6 +57,10 @@ class Asker(Protocol):
 
     def parameter(self, name: str) -> str | None:
         """What the query of a stream or a read says; None elsewhere."""
+
+    @property
+    def decided(self) -> Caller | TwinwireError | None:
+        """What the application said that the service is mounted in (`deciding.py`)."""
 
 
 class Origins:

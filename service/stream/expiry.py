@@ -1,7 +1,8 @@
 """The end of a stream's credential: told twice before, and exact.
 
 The sweep looks at each stream that has one, twice a second. Whose end comes before the next sweep but one has a timer
-of its own.
+of its own. Of whom somebody else can say whether he is still who he was, that one is asked then (`renewal.py`): his
+client can do nothing about it, and is told nothing.
 """
 
 import asyncio
@@ -36,6 +37,7 @@ class Watch(Protocol):
     @property
     def control(self) -> Control: ...
     def unix_ms(self) -> int: ...
+    def ask_again(self, stream: Any) -> None: ...
 
 
 def set_end(stream: Ends, watch: Watch) -> None:
@@ -52,9 +54,14 @@ def check_expiry(stream: Ends, watch: Watch) -> None:
         return
     left = (expires - now) / 1000
     if left <= 0:
-        stream.end(EXPIRED)
+        if stream.peer.caller.again is None:
+            stream.end(EXPIRED)
+        else:
+            watch.ask_again(stream)
         return
     set_end(stream, watch)
+    if stream.peer.caller.again is not None:
+        return
     due = min((at for at in WARNINGS if left <= at), default=math.inf)
     if due < stream.warned:
         stream.warned = due

@@ -69,6 +69,9 @@ class StreamHub:
         self._beats: dict[tuple[str, int], Any] = {}  # heartbeat frames of this sweep, by encoding and offset
         self._sweeper: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()  # what goes on whoever leaves: see `do`
+        self._asking: set[str] = set()  # peers of whom it is asked whether they are still who they were
+        self.asks: Callable[[Stream[Any]], Coroutine[Any, Any, None]] | None = None
+        """Asks it of one, and ends the stream if he is not: `Renewal.by_asking`, by the composition root."""
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -97,9 +100,21 @@ class StreamHub:
         try:
             self._authority.check(stream.peer.caller)
         except InvalidTokenError as error:
-            stream.end(ending_of(error))
+            if error.reason == "expired" and stream.peer.caller.again is not None:
+                self.ask_again(stream)
+            else:
+                stream.end(ending_of(error))
             return
         set_end(stream, self)
+
+    def ask_again(self, stream: Stream[Any]) -> None:
+        """Whether its client is still who he was, unless that is being asked. What comes of it is the stream's."""
+        id = stream.peer.id
+        if self.asks is None:
+            stream.end(EXPIRED)
+        elif id not in self._asking:
+            self._asking.add(id)
+            self.do(self.asks(stream)).add_done_callback(lambda task: self._asking.discard(id))
 
     def remove(self, stream: Stream[Any]) -> None:
         self._streams.pop(stream.peer.id, None)

@@ -28,6 +28,9 @@ class Registry(Protocol):
     def replays(self, stream: Any) -> None:
         """It has more to read than a first look brings. Raises OverloadedError or RateLimitedError."""
 
+    def ask_again(self, stream: Any) -> None:
+        """Whether its client is still who he was, of whom somebody can say it."""
+
     def has_caught_up(self, stream: Any) -> None: ...
     def return_delay(self) -> int: ...
     def do(self, work: Coroutine[Any, Any, Any]) -> object:

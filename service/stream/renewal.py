@@ -7,6 +7,8 @@ new token lives.
 
 A stream never changes its owner: it is somebody else's then, who opens his own. Only who was nobody may become
 somebody, once.
+
+Where an application says who asks, it is asked again at the end of its word, and the stream goes on with what it says.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ from service.bus.bus import EventBus
 from service.core.errors import ForbiddenError, NotFoundError, TwinwireError
 from service.core.time import Clock, rfc3339
 from service.stream.control import Fields
-from service.stream.ending import FAULT, FORBIDDEN
+from service.stream.ending import EXPIRED, FAULT, FORBIDDEN, ending_of
 from service.stream.hub import StreamHub
 from service.stream.stream import Stream
 
@@ -55,6 +57,20 @@ class Renewal:
         fields = await self.renew(stream, caller)
         self.tell(stream)
         return fields
+
+    async def by_asking(self, stream: Stream[Any]) -> None:
+        """At the end of an application's word: it says it again, or the stream ends with it. Raises nothing."""
+        before = stream.peer.caller
+        try:
+            found = None if before.again is None else await before.again()
+            if stream.peer.caller is not before or self._hub.find(stream.peer.id) is not stream:
+                return  # it was renewed meanwhile, or is over
+            if found is None or found.subject != before.subject:
+                stream.end(EXPIRED)
+                return
+            await self.renew(stream, self._gate.authority.decided(found))
+        except TwinwireError as error:
+            stream.end(ending_of(error))
 
     async def renew(self, stream: Stream[Any], caller: Caller) -> Fields:
         """What the stream's client may now. Raises ForbiddenError, RateLimitedError: then all stays as it was."""

@@ -1,6 +1,6 @@
 """The application: Quart for resources and pages, the front door before it for streams and publishing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 from typing import Any, Final, cast
@@ -8,10 +8,13 @@ from typing import Any, Final, cast
 import structlog
 from quart import Blueprint, Quart, Response, request
 
+from service.access.caller import Caller
+from service.access.deciding import DECIDED
 from service.access.gate import Act
 from service.access.headers import EVERY_ANSWER, preflight
 from service.apps.base import App
 from service.assembly import Assembly
+from service.core.errors import TwinwireError
 from service.settings import Settings
 from service.stream.asgi import ASGI
 from service.stream.hypercorn.guards import STATE
@@ -34,7 +37,7 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SHARED: Final = ("/api/", "/client/", "/metrics")
 """Below these is what a page of an allowed origin may read."""
 
-_ANSWERING: Final = ("/api/", "/metrics")
+ANSWERING: Final = ("/api/", "/metrics")
 """Below these, answers are made; everything else is a file that anybody may show."""
 
 
@@ -78,7 +81,7 @@ def _document(assembly: Assembly) -> Blueprint:
 def _act() -> Act:
     if request.method not in _SAFE_METHODS:
         return Act.CHANGE
-    return Act.READ if request.path.startswith(_ANSWERING) else Act.PAGE
+    return Act.READ if request.path.startswith(ANSWERING) else Act.PAGE
 
 
 _OPEN: Final = frozenset(
@@ -110,6 +113,11 @@ class _Asker:
 
     def parameter(self, name: str) -> str | None:
         return None
+
+    @property
+    def decided(self) -> Caller | TwinwireError | None:
+        scope: Mapping[str, Any] = request.scope
+        return scope.get(DECIDED)
 
 
 def create_app(settings: Settings | None = None, apps: Sequence[App] | None = None) -> TwinwireApp:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from service.access.caller import Caller
+from service.access.deciding import DECIDED
 from service.access.headers import EVERY_ANSWER
 from service.access.lease import Wish
 from service.bus.start import Start
@@ -73,6 +75,8 @@ class Request:
         self.path: str = scope["path"]
         self.root: str = root_of(scope)
         """What stands before each path, to browsers."""
+        self.decided: Caller | TwinwireError | None = scope.get(DECIDED)
+        """What the application said that the service is mounted in."""
         self.http_version: str = scope.get("http_version", "1.1")
         client = scope.get("client")
         self.address: str | None = client[0] if client else None

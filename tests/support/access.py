@@ -15,7 +15,7 @@ from service.access.rights import Grants, Rights
 from service.access.shares import Most
 from service.access.spending import Spending
 from service.access.tickets import Tickets
-from service.core.errors import InvalidTokenError
+from service.core.errors import InvalidTokenError, TwinwireError
 from service.core.limits import FILTER_TOPICS_MAX
 from service.core.time import Clock
 from tests.support.clock import ManualClock
@@ -32,11 +32,13 @@ class Visitor:
         query: Mapping[str, str] | None = None,
         scheme: str = "http",
         address: str | None = "192.0.2.7",
+        decided: Caller | TwinwireError | None = None,
         **headers: str | list[str],
     ) -> None:
         self.method = method
         self.scheme = scheme
         self.address = address
+        self.decided = decided
         self._query = query or {}
         self._headers = headers
 
@@ -89,11 +91,14 @@ def gate_with(
     most: Most | None = None,
     filters: int = FILTER_TOPICS_MAX,
     spending: Spending | None = None,
+    decides: bool = False,
     **templates: Template,
 ) -> Gate:
     """`templates`: `anonymous` and `everyone`."""
     clock, known = clock or ManualClock(), Origins(origins, [ip_network(hop) for hop in hops])
-    authority = Authority(known, clock, Tickets(clock, SECRET), Revocations(life), verifier, **templates)
+    authority = Authority(
+        known, clock, Tickets(clock, SECRET), Revocations(life), verifier, decides=decides, **templates
+    )
     return Gate(
         Hosts(hosts),
         known,

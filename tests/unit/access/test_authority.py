@@ -116,6 +116,77 @@ def test_a_ticket_is_not_longer_than_its_token() -> None:
     assert refusal.value.reason == "expired"
 
 
+def test_an_application_says_who_asks_where_there_are_no_keys() -> None:
+    authority = gate_with(decides=True).authority
+    assert (authority.has_keys, authority.is_guarded, authority.is_closed) == (False, True, True)
+    assert authority.who(Visitor()) == Caller(rights=NOTHING, address="192.0.2.7")
+    found = authority.who(Visitor(decided=ADA, authorization="Basic YTpi"))
+    assert found == ADA._replace(address="192.0.2.7")
+    with pytest.raises(UnsupportedError):
+        authority.bearer("good")
+    open_to = gate_with(decides=True, anonymous=Template(["open/**"])).authority
+    assert not open_to.is_closed
+    assert open_to.who(Visitor()).rights.subscribe == Grants(("open/**",))
+
+
+def test_what_was_shown_goes_before_an_applications_word_and_that_before_a_cookie() -> None:
+    authority = gate_with(Known(good=ADA), decides=True).authority
+    bob = caller_of("bob", "b")
+    assert authority.who(Visitor(authorization="Bearer good", decided=bob)).subject == "ada"
+    assert authority.who(Visitor(query={"ticket": authority.tickets.issue(ADA, 30)}, decided=bob)).subject == "ada"
+    assert authority.who(Visitor(cookie="twinwire=good", decided=bob)).subject == "bob"
+    assert authority.who(Visitor(cookie="twinwire=good")).subject == "ada"
+    with pytest.raises(InvalidTokenError):
+        authority.who(Visitor(authorization="Bearer bad", decided=bob))
+
+
+@pytest.mark.parametrize("visitor", [Visitor("POST", decided=ADA), Visitor(decided=ADA, host="live.example")])
+def test_an_applications_word_counts_as_a_cookie_does(visitor: Visitor) -> None:
+    """A page of anybody can have a browser send it: a change, or a handshake."""
+    authority = gate_with(decides=True).authority
+    is_socket = visitor.method == "GET"
+    with pytest.raises(ForbiddenError) as refusal:
+        authority.who(visitor, is_socket=is_socket)
+    assert refusal.value.field == "Origin"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://app.example"},
+        {"origin": "https://live.example", "host": "live.example"},
+        {"referer": "https://app.example/page"},
+        {"authorization": "Bearer of-the-application"},
+    ],
+)
+def test_from_a_page_that_is_known_it_counts(headers: dict[str, str]) -> None:
+    authority = gate_with(decides=True).authority
+    assert authority.who(Visitor("POST", decided=ADA, **headers)).subject == "ada"
+    assert authority.who(Visitor(decided=ADA, **headers), is_socket=True).subject == "ada"
+
+
+def test_an_application_that_can_not_say_it_gets_nobody_in() -> None:
+    authority = gate_with(decides=True, anonymous=Template(["**"])).authority
+    error = UnavailableError("x")
+    for _ in range(2):
+        with pytest.raises(UnavailableError) as refusal:
+            authority.who(Visitor(decided=error))
+        assert refusal.value is not error, "each that is raised has a traceback of its own"
+
+
+def test_an_applications_word_can_end_and_be_revoked() -> None:
+    authority = gate_with(decides=True, everyone=Template(["users/{sub}/**"])).authority
+    now = authority._clock.unix_ms()
+    assert authority.decided(ADA).rights.subscribe == Grants(("a/*", "users/ada/**"))
+    with pytest.raises(InvalidTokenError) as refusal:
+        authority.who(Visitor(decided=ADA._replace(expires=now)))
+    assert refusal.value.reason == "expired"
+    authority.revocations.add(Revocation("subject", "ada", now, now))
+    with pytest.raises(InvalidTokenError) as refusal:
+        authority.who(Visitor(decided=ADA))
+    assert refusal.value.reason == "revoked"
+
+
 def test_what_is_revoked_is_refused_by_every_carrier() -> None:
     authority = authority_with()
     ticket, spent = authority.tickets.issue(ADA, 30), authority.tickets.issue(ADA, 30)

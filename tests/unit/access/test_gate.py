@@ -152,6 +152,17 @@ def test_a_name_that_is_not_ours_is_refused_before_anything_is_asked() -> None:
             gate.knock("evil..example", path)
 
 
+def test_any_name_will_do_where_an_application_says_who_asks() -> None:
+    """As with keys: what a rebound page has is another origin's, and who brings nothing may nothing."""
+    gate_with(decides=True).knock("shop.example", "/api/events")
+    for limited in (
+        gate_with(decides=True, hosts=["live.example"]),
+        gate_with(decides=True, anonymous=Template(["**"])),
+    ):
+        with pytest.raises(MisdirectedError):
+            limited.knock("shop.example", "/api/events")
+
+
 @pytest.mark.parametrize("act", Act)
 def test_a_forwarded_name_that_is_not_ours_is_refused_where_names_are_limited(act: Act) -> None:
     """A proxy that has a name of its own for us passes on the one that a rebound page was asked under."""

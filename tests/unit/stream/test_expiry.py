@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
+from service.access.caller import Caller
 from service.stream.ending import EXPIRED
 from service.stream.expiry import SOON, WARNINGS
 from tests.support.access import caller_of
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
 from tests.support.streams import stream_on
+from tests.support.wires import until
 
 
 def told(frames: list[dict[str, object]]) -> list[object]:
@@ -56,6 +58,53 @@ async def test_the_end_has_a_timer_and_is_no_sweep_late(house: House, clock: Man
         assert running.stream.ending is None
         clock.advance(0.05)
         await running.over()  # without a sweep
+        assert running.stream.ending == EXPIRED
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_of_whom_it_can_be_asked_it_is_asked_at_the_end(house: House, clock: ManualClock, direct: bool) -> None:
+    """And he is told nothing before, since he can do nothing."""
+    asked: list[int] = []
+
+    async def again() -> Caller:
+        asked.append(clock.unix_ms())
+        return caller_of("ada", "t", expires=clock.unix_ms() + 10_000, again=again)
+
+    house.hub.asks = house.renewal.by_asking
+    ends = clock.unix_ms() + 10_000
+    caller = caller_of("ada", "t", expires=ends, again=again)
+    async with stream_on(house, direct=direct, caller=caller) as running:
+        await running.live()
+        for _ in range(3):
+            clock.advance(10)
+            await house.hub.sweep()
+            await until(lambda: not house.hub._asking)
+            assert running.stream.peer.caller.expires == clock.unix_ms() + 10_000
+        assert asked == [ends, ends + 10_000, ends + 20_000]
+        assert told(running.pipe.frames) == []
+        assert running.stream.ending is None
+
+
+async def test_it_is_asked_once_however_often_one_looks(house: House, clock: ManualClock) -> None:
+    asked, answer = 0, asyncio.Event()
+
+    async def again() -> Caller | None:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return None
+
+    house.hub.asks = house.renewal.by_asking
+    caller = caller_of("ada", "t", expires=clock.unix_ms() + 10_000, again=again)
+    async with stream_on(house, caller=caller) as running:
+        await running.live()
+        clock.advance(10)
+        for _ in range(3):
+            await house.hub.sweep()
+            await asyncio.sleep(0)
+        assert (asked, running.stream.ending) == (1, None)
+        answer.set()
+        await running.over()
         assert running.stream.ending == EXPIRED
 
 

@@ -14,10 +14,11 @@ from service.core.errors import (
     NotFoundError,
     RateLimitedError,
     StorageError,
+    UnavailableError,
 )
 from service.core.event import Draft
 from service.core.topics import TopicFilter
-from service.stream.ending import FAULT, FORBIDDEN, REVOKED
+from service.stream.ending import EXPIRED, FAULT, FORBIDDEN, REVOKED, Ending
 from tests.support.access import Known, caller_of
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
@@ -115,6 +116,61 @@ async def test_the_place_is_his_now(house: House) -> None:
             house.gate.place(Act.SOCKET, some)
         running.stream.lease.release()
         house.gate.place(Act.SOCKET, some).release()
+
+
+# At the end of an application's word
+
+
+async def asked(house: House, clock: ManualClock, answer: Caller | Exception | None) -> Ending | None:
+    """What becomes of Ada's stream when the application gives this answer at the end of its word."""
+
+    async def again() -> Caller | None:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    house.hub.asks = house.renewal.by_asking
+    caller = caller_of("ada", "a", "b", expires=clock.unix_ms() + 5_000, again=again)
+    async with stream_on(house, topics=TWO, caller=caller) as running:
+        await running.live()
+        clock.advance(5)
+        await house.hub.sweep()
+        await until(lambda: not house.hub._asking)
+        return running.stream.ending
+
+
+@pytest.mark.parametrize(
+    ("answer", "ending"),
+    [
+        (caller_of("ada", "a", "b"), None),
+        (caller_of("ada", "a"), None),
+        (caller_of("ada", "c"), FORBIDDEN),
+        (caller_of("bob", "a", "b"), EXPIRED),
+        (None, EXPIRED),
+        (InvalidTokenError(reason="expired"), EXPIRED),
+        (caller_of("ada", "a", "b", expires=1), EXPIRED),
+        (UnavailableError("x"), Ending("restart", 1013)),
+    ],
+)
+async def test_an_application_is_asked_again(
+    house: House, clock: ManualClock, answer: Caller | Exception | None, ending: Ending | None
+) -> None:
+    assert await asked(house, clock, answer) == ending
+
+
+async def test_an_application_that_says_less_takes_it_off_the_stream(house: House, clock: ManualClock) -> None:
+    async def again() -> Caller:
+        return caller_of("ada", "b")
+
+    house.hub.asks = house.renewal.by_asking
+    caller = caller_of("ada", "a", "b", expires=clock.unix_ms() + 5_000, again=again)
+    async with stream_on(house, topics=TWO, caller=caller) as running:
+        await running.live()
+        clock.advance(5)
+        await house.hub.sweep()
+        await until(lambda: bool(auth(running.pipe.frames)))
+        (told,) = auth(running.pipe.frames)
+        assert (told["state"], told["lost"]) == ("reduced", ["a"])
 
 
 async def test_a_thousand_times_while_events_come(house: House, bus: EventBus) -> None:
