@@ -8,7 +8,7 @@
             print(event.id, event.topic, event.type, event.data)
 
 `AsyncTwinwire` is the same for programs on asyncio. The service itself is the package `service`, which this one never
-imports.
+imports but for `asgi`, which mounts it in an application (docs/mounting.md).
 """
 
 from typing import TYPE_CHECKING, Final
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from twinwire.aio import AsyncTwinwire
     from twinwire.batch import Batch
     from twinwire.blocking import BlockingBatch, BlockingSubscription, Twinwire
+    from twinwire.caller import Caller
     from twinwire.chooser import Transport
     from twinwire.errors import ClosedError, ForkedError, InvalidError, RefusedError, TwinwireError
     from twinwire.event import Draft, Event, Gap, Page, RawJson, Snapshot
+    from twinwire.mounting import Live, asgi
     from twinwire.store import CursorStore, FileStore, SqlStore
     from twinwire.subscription import Subscription
     from twinwire.timing import Timing
@@ -31,6 +33,7 @@ __all__ = [
     "Batch",
     "BlockingBatch",
     "BlockingSubscription",
+    "Caller",
     "ClosedError",
     "CursorStore",
     "Draft",
@@ -39,6 +42,7 @@ __all__ = [
     "ForkedError",
     "Gap",
     "InvalidError",
+    "Live",
     "Page",
     "RawJson",
     "RefusedError",
@@ -49,15 +53,18 @@ __all__ = [
     "Transport",
     "Twinwire",
     "TwinwireError",
+    "asgi",
 ]
 
 _HOMES: Final = {
     "aio": "AsyncTwinwire",
     "batch": "Batch",
     "blocking": "BlockingBatch BlockingSubscription Twinwire",
+    "caller": "Caller",
     "chooser": "Transport",
     "errors": "ClosedError ForkedError InvalidError RefusedError TwinwireError",
     "event": "Draft Event Gap Page RawJson Snapshot",
+    "mounting": "Live asgi",
     "store": "CursorStore FileStore SqlStore",
     "subscription": "Subscription",
     "timing": "Timing",

@@ -29,6 +29,7 @@
     ├── UnsupportedError         501
     ├── StorageError             500  1011  the database can't be used; says why
     │   ├── StorageDownError     503  1013  retry  it can't be trusted at the moment
+    │   ├── LockedError          500  1011  another process has it
     │   └── MigrationError       500  1011
     └── ConfigError              500  1011  what the service was told to start with does not make sense
 
@@ -323,6 +324,12 @@ class StorageDownError(StorageError):
     close_code = 1013
     title = "Storage unavailable"
     retry_after = 2.0
+
+
+class LockedError(StorageError):
+    """Another process serves the database: there is one for each."""
+
+    title = "Storage locked"
 
 
 class MigrationError(StorageError):

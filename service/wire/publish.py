@@ -74,7 +74,7 @@ class PublishWire:
         try:
             receipt = await spend_and_publish(self._gate, self._bus, caller, drafts, _traceparent(request))
         except (ClosedSubjectError, LongTextError) as error:
-            raise error if single else error.at(*place_of(content_type, content, error.number)) from error
+            raise _placed(error, content_type, content, single) from error
         epoch = self._bus.epoch
         if single:
             text = f'{{"id":"{epoch}-{receipt.offsets[0]}"}}'
@@ -96,6 +96,23 @@ class PublishWire:
             if len(allowed) % LOOK == 0:
                 await asyncio.sleep(0)
         return None
+
+
+async def publish_here(reader: DraftReader, bus: EventBus, content_type: str, content: bytes) -> Receipt:
+    """What the program publishes that the service is a part of: read and checked as a request's body is, with a right
+    to everything and no rate. Raises what `DraftReader.read` and `EventBus.publish` raise."""
+    drafts, single = await reader.read(content_type, content)
+    try:
+        return await bus.publish(drafts)
+    except (ClosedSubjectError, LongTextError) as error:
+        raise _placed(error, content_type, content, single) from error
+
+
+def _placed(
+    error: ClosedSubjectError | LongTextError, content_type: str | None, content: bytes, single: bool
+) -> TwinwireError:
+    """The same error, with where its draft stands among others."""
+    return error if single else error.at(*place_of(content_type, content, error.number))
 
 
 def _traceparent(request: Request) -> str | None:

@@ -78,14 +78,16 @@ class Connection:
     server.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, prefix: str = "") -> None:
+        """`prefix` is put before each path."""
         self.reader = reader
         self.writer = writer
+        self._prefix = prefix
 
     @classmethod
     async def open(cls, url: str, *, receive_buffer: int | None = None) -> "Connection":
-        """Connect to the host of `url`. `receive_buffer`: bytes the kernel takes in before it closes the
-        window.
+        """Connect to the host of `url`, whose path stands before all that is asked for. `receive_buffer`: bytes the
+        kernel takes in before it closes the window.
         """
         parts = urlsplit(url)
         assert parts.hostname is not None
@@ -100,7 +102,7 @@ class Connection:
         except BaseException:
             sock.close()
             raise
-        return cls(*await asyncio.open_connection(sock=sock))
+        return cls(*await asyncio.open_connection(sock=sock), parts.path.rstrip("/"))
 
     async def send(
         self,
@@ -116,7 +118,8 @@ class Connection:
         if body or method in {"POST", "PUT", "PATCH"}:
             fields["Content-Length"] = str(len(body))
         fields.update(headers or {})
-        lines = [f"{method} {path} HTTP/{version}", *(f"{name}: {value}" for name, value in fields.items())]
+        asked = f"{self._prefix}{path}" if path.startswith("/") else path
+        lines = [f"{method} {asked} HTTP/{version}", *(f"{name}: {value}" for name, value in fields.items())]
         self.writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         await self.writer.drain()
 

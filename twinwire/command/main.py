@@ -9,8 +9,6 @@ from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import click
@@ -18,6 +16,7 @@ import click
 from twinwire.command.output import OutputError, UnreadError, forget_stdout
 from twinwire.command.reaching import tell
 from twinwire.errors import TwinwireError
+from twinwire.server import why_missing
 from twinwire.version import installed_version
 
 OWN: Final = ("publish", "relay", "state", "tail")
@@ -53,7 +52,7 @@ class Commands(click.Group):
         try:
             return self._find()
         except Exception as error:  # whatever a package of that name does when it is imported
-            self.missing = _why(error)
+            self.missing = why_missing(error, "The server's commands come")
             return None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -85,16 +84,6 @@ def installed() -> More | None:
         found: More = point.load()
         return found
     raise ImportError("its entry point is not there; `python -m service` has them in a checkout")
-
-
-def _why(error: Exception) -> str:
-    """That there are no commands of the server, and what would help."""
-    spec = find_spec("service")
-    ours = Path(__file__).parents[2] / "service"
-    where = [Path(place) for place in (spec.submodule_search_locations or [spec.origin or ""])] if spec else []
-    if where and ours.is_dir() and ours not in where:
-        return f"The package `service` in {where[0]} hides the server's: run this elsewhere, or name yours otherwise."
-    return f"The server's commands come with `pip install 'twinwire[server]'` ({error})."
 
 
 def commands(more: Callable[[], More | None] = installed) -> Commands:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from service.core.errors import StorageError
+from service.core.errors import LockedError, StorageError
 
 
 class FileLock:
@@ -35,7 +35,8 @@ class FileLock:
         self.release()
 
     def acquire(self) -> None:
-        """Raises StorageError if another process holds it, or a file can't be opened, or the database has two names."""
+        """Raises LockedError if another process holds it, StorageError if a file can't be opened, or the database has
+        two names."""
         try:
             self._take(self.path, "the database's folder can't be written")
             self._check_names(self._take(self._database, "the database can't be opened"))
@@ -79,7 +80,7 @@ class FileLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise StorageError(f"the database is locked: another Twinwire holds {path}") from error
+            raise LockedError(f"the database is locked: another Twinwire holds {path}") from error
         self._held.append(descriptor)
         return descriptor
 
