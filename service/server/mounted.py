@@ -153,6 +153,8 @@ class Mounted:
             if not is_socket:
                 raise
             logger.debug("client_left", reason=str(error))
+        finally:
+            _cut_off(receive)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup
@@ -181,6 +183,18 @@ class Mounted:
             raise UnsupportedError("publish on the event loop that this was started on")
         receipt = await publish_here(assembly.reader, assembly.bus, content_type, content)
         return [assembly.bus.cursor(offset) for offset in receipt.offsets]
+
+
+def _cut_off(receive: Receive) -> None:
+    """The connection of a peer that was given up, and so was not sent the end of its answer, if the server is uvicorn:
+    that would wait for it to take the rest, without a limit, and for as long with its own end. On other servers, and
+    where somebody has wrapped its `receive`, nothing.
+    """
+    exchange = getattr(receive, "__self__", None)
+    is_over = getattr(exchange, "response_complete", getattr(exchange, "close_sent", True))
+    abort = getattr(getattr(exchange, "transport", None), "abort", None)
+    if not is_over and abort is not None:
+        abort()
 
 
 async def _not_now(scope: Scope, receive: Receive, send: Send, why: str) -> None:

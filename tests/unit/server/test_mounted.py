@@ -120,6 +120,35 @@ async def test_a_socket_whose_client_has_left_is_no_fault(mounted: Mounted) -> N
     await mounted(http_scope("GET", "/api/ws") | {"type": "websocket"}, receive, send)
 
 
+class Exchanging:
+    """As uvicorn has it, of a request (`response_complete`) or of a WebSocket (`close_sent`)."""
+
+    def __init__(self, **state: bool) -> None:
+        vars(self).update(state)
+        self.transport = self
+        self.is_aborted = False
+        self.has_begun = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    async def receive(self) -> dict[str, Any]:
+        before, self.has_begun = self.has_begun, True
+        return {"type": "http.disconnect"} if before else {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        pass
+
+
+@pytest.mark.parametrize("state", ["response_complete", "close_sent"])
+@pytest.mark.parametrize("is_over", [True, False])
+async def test_who_was_not_sent_the_end_has_none_to_take(mounted: Mounted, state: str, is_over: bool) -> None:
+    """Uvicorn would wait without a limit, also when it stops."""
+    exchange = Exchanging(**{state: is_over})
+    await mounted(http_scope("GET", "/api/sse"), exchange.receive, exchange.send)
+    assert exchange.is_aborted is not is_over
+
+
 @pytest.fixture
 def server() -> Iterator[None]:
     """That handles signals."""
