@@ -93,6 +93,7 @@ async def test_8_a_signal_drains_and_exits_0_in_time(serve: Serve, number: signa
         assert time.monotonic() - started < IN_TIME
 
 
+@pytest.mark.process
 async def test_7_what_is_to_stop_is_not_ready_and_serves_as_before_for_the_delay(serve: Serve) -> None:
     """7: `TWINWIRE_DRAIN_DELAY`: 503 of readiness alone; a second signal ends it."""
     server = serve(drain_delay="300")
@@ -114,6 +115,7 @@ async def test_7_what_is_to_stop_is_not_ready_and_serves_as_before_for_the_delay
     assert await server.await_exit() == 0
 
 
+@pytest.mark.process
 async def test_7_the_delay_ends_by_itself(serve: Serve) -> None:
     server = serve(drain_delay="0.5")
     async with open_stream(server.url, "sse", "a") as stream:

@@ -13,6 +13,8 @@ from tests.support import api
 from tests.support.http import request
 from tests.support.server import STOP_DEADLINE, URL, command, environment, free_port, run_command
 
+pytestmark = pytest.mark.process
+
 
 @contextlib.contextmanager
 def serving(directory: Path, *args: str, **env: str) -> Iterator[str]:

@@ -21,6 +21,9 @@ from typing import IO, Final, Self
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
+SERVED_BY: Final = os.environ.get("SERVED_BY", "")
+"""`uvicorn`: servers are the service mounted in nothing, on that one; else they are `twinwire serve`."""
+MODULES: Final = {"": "service", "uvicorn": "tests.support.mounts"}
 START_DEADLINE: Final = 30.0
 """Seconds until the URL line must be there: generous, because a shared machine starts Python slowly."""
 STOP_DEADLINE: Final = 30.0
@@ -88,11 +91,12 @@ class ServerProcess:
         *,
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
-        module: str = "service",
+        module: str = "",
         descriptors: int | None = None,
         wrapper: Sequence[str] = (),
     ) -> None:
-        """`module` is what is run, with the command's arguments; `descriptors` is its limit of them, if it has one.
+        """`module` is what is run, with the command's arguments, by default what SERVED_BY says;
+        `descriptors` is its limit of them, if it has one.
 
         `wrapper` is a program that becomes what its arguments name, as `env` does.
         """
@@ -104,7 +108,7 @@ class ServerProcess:
         self.port = free_port()
         self.env = dict(env or {})
         self.args = list(args)
-        self._module = module
+        self._module = module or MODULES[SERVED_BY]
         limited = [] if descriptors is None else ["bash", "-c", f'ulimit -n {descriptors}; exec "$@"', "_"]
         self._prefix = [*limited, *wrapper]
         self.starts = 0

@@ -66,7 +66,7 @@ def on_uvicorn(app: Any, host: str, port: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn hands it on to whoever was there before, once it is done
         signal.signal(number, lambda *_: sys.exit(0))
-    Announcing(uvicorn.Config(app, host=host, port=port, log_level="info", ws_per_message_deflate=False)).run()
+    Announcing(uvicorn.Config(app, host=host, port=port, log_level="warning", ws_per_message_deflate=False)).run()
 
 
 def on_hypercorn(app: Any, host: str, port: int) -> None:
