@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 import twinwire
 from tests.support.bearers import ADMIN, KEYS, bearer, token
@@ -191,6 +193,19 @@ async def test_an_asynchronous_one_does_too_and_what_is_no_caller_is_told(
         assert (await call(live, "GET", "/api/events")).status == 200
         (await call(live, "GET", "/api/events", "limit=1")).problem(503)
     assert "twinwire.Caller or None, and not str" in capsys.readouterr().out
+
+
+def test_starlettes_own_client_finds_it(database: Path) -> None:
+    """As people test their applications with: under a name, and on a loop in another thread."""
+    live = twinwire.asgi(database, open=True, hosts=["testserver"], grace=0)
+    app = FastAPI(lifespan=live.lifespan)
+    app.mount("/live", live)
+    with TestClient(app) as client:
+        draft = {"topic": "a", "type": "x", "data": 1}
+        assert client.post("/live/api/events", json=draft).status_code == 201
+        with client.websocket_connect("/live/api/ws?topic=a&after=earliest") as socket:
+            assert [json.loads(socket.receive_text())["type"] for _ in range(2)] == ["connection", "x"]
+    assert TestClient(app).get("/live/api/health").status_code == 503
 
 
 # Where nothing mounts
