@@ -26,10 +26,17 @@ PAGE: Final = f"http://{HOST}:5000"
 """Where its pages are for whoever copies the lines."""
 
 
+def told_in(name: str) -> str:
+    """The file that tells how it is run: its README, else its program."""
+    return "README.md" if (EXAMPLES / name / "README.md").exists() else "app.py"
+
+
 def lines_of(name: str) -> list[str]:
     """What runs it."""
-    docstring = (EXAMPLES / name / "app.py").read_text("utf-8").split('"""')[1]
-    return re.findall(r"^    (.+)$", docstring, re.MULTILINE)
+    text = (EXAMPLES / name / told_in(name)).read_text("utf-8")
+    if told_in(name) == "app.py":
+        text = text.split('"""')[1]
+    return re.findall(r"^    (\S.*)$", text, re.MULTILINE)
 
 
 class Example:

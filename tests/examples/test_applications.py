@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.programs import EXAMPLES, lines_of
+from tests.examples.programs import EXAMPLES, lines_of, told_in
 
 LINES_MAX = 99
-NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/app.py"))
+NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 
 
 def test_there_are_some() -> None:
-    assert {"celery", "flask"} <= set(NAMES)
+    assert {"celery", "django", "fastapi", "flask"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -25,5 +25,5 @@ def test_it_is_small_and_says_in_three_lines_how_it_is_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_has_its_row_and_its_test(name: str) -> None:
-    assert f"| [{name}]({name}/app.py) |" in (EXAMPLES / "README.md").read_text("utf-8")
+    assert f"| [{name}]({name}/{told_in(name)}) |" in (EXAMPLES / "README.md").read_text("utf-8")
     assert (Path(__file__).parent / f"test_{name}.py").exists()

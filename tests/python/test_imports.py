@@ -19,9 +19,8 @@ ALLOWED = {"httpx2", "msgspec", "websockets", "twinwire"}
 def test_a_module_imports_the_standard_library_and_three_others(path: Path) -> None:
     """And the one that it is for: the command's, that of each framework in `contrib`, and pytest for tests."""
     place = path.relative_to(ROOT).parts
-    own = {"command": {"click"}, "testing": {"pytest"}, "contrib": {Path(place[1]).stem if place[1:] else ""}}.get(
-        place[0], set()
-    )
+    framework = Path(place[1]).stem if place[1:] else ""
+    own = {"command": {"click"}, "testing": {"pytest"}, "contrib": {framework}}.get(place[0], set())
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):

@@ -65,11 +65,17 @@ async def post_lines(connection: Connection, topic: str, values: Sequence[Any]) 
 
 
 async def read(url: str, **query: str | int | float | list[str]) -> dict[str, Any]:
-    """One answer of `GET /api/events`. `from_`: the query's `from`, which is a keyword in Python."""
-    response = await read_response(url, **query)
-    assert response.status == 200, response.body
-    answer: dict[str, Any] = response.json()
-    return answer
+    """One answer of `GET /api/events`. `from_`: the query's `from`, which is a keyword in Python.
+
+    A search has its time, so that a machine that stands still for a moment gets an empty page and where to go on.
+    """
+    while True:
+        response = await read_response(url, **query)
+        assert response.status == 200, response.body
+        answer: dict[str, Any] = response.json()
+        if answer["events"] or not answer["more"]:
+            return answer
+        query["before" if "before" in query or query.get("order") == "desc" else "after"] = answer["cursor"]
 
 
 async def read_response(url: str, **query: str | int | float | list[str]) -> Response:
