@@ -101,7 +101,7 @@ def test_table_of_settings_is_the_one_of_the_code() -> None:
 @every_document
 def test_variables_that_documents_name_exist(path: Path) -> None:
     command = {"TWINWIRE_URL", bearer.VARIABLE, bearer.FILE_VARIABLE}
-    known = {name for name, _ in SETTINGS} | command | {"TWINWIRE_CHROMIUM"}
+    known = {name for name, _ in SETTINGS} | command | {"TWINWIRE_CHROMIUM", "TWINWIRE_REPOSITORY"}
     assert set(re.findall(r"TWINWIRE_[A-Z_]+[A-Z]", path.read_text("utf-8"))) <= known
 
 

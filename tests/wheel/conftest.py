@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,27 @@ from tests.support.server import ROOT
 Installed = Callable[[str], Path]
 """The folder of the programs of a new environment in which the wheel is, with these extras (`[server]`)."""
 
-BUILT = ("service", "twinwire", "migrations", "static", "hypercorn.toml", "pyproject.toml", "README.md", "LICENSE")
+BUILT = (
+    ".ci/description.py",
+    "LICENSE",
+    "README.md",
+    "hypercorn.toml",
+    "migrations",
+    "pyproject.toml",
+    "service",
+    "static",
+    "twinwire",
+)
 """All that the Dockerfile copies: a build needs nothing else."""
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """What it prints. Raises AssertionError with what it says of its failure."""
+def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """What it prints; `env` goes beside what of this environment is not ours. Raises AssertionError, with what it says
+    of its failure."""
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TWINWIRE", "VIRTUAL"))
     }
-    done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env={**clean, **(env or {})}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

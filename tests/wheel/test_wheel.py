@@ -1,13 +1,18 @@
 """The wheel, in a new environment and an empty folder, as somebody has it who has nothing else of ours."""
 
+import json
 import re
 import subprocess
+import sys
 import zipfile
 from email.parser import Parser
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.documents import first_line_of_the_readme
-from tests.support.server import ServerProcess
+from tests.support.server import ROOT, ServerProcess
 from tests.support.tour import take
 from tests.wheel.conftest import Installed, run
 
@@ -58,3 +63,46 @@ def test_what_is_in_it(wheel: Path) -> None:
     base = [one for one in told.get_all("Requires-Dist") or [] if "extra ==" not in one]
     assert sorted(re.split(r"[<>=]", one)[0] for one in base) == ["click", "httpx2", "msgspec", "websockets"]
     assert set(told.get_all("Provides-Extra") or []) == {"server", "sqlalchemy", "brotli", "django", "otel"}
+    assert told.get_content_type() == "text/plain", "of the headers"
+    assert told["Description-Content-Type"] == "text/markdown"
+    assert str(told.get_payload()).startswith("# Twinwire")
+
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+REPOSITORY = "https://git.example/twinwire/twinwire"
+
+
+def metadata(source: Path, repository: str) -> Any:
+    env = {"TWINWIRE_REPOSITORY": repository}
+    return json.loads(run(sys.executable, "-m", "hatchling", "metadata", cwd=source, env=env))
+
+
+def test_no_link_leads_nowhere(source: Path) -> None:
+    told = metadata(source, "")
+    text, readme = told["readme"]["text"], (ROOT / "README.md").read_text("utf-8")
+    assert LINK.findall(CODE.sub("", text)) == []
+    assert CODE.findall(text) == CODE.findall(readme), "code is as it was"
+    assert "urls" not in told
+    assert "docs/python.md is the client" in text
+
+
+def test_a_releases_links_lead_to_its_tag(source: Path) -> None:
+    told = metadata(source, f"{REPOSITORY}/")
+    tag = f"v{told['version']}"
+    links = LINK.findall(CODE.sub("", told["readme"]["text"]))
+    assert f"{REPOSITORY}/raw/{tag}/docs/screenshot.png" in links
+    pages = [link for link in links if "/raw/" not in link]
+    assert len(pages) > 10
+    for link in pages:
+        assert link.startswith(f"{REPOSITORY}/blob/{tag}/")
+        assert (ROOT / link.removeprefix(f"{REPOSITORY}/blob/{tag}/").partition("#")[0]).exists(), link
+    assert told["urls"].pop("Source") == REPOSITORY
+    for address in told["urls"].values():
+        assert (ROOT / address.removeprefix(f"{REPOSITORY}/blob/{tag}/")).exists(), address
+
+
+@pytest.mark.parametrize("wrong", ["twinwire", "http://git.example/t", "https://user:word@git.example/t"])
+def test_what_is_no_address_ends_the_build(source: Path, wrong: str) -> None:
+    with pytest.raises(AssertionError, match="TWINWIRE_REPOSITORY"):
+        metadata(source, wrong)
