@@ -53,6 +53,7 @@ class Service:
         self._secret = secrets.token_bytes(32) if keys else None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._port = 0
         self._said = _Said()
 
@@ -118,13 +119,13 @@ class Service:
             self._folder = tempfile.TemporaryDirectory(prefix="twinwire-test-")
         ready = threading.Event()
         self._process = self._launched(self.folder)
-        reader = threading.Thread(target=self._said.read, args=(self._process.stdout, ready), daemon=True)
-        reader.start()
+        self._said.url = None
+        self._reader = threading.Thread(target=self._said.read, args=(self._process.stdout, ready), daemon=True)
+        self._reader.start()
         if ready.wait(DEADLINE) and (found := _URL.search(self._said.url or "")):
             self._port = int(found[1])
             return self
         self.kill()
-        reader.join()
         raise TwinwireError(f"the service did not start:\n{self.log}")
 
     def stop(self) -> int:
@@ -132,17 +133,19 @@ class Service:
         process = self._running()
         process.terminate()
         try:
-            return process.wait(DEADLINE)
+            status = process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self.kill()
             raise TwinwireError(f"the service did not end in {DEADLINE:g} s:\n{self.log}") from None
+        self._heard_out()
+        return status
 
     def kill(self) -> None:
         """Ends it at once, as `kill -9` does. It may be gone already."""
         process = self._running()
         process.kill()
         process.wait()
+        self._heard_out()
 
     def __enter__(self) -> Self:
         try:
@@ -182,6 +185,11 @@ class Service:
             text=True,
             errors="replace",
         )
+
+    def _heard_out(self) -> None:
+        """What it has said to its end is in the log; a child of its own may have its output still."""
+        if self._reader is not None:
+            self._reader.join(1.0)
 
     def _running(self) -> "subprocess.Popen[str]":
         if self._process is None:

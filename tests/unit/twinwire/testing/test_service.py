@@ -1,5 +1,6 @@
 """A service for somebody's tests: it serves, survives, is gone in the end, and is never the one of the environment."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -119,3 +120,21 @@ def test_its_database_is_gone_in_the_end() -> None:
         folder = service.folder
         assert (folder / "twinwire.db").exists()
     assert not folder.exists()
+
+
+def test_a_second_start_that_fails_is_told() -> None:
+    service = Service()
+    with service:
+        assert service.stop() == 0
+        assert "service_closed" in service.log, "to its end"
+        with Service() as other:
+            service._port = other._port
+            with pytest.raises(TwinwireError, match="did not start"):
+                service.start()
+
+
+def test_no_thread_is_left() -> None:
+    before = threading.enumerate()
+    with Service():
+        pass
+    assert threading.enumerate() == before
