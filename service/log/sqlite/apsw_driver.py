@@ -59,15 +59,21 @@ _KINDS: Final[Mapping[type[apsw.Error], type[DatabaseError]]] = {
 }
 
 
+_RAISED: Final = (apsw.Error, UnicodeDecodeError)
+"""The second of text that is none, as in a file that is damaged."""
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except apsw.Error as error:
+    except _RAISED as error:
         raise _translation(error) from error
 
 
-def _translation(error: apsw.Error) -> DatabaseError:
+def _translation(error: Exception) -> DatabaseError:
+    if isinstance(error, UnicodeDecodeError):
+        return OperationalError("Could not decode to UTF-8 column")
     kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), OperationalError)
     found = kind(str(error))
     code = getattr(error, "extendedresult", None)
@@ -91,13 +97,13 @@ class Cursor:
         try:
             for row in self._cursor:  # noqa: UP028 (it would close the cursor when whoever reads has enough)
                 yield row
-        except apsw.Error as error:
+        except _RAISED as error:
             raise _translation(error) from error
 
     def fetchone(self) -> Any:
         try:
             return self._cursor.fetchone()
-        except apsw.Error as error:
+        except _RAISED as error:
             raise _translation(error) from error
 
     def fetchmany(self, size: int = 1, /) -> list[Any]:
@@ -106,7 +112,7 @@ class Cursor:
     def fetchall(self) -> list[Any]:
         try:
             return self._cursor.fetchall()
-        except apsw.Error as error:
+        except _RAISED as error:
             raise _translation(error) from error
 
     def close(self) -> None:
@@ -139,7 +145,7 @@ class Connection:
             return Cursor(self._connection.execute(sql, parameters or None))
         except KeyError as error:
             raise ProgrammingError(f"You did not supply a value for binding {error}.") from error
-        except apsw.Error as error:
+        except _RAISED as error:
             raise _translation(error) from error
 
     def executemany(self, sql: str, parameters: Sequence[Any], /) -> Cursor:

@@ -151,6 +151,14 @@ def test_rows_that_fail_in_the_middle(driver: Any, connection: Any) -> None:
 
 
 @DRIVERS
+def test_text_that_is_none_is_the_files_fault(driver: Any, connection: Any) -> None:
+    connection.execute("INSERT INTO t VALUES (1, CAST(x'ff' AS TEXT))")
+    for read in (list, lambda rows: rows.fetchall(), lambda rows: rows.fetchone()):
+        with pytest.raises(driver.OperationalError, match="UTF-8"):
+            read(connection.execute("SELECT b FROM t"))
+
+
+@DRIVERS
 def test_a_copy_tells_how_far_it_is(driver: Any, connection: Any, tmp_path: Path) -> None:
     connection.execute(f"INSERT INTO t WITH {NUMBERS} SELECT i, printf('%100d', i) FROM n")
     told: list[tuple[int, int]] = []
