@@ -96,11 +96,12 @@ def connector(engine: Engine) -> Callable[[], Any]:
 
     def connect() -> Any:
         taken = engine.raw_connection()
-        connection = taken.driver_connection
+        connection: Any = taken.driver_connection
         if kind_of(connection) is None:
             taken.close()
             raise InvalidError(f"the relay knows no {engine.dialect.driver}: give it a DSN")
         taken.detach()
+        connection.commit()  # what a listener of the engine's has asked of it began a transaction
         return connection
 
     return connect
