@@ -80,8 +80,11 @@ class Tickets:
     def issue(self, caller: Caller, seconds: float, *, use: Use = "stream", token: str = "") -> str:
         """A new ticket for what `caller` may. Raises RateLimitedError while too many of his wait, OverloadedError if it
         is those of all.
+
+        Who it is for may be less than `caller` was, by `narrowed`; so nobody is asked for more of him at his end.
         """
         self._tidy()
+        caller = caller._replace(again=None)
         ticket = Ticket(caller, self._clock.monotonic() + seconds, use, token, caller.held + len(token))
         self._check_room(caller.subject, ticket.held)
         text = PREFIX + secrets.token_urlsafe(_BYTES)

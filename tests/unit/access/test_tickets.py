@@ -209,3 +209,13 @@ def test_a_cookie_reads_and_no_more(tickets: Tickets) -> None:
     assert not found.rights.may_read("twinwire/revocations")
     assert not found.rights.may_publish("a")
     assert (found.rights.admin, found.rights.metrics) == (False, False)
+
+
+def test_nobody_is_asked_for_more_than_a_ticket_has(tickets: Tickets) -> None:
+    """It may be narrowed, and an application's word on its bearer is not."""
+
+    async def again() -> None:
+        raise AssertionError("nobody is asked")
+
+    text = tickets.issue(narrowed(ADA._replace(again=again), ("a/1",)), 30)
+    assert tickets.redeem(text, "stream").caller.again is None
