@@ -5,9 +5,10 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.access import deciding
-from service.access.caller import TokenId
+from service.access.caller import Caller, TokenId
 from service.access.deciding import WORD, Ask, Decider
 from service.access.rights import Grants
 from service.core.errors import InvalidTokenError, UnavailableError
@@ -88,3 +89,71 @@ async def test_at_its_end_it_is_asked_again_with_the_same_scope() -> None:
     assert later is not None
     assert later.again is not None
     assert later.expires == clock.unix_ms() + 5_000
+
+
+async def test_the_log_says_why_without_what_variables_hold_and_not_all_the_time() -> None:
+    clock = ManualClock()
+
+    async def ask(scope: MutableMapping[str, Any]) -> None:
+        raise RuntimeError("the database is away")
+
+    decider = Decider(ask, clock)
+    scope = {**SCOPE, "headers": [(b"cookie", b"session=secret")]}
+    with capture_logs() as lines:
+        for _ in range(3):
+            assert isinstance(await decider.decide(scope), UnavailableError)
+        clock.advance(deciding.TOLD_EVERY)
+        await decider.decide(scope)
+    assert [line["event"] for line in lines] == ["caller_failed"] * 2
+    for line in lines:
+        assert "the database is away" in line["exception"]
+        assert "Traceback" in line["exception"]
+        assert "secret" not in str(line)
+        assert "exc_info" not in line, "or a logger shows what variables held"
+
+
+async def test_what_it_waited_for_may_be_ended_and_so_may_we() -> None:
+    async def ask(scope: MutableMapping[str, Any]) -> None:
+        task = asyncio.ensure_future(asyncio.Event().wait())
+        task.cancel()
+        await task
+
+    assert isinstance(await Decider(ask, ManualClock()).decide(SCOPE), UnavailableError)
+    waits = asyncio.Event()
+
+    async def wait(scope: MutableMapping[str, Any]) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(Decider(wait, ManualClock()).decide(SCOPE))
+    await waits.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_it_is_asked_of_so_many_streams_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "ASKED_TOGETHER", 3)
+    clock = ManualClock()
+    under_way, most, go_on = 0, 0, asyncio.Event()
+
+    async def ask(scope: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await go_on.wait()
+        under_way -= 1
+        return {"sub": "ada", "exp": clock.unix_ms() / 1000 + 5}
+
+    decider = Decider(ask, clock)
+    go_on.set()
+    found = await decider.decide(SCOPE)
+    assert isinstance(found, Caller)
+    assert found.again is not None
+    go_on.clear()
+    tasks = [asyncio.create_task(found.again()) for _ in range(10)]  # type: ignore[arg-type]
+    while under_way < 3:
+        await asyncio.sleep(0)
+    go_on.set()
+    assert all(isinstance(one, Caller) for one in await asyncio.gather(*tasks))
+    assert most == 3
