@@ -171,9 +171,10 @@ class Authority:
         return self._with_everyones(caller)
 
     def decided(self, caller: Caller) -> Caller:
-        """Who it is by an application's word, and what everyone has besides. Raises InvalidTokenError."""
+        """Who it is by an application's word, and what everyone has besides: of who has no name by it what nobody has,
+        who is as anonymous as ever. Raises InvalidTokenError."""
         self.check(caller)
-        return self._with_everyones(caller)
+        return caller._replace(token=None) if caller.subject is None else self._with_everyones(caller)
 
     def _with_everyones(self, caller: Caller) -> Caller:
         if self._everyone is None:

@@ -286,3 +286,10 @@ def test_only_verifying_is_measured() -> None:
     for _ in range(3):
         authority.bearer("good")
     assert authority.verified[0] == 1
+
+
+def test_who_has_no_name_by_an_applications_word_is_as_anonymous_as_ever() -> None:
+    authority = gate_with(decides=True, everyone=Template(["users/{sub}/**"])).authority
+    found = authority.who(Visitor(decided=ADA._replace(subject=None)))
+    assert found.is_anonymous
+    assert found.rights == ADA.rights
