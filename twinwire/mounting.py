@@ -3,6 +3,7 @@
 Of the modules here this one alone imports `service`, and only once it is called.
 """
 
+import asyncio
 import inspect
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -31,10 +32,12 @@ _OF_A_PROCESS: Final = frozenset(
 )
 """Settings of a service that is a process of its own: here they are the server's and the application's."""
 
-_ONE_PROCESS: Final = (
-    "one process serves a database. With several workers each has a service of its own, so start one worker"
-    " (uvicorn --workers 1, gunicorn -w 1), or run `twinwire serve` as a process beside them"
-)
+
+DRAFTS_MAX: Final = 10_000
+"""Of one batch, as of one request (docs/protocol.md, 5)."""
+
+_LOOK: Final = 256
+"""Drafts that are encoded in one step of the loop: of usual ones."""
 
 
 class Live:
@@ -58,13 +61,10 @@ class Live:
             yield
 
     async def __aenter__(self) -> "Live":
-        from service.core.errors import LockedError
         from service.core.errors import TwinwireError as ServiceError
 
         try:
             await self._mounted.start()
-        except LockedError as error:
-            raise TwinwireError(f"{error.detail}: {_ONE_PROCESS}") from error
         except ServiceError as error:
             raise TwinwireError(error.detail, field=error.field) from error
         return self
@@ -99,9 +99,19 @@ class Live:
         return id
 
     async def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
-        """Publishes them in their order, all or none; their ids. Raises TwinwireError, whose `line` (from 1) is the
-        draft that is to blame."""
-        encoded = [encode(draft) for draft in drafts]
+        """Publishes them in their order, all or none; their ids. As many as a request may have, 10,000, and as many
+        bytes (`body_max`, 8 MiB). Raises TwinwireError, whose `line` (from 1) is the draft that is to blame."""
+        encoded: list[bytes] = []
+        size = 0
+        for draft in drafts:
+            encoded.append(encode(draft))
+            size += len(encoded[-1]) + 1
+            if len(encoded) > DRAFTS_MAX:
+                raise InvalidError(f"a batch has at most {DRAFTS_MAX:,} events")
+            if size > self._mounted.body_max:
+                raise InvalidError(f"a batch has at most {self._mounted.body_max:,} bytes")
+            if len(encoded) % _LOOK == 0:
+                await asyncio.sleep(0)
         return await self._post("application/x-ndjson", lines(encoded)) if encoded else []
 
     async def _post(self, media: str, body: bytes) -> list[str]:

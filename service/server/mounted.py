@@ -22,7 +22,7 @@ from service.admission import ring_of
 from service.apps.base import App
 from service.assembly import Assembly
 from service.clock import SystemClock
-from service.core.errors import ConfigError, TwinwireError, UnavailableError, UnsupportedError
+from service.core.errors import ConfigError, LockedError, TwinwireError, UnavailableError, UnsupportedError
 from service.server.stopping import Stopping
 from service.settings import Settings
 from service.stream.asgi import Message, Receive, Scope, Send
@@ -39,10 +39,18 @@ STARTING: Final = "this Twinwire is being started"
 FAILED: Final = "this Twinwire could not be started; the application's log says why"
 STOPPED: Final = "this Twinwire was stopped, with the application that it is mounted in"
 
+ONE_PROCESS: Final = (
+    "one process serves a database. With several workers each has a service of its own, so start one worker"
+    " (uvicorn --workers 1, gunicorn -w 1), or run `twinwire serve` as a process beside them"
+)
+
 UNGUARDED: Final = (
     "nothing says who may come in: give keys=..., or caller=..., a function that tells who asks, or set"
     " TWINWIRE_TOKEN_KEYS; or say open=True, and whoever reaches the application may read and publish everything"
 )
+
+_NOBODYS: Final = frozenset({"/api/health", "/api/ready", "/api/openapi.json"})
+"""What is answered to anybody: whoever watches the service is not to wait for the application's word on who he is."""
 
 _DENIAL: Final = "websocket.http.response"
 """The extension of ASGI by which a handshake is answered with a status and a body."""
@@ -63,7 +71,8 @@ class Mounted:
             raise ConfigError(UNGUARDED, field="keys")
         self._settings = settings
         self._apps = tuple(apps)
-        self._decider = None if ask is None else Decider(ask, clock)
+        self._ask = ask
+        self._decider: Decider | None = None
         self._why = NEW
         self._entered = 0
         self._entering = asyncio.Lock()
@@ -76,16 +85,21 @@ class Mounted:
     # -- its life
 
     async def start(self) -> None:
-        """Raises ConfigError, StorageError or MigrationError: nothing is open then."""
+        """Raises ConfigError, StorageError or MigrationError: nothing is open then; UnsupportedError on another loop
+        than the one that it was started on, while it serves."""
         async with self._entering:
+            if self._entered and asyncio.get_running_loop() is not self._loop:
+                raise UnsupportedError("this Twinwire serves on another event loop")
             if not self._entered:
                 await self._open()
             self._entered += 1
 
     async def stop(self) -> None:
         """Of the last who has started it: says goodbye to all streams, waits for them as long as the settings give, and
-        closes."""
+        closes. One too many does nothing."""
         async with self._entering:
+            if not self._entered:
+                return
             self._entered -= 1
             if not self._entered:
                 await self._close()
@@ -94,15 +108,19 @@ class Mounted:
         self._why = STARTING
         assembly: Assembly | None = None
         try:
-            assembly = await Assembly.open(self._settings, self._apps, decides=self._decider is not None)
+            assembly = await Assembly.open(self._settings, self._apps, decides=self._ask is not None)
             app = create_app(self._settings, self._apps)
             app.attach(assembly)
+        except LockedError as error:
+            self._why = FAILED
+            raise LockedError(f"{error.detail}: {ONE_PROCESS}") from error
         except BaseException:
             self._why = FAILED
             if assembly is not None:
                 await assembly.close()
             raise
         self._assembly, self._app, self._going = assembly, app, None
+        self._decider = None if self._ask is None else Decider(self._ask, assembly.clock)
         self._loop = asyncio.get_running_loop()
         self._stopping.watch()
 
@@ -124,6 +142,11 @@ class Mounted:
             self._going = asyncio.get_running_loop().create_task(self._assembly.drain(), name="twinwire-drain")
 
     @property
+    def body_max(self) -> int:
+        """Bytes of one request, and so of what is published at once."""
+        return self._settings.limits.body_max
+
+    @property
     def is_serving(self) -> bool:
         return self._assembly is not None
 
@@ -139,7 +162,7 @@ class Mounted:
             send = _closing(send)
         place = place_of(scope)
         inner = rooted(scope, place)
-        if self._app is not None and self._decider is not None and place.path.startswith(ANSWERING):
+        if self._app is not None and self._decider is not None and _matters_who_asks(scope, place.path):
             inner[DECIDED] = await self._decider.decide(scope)
         if (app := self._app) is None:  # or by now
             await _not_now(scope, receive, send, self._why)
@@ -153,8 +176,7 @@ class Mounted:
             if not is_socket:
                 raise
             logger.debug("client_left", reason=str(error))
-        finally:
-            _cut_off(receive)
+        _cut_off(receive)  # and not of one whose answer the server has yet to give, as after an exception
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup
@@ -185,12 +207,19 @@ class Mounted:
         return [assembly.bus.cursor(offset) for offset in receipt.offsets]
 
 
+def _matters_who_asks(scope: Scope, path: str) -> bool:
+    """A preflight has no credentials (Fetch, "CORS protocol and credentials")."""
+    return path.startswith(ANSWERING) and path not in _NOBODYS and scope.get("method") != "OPTIONS"
+
+
 def _cut_off(receive: Receive) -> None:
     """The connection of a peer that was given up, and so was not sent the end of its answer, if the server is uvicorn:
     that would wait for it to take the rest, without a limit, and for as long with its own end. On other servers, and
     where somebody has wrapped its `receive`, nothing.
     """
     exchange = getattr(receive, "__self__", None)
+    if getattr(exchange, "disconnected", False):  # it has left, and what else it has on the connection goes on
+        return
     is_over = getattr(exchange, "response_complete", getattr(exchange, "close_sent", True))
     abort = getattr(getattr(exchange, "transport", None), "abort", None)
     if not is_over and abort is not None:

@@ -33,16 +33,17 @@ class Stopping:
         self._loop = asyncio.get_running_loop()
         for number in SIGNALS:
             before = signal.getsignal(number)
-            if callable(before):
+            if callable(before) and number not in self._before:
                 self._before[number] = before
                 signal.signal(number, self._signalled)
 
     def unwatch(self) -> None:
-        """Idempotent. A handler that somebody has put in place of ours stays."""
-        for number, before in self._before.items():
+        """Idempotent. A handler that somebody has put in place of ours stays, and so does what is behind ours: that
+        one may call it."""
+        for number, before in list(self._before.items()):
             if signal.getsignal(number) == self._signalled:
                 signal.signal(number, before)
-        self._before = {}
+                del self._before[number]
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         """Between any two steps of the main thread."""

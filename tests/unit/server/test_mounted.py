@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.core.errors import ConfigError
+from service.core.errors import ConfigError, UnsupportedError
 from service.server.mounted import Mounted
 from service.settings import Settings
 from tests.support.wires import Exchange, Socket, call, http_scope
@@ -59,6 +59,7 @@ async def test_served_by_itself_the_servers_lifespan_starts_and_stops_it(setting
     other = Lifespan(Mounted(settings, is_open=True))
     failed = await other.say("startup")
     assert (failed["type"], "another Twinwire holds" in failed["message"]) == ("lifespan.startup.failed", True)
+    assert "one process serves a database" in failed["message"]
     await other.task
     assert await lifespan.say("shutdown") == {"type": "lifespan.shutdown.complete"}
     await lifespan.task
@@ -179,3 +180,42 @@ async def test_its_end_sends_everybody_away(settings: Settings) -> None:
     await mounted.stop()
     await socket.ended()
     assert (socket.frames[-1]["type"], socket.close_code) == ("goodbye", 1012)
+
+
+async def test_whoever_watches_it_waits_for_nobodys_word(settings: Settings) -> None:
+    asked: list[str] = []
+
+    async def ask(scope: Any) -> None:
+        asked.append(scope["path"])
+        raise RuntimeError("the database of sessions is away")
+
+    mounted = Mounted(settings, ask=ask)
+    await mounted.start()
+    try:
+        for path in ("/api/health", "/api/ready", "/api/openapi.json"):
+            assert (await call(mounted, "GET", path)).status == 200
+        await call(mounted, "OPTIONS", "/api/events")
+        assert asked == []
+        (await call(mounted, "GET", "/api/events")).problem(503)
+        assert asked == ["/api/events"]
+    finally:
+        await mounted.stop()
+
+
+async def test_it_serves_one_loop_and_a_stop_too_many_does_nothing(settings: Settings) -> None:
+    mounted = Mounted(settings, is_open=True)
+    await mounted.stop()
+    await mounted.start()
+
+    def start_elsewhere() -> None:
+        asyncio.run(mounted.start())
+
+    with pytest.raises(UnsupportedError, match="another event loop"):
+        await asyncio.to_thread(start_elsewhere)
+    assert (await call(mounted, "GET", "/api/health")).status == 200
+    await mounted.stop()
+    await mounted.stop()
+    assert not mounted.is_serving
+    await mounted.start()
+    assert mounted.is_serving
+    await mounted.stop()

@@ -66,3 +66,19 @@ async def test_another_thread_gets_no_signals_and_leaves_them_alone(handled: lis
     thread.start()
     await asyncio.to_thread(thread.join)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+async def test_what_calls_ours_later_still_reaches_what_was_before(handled: list[int]) -> None:
+    """Or a signal would be swallowed, and the process could not be stopped."""
+    stopping = Stopping(lambda: None)
+    stopping.watch()
+    ours = signal.getsignal(signal.SIGTERM)
+    assert callable(ours)
+    signal.signal(signal.SIGTERM, lambda number, frame: ours(number, frame))
+    stopping.unwatch()
+    signal.raise_signal(signal.SIGTERM)
+    assert handled == [signal.SIGTERM]
+    stopping.watch()
+    signal.raise_signal(signal.SIGTERM)
+    assert handled == [signal.SIGTERM] * 2
+    stopping.unwatch()

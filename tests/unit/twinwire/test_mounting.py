@@ -15,7 +15,7 @@ import twinwire
 from tests.support.bearers import ADMIN, KEYS, bearer, token
 from tests.support.tokens import entry
 from tests.support.wires import call
-from twinwire import Caller, ClosedError, Draft, InvalidError, Live, RawJson, RefusedError, TwinwireError
+from twinwire import Caller, ClosedError, Draft, InvalidError, Live, RawJson, RefusedError, TwinwireError, mounting
 
 
 @pytest.fixture
@@ -154,6 +154,25 @@ async def test_the_same_is_refused_and_told_alike(live: Live) -> None:
         await live.publish("a", "x", subject="s", final=True)
         with refused(409, "append"):
             await live.publish("a", "x", "b", subject="s", append=True)
+
+
+async def test_a_batch_is_no_larger_than_a_requests(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mounting, "DRAFTS_MAX", 600)
+    taken = 0
+
+    def drafts() -> Iterator[Draft]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Draft("a", "x")
+
+    async with live:
+        assert len(await live.publish_many([Draft("a", "x")] * 600)) == 600
+        with pytest.raises(InvalidError, match="at most 600 events"):
+            await live.publish_many(drafts())
+        assert taken == 601, "it need not have an end"
+        with pytest.raises(InvalidError, match="bytes"):
+            await live.publish_many([Draft("a", "x", "a" * 60_000)] * 200)
 
 
 async def test_on_another_loop_it_says_so(live: Live) -> None:
