@@ -15,7 +15,7 @@ from service.core.parameters import Parameters
 from service.core.topics import TopicFilter, check_readable
 from service.stream.asgi import Header, Receive, Scope, Send
 from service.wire.problems import problem_response
-from service.wire.rooted import ROOT
+from service.wire.rooted import root_of
 
 TOPICS: Final = "twinwire.topics"
 """Where a scope holds the filter that its path stands for, if it is an alias of one."""
@@ -73,7 +73,7 @@ class Request:
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope.get("method", "GET")
         self.path: str = scope["path"]
-        self.root: str = scope.get(ROOT, "")
+        self.root: str = root_of(scope)
         """What stands before each path, to browsers."""
         self.decided: Caller | TwinwireError | None = scope.get(DECIDED)
         """What the application said that the service is mounted in."""

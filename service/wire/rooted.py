@@ -31,8 +31,8 @@ class Place(NamedTuple):
 
 
 def root_of(scope: Mapping[str, Any]) -> str:
-    """What stands before each path of the service, to browsers."""
-    return str(scope.get(ROOT, ""))
+    """What stands before each path of the service, to browsers: as in a URL, since a path may have been anybody's."""
+    return quote(str(scope.get(ROOT, "")))
 
 
 def place_of(scope: Scope) -> Place:

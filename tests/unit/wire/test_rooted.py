@@ -65,6 +65,12 @@ def test_inside_it_stands_at_the_top() -> None:
     assert (scope["path"], root_of(scope)) == ("/live/api/events", ""), "it is the framework's"
 
 
+def test_what_browsers_are_told_is_as_in_a_url() -> None:
+    """A cookie's path is made of it, and a path may have been anybody's."""
+    scope = {"type": "http", "path": "/a; Domain=b/ü/api/events", "root_path": "/a; Domain=b/ü"}
+    assert root_of(rooted(scope, place_of(scope))) == "/a%3B%20Domain%3Db/%C3%BC"
+
+
 @pytest.mark.parametrize(
     ("scope", "raw"),
     [
