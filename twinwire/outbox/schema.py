@@ -102,6 +102,13 @@ def statements(database: str) -> tuple[str, ...]:
     return _STATEMENTS[checked_kind(database)]
 
 
+def made_once(database: str) -> tuple[str, ...]:
+    """The same, where the table may be there already. On PostgreSQL it stays as it is then, with its trigger or
+    without: to make that anew takes its owner, and a lock that all who write wait for. Raises InvalidError."""
+    kind = checked_kind(database)
+    return (_POSTGRESQL_ONCE,) if kind == "postgresql" else _STATEMENTS[kind]
+
+
 def drops(database: str) -> tuple[str, ...]:
     """What undoes them, and takes along what waits. Raises InvalidError."""
     return _DROPS[checked_kind(database)]
@@ -111,10 +118,7 @@ def create_table(connection: Any) -> None:
     """Makes the table, if it is not there, in the caller's transaction; MySQL commits that, as it does with every table
     that is made. Raises InvalidError for what is no connection, and what the driver does."""
     session = session_of(connection)
-    if session.kind == "postgresql":
-        session.execute(_POSTGRESQL_ONCE, ())
-        return
-    for statement in _STATEMENTS[session.kind]:
+    for statement in made_once(session.kind):
         session.execute(statement, ())
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from django.db import router
 from django.db.migrations.operations.base import Operation
 
-from twinwire.outbox.schema import drops, statements
+from twinwire.outbox.schema import drops, made_once
 
 
 class MakeOutbox(Operation):
-    """Nothing where it is there already, as `create_table` may have made it."""
+    """Nothing where it is there already, as `create_table` or somebody with other rights may have made it."""
 
     reduces_to_sql = True
     reversible = True
@@ -32,7 +32,7 @@ class MakeOutbox(Operation):
     def _run(self, app_label: str, schema_editor: Any, *, is_made: bool) -> None:
         connection = schema_editor.connection
         if router.allow_migrate(connection.alias, app_label, model_name="outboxevent"):
-            for statement in statements(connection.vendor) if is_made else drops(connection.vendor):
+            for statement in made_once(connection.vendor) if is_made else drops(connection.vendor):
                 schema_editor.execute(statement, params=None)  # or a per cent sign in it would be a value's
 
     def describe(self) -> str:

@@ -1,4 +1,5 @@
 import io
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,6 +84,25 @@ def test_one_that_is_there_stays(empty: Database) -> None:
     put(empty, 1)
     migrate()
     assert OutboxEvent.objects.get().data == "1"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_one_that_is_there_is_not_touched(empty: Database) -> None:
+    """By whom it is not his, though its trigger was taken away, and while somebody writes to it."""
+    make(empty)
+    empty.run("DROP TRIGGER twinwire_outbox_notify ON twinwire_outbox")
+    role = f"guest_{uuid.uuid4().hex}"
+    empty.run(f"CREATE ROLE {role} LOGIN")
+    empty.run(f"GRANT CREATE ON SCHEMA public TO {role}")
+    django_shop.use(empty.dsn, USER=role, OPTIONS={"options": "-c lock_timeout=1s"})
+    before = described(empty)
+    writing = empty.connect()
+    writing.execute("INSERT INTO twinwire_outbox (topic, type, data) VALUES ('orders/1', 'paid', '1')")
+    try:
+        migrate()
+    finally:
+        writing.close()
+    assert described(empty) == before
 
 
 def test_a_router_keeps_it_away(empty: Database) -> None:
