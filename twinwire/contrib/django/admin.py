@@ -1,6 +1,6 @@
 """The outbox in the admin: what waits, what was set aside and why, and what can be done with that. Nothing is edited.
 
-The table may be huge, as when the service was away for a night: no page counts it, sorts it, or reads events whole.
+The table may be huge, as when the service was away for a night: no page counts all of it, or reads events whole.
 """
 
 from functools import cached_property
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
+from django.db import router, transaction
 from django.db.models.functions import Left
 
 from twinwire.contrib.django.models import OutboxEvent
@@ -32,7 +33,8 @@ class First(Paginator):
 
 
 class State(admin.SimpleListFilter):
-    """What waits, or what was set aside: each has an index."""
+    """What waits, which has an index in the order of the list; or what was set aside, whose index is for other things:
+    it is sorted, and is to be little."""
 
     title = "state"
     parameter_name = "state"
@@ -110,14 +112,22 @@ class OutboxAdmin(admin.ModelAdmin):
     @admin.action(description="Try again what was set aside", permissions=["retry"])
     def try_again(self, request: Any, queryset: Any) -> None:
         """It is published behind what went meanwhile, or set aside again."""
-        self._tell(request, "tried again", _set_aside(queryset).update(refused_at=None, refused=None))
+        found = _set_aside(queryset, _written(queryset))
+        self._tell(request, "tried again", found.update(refused_at=None, refused=None))
 
     @admin.action(description="Forget what was set aside", permissions=["forget"])
     def forget(self, request: Any, queryset: Any) -> None:
-        """It is never published. Who did that stands in the admin's history."""
-        found = _set_aside(queryset)
-        self.log_deletions(request, found.defer("data"))
-        self._tell(request, "forgotten", found.delete()[0])
+        """It is never published. Who did that stands in the admin's history.
+
+        No signal is sent: where one is listened for, `delete` would read the rows whole, and delete them by their keys,
+        though one may have been put back meanwhile.
+        """
+        alias = _written(queryset)
+        with transaction.atomic(using=alias):
+            found = _set_aside(queryset, alias)
+            self.log_deletions(request, found.select_for_update().defer("data"))
+            count = found._raw_delete(alias)
+        self._tell(request, "forgotten", count)
 
     def _tell(self, request: Any, what: str, count: int) -> None:
         level = messages.SUCCESS if count else messages.WARNING
@@ -125,7 +135,12 @@ class OutboxAdmin(admin.ModelAdmin):
         self.message_user(request, f"{rows} set aside {'is' if count == 1 else 'are'} {what}.", level)
 
 
-def _set_aside(queryset: Any) -> Any:
-    """Of the rows that are chosen, `LISTED_MAX` at most."""
+def _written(queryset: Any) -> str:
+    """The database that these rows are changed in; a router may have them read from a copy of it."""
+    return str(queryset._db or router.db_for_write(OutboxEvent))
+
+
+def _set_aside(queryset: Any, alias: str) -> Any:
+    """Of the rows that are chosen, `LISTED_MAX` at most, as they are in this database."""
     chosen = list(queryset.filter(refused_at__isnull=False).order_by("pk").values_list("pk", flat=True)[:LISTED_MAX])
-    return OutboxEvent.objects.using(queryset.db).filter(pk__in=chosen, refused_at__isnull=False)
+    return OutboxEvent.objects.using(alias).filter(pk__in=chosen, refused_at__isnull=False)

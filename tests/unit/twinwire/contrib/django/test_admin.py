@@ -1,10 +1,14 @@
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
-from django.db import connection
-from django.test import Client
+from django.db import connection, connections
+from django.db.models.signals import pre_delete
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
+from tests.support import django_shop
 from tests.support.sqlservers import Database
 from twinwire.contrib.django import admin, publish
 from twinwire.contrib.django.models import OutboxEvent
@@ -86,6 +90,75 @@ def test_forgetting(aside: list[int]) -> None:
     assert {(entry.object_id, entry.object_repr) for entry in logged} == {
         (str(id), "orders/1 paid") for id in aside[:2]
     }
+
+
+class Copied:
+    """A router that has the outbox read from a copy of the database."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return "copy" if model is OutboxEvent else None
+
+
+def test_what_is_read_from_a_copy_is_changed_where_it_is_written(aside: list[int], shop: Database) -> None:
+    client = signed_in()
+    django_shop.use(shop.dsn, "copy")
+    try:
+        with override_settings(DATABASE_ROUTERS=[Copied()]), CaptureQueriesContext(connections["copy"]) as read:
+            act(client, "try_again", aside[1])
+            act(client, "forget", aside[0])
+    finally:
+        django_shop.forget("copy")
+    assert states() == [False, False]
+    assert {query["sql"].split()[0] for query in read} == {"SELECT"}
+
+
+class Deleting:
+    """Wraps what is executed, and does something before rows of the outbox are deleted."""
+
+    def __init__(self, does: Any) -> None:
+        self.does = does
+
+    def __call__(self, execute: Any, sql: str, values: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("DELETE") and "twinwire_outbox" in sql:
+            self.does(lambda other, *its: execute(other, its, False, context))
+        return execute(sql, values, many, context)
+
+
+def test_what_was_put_back_is_not_forgotten(aside: list[int]) -> None:
+    """Also where a project listens for deletions."""
+
+    def listen(**_: Any) -> None:
+        pass
+
+    put_back = "UPDATE twinwire_outbox SET refused_at = NULL WHERE id = %s"
+    pre_delete.connect(listen, sender=OutboxEvent)
+    try:
+        with connection.execute_wrapper(Deleting(lambda run: run(put_back, aside[0]))):
+            text = act(signed_in(), "forget", *aside)
+    finally:
+        pre_delete.disconnect(listen, sender=OutboxEvent)
+    assert "1 row set aside is forgotten." in text
+    assert list(OutboxEvent.objects.order_by("pk").values_list("pk", flat=True)) == [aside[0], aside[2]]
+
+
+@pytest.mark.parametrize("shop", ["postgresql", "mysql"], indirect=True)
+def test_what_is_told_to_be_forgotten_is_nobodys_meanwhile(aside: list[int], shop: Database) -> None:
+    """SQLite has no locks of rows, and one who writes."""
+    free: list[Any] = []
+    look = "SELECT id FROM twinwire_outbox WHERE refused_at IS NOT NULL FOR UPDATE SKIP LOCKED"
+    with connection.execute_wrapper(Deleting(lambda run: free.append(shop.run(look)))):
+        act(signed_in(), "forget", *aside)
+    assert free == [[]]
+
+
+def test_what_could_not_be_forgotten_is_in_no_history(aside: list[int]) -> None:
+    def fail(run: Any) -> None:
+        raise RuntimeError("it is gone")
+
+    client, before = signed_in(), LogEntry.objects.count()
+    with connection.execute_wrapper(Deleting(fail)), pytest.raises(RuntimeError, match="it is gone"):
+        act(client, "forget", *aside)
+    assert (states(), LogEntry.objects.count()) == ([True, True, False], before)
 
 
 def test_all_of_a_list_at_once(aside: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
