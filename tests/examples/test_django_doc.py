@@ -17,6 +17,9 @@ from tests.support.server import ROOT, free_port
 PROGRAMS: Final = ("service", "relay", "site")
 WITH_KEYS: Final = "keys"
 
+OWN: Final = ('"twinwire": "{% url \'twinwire:client\' %}"', "{% twinwire_client map=False %}")
+"""Of a page with an import map of its own: what that has, and the tag beside it."""
+
 
 class Walk:
     """The document's blocks with ports that are free, and the folder that they are for."""
@@ -99,6 +102,16 @@ async def look_signed_in(walk: Walk, browser: Browser) -> None:
     await shows(nobody, "paid")
 
 
+def bring_a_map(walk: Walk) -> None:
+    """As the document says it of templates: the page's own import map in place of the tag's."""
+    text = (ROOT / "docs" / "django.md").read_text()
+    assert all(f"`{part}`" in text for part in OWN)
+    path = walk.folder / "orders" / "templates" / "order.html"
+    page, mapped = path.read_text(), f'<script type="importmap">{{"imports": {{{OWN[0]}}}}}</script>{OWN[1]}'
+    assert page.count("{% twinwire_client %}") == 1
+    path.write_text(page.replace("{% twinwire_client %}", mapped))
+
+
 @pytest.mark.browser
 async def test_the_steps_lead_to_a_live_page(tmp_path: Path) -> None:
     walk = Walk(tmp_path / "empty")
@@ -119,10 +132,13 @@ async def test_the_steps_lead_to_a_live_page(tmp_path: Path) -> None:
         walk.follow("")
         walk.env["DJANGO_SUPERUSER_PASSWORD"] = "secret"
         walk.run("python manage.py createsuperuser --noinput --username ada --email ada@example.org")
-        with ExitStack() as stack:
-            walk.start(stack, *PROGRAMS)
-            await_page(f"{walk.url}/orders/1/", walk.log)
-            await_page(f"http://127.0.0.1:{walk.live}/api/ready", walk.log)
-            await look_signed_in(walk, browser)
+        for is_own in (False, True):
+            if is_own:
+                bring_a_map(walk)
+            with ExitStack() as stack:
+                walk.start(stack, *PROGRAMS)
+                await_page(f"{walk.url}/orders/1/", walk.log)
+                await_page(f"http://127.0.0.1:{walk.live}/api/ready", walk.log)
+                await look_signed_in(walk, browser)
     assert walk.errors == []
     assert "Traceback" not in walk.log.read_text(), walk.log.read_text()

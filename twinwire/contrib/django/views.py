@@ -28,19 +28,27 @@ _MODULE: Final = """\
 import { connect as open } from %URL%;
 export * from %URL%;
 
-const { token, csrf, group } = JSON.parse(document.getElementById("%ID%").textContent);
+/** Null: nobody is signed in. */
+const read = () => JSON.parse(document.getElementById("%ID%")?.textContent ?? "null");
 
 export async function getToken() {
-  const body = new URLSearchParams({ csrfmiddlewaretoken: csrf });
-  const answer = await fetch(token, { method: "POST", body, credentials: "same-origin", redirect: "error" });
-  if (answer.status === 401 || answer.status === 403) return null; // nobody is signed in any more, or may anything
-  if (!answer.ok) throw new Error(`no token: ${answer.status}`);
-  return (await answer.json()).token;
+  const user = read();
+  if (user === null) return null;
+  const body = new URLSearchParams({ csrfmiddlewaretoken: user.csrf });
+  const answer = await fetch(user.token, { method: "POST", body, credentials: "same-origin", redirect: "error" });
+  const { token } = await answer.json().catch(() => ({}));
+  // Only the view says null: nobody is signed in any more, or may anything. A 403 for the CSRF token does not.
+  if (token === undefined) throw new Error(`no token: ${answer.status}`);
+  return token;
 }
 
-export const connect = (options) => open({ getToken, tabs: { group }, ...options });
+export const connect = (options) => {
+  const user = read();
+  return open(user === null ? options : { getToken, tabs: { group: user.group }, ...options });
+};
 """
-"""The client with the project's session: `connect` of the page takes the place of its own."""
+"""The client with the project's session: `connect` of the page takes the place of its own. Without the element it is
+the client as it is, so that a page's own import map can name it whoever looks."""
 
 
 @never_cache
@@ -48,18 +56,18 @@ export const connect = (options) => open({ getToken, tabs: { group }, ...options
 @require_POST
 @csrf_protect
 def token(request: Any) -> HttpResponse:
-    """`{"token": ...}` for who is signed in; 401 for nobody, 403 for whom GRANTS gives nothing. Raises
-    ImproperlyConfigured."""
+    """`{"token": ...}` for who is signed in; null with 401 for nobody, with 403 for whom GRANTS gives nothing: other
+    refusals, as that of CSRF after another login, have none. Raises ImproperlyConfigured."""
     user = getattr(request, "user", None)
     if user is None:
         raise ImproperlyConfigured("the token's view needs django.contrib.auth.middleware.AuthenticationMiddleware")
     if not user.is_authenticated:
-        answer = JsonResponse({"detail": "nobody is signed in"}, status=401)
+        answer = JsonResponse({"token": None, "detail": "nobody is signed in"}, status=401)
         answer["WWW-Authenticate"] = "Cookie"  # a 401 names what helps (RFC 9110, 15.5.2)
         return answer
     made = token_for(request)
     if made is None:
-        return JsonResponse({"detail": "there is nothing that this user may"}, status=403)
+        return JsonResponse({"token": None, "detail": "there is nothing that this user may"}, status=403)
     return JsonResponse({"token": made})
 
 

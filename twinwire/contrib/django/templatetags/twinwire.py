@@ -20,12 +20,13 @@ _ESCAPES: Final = {ord(char): f"\\u{ord(char):04X}" for char in "<>&"}
 
 
 @register.simple_tag(takes_context=True)
-def twinwire_client(context: Any, nonce: object = None) -> SafeString:
+def twinwire_client(context: Any, nonce: object = None, *, map: object = True) -> SafeString:
     """With it a page's modules write `import { connect } from "twinwire"`: stands before the first of them.
 
     It is the client of the service; where there are keys and somebody is signed in, with his tokens. `nonce` is that of
-    the Content-Security-Policy; without it the one that Django or django-csp has made for this page. Raises
-    ImproperlyConfigured.
+    the Content-Security-Policy; without it the one that Django or django-csp has made for this page. With
+    `map=False` it writes what the module of `twinwire:client` reads, alone, which may be nothing: for a page with an
+    import map of its own. Raises ImproperlyConfigured.
     """
     data = SafeString()
     module = f"{conf.public_url()}/client/index.js"
@@ -34,6 +35,8 @@ def twinwire_client(context: Any, nonce: object = None) -> SafeString:
         module = _reversed("client")
         told = {"token": _reversed("token"), "csrf": get_token(context["request"]), "group": str(user.pk)}
         data = json_script(told, DATA_ID)
+    if not map:
+        return data
     names = json.dumps({"imports": {"twinwire": module}}).translate(_ESCAPES)
     attribute = _nonce(context) if nonce is None else format_html(' nonce="{}"', nonce)
     return format_html('{}<script type="importmap"{}>{}</script>', data, attribute, mark_safe(names))  # noqa: S308

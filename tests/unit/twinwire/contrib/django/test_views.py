@@ -1,5 +1,7 @@
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,12 +9,13 @@ import jwt
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.test import RequestFactory, override_settings
 from django.urls import resolve
 
 from tests.support.bearers import KEYS
+from tests.support.needs import program
 from tests.support.tokens import SECRET
 from twinwire.contrib.django.views import client, token
 
@@ -64,7 +67,8 @@ def test_no_answer_is_kept(user: Any, method: str, has_csrf: bool, status: int) 
     answer = asked(user, method, has_csrf=has_csrf)
     assert answer.status_code == status
     assert "no-store" in answer["Cache-Control"]
-    assert (b'"token"' in answer.content) is (status == 200)
+    assert (b'"token": "' in answer.content) is (status == 200)
+    assert (b'"token": null' in answer.content) is (has_csrf and status in (401, 403))
     assert answer.has_header("WWW-Authenticate") is (status == 401)
 
 
@@ -86,6 +90,70 @@ def test_the_module_is_the_services_client() -> None:
     assert answer["Cache-Control"] == "max-age=300"
     assert 'export * from "https://live.example/client/index.js";' in text
     assert "%" not in text
+
+
+SERVICES = "export const connect = (options) => options;\nexport const version = 7;\n"
+"""In place of the service's client: what it is asked to open is told."""
+
+PAGE = """\
+const [element, status, body] = JSON.parse(process.argv[2]);
+const asked = [];
+globalThis.document = { getElementById: (id) => (id === "twinwire-user" && element ? { textContent: element } : null) };
+globalThis.fetch = async (url, { body: sent }) => (asked.push([url, String(sent)]), new Response(body, { status }));
+const { connect, getToken, version } = await import("./module.js");
+const { getToken: own = null, ...options } = connect({ topics: "news" });
+const token = await getToken().catch((error) => ({ error: error.message }));
+console.log(JSON.stringify({ options, isOwn: own === getToken, token, asked, version }));
+"""
+
+
+def loaded(folder: Path, element: str | None, answer: HttpResponse) -> dict[str, Any]:
+    """What the module does on a page with this element, where its question has this answer."""
+    with override_settings(TWINWIRE={"URL": "https://live.example", "PUBLIC_URL": str(folder)}):
+        module = client(RequestFactory().get("/live/client.js")).content.decode()
+    (folder / "client").mkdir()
+    texts = {"package.json": '{"type": "module"}', "client/index.js": SERVICES, "module.js": module, "page.js": PAGE}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    told = json.dumps([element, answer.status_code, answer.content.decode()])
+    done = subprocess.run([program("node"), str(folder / "page.js"), told], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+USER = json.dumps({"token": "/live/token", "csrf": "abc", "group": "7"})
+
+
+def test_the_module_asks_for_who_is_signed_in(tmp_path: Path) -> None:
+    answer = asked(ADA)
+    assert loaded(tmp_path, USER, answer) == {
+        "options": {"topics": "news", "tabs": {"group": "7"}},
+        "isOwn": True,
+        "token": json.loads(answer.content)["token"],
+        "asked": [["/live/token", "csrfmiddlewaretoken=abc"]],
+        "version": 7,
+    }
+
+
+def test_without_the_element_it_is_the_client_as_it_is(tmp_path: Path) -> None:
+    found = loaded(tmp_path, None, asked(ADA))
+    assert found == {"options": {"topics": "news"}, "isOwn": False, "token": None, "asked": [], "version": 7}
+
+
+@pytest.mark.parametrize(
+    ("answer", "token"),
+    [
+        (lambda: asked(AnonymousUser()), None),
+        (lambda: asked(BOB), None),
+        (lambda: asked(ADA, has_csrf=False), {"error": "no token: 403"}),
+        (lambda: JsonResponse({"detail": "as a CSRF_FAILURE_VIEW has it"}, status=403), {"error": "no token: 403"}),
+        (lambda: HttpResponse("<h1>Server Error (500)</h1>", status=500), {"error": "no token: 500"}),
+    ],
+)
+def test_only_the_view_says_that_there_is_no_token(tmp_path: Path, answer: Any, token: object) -> None:
+    """Anything else passes, or takes another page: the client does not take it for nobody."""
+    assert loaded(tmp_path, USER, answer())["token"] == token
 
 
 def test_a_url_is_no_program() -> None:

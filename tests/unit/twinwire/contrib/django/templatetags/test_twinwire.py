@@ -66,6 +66,16 @@ def test_nobody_gets_the_services_own() -> None:
     assert "csrf" not in text
 
 
+def test_a_page_with_a_map_of_its_own_has_the_users_part_alone() -> None:
+    tag = "{% twinwire_client map=False %}"
+    ((attributes, told),) = SCRIPT.findall(rendered(tag))
+    assert 'id="twinwire-user"' in attributes
+    assert json.loads(told)["token"] == "/live/token"
+    assert rendered(tag, user=AnonymousUser()) == ""
+    with override_settings(TWINWIRE={"URL": "http://a"}):
+        assert rendered(tag) == ""
+
+
 def test_an_open_service_needs_no_request() -> None:
     with override_settings(TWINWIRE={"URL": "http://a", "PUBLIC_URL": "/live"}):
         text = Template("{% load twinwire %}{% twinwire_client %}").render(Context())
