@@ -60,6 +60,7 @@ def test_a_file(tmp_path: Path) -> None:
         ([entry(alg="RS256")], "whose `alg` is none of"),
         ([entry(alg=[])], "whose `alg` is none of"),
         ([entry(alg=7)], "whose `alg` is none of"),
+        ([entry(alg=[{}])], "whose `alg` is none of"),
         ([GOOD | {"key": "secret!"}], "not base64url"),
         ([GOOD | {"key": "a" * 45}], "not base64url"),
         ([GOOD | {"key": 7}], "not base64url"),

@@ -6,8 +6,8 @@ it is not in the dict: both sides of a key can be set at one place.
 
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Final
+from functools import partial, wraps
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -37,14 +37,37 @@ Grants = Callable[[Any], Mapping[str, Any] | None]
 """From a request of somebody who is signed in to what he may."""
 
 
+_Read = TypeVar("_Read")
+
+
+class _WrongError(ImproperlyConfigured):
+    """As it is raised beside the value."""
+
+
+def _apart(read: Callable[[], _Read]) -> Callable[[], _Read]:
+    """What is wrong is raised anew, where no variable has the value: Django's debug page and its mails to admins show
+    those of every function that an exception has passed, and so do other reports of errors."""
+
+    @wraps(read)
+    def reading() -> _Read:
+        try:
+            return read()
+        except _WrongError as error:
+            why, cause = str(error), error.__cause__
+        raise ImproperlyConfigured(why) from cause
+
+    return reading
+
+
+@_apart
 def known() -> Mapping[str, Any]:
     """Raises ImproperlyConfigured for what is no dict, or has names that mean nothing."""
     given = getattr(settings, NAME, {})
     if not isinstance(given, Mapping):
-        raise ImproperlyConfigured(f"{NAME} is a dict, and not {type(given).__name__}")
+        raise _WrongError(f"{NAME} is a dict, and not {type(given).__name__}")
     unknown = sorted(str(name) for name in given if name not in KNOWN)
     if unknown:
-        raise ImproperlyConfigured(f"{NAME} has no {unknown[0]!r}: there are {', '.join(KNOWN)}")
+        raise _WrongError(f"{NAME} has no {unknown[0]!r}: there are {', '.join(KNOWN)}")
     return given
 
 
@@ -57,10 +80,11 @@ def _given(name: str) -> Any:
     return value
 
 
-def _wrong(name: str, why: object) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"{NAME}[{name!r}] {why}")
+def _wrong(name: str, why: object) -> _WrongError:
+    return _WrongError(f"{NAME}[{name!r}] {why}")
 
 
+@_apart
 def url() -> str:
     """Where the service is, for the relay; without a slash at its end. Raises ImproperlyConfigured."""
     found = _given("URL")
@@ -69,6 +93,7 @@ def url() -> str:
     return _checked("URL", found)
 
 
+@_apart
 def public_url() -> str:
     """Where it is for browsers: a URL, or a path below the project's own; without a slash at its end. Raises
     ImproperlyConfigured."""
@@ -91,6 +116,7 @@ def _checked(name: str, found: object) -> str:
     return str(found).rstrip("/")
 
 
+@_apart
 def signer() -> Signer | None:
     """What signs tokens; None where the service has no keys. Raises ImproperlyConfigured."""
     keys = _given("TOKEN_KEYS")
@@ -102,6 +128,7 @@ def signer() -> Signer | None:
         raise _wrong("TOKEN_KEYS", error) from None
 
 
+@_apart
 def audience() -> str | None:
     """Raises ImproperlyConfigured."""
     found = _given("TOKEN_AUDIENCE")
@@ -110,6 +137,7 @@ def audience() -> str | None:
     return found
 
 
+@_apart
 def ttl() -> int:
     """Seconds. Raises ImproperlyConfigured."""
     found = _given("TOKEN_TTL")
@@ -120,6 +148,7 @@ def ttl() -> int:
     return found
 
 
+@_apart
 def grants() -> Grants | None:
     """What says who may what; None where the service has no keys. Raises ImproperlyConfigured."""
     if signer() is None:
@@ -138,6 +167,7 @@ def grants() -> Grants | None:
     return made
 
 
+@_apart
 def relay_token() -> Source | None:
     """What the relay comes with: TOKEN, a text or a function; else one that it makes with TOKEN_KEYS, to publish
     anywhere; None where there is neither. Raises ImproperlyConfigured."""

@@ -1,4 +1,7 @@
 import json
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -6,9 +9,13 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
+import twinwire
 from tests.support.bearers import KEYS
 from tests.support.tokens import SECRET
 from twinwire.contrib.django import conf
+
+OURS = Path(twinwire.__file__).parent
+OF_A_SECRET = '[{"alg": "HS256", "key": "secret"}]'
 
 
 def nothing(request: object) -> None:
@@ -68,6 +75,7 @@ def test_the_relay_makes_its_token_if_it_is_given_none() -> None:
     ("values", "read", "why"),
     [
         ({"GRANT": HERE}, conf.known, "TWINWIRE has no 'GRANT': there are URL,"),
+        ({"GRANT": HERE, "TOKEN": "secret"}, conf.known, "TWINWIRE has no 'GRANT'"),
         ({}, conf.url, r"TWINWIRE\['URL'\] is missing, as TWINWIRE_URL is"),
         ({"URL": "live.example"}, conf.url, r"TWINWIRE\['URL'\] is no http or https URL"),
         ({"URL": "ftp://live.example"}, conf.url, "is no http or https URL"),
@@ -78,6 +86,9 @@ def test_the_relay_makes_its_token_if_it_is_given_none() -> None:
         ({"URL": 7}, conf.url, "is no http or https URL"),
         ({"URL": "http://a", "PUBLIC_URL": "//live"}, conf.public_url, r"TWINWIRE\['PUBLIC_URL'\] is no http"),
         ({"TOKEN_KEYS": "["}, conf.signer, r"TWINWIRE\['TOKEN_KEYS'\] is not JSON"),
+        ({"TOKEN_KEYS": OF_A_SECRET}, conf.signer, r"TWINWIRE\['TOKEN_KEYS'\] has a `key` of 4 bytes"),
+        ({"TOKEN_KEYS": json.loads(OF_A_SECRET)}, conf.grants, r"TWINWIRE\['TOKEN_KEYS'\] has a `key` of 4 bytes"),
+        ({"TOKEN_KEYS": OF_A_SECRET}, conf.relay_token, r"TWINWIRE\['TOKEN_KEYS'\] has a `key` of 4 bytes"),
         ({"TOKEN_AUDIENCE": 7}, conf.audience, r"TWINWIRE\['TOKEN_AUDIENCE'\] is no text"),
         (
             {"TOKEN_TTL": conf.TTL_MIN - 1},
@@ -97,7 +108,18 @@ def test_the_relay_makes_its_token_if_it_is_given_none() -> None:
 def test_what_is_wrong_is_told_by_its_name(values: dict[str, Any], read: Any, why: str) -> None:
     with given(**values), pytest.raises(ImproperlyConfigured, match=why) as refused:
         read()
-    assert "secret" not in str(refused.value)
+    shown = [str(refused.value), *variables(refused.value)]
+    assert len(shown) > 1
+    assert not [text for text in shown if "secret" in text]
+
+
+def variables(error: BaseException | None) -> Iterator[str]:
+    """Of our functions, as a report of the error shows them: those that it has passed, and its causes have."""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if Path(frame.f_code.co_filename).is_relative_to(OURS):
+                yield from map(repr, frame.f_locals.values())
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def test_it_is_a_dict() -> None:
