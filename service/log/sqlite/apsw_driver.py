@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 import apsw
 import apsw.ext
 
+from service.log.sqlite.comments import has_statement
+
 sqlite_version: Final[str] = apsw.sqlite_lib_version()
 sqlite_version_info: Final = tuple(int(part) for part in sqlite_version.split("."))
 complete_statement = apsw.complete
@@ -82,11 +84,6 @@ def _translation(error: Exception) -> DatabaseError:
     return found
 
 
-def _is_statement(sql: str) -> bool:
-    """Whether there is more in it than comments to the ends of lines."""
-    return any(line.strip() and not line.lstrip().startswith("--") for line in sql.splitlines())
-
-
 class Cursor:
     """The rows of one statement, which were begun to be read; or none."""
 
@@ -130,27 +127,19 @@ class Connection:
     def in_transaction(self) -> bool:
         return self._connection.in_transaction
 
-    @property
-    def total_changes(self) -> int:
-        return self._connection.total_changes()
-
     def create_function(self, name: str, narg: int, function: Callable[..., Any], /) -> None:
         self._connection.create_scalar_function(name, function, narg)
 
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Cursor:
         """Raises Warning if there is a second statement."""
         try:
-            if ";" in sql and _is_statement(apsw.ext.query_info(self._connection, sql).query_remaining or ""):
+            if ";" in sql and has_statement(apsw.ext.query_info(self._connection, sql).query_remaining or ""):
                 raise Warning("You can only execute one statement at a time.")
             return Cursor(self._connection.execute(sql, parameters or None))
         except KeyError as error:
             raise ProgrammingError(f"You did not supply a value for binding {error}.") from error
         except _RAISED as error:
             raise _translation(error) from error
-
-    def executemany(self, sql: str, parameters: Sequence[Any], /) -> Cursor:
-        with _translated():
-            return Cursor(self._connection.executemany(sql, parameters))
 
     def commit(self) -> None:
         """Of a transaction, if one was begun."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from service.core.errors import MigrationError, StorageError
+from service.log.sqlite.comments import has_statement
 from service.log.sqlite.database import (
     Connection,
     WriterConnection,
@@ -93,9 +94,7 @@ def statements(sql: str) -> Iterator[str]:
         if driver.complete_statement(statement):
             yield statement
             statement = ""
-    if statement.strip() and not all(
-        not line.strip() or line.lstrip().startswith("--") for line in statement.splitlines()
-    ):
+    if has_statement(statement):
         raise MigrationError(f"a statement does not end: {statement.strip()[:60]!r}")
 
 
