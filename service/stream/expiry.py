@@ -10,7 +10,7 @@ import math
 from typing import Any, Final, Protocol
 
 from service.stream.control import Control, Fields
-from service.stream.ending import EXPIRED, Ending
+from service.stream.ending import Ending
 from service.stream.peer import Peer
 
 WARNINGS: Final = (60.0, 15.0)
@@ -37,7 +37,7 @@ class Watch(Protocol):
     @property
     def control(self) -> Control: ...
     def unix_ms(self) -> int: ...
-    def ask_again(self, stream: Any) -> None: ...
+    def expire(self, stream: Any) -> None: ...
 
 
 def set_end(stream: Ends, watch: Watch) -> None:
@@ -54,10 +54,7 @@ def check_expiry(stream: Ends, watch: Watch) -> None:
         return
     left = (expires - now) / 1000
     if left <= 0:
-        if stream.peer.caller.again is None:
-            stream.end(EXPIRED)
-        else:
-            watch.ask_again(stream)
+        watch.expire(stream)
         return
     set_end(stream, watch)
     if stream.peer.caller.again is not None:

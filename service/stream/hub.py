@@ -100,17 +100,18 @@ class StreamHub:
         try:
             self._authority.check(stream.peer.caller)
         except InvalidTokenError as error:
-            if error.reason == "expired" and stream.peer.caller.again is not None:
-                self.ask_again(stream)
+            if error.reason == "expired":
+                self.expire(stream)
             else:
                 stream.end(ending_of(error))
             return
         set_end(stream, self)
 
-    def ask_again(self, stream: Stream[Any]) -> None:
-        """Whether its client is still who he was, unless that is being asked. What comes of it is the stream's."""
+    def expire(self, stream: Stream[Any]) -> None:
+        """Its credential's time is over: so is the stream, unless somebody can say whether its client is still who he
+        was. Then that is asked, once, and what comes of it is the stream's."""
         id = stream.peer.id
-        if self.asks is None:
+        if self.asks is None or stream.peer.caller.again is None:
             stream.end(EXPIRED)
         elif id not in self._asking:
             self._asking.add(id)

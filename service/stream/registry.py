@@ -28,8 +28,8 @@ class Registry(Protocol):
     def replays(self, stream: Any) -> None:
         """It has more to read than a first look brings. Raises OverloadedError or RateLimitedError."""
 
-    def ask_again(self, stream: Any) -> None:
-        """Whether its client is still who he was, of whom somebody can say it."""
+    def expire(self, stream: Any) -> None:
+        """Its credential's time is over, and so is the stream, unless its client is said to be still who he was."""
 
     def has_caught_up(self, stream: Any) -> None: ...
     def return_delay(self) -> int: ...
