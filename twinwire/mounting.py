@@ -33,9 +33,6 @@ _OF_A_PROCESS: Final = frozenset(
 """Settings of a service that is a process of its own: here they are the server's and the application's."""
 
 
-DRAFTS_MAX: Final = 10_000
-"""Of one batch, as of one request (docs/protocol.md, 5)."""
-
 _LOOK: Final = 256
 """Drafts that are encoded in one step of the loop: of usual ones."""
 
@@ -101,13 +98,15 @@ class Live:
     async def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
         """Publishes them in their order, all or none; their ids. As many as a request may have, 10,000, and as many
         bytes (`body_max`, 8 MiB). Raises TwinwireError, whose `line` (from 1) is the draft that is to blame."""
+        from service.core.limits import BATCH_MAX
+
         encoded: list[bytes] = []
         size = 0
         for draft in drafts:
             encoded.append(encode(draft))
             size += len(encoded[-1]) + 1
-            if len(encoded) > DRAFTS_MAX:
-                raise InvalidError(f"a batch has at most {DRAFTS_MAX:,} events")
+            if len(encoded) > BATCH_MAX:
+                raise InvalidError(f"a batch has at most {BATCH_MAX:,} events")
             if size > self._mounted.body_max:
                 raise InvalidError(f"a batch has at most {self._mounted.body_max:,} bytes")
             if len(encoded) % _LOOK == 0:

@@ -26,7 +26,8 @@ from service.core.errors import ConfigError, LockedError, TwinwireError, Unavail
 from service.server.stopping import Stopping
 from service.settings import Settings
 from service.stream.asgi import Message, Receive, Scope, Send
-from service.web.app import ANSWERING, TwinwireApp, create_app
+from service.web.app import ANSWERING, UNASKED, TwinwireApp, create_app
+from service.wire.front import HEALTH
 from service.wire.publish import publish_here
 from service.wire.request import refuse_websocket, respond, respond_problem
 from service.wire.rooted import place_of, rooted
@@ -49,7 +50,7 @@ UNGUARDED: Final = (
     " TWINWIRE_TOKEN_KEYS; or say open=True, and whoever reaches the application may read and publish everything"
 )
 
-_NOBODYS: Final = frozenset({"/api/health", "/api/ready", "/api/openapi.json"})
+_NOBODYS: Final = frozenset({HEALTH, *UNASKED})
 """What is answered to anybody: whoever watches the service is not to wait for the application's word on who he is."""
 
 _DENIAL: Final = "websocket.http.response"

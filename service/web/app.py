@@ -84,9 +84,10 @@ def _act() -> Act:
     return Act.READ if request.path.startswith(ANSWERING) else Act.PAGE
 
 
-_OPEN: Final = frozenset(
-    (method, path) for method, path in product(("GET", "HEAD"), ("/api/ready", "/api/openapi.json"))
-) | {("DELETE", "/api/session")}
+UNASKED: Final = ("/api/ready", "/api/openapi.json")
+"""What anybody may read of those, as the health that the front door tells."""
+
+_OPEN: Final = frozenset(product(("GET", "HEAD"), UNASKED)) | {("DELETE", "/api/session")}
 """What anybody may have, and what helps with a cookie that is no good: who asks is not looked at."""
 
 

@@ -12,10 +12,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import twinwire
+from service.core import limits
 from tests.support.bearers import ADMIN, KEYS, bearer, token
 from tests.support.tokens import entry
 from tests.support.wires import call
-from twinwire import Caller, ClosedError, Draft, InvalidError, Live, RawJson, RefusedError, TwinwireError, mounting
+from twinwire import Caller, ClosedError, Draft, InvalidError, Live, RawJson, RefusedError, TwinwireError
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ async def test_the_same_is_refused_and_told_alike(live: Live) -> None:
 
 
 async def test_a_batch_is_no_larger_than_a_requests(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mounting, "DRAFTS_MAX", 600)
+    monkeypatch.setattr(limits, "BATCH_MAX", 600)
     taken = 0
 
     def drafts() -> Iterator[Draft]:
