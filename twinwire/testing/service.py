@@ -119,11 +119,11 @@ class Service:
             self._folder = tempfile.TemporaryDirectory(prefix="twinwire-test-")
         ready = threading.Event()
         self._process = self._launched(self.folder)
-        self._said.url = None
+        self._said.port = None
         self._reader = threading.Thread(target=self._said.read, args=(self._process.stdout, ready), daemon=True)
         self._reader.start()
-        if ready.wait(DEADLINE) and (found := _URL.search(self._said.url or "")):
-            self._port = int(found[1])
+        if ready.wait(DEADLINE) and self._said.port is not None:
+            self._port = self._said.port
             return self
         self.kill()
         raise TwinwireError(f"the service did not start:\n{self.log}")
@@ -201,7 +201,7 @@ class _Said:
     """What the process writes, which has to be read: a full pipe would stop it."""
 
     def __init__(self) -> None:
-        self.url: str | None = None
+        self.port: int | None = None
         self._lines: deque[str] = deque(maxlen=_LINES)
 
     @property
@@ -213,8 +213,8 @@ class _Said:
         with output:
             for line in output:
                 self._lines.append(line)
-                if not ready.is_set() and _URL.search(line):
-                    self.url = line
+                if not ready.is_set() and (found := _URL.search(line)):
+                    self.port = int(found[1])
                     ready.set()
         ready.set()
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,11 +13,10 @@ from twinwire.contrib.django import conf
 from twinwire.contrib.django.checks import TAG
 from twinwire.contrib.django.relaying import connection_of, wrapper_of
 from twinwire.errors import TwinwireError
+from twinwire.logs import logger
 from twinwire.outbox.leading import POLL
 from twinwire.outbox.running import run_relay
 from twinwire.outbox.schema import TABLE
-
-LOGGER: Final = "twinwire"
 
 
 class Command(BaseCommand):
@@ -66,7 +65,6 @@ def _look(alias: str) -> None:
 @contextmanager
 def _told(verbosity: int) -> Iterator[None]:
     """What the relay logs, on standard error, unless LOGGING has a place for it."""
-    logger = logging.getLogger(LOGGER)
     if verbosity == 0 or logger.hasHandlers():
         yield
         return
