@@ -14,14 +14,12 @@ from typing import Final
 from playwright.sync_api import BrowserContext, sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium
+from tests.examples.sites import SEEN
 from tests.support.daemon import Daemon
 from tests.support.server import HOST, ROOT, ServerProcess, environment, free_port
 
 EXAMPLES: Final = ROOT / "examples"
 PROGRAMS: Final = Path(sys.executable).parent
-SEEN: Final = 20_000
-"""Milliseconds in which something must be seen, on a loaded machine."""
-
 PAGE: Final = f"http://{HOST}:5000"
 """Where its pages are for whoever copies the lines."""
 

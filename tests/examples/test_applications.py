@@ -16,7 +16,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_small_and_says_in_three_lines_how_it_is_run(name: str) -> None:
-    files = [path for path in (EXAMPLES / name).rglob("*") if path.suffix in (".py", ".html", ".js")]
+    files = [path for path in (EXAMPLES / name).rglob("*") if path.suffix in (".py", ".html", ".js", ".md")]
     assert sum(len(path.read_text("utf-8").splitlines()) for path in files) <= LINES_MAX
     install, *run = lines_of(name)
     assert install.startswith("pip install ")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.examples.programs import EXAMPLES, SEEN, Example, children, looked_at
+from tests.examples.programs import EXAMPLES, Example, children, looked_at
+from tests.examples.sites import SEEN
 
 pytestmark = pytest.mark.browser
 

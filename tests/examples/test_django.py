@@ -12,13 +12,6 @@ from tests.examples.sites import SEEN, await_page, browsing, opened, running, sh
 from tests.support.server import ROOT, free_port
 
 EXAMPLE: Final = ROOT / "examples" / "django"
-LINES_MAX: Final = 100
-
-
-def test_it_is_short() -> None:
-    files = [path for path in EXAMPLE.rglob("*") if path.suffix in {".py", ".html", ".md"}]
-    assert len(files) >= 6
-    assert sum(len(path.read_text().splitlines()) for path in files) < LINES_MAX
 
 
 def copied(folder: Path, live: int, site: int) -> str:

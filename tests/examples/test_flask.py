@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.examples.programs import SEEN, Example, looked_at
+from tests.examples.programs import Example, looked_at
+from tests.examples.sites import SEEN
 
 pytestmark = pytest.mark.browser
 
