@@ -21,6 +21,7 @@ from twinwire.http import Http
 from twinwire.inbox import Inbox, Position
 from twinwire.link import Link
 from twinwire.logs import CONNECTED, logger
+from twinwire.passing import Heard, tell
 from twinwire.race import Lost, race
 from twinwire.reader import Reader, Verdict
 from twinwire.timing import Backoff
@@ -48,12 +49,15 @@ class Connection:
         transports: Sequence[Transport],
         inbox: Inbox,
         wires: Mapping[Transport, Open] | None = None,
+        ephemeral: Heard | None = None,
     ) -> None:
+        """`ephemeral` is told of events that are not kept; without it nobody asks for them."""
         self._http = http
         self._topics = topics
         self._after = after
         self._inbox = inbox
-        self._wires = wires or usual_wires()
+        self._wires = wires or usual_wires(ephemeral=ephemeral is not None)
+        self._ephemeral = ephemeral
         self._reader = Reader(after)
         self._chooser = Chooser(transports)
         self._backoff = Backoff(http.timing)
@@ -120,6 +124,11 @@ class Connection:
             self._wake.set()
         else:
             self._credential.frame(link, frame, is_working=link is self._link)
+
+    def heard(self, link: Link, frame: Frame, raw: str) -> None:
+        """Told at once, and not put among the others: nothing is queued of what is worth nothing later."""
+        if self._ephemeral is not None and link is self._link and link.fault is None:
+            tell(self._ephemeral, frame, raw)
 
     def changed(self, link: Link) -> None:
         self._wake.set()

@@ -9,38 +9,15 @@ from typing import Any, Literal, TypedDict
 Reason = Literal["trimmed", "compacted", "epoch", "ahead", "malformed"]
 
 
-class Event:
-    """One event (docs/protocol.md, section 1).
+class _Read:
+    """An event as it came, of which is read when it is first asked for what is not given here."""
 
-    `id` is the cursor after it: give it back as `after` to go on behind it. `raw` is the JSON text of the whole event
-    as it came; `data` is read from it when it is first asked for.
-    """
+    __slots__ = ("_read", "raw", "topic", "type")
 
-    __slots__ = ("_read", "append", "final", "id", "joined", "prev", "raw", "subject", "topic", "traceparent", "type")
-
-    def __init__(
-        self,
-        id: str,
-        topic: str,
-        type: str,
-        prev: str | None,
-        raw: str,
-        subject: str | None = None,
-        append: bool = False,
-        final: bool = False,
-        joined: int | None = None,
-        traceparent: str | None = None,
-    ) -> None:
-        self.id = id
+    def __init__(self, topic: str, type: str, raw: str) -> None:
         self.topic = topic
         self.type = type
-        self.prev = prev
         self.raw = raw
-        self.subject = subject
-        self.append = append
-        self.final = final
-        self.joined = joined
-        self.traceparent = traceparent
         self._read: dict[str, Any] | None = None
 
     def _members(self) -> dict[str, Any]:
@@ -59,6 +36,38 @@ class Event:
         """When the service took it; UTC."""
         return datetime.fromisoformat(self._members()["time"])
 
+
+class Event(_Read):
+    """One event (docs/protocol.md, section 1).
+
+    `id` is the cursor after it: give it back as `after` to go on behind it. `raw` is the JSON text of the whole event
+    as it came; `data` is read from it when it is first asked for.
+    """
+
+    __slots__ = ("append", "final", "id", "joined", "prev", "subject", "traceparent")
+
+    def __init__(
+        self,
+        id: str,
+        topic: str,
+        type: str,
+        prev: str | None,
+        raw: str,
+        subject: str | None = None,
+        append: bool = False,
+        final: bool = False,
+        joined: int | None = None,
+        traceparent: str | None = None,
+    ) -> None:
+        super().__init__(topic, type, raw)
+        self.id = id
+        self.prev = prev
+        self.subject = subject
+        self.append = append
+        self.final = final
+        self.joined = joined
+        self.traceparent = traceparent
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Event) and (self.id, self.raw) == (other.id, other.raw)
 
@@ -68,6 +77,29 @@ class Event:
     def __repr__(self) -> str:
         about = "" if self.subject is None else f" {self.subject!r}"
         return f"<Event {self.id} {self.topic} {self.type}{about}>"
+
+
+class Ephemeral(_Read):
+    """One event that is not kept (docs/protocol.md, section 10): it has no place in the log, and moves no cursor.
+
+    `raw` is its JSON text as it came, of which the rest is read when it is first asked for.
+    """
+
+    __slots__ = ()
+
+    @property
+    def after(self) -> str:
+        """The head of the log then."""
+        return str(self._members()["after"])
+
+    @property
+    def user(self) -> str | None:
+        """Who sent it, as the service knows him; None for nobody in particular."""
+        user = self._members().get("from", {}).get("user")
+        return None if user is None else str(user)
+
+    def __repr__(self) -> str:
+        return f"<Ephemeral {self.topic} {self.type}>"
 
 
 @dataclass(frozen=True, slots=True)

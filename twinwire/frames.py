@@ -60,6 +60,7 @@ class WirePage(msgspec.Struct):
     floor: str | None = None
     more: bool = False
     gap: WireGap | None = None
+    ephemeral: list[msgspec.Raw] | None = None
 
 
 class _Least(msgspec.Struct):

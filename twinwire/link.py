@@ -44,6 +44,9 @@ class Owner(Protocol):
 
     async def frame(self, link: "Link", frame: Frame, raw: str) -> None: ...
 
+    def heard(self, link: "Link", frame: Frame, raw: str) -> None:
+        """An event came that is in no log."""
+
     def changed(self, link: "Link") -> None:
         """It is productive now, or has ended."""
 
@@ -177,9 +180,10 @@ class Link:
         return None
 
     async def _event(self, frame: Frame, raw: str) -> Fault | None:
-        """A topic without a cursor marks an event that is in no log, which a later service may send: it proves nothing
-        and moves nothing (docs/protocol.md, section 2)."""
+        """A topic without a cursor marks an event that is in no log: it proves nothing and moves nothing
+        (docs/protocol.md, section 10)."""
         if frame.id is None:
+            self._owner.heard(self, frame, raw)
             return None
         if not is_cursor(frame.id):
             return Fault("protocol", "an event's id is no cursor")

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from service.bus.encoding import Encoding, P
+from service.bus.ephemeral import EphemeralBus
 from service.bus.fanout import FanOut
 from service.bus.group import Group, Groups
 from service.bus.reading import Reading
@@ -25,6 +26,8 @@ from service.core.cursor import Cursor
 from service.core.errors import TwinwireError
 from service.core.event import Draft, Event
 from service.core.histogram import Histogram
+from service.core.limits import EPHEMERAL_RATE
+from service.core.rates import Rate
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.core.trace import Spans
@@ -53,9 +56,11 @@ class EventBus:
         tail_bytes: int,
         spans: Spans | None = None,
         remembered: int = 0,
+        ephemeral: Rate = EPHEMERAL_RATE,
     ) -> None:
         """`spans` are made of publishes, if there is somebody who makes them. `remembered` is how much of what became
-        of the latest events is (`Rounds`); 0 for nothing.
+        of the latest events is (`Rounds`); 0 for nothing. `ephemeral` is how often one may send events that are not
+        kept.
         """
         self._log = log
         self._spans = spans
@@ -64,6 +69,7 @@ class EventBus:
         self._now = clock.monotonic
         self.rounds = Rounds(remembered) if remembered else None
         self._fan_out = FanOut(self.groups, log.head, clock.monotonic, self.rounds)
+        self.ephemeral = EphemeralBus(self.groups, lambda: log.head, clock, ephemeral)
         self.reading = Reading(log, self._tail, Turns(self._is_busy, clock))
         self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -256,6 +262,11 @@ class EventBus:
     async def settle(self) -> None:
         """Return when everything committed was fanned out."""
         await self._fan_out.settle()
+
+    async def close(self) -> None:
+        """The same, and leave nothing of ephemeral events that would go on; the log is another's to close."""
+        await self.ephemeral.close()
+        await self.settle()
 
 
 def _by_transport(groups: Iterable[Group[Any]]) -> Counter[str]:

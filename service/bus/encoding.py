@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from service.core.ephemeral import Ephemeral
 from service.core.event import Event, Row
 
 P = TypeVar("P")
@@ -33,3 +34,10 @@ class Encoding(Protocol[P_co]):
 
     def join(self, frames: Sequence[bytes]) -> P_co:
         """Several frames as one write; never called with none."""
+
+
+class EphemeralEncoding(Encoding[P_co], Protocol[P_co]):
+    """An encoding that frames events that are not kept, too."""
+
+    def ephemeral(self, event: Ephemeral) -> bytes:
+        """Its frame, which is joined as those of stored events are."""

@@ -15,14 +15,14 @@ Rule 4: what it takes to find an event's groups depends on the filters of all. A
 Rule 5: whoever takes no write anyway, such as a waiting poll, is only told; no frame is made for it.
 """
 
-import asyncio
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from service.bus.group import Group, Groups
 from service.bus.index import Looks
 from service.bus.reading import PAGE_BYTES
 from service.bus.rounds import Notes, Rounds
+from service.bus.steps import Driver
 from service.bus.tail import Entry
 from service.core.event import TOPIC
 from service.core.histogram import Histogram
@@ -69,8 +69,8 @@ class FanOut:
         """What they hold; more than PENDING_BYTES: they were dropped, and everybody is behind."""
         self._last = head
         """The offset that the next round ends with."""
-        self._task: asyncio.Task[None] | None = None
-        """Drives a round that did not end within the step of its commit; None between rounds."""
+        self._driver = Driver("fan-out")
+        """Of rounds: of the first, a slice is in the step of its commit."""
         groups.fed = head
         self.deliveries = 0
         """Events written so far, one for each subscriber that took it."""
@@ -87,11 +87,9 @@ class FanOut:
         self._last = entries[-1].event.offset
         if self._since is None:
             self._since = at
-        if self._task is None:
+        if not self._driver.is_busy:
             self._pending = entries
-            rounds = self._rounds()
-            if next(rounds, False):  # a slice was written and there is more; mostly everybody has it by now
-                self._task = asyncio.create_task(self._drive(rounds), name="fan-out")
+            self._driver.begin(self._rounds())  # mostly everybody has it by now
             return
         self._pending_bytes += sum([entry.held for entry in entries])
         if self._pending_bytes > PENDING_BYTES:
@@ -102,21 +100,13 @@ class FanOut:
     @property
     def is_busy(self) -> bool:
         """Whether a round is under way."""
-        return self._task is not None
+        return self._driver.is_busy
 
     async def settle(self) -> None:
         """Return when no round is under way."""
-        while self._task is not None:
-            await asyncio.shield(self._task)
+        await self._driver.settle()
 
-    async def _drive(self, rounds: Iterator[bool]) -> None:
-        try:
-            for _ in rounds:
-                await asyncio.sleep(0)
-        finally:
-            self._task = None
-
-    def _rounds(self) -> Iterator[bool]:
+    def _rounds(self) -> Generator[bool, None, None]:
         """Writes until nothing is pending; yields True whenever the loop should be given a turn before it goes on."""
         room, remembered = SLICE, self._remembered
         while self._groups.fed < self._last:

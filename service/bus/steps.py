@@ -1,5 +1,7 @@
 """Work that gives way at each of its `yield`s: a generator whose value is the result, to be done to its end."""
 
+import asyncio
+import contextlib
 from collections.abc import Generator
 from typing import Any, TypeVar
 
@@ -31,3 +33,40 @@ async def in_turns(steps: Generator[Any, None, T], turn: Turn = ONE_TURN) -> T:
             result: T = end.value
             return result
         await turn()
+
+
+class Driver:
+    """Does such work, one at a time: its first step where it begins, and the others in a task of this `name`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is more of it."""
+        return self._task is not None
+
+    def begin(self, steps: Generator[Any, None, None]) -> None:
+        """Where it is not busy. Raises what the first step raises."""
+        with contextlib.suppress(StopIteration):
+            next(steps)
+            self._task = asyncio.create_task(self._drive(steps), name=self._name)
+
+    async def settle(self) -> None:
+        """Return when it is not busy."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def close(self) -> None:
+        """End the work where it is. Idempotent."""
+        if (task := self._task) is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            self._task = None  # one that had not begun comes to no `finally`
+
+    async def _drive(self, steps: Generator[Any, None, None]) -> None:
+        try:
+            await in_turns(steps)
+        finally:
+            self._task = None

@@ -38,6 +38,7 @@ later. `at` makes another one of it. Errors become problems (RFC 9457) in `wire/
 `wire/request.py`, of Quart's resources in `web/problems.py`, `problem` frames in `wire/websocket.py`. Nowhere else.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Self
 
 from service.core.words import TokenFault
@@ -51,6 +52,8 @@ class TwinwireError(Exception):
     title: ClassVar[str] = "Internal error"
     retry_after: ClassVar[float | None] = None
     """Seconds after which the same request may succeed; None if a retry alone does not help."""
+    members: ClassVar[Mapping[str, Any]] = {}
+    """What its problem tells beside (RFC 9457, 3.2: extension members)."""
     challenge: ClassVar[str | None] = None
     """What `WWW-Authenticate` says is wrong (RFC 6750, 3); "" for nothing in particular, None for no such field."""
 
@@ -63,13 +66,14 @@ class TwinwireError(Exception):
         status: int | None = None,
         title: str | None = None,
         retry_after: float | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
-        """`status`, `title` and `retry_after` are the class's unless they are given."""
+        """`status`, `title`, `retry_after` and `members` are the class's unless they are given."""
         super().__init__(detail)
         self.detail: Final = detail
         self.field: Final = field
         self.line: Final = line
-        self._override(status=status, title=title, retry_after=retry_after)
+        self._override(status=status, title=title, retry_after=retry_after, members=members)
 
     def at(self, path: str, line: int | None = None) -> Self:
         """The same error, found under `path` (`2.`, with the dot) of what was sent, on `line` of it."""

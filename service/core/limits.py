@@ -5,6 +5,7 @@ Bounds that an operator may move live in `service.settings`; these do not move, 
 
 from typing import Final, get_args
 
+from service.core.rates import Rate
 from service.core.words import ComingType, ControlType, EventSourceType
 
 TYPE_MAX: Final = 64
@@ -48,6 +49,24 @@ BATCH_MAX: Final = 10_000
 
 OFFSET_MAX: Final = 2**63 - 1
 """The largest offset SQLite's rowid can hold; a cursor beyond it is malformed."""
+
+EPHEMERAL_MAX: Final = 4 * 1024
+"""Bytes of encoded `data` of an event that is not kept, by default: a state of one thing that moves, not a document."""
+
+EPHEMERAL_BATCH: Final = 100
+"""Ephemeral events in one request: the burst holds them."""
+
+EPHEMERAL_RATE: Final = Rate(60.0, 120)
+"""Ephemeral events a second of one sender, and at once, by default: a screen's frames."""
+
+EPHEMERAL_TTL: Final = 5.0
+"""Seconds for which an ephemeral event is wanted, unless its sender says otherwise."""
+
+EPHEMERAL_TTL_LEAST: Final = 0.1
+"""Seconds that he may say: in less it may not have gone out."""
+
+EPHEMERAL_TTL_MAX: Final = 60.0
+"""Seconds likewise: what is wanted for longer is worth storing."""
 
 PAGE_DEFAULT: Final = 500
 """Events in one long-poll or history answer, unless the caller says otherwise."""

@@ -17,6 +17,7 @@ from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.stream.control import Fields, StreamEncoding
 from service.stream.ending import Ending
+from service.stream.hearing import DEAF, Hearing
 from service.stream.hub import StreamHub
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
@@ -49,9 +50,17 @@ class Opening:
         return self._hub.control.goodbye(ending, self._hub.return_delay() if retry is None else retry)
 
     async def open(
-        self, pipe: Pipe[P], encoding: StreamEncoding[P], topics: TopicFilter, start: Start, caller: Caller
+        self,
+        pipe: Pipe[P],
+        encoding: StreamEncoding[P],
+        topics: TopicFilter,
+        start: Start,
+        caller: Caller,
+        *,
+        ephemeral: bool = False,
     ) -> Opened[P]:
-        """Raises what `EventBus.subscribe` raises: then nothing is left open.
+        """`ephemeral`: events that are not kept, too. Raises what `EventBus.subscribe` raises: then nothing is left
+        open.
 
         From here on the subscription is the stream's: run it.
         """
@@ -70,9 +79,19 @@ class Opening:
             retry=random.randint(*RETRY_MS),
             subject=caller.subject,
             expires=caller.expires,
+            ephemeral=ephemeral,
         )
+        if ephemeral:
+            self.listen_in(stream, hears=True)
         first = [encoding.opening(fields)]
         if gap is not None:
             trail.gap(gap)
             first.insert(0, encoding.control("gap", self._hub.control.gap(gap)))
         return Opened(stream, first)
+
+    def listen_in(self, stream: Stream[P], *, hears: bool) -> None:
+        """Whether it gets ephemeral events from now on."""
+        if not hears:
+            stream.hearing = stream.hearing.close()
+        elif stream.hearing is DEAF:
+            stream.hearing = Hearing(self._bus.ephemeral, stream)

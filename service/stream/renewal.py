@@ -127,5 +127,6 @@ def rights_of(caller: Caller) -> dict[str, Any]:
         "expires": None if caller.expires is None else rfc3339(caller.expires),
         "subscribe": list(rights.subscribe.patterns),
         "publish": list(rights.publish.patterns),
+        "run": list(rights.run.patterns),
         "admin": rights.admin,
     }

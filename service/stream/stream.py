@@ -50,6 +50,7 @@ from service.stream.between import BetweenPages
 from service.stream.control import StreamEncoding
 from service.stream.ending import FAULT, LOST, STALLED, Ending, fault_of
 from service.stream.expiry import check_expiry
+from service.stream.hearing import DEAF, Ears
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
 from service.stream.registry import Listener, Registry
@@ -71,7 +72,6 @@ class Stream(Generic[P]):
 
     __slots__ = (
         "_caught_up",
-        "_encoding",
         "_heard_at",
         "_heartbeat_due",
         "_hub",
@@ -80,7 +80,9 @@ class Stream(Generic[P]):
         "_swept",
         "_trailing",
         "_wake",
+        "encoding",
         "ending",
+        "hearing",
         "lease",
         "lock",
         "peer",
@@ -95,7 +97,7 @@ class Stream(Generic[P]):
         self, hub: Registry, subscription: Subscription[P], pipe: Pipe[P], encoding: StreamEncoding[P], peer: Peer
     ) -> None:
         self._hub = hub
-        self._encoding = encoding
+        self.encoding = encoding
         self.lock: asyncio.Lock | None = None  # while it has `users`, who are between two pages or wait to be
         self.users = 0
         self._wake = asyncio.Event() if not pipe.direct else None  # portable: there is something to read, or to beat
@@ -110,13 +112,14 @@ class Stream(Generic[P]):
         self.lease: Lease | None = None  # the place that it takes, of a wire that has its callers change
         self.subscription = subscription
         self.pipe = pipe
+        self.hearing: Ears = DEAF  # of ephemeral events
         self.ending: Ending | None = None  # why the server ended it; None after `run`: the client left
         self.warned = math.inf  # see `expiry.py`
         self.replayed = 0  # events sent from a cursor, for `caught_up` and the sweep
         pipe.on_behind(self._fell_behind)
 
     def frame(self, type: ControlType, fields: Mapping[str, Any]) -> P:
-        return self._encoding.control(type, fields)
+        return self.encoding.control(type, fields)
 
     async def run(self, first: list[P], listener: Listener) -> None:
         """Send `first` from its end, feed and listen until the client leaves or the server ends it.
@@ -158,6 +161,7 @@ class Stream(Generic[P]):
     async def _stop(self) -> None:
         self._listening = None
         self.subscription.close()
+        self.hearing = self.hearing.close()
         pump, self._pump_task = self._pump_task, None
         if pump is not None:
             pump.cancel()
@@ -244,13 +248,14 @@ class Stream(Generic[P]):
                     if self._caught_up:
                         if subscription.go_live(self.pipe):
                             self.peer.trail.caught_up(subscription.offset)
+                            await self.hearing.flush(self._send)
                         elif subscription.state is State.REPLAYING:
                             continue
                         return True
                     self._caught_up = True
                     self._hub.has_caught_up(self)
                     # A proxy that holds the last message back would keep this one until the first real heartbeat.
-                    self._trailing = self._encoding.may_be_held_back
+                    self._trailing = self.encoding.may_be_held_back
                     told = self._hub.control.caught_up(subscription.offset, self.replayed)
                     await self._send(self.frame("caught_up", told))
                 elif isinstance(item, Gap):
@@ -287,6 +292,7 @@ class Stream(Generic[P]):
     def change(self, topics: TopicFilter, *, is_reduced: bool = False) -> int:
         """Go on with another filter from the position reached, which is returned. Between two pages."""
         self.peer.trail.changed(self.subscription.position, self.subscription.topics, is_reduced=is_reduced)
+        self.hearing.change(topics)
         return self.subscription.change(topics)
 
     def tell(self, type: ControlType, fields: Mapping[str, Any]) -> None:
@@ -317,11 +323,11 @@ class Stream(Generic[P]):
             self.end(STALLED)
             self.pipe.abort()
         elif (sent := self._sent()) != self._swept:
-            self._swept = sent
-            self._heard_at = now
-            self._trailing = True
-        else:
-            quiet = TRAILING_QUIET if self._trailing and self._is_live else self._hub.control.heartbeat
+            self._swept, self._heard_at, self._trailing = sent, now, True
+        else:  # ephemeral events tell no position: beside them heartbeats come as ever
+            self._trailing |= (is_burst := self.hearing.has_sent())
+            is_short = self._trailing and self._is_live and not is_burst
+            quiet = TRAILING_QUIET if is_short else self._hub.control.heartbeat
             if now - self._heard_at >= quiet:
                 self._trailing = False
                 self._heard_at = now
@@ -337,7 +343,7 @@ class Stream(Generic[P]):
 
     def _beat(self) -> None:
         if self._wake is None and self._is_live:
-            self.pipe.push(self._hub.heartbeat_frame(self._encoding, self.subscription.position))
+            self.pipe.push(self._hub.heartbeat_frame(self.encoding, self.subscription.position))
             return
         self._heartbeat_due = True
         if self._wake is not None:

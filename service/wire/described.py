@@ -44,7 +44,7 @@ from service.openapi import (
     whole,
 )
 from service.wire.drafts import NDJSON
-from service.wire.request import CURSOR_PARAMETERS, STATE_PARAMETERS
+from service.wire.request import CURSOR_PARAMETERS, EPHEMERAL, STATE_PARAMETERS
 
 _START: Final = (*CURSOR_PARAMETERS, "lastEventIdHeader")
 
@@ -74,7 +74,7 @@ def _stream_paths(
         f"Server-Sent Events{ending}",
         stream,
         problems=(*missing, 422, 429, 503),
-        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, "named")],
+        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, EPHEMERAL, "named")],
     )
     websocket = operation(
         tag,
@@ -82,7 +82,7 @@ def _stream_paths(
         f"WebSocket{ending}",
         handshake,
         problems=(403, *missing, 422, 426, 503),
-        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS)],
+        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, EPHEMERAL)],
     )
     found = {f"/api/sse{path}": {"get": sse}, f"/api/ws{path}": {"get": websocket}}
     if not path:
@@ -114,6 +114,7 @@ def _parameters() -> dict[str, Any]:
             {"enum": ["0", "1"], "default": "0"},
         ),
         "join": query("join", "`text`: the strings of a value that was appended to are one event.", {"enum": ["text"]}),
+        EPHEMERAL: query(EPHEMERAL, "1: events that are not kept, too.", {"enum": ["0", "1"], "default": "0"}),
         "named": query("named", "0 leaves the `event:` lines out.", {"enum": ["0", "1"], "default": "1"}),
     }
     for name in CURSOR_PARAMETERS:
@@ -164,7 +165,7 @@ def _event_paths() -> dict[str, Any]:
         "Long poll and history",
         {200: answer("A page, perhaps empty.", ref("EventPage"))},
         problems=(422, 429, 503),
-        parameters=[*use("topic", *_START), *search],
+        parameters=[*use("topic", *_START), *search, *use(EPHEMERAL)],
     )
     publishing = operation(
         "events",
@@ -243,12 +244,17 @@ def _page() -> Schema:
     return record(
         {
             "events": array(ref("Event")),
+            EPHEMERAL: {
+                **array(ref("EphemeralEvent")),
+                "description": "If asked for: what came while the request waited, the newest of each key.",
+            },
             "cursor": {**ref("Cursor"), "description": "What to send as the next `after`, or `before` in `desc`."},
             "head": ref("Cursor"),
             "floor": {**nullable(ref("Cursor")), "description": "Up to here, events of the filter may be missing."},
             "more": BOOLEAN,
             "gap": nullable(ref("Gap")),
-        }
+        },
+        optional=(EPHEMERAL,),
     )
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from service.core.ephemeral import Ephemeral
 from service.core.event import APPEND, FINAL, JOINED, OFFSET, STATE, TYPE, Event, Row, Width, mark_of
 from service.core.time import Moments
 from service.core.words import ControlType
@@ -52,6 +53,14 @@ class EventText:
             f'"time":"{moments[time]}","prev":{self._cursor(prev)},{_members(trace, subject, mark)}"data":{data}}}'
             for offset, topic, type, time, prev, data, trace, subject, mark in found
         ]
+
+    def ephemeral(self, event: Ephemeral) -> str:
+        """One that is not kept: without `id` and `prev`, by which a client tells it."""
+        sender = "" if event.user is None else f'"from":{{"user":{json.dumps(event.user, ensure_ascii=False)}}},'
+        return (
+            f'{{"topic":"{event.topic}","type":"{event.type}","time":"{self._moments[event.time]}",'
+            f'"after":"{self.epoch}-{event.after}",{sender}"data":{event.data}}}'
+        )
 
     def _cursor(self, offset: int) -> str:
         return f'"{self.epoch}-{offset}"' if offset else "null"
@@ -129,6 +138,9 @@ class WebSocketFrames:
     def frame(self, event: Event) -> bytes:
         return text_message(self._text.one(event).encode())
 
+    def ephemeral(self, event: Ephemeral) -> bytes:
+        return text_message(self._text.ephemeral(event).encode())
+
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b"".join(frames)
 
@@ -161,6 +173,9 @@ class WebSocketMessages:
 
     def frame(self, event: Event) -> bytes:
         return self._text.one(event).encode()
+
+    def ephemeral(self, event: Ephemeral) -> bytes:
+        return self._text.ephemeral(event).encode()
 
     def join(self, frames: Sequence[bytes]) -> tuple[bytes, ...]:
         return tuple(frames)
@@ -195,6 +210,12 @@ class SSEFrames:
 
     def frame(self, event: Event) -> bytes:
         return self._frames((event,))
+
+    def ephemeral(self, event: Ephemeral) -> bytes:
+        """No `id:` line: what an EventSource comes back with stays where it was."""
+        _, before_type, before_data, after_data = self._state_pieces
+        type = event.type if self._named else ""
+        return f"{before_type}{type}{before_data}{self._text.ephemeral(event)}{after_data}".encode()
 
     def join(self, frames: Sequence[bytes]) -> bytes:
         body = b"".join(frames)
@@ -262,6 +283,9 @@ class PollItems:
 
     def frame(self, event: Event) -> bytes:
         return self._text.one(event).encode()
+
+    def ephemeral(self, event: Ephemeral) -> bytes:
+        return self._text.ephemeral(event).encode()
 
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b",".join(frames)

@@ -5,6 +5,9 @@ request around it, and a wire on plain ASGI is free of a framework's time limits
 
 Routes are a table, by kind of scope, method and path. A path below a stream's, such as `/api/ws/projects/42`, is an
 alias: what it stands for is asked of `alias`, and handed to the wire in its scope.
+
+Before all of it stands the host: what an application answers under names of its own is nobody else's, whatever path is
+asked for, and by whatever hop the name is told.
 """
 
 import re
@@ -28,6 +31,7 @@ from service.log.base import Turn
 from service.stream.asgi import ASGI, Receive, Scope, Send
 from service.wire.behind import Behind
 from service.wire.bodies import Bodies
+from service.wire.elsewhere import Elsewhere
 from service.wire.request import CURSOR_PARAMETERS, MISSING, TOPICS, Request, refuse_websocket, respond, respond_problem
 
 Kind = Literal["http", "websocket"]
@@ -39,6 +43,7 @@ Alias = Callable[[str], TopicFilter | None]
 
 EVENTS: Final = "/api/events"
 EVENTS_READ: Final = "/api/events/read"
+EPHEMERAL: Final = "/api/ephemeral"
 STATE: Final = "/api/state"
 WEBSOCKET: Final = "/api/ws"
 SSE: Final = "/api/sse"
@@ -60,6 +65,7 @@ class Doors:
         turn: Turn,
         alias: Alias,
         routes: Mapping[Route, ASGI],
+        elsewhere: Elsewhere,
     ) -> None:
         """`turn` is waited for before the application behind the doors is asked, and before what takes long to read."""
         self._gate = gate
@@ -67,6 +73,7 @@ class Doors:
         self._turn = turn
         self._behind = Behind(turn)
         self._alias = alias
+        self._elsewhere = elsewhere
         self._routes: dict[Route, ASGI] = {}
         self._methods: dict[str, list[str]] = {}  # of each path, in the order in which they were added
         for route, app in routes.items():
@@ -81,11 +88,17 @@ class Doors:
 
     def find(self, scope: Scope) -> ASGI | None:
         """Who answers; None if it is nobody here. Only chooses: see `FrontDoor`."""
+        try:
+            path = _path(scope)
+        except MalformedError as error:  # but under a host that is not ours it is not for us to say anything
+            return self._elsewhere.find(scope, _host(scope)) or partial(self._refuse, error)
         kind: Kind = scope["type"]
         method: str = scope.get("method", "GET")
         try:
-            path = _path(scope)
-            self._gate.knock(_host(scope), path)
+            host = _host(scope)
+            if (other := self._elsewhere.find(scope, host)) is not None:
+                return other
+            self._gate.knock(host, path)
             found = self._routes.get((kind, method, path))
             base = next((base for base in _STREAMS if path.startswith(base)), None) if found is None else None
             if base is not None:

@@ -78,12 +78,15 @@ class Prelude:
 
         return await self._first(take, INVALID)
 
-    async def filter(self, permit: Callable[[TopicFilter], TopicFilter]) -> tuple[TopicFilter, Ref] | None:
-        """The topics of the first `subscribe` that `permit` lets through, and its `ref`."""
+    async def filter(
+        self, permit: Callable[[TopicFilter], TopicFilter]
+    ) -> tuple[tuple[TopicFilter, bool | None], Ref] | None:
+        """The topics of the first `subscribe` that `permit` lets through, whether it wants ephemeral events, if it
+        says so, and its `ref`."""
 
-        def take(message: ClientMessage) -> TopicFilter:
+        def take(message: ClientMessage) -> tuple[TopicFilter, bool | None]:
             _check_op(message, "subscribe")
-            return permit(TopicFilter(named_topics(message)))
+            return permit(TopicFilter(named_topics(message))), message.ephemeral
 
         return await self._first(take, IDLE)
 

@@ -33,6 +33,9 @@ class ClientMessage(msgspec.Struct, gc=False):
     append: bool = False
     final: bool = False
     traceparent: str | None = None
+    ephemeral: bool | None = None
+    ttl: float | None = None
+    echo: bool = False
     token: str | None = None
 
 
@@ -100,6 +103,9 @@ def problem_fields(error: TwinwireError, ref: Ref) -> dict[str, Any]:
     return {**fields, "ref": short_ref(ref)}
 
 
-def filter_fields(ref: Ref, id: str | None, topics: TopicFilter) -> dict[str, Any]:
-    """Of the `reply` to a change of the filter: what it is now, and from where on; None while a state is told."""
-    return {"ref": short_ref(ref), "id": id, "topics": list(topics.patterns)}
+def filter_fields(ref: Ref, id: str | None, topics: TopicFilter, ephemeral: bool | None = None) -> dict[str, Any]:
+    """Of the `reply` to a change of the filter: what it is now, and from where on; None while a state is told.
+    `ephemeral`: whether ephemeral events come too, where that was asked.
+    """
+    asked = {} if ephemeral is None else {"ephemeral": ephemeral}
+    return {"ref": short_ref(ref), "id": id, "topics": list(topics.patterns), **asked}

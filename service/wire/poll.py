@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,9 +28,11 @@ from service.stream.control import Control
 from service.wire.answers import ANSWER_BYTES, SEARCH_SECONDS, Answers, page_limit
 from service.wire.asking import take_asked
 from service.wire.bodies import Bodies
+from service.wire.ephemeral.gathering import GATHER, Gathering
 from service.wire.frames import Frames
 from service.wire.request import (
     CURSOR_PARAMETERS,
+    EPHEMERAL,
     DisconnectedError,
     Request,
     disconnected,
@@ -36,7 +40,7 @@ from service.wire.request import (
 from service.wire.scanning import Scanning
 
 PARAMETERS: Final = Parameters(
-    "topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to", AUTH, TICKET
+    "topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to", EPHEMERAL, AUTH, TICKET
 )
 
 
@@ -48,22 +52,31 @@ class Question:
     wait: float
     gap: Gap | None
     told: int
+    gathering: Gathering | None
+    """Of ephemeral events, if they are wanted too."""
 
 
 class Waiter:
     """An outlet that takes nothing: it only learns that there is something to read, and ends a wait for it."""
 
     def __init__(self, limit: asyncio.Timeout) -> None:
-        self._limit: asyncio.Timeout | None = limit
+        self._limit: Final = limit
 
     def write(self, payload: bytes) -> bool:
         return False
 
+    def soon(self) -> None:
+        """End the wait in a moment, in which more may come."""
+        self._end(GATHER)
+
     def behind(self) -> None:
-        """Once is enough: a time limit that is over can't be moved."""
-        limit, self._limit = self._limit, None
-        if limit is not None:
-            limit.reschedule(asyncio.get_running_loop().time())
+        self._end(0)
+
+    def _end(self, seconds: float) -> None:
+        """In so many at the latest. A limit that is over can't be moved, and is over before its task is told."""
+        limit, until = self._limit, asyncio.get_running_loop().time() + seconds
+        if not limit.expired() and until < (limit.when() or math.inf):
+            limit.reschedule(until)
 
 
 class PollWire:
@@ -100,7 +113,8 @@ class PollWire:
         page, gap = await self._answer(question, receive, scan, caller)
         page, more = await self._beyond(question, page, scan)
         floor = max(question.told, page.floor, (gap.floor or 0) if gap is not None else 0)
-        return self._body(page, more, gap, floor)
+        ephemeral = None if question.gathering is None else question.gathering.items(page.next)
+        return self._body(page, more, gap, floor, ephemeral)
 
     async def _question(self, request: Request, scan: Scanning, caller: Caller) -> Question:
         """Raises InvalidError naming the parameter, ScopeError or UnauthorizedError for what may not be read."""
@@ -135,7 +149,10 @@ class PollWire:
         )
         # A range with an end is history: behind that end nothing could ever wake a waiting poll.
         is_closed = whole_range or search.to_time is not None or request.method == "HEAD"
-        return Question(search, 0.0 if is_closed else wait, gap or before_gap, told)
+        gathering = None
+        if request.flag(EPHEMERAL, False):
+            gathering = Gathering(self._bus.ephemeral, self._encoding, search.type)
+        return Question(search, 0.0 if is_closed else wait, gap or before_gap, told, gathering)
 
     def _before(self, text: str | None, topics: TopicFilter) -> tuple[int | None, Gap | None]:
         """The exclusive end of the range, and a gap if the cursor is of another log."""
@@ -175,10 +192,13 @@ class PollWire:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(question.wait, self._gate.authority.seconds_left(lease.caller))
         while (
-            not (page.rows or page.is_cut) and gap is None and loop.time() < deadline and self._may_wait(lease.caller)
+            not (page.rows or page.is_cut or question.gathering)
+            and gap is None
+            and loop.time() < deadline
+            and self._may_wait(lease.caller)
         ):
             await scan.pause()
-            await self._park(question.search.topics, page.next, receive, deadline, lease)
+            await self._park(question, page.next, receive, deadline, lease)
             question = replace(question, search=replace(question.search, after=page.next))
             page, gap = await self._search(question, scan)
         return page, gap
@@ -219,18 +239,20 @@ class PollWire:
             page = page._replace(next=found.next)
         return page, bool(found.rows) or found.is_cut
 
-    async def _park(self, topics: TopicFilter, offset: int, receive: Receive, deadline: float, lease: Lease) -> None:
+    async def _park(self, question: Question, offset: int, receive: Receive, deadline: float, lease: Lease) -> None:
         """Wait at the head as a live subscription until something matches, the time is up, or the service goes.
 
         Without a task of its own: many may come, be woken and leave at once. Raises DisconnectedError.
         """
+        topics, gathering = question.search.topics, question.gathering
         subscription = self._bus.attach(topics, offset, self._encoding)
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 waiter = Waiter(limit)
                 lease.told = waiter.behind
                 if subscription.go_live(waiter):
-                    with self._drain.telling(waiter.behind):
+                    hearing = nullcontext() if gathering is None else gathering.during(topics, waiter.soon)
+                    with self._drain.telling(waiter.behind), hearing:
                         await disconnected(receive)
                         raise DisconnectedError
         except TimeoutError:
@@ -239,7 +261,7 @@ class PollWire:
             lease.told = None
             subscription.close()
 
-    def _body(self, page: Page, more: bool, gap: Gap | None, floor: int) -> bytes:
+    def _body(self, page: Page, more: bool, gap: Gap | None, floor: int, ephemeral: bytes | None) -> bytes:
         rest = json.dumps(
             {
                 "cursor": self._bus.cursor(page.next),
@@ -252,7 +274,8 @@ class PollWire:
             separators=(",", ":"),
         )
         events = self._encoding.page(page.rows)
-        return b'{"events":[%b],%b' % (events, rest[1:].encode())
+        asked = b"" if ephemeral is None else b'"ephemeral":[%b],' % ephemeral
+        return b'{"events":[%b],%b%b' % (events, asked, rest[1:].encode())
 
 
 def _time(request: Request, name: str) -> int | None:

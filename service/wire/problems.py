@@ -34,7 +34,7 @@ def problem(error: TwinwireError, **members: Any) -> dict[str, Any]:
         body["field"] = error.field
     if error.line is not None:
         body["line"] = error.line
-    return body | members
+    return body | dict(error.members) | members
 
 
 def problem_response(error: TwinwireError, **members: Any) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -1,5 +1,6 @@
 """Publishing over HTTP (docs/protocol.md, section 5), on plain ASGI: it costs less than a framework's request."""
 
+import abc
 import asyncio
 import contextlib
 import re
@@ -31,14 +32,16 @@ LOOK: Final = 256
 logger = structlog.get_logger(__name__)
 
 
-class PublishWire:
-    """An ASGI application for POST on `/api/events`."""
+class Posting(abc.ABC):
+    """An ASGI application that takes what is published in one request's body: all of it or nothing."""
 
-    def __init__(self, gate: Gate, bus: EventBus, bodies: Bodies, reader: DraftReader) -> None:
+    def __init__(self, gate: Gate, bodies: Bodies) -> None:
         self._gate = gate
         self._bodies = bodies
-        self._bus = bus
-        self._reader = reader
+
+    @abc.abstractmethod
+    async def _publish(self, request: Request, receive: Receive, body: Body) -> tuple[int, bytes]:
+        """The status and the body of the answer. Raises what its parts raise: nothing is published then."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -57,8 +60,16 @@ class PublishWire:
                 return
         await respond(send, status, [*JSON_ANSWER, *cors], answer)
 
+
+class PublishWire(Posting):
+    """POST on `/api/events`."""
+
+    def __init__(self, gate: Gate, bus: EventBus, bodies: Bodies, reader: DraftReader) -> None:
+        super().__init__(gate, bodies)
+        self._bus = bus
+        self._reader = reader
+
     async def _publish(self, request: Request, receive: Receive, body: Body) -> tuple[int, bytes]:
-        """Raises what its parts raise: nothing is published then."""
         caller = self._gate.enter(request, Act.CHANGE).caller
         content_type = request.header(b"content-type")
         content = await body.read(request, receive)

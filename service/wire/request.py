@@ -35,6 +35,9 @@ CURSOR_PARAMETERS: Final = ("after", *POSITIONS)
 STATE_PARAMETERS: Final = ("state", "join")
 """Of a stream that begins with the state of what it is about."""
 
+EPHEMERAL: Final = "ephemeral"
+"""Of a stream or a read that wants events that are not kept, too."""
+
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 _FIELDS_MAX: Final = 500

@@ -27,6 +27,7 @@ from service.wire.bodies import Bodies
 from service.wire.frames import Frames
 from service.wire.request import (
     CURSOR_PARAMETERS,
+    EPHEMERAL,
     STATE_PARAMETERS,
     DisconnectedError,
     Request,
@@ -42,7 +43,7 @@ HEADERS: Final = [
 ]
 """No proxy may keep, compress or hold back a stream; nginx listens to the last one only."""
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, "named", AUTH, TICKET)
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, EPHEMERAL, "named", AUTH, TICKET)
 
 SSE_PATH: Final = "/api/sse"
 """Below which the cookie of a ticket is sent, and below the root."""
@@ -76,6 +77,7 @@ class SSEWire:
                     await take_asked(request, receive, body, PARAMETERS)
             request.only(PARAMETERS)
             wish, named, start = request.wish(), request.flag("named", True), request.start()
+            hears = request.flag(EPHEMERAL, False)
             lease = self._gate.enter(request, Act.STREAM, wish)
         except (UnauthorizedError, RateLimitedError, UnavailableError) as error:
             if head or not _is_deaf(request):
@@ -99,7 +101,7 @@ class SSEWire:
             topics = lease.topics
             del request, scope, headers, cors, wish  # a stream lives for hours: some KiB of its request would, too
             try:
-                opened = await self._open(pipe, topics, named, start, lease)
+                opened = await self._open(pipe, topics, named, start, lease, hears)
             except (RateLimitedError, OverloadedError) as error:
                 last = {"type": "http.response.body", "body": self._goodbye(error, named), "more_body": False}
                 await self._pipes.end(send, last)
@@ -140,10 +142,10 @@ class SSEWire:
         return [(b"set-cookie", cookie)]
 
     async def _open(
-        self, pipe: Pipe[bytes], topics: TopicFilter, named: bool, start: Start, lease: Lease
+        self, pipe: Pipe[bytes], topics: TopicFilter, named: bool, start: Start, lease: Lease, hears: bool
     ) -> Opened[bytes]:
         encoding = self._frames.sse(named, chunked=pipe.direct)
-        return await self._opening.open(pipe, encoding, topics, start, lease.caller)
+        return await self._opening.open(pipe, encoding, topics, start, lease.caller, ephemeral=hears)
 
 
 def _is_deaf(request: Request) -> bool:

@@ -31,6 +31,7 @@ from service.stream.pipe import Pipes
 from service.stream.renewal import Renewal
 from service.stream.stream import Stream
 from service.wire.drafts import DraftReader, Incoming
+from service.wire.ephemeral.sending import Sending
 from service.wire.frames import Frames
 from service.wire.later import Prelude, has_filter_later
 from service.wire.messages import (
@@ -46,11 +47,11 @@ from service.wire.messages import (
     spend_message,
 )
 from service.wire.publish import spend_and_publish
-from service.wire.request import CURSOR_PARAMETERS, STATE_PARAMETERS, Request, refuse_websocket
+from service.wire.request import CURSOR_PARAMETERS, EPHEMERAL, STATE_PARAMETERS, Request, refuse_websocket
 
 logger = structlog.get_logger(__name__)
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, "filter", AUTH, TICKET)
+PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, EPHEMERAL, "filter", AUTH, TICKET)
 
 FEW: Final = 10
 """Topics of a filter up to which it is changed without waiting for a turn."""
@@ -70,6 +71,7 @@ class WebSocketWire:
         frames: Frames,
         bus: EventBus,
         reader: DraftReader,
+        sending: Sending,
         renewal: Renewal,
         turn: Turn,
         *,
@@ -77,11 +79,12 @@ class WebSocketWire:
     ) -> None:
         """`turn` is waited for before a change of a filter of more than FEW topics."""
         self.gate = gate
-        self._opening = opening
+        self.opening = opening
         self._pipes = pipes
         self._frames = frames
         self.bus = bus
         self.reader = reader
+        self.sending = sending
         self.renewal = renewal
         self.turn = turn
         self.message_max = data_max + ENVELOPE_MAX
@@ -93,6 +96,7 @@ class WebSocketWire:
             request = Request(scope)
             request.only(PARAMETERS)
             start, is_later = request.start(), has_filter_later(request)
+            hears = request.flag(EPHEMERAL, False)
             wish = None if is_later else request.wish()
             lease = self.gate.enter(request, Act.SOCKET, wish)
         except RateLimitedError as error:
@@ -107,18 +111,19 @@ class WebSocketWire:
             asked = await self._prelude(receive, send, lease, wish)
             if asked is None:
                 return
-            topics, refs = asked
+            topics, refs, asked_later = asked
+            hears = hears if asked_later is None else asked_later
             self._pipes.lighten(scope, send)
             del request, scope, wish, asked  # a stream lives for hours: some KiB of its request would, too
             try:
-                opened = await self._open(send, topics, start, lease)
+                opened = await self._open(send, topics, start, lease, hears)
             except (RateLimitedError, OverloadedError) as error:
                 await self._refuse(receive, send, ending_of(error))
                 return
             stream = opened.stream
             stream.lease = lease
             for ref in refs:  # the last of them
-                fields = filter_fields(ref, self.position(stream), topics)
+                fields = filter_fields(ref, self.position(stream), topics, asked_later)
                 opened.first.insert(0, stream.frame("reply", fields))
             del topics, start, refs
             await stream.run(opened.first, _Session(self, stream, receive))
@@ -134,8 +139,9 @@ class WebSocketWire:
 
     async def _prelude(
         self, receive: Receive, send: Send, lease: Lease, wish: Wish | None
-    ) -> tuple[TopicFilter, list[Ref]] | None:
-        """What the stream is to be about, and the names of messages that its beginning answers; None if it has ended.
+    ) -> tuple[TopicFilter, list[Ref], bool | None] | None:
+        """What the stream is to be about, the names of messages that its beginning answers, and whether they asked for
+        ephemeral events; None if it has ended.
 
         Who is pending says first who he is.
         """
@@ -143,7 +149,7 @@ class WebSocketWire:
             receive,
             send,
             self.message_max,
-            self._opening.goodbye,
+            self.opening.goodbye,
             lambda: spend_message(self.gate, lease.caller),  # whoever it is by then
         )
         topics = lease.topics
@@ -153,11 +159,12 @@ class WebSocketWire:
                 return None
             topics = admitted[0]
         if wish is not None:
-            return topics, []
+            return topics, [], None
         found = await prelude.filter(lambda topics: self.gate.readable(lease.caller, Act.SOCKET, topics))
         if found is None:
             return None
-        return found[0], [] if found[1] is None else [found[1]]
+        (topics, hears), ref = found
+        return topics, [] if ref is None else [ref], hears
 
     async def _send_away(self, receive: Receive, send: Send, accepting: Message, ending: Ending) -> None:
         """After the handshake, since a browser tells its page nothing of one that was refused."""
@@ -165,12 +172,12 @@ class WebSocketWire:
         await self._refuse(receive, send, ending)
 
     async def _refuse(self, receive: Receive, send: Send, ending: Ending) -> None:
-        await Prelude(receive, send, self.message_max, self._opening.goodbye).refuse(ending)
+        await Prelude(receive, send, self.message_max, self.opening.goodbye).refuse(ending)
 
-    async def _open(self, send: Send, topics: TopicFilter, start: Start, lease: Lease) -> Opened[Any]:
+    async def _open(self, send: Send, topics: TopicFilter, start: Start, lease: Lease, hears: bool) -> Opened[Any]:
         pipe = self._pipes.messages(send)
         encoding = self._frames.websocket if pipe.direct else self._frames.websocket_messages
-        return await self._opening.open(pipe, encoding, topics, start, lease.caller)
+        return await self.opening.open(pipe, encoding, topics, start, lease.caller, ephemeral=hears)
 
 
 def _accepting(request: Request) -> Message:
@@ -268,7 +275,10 @@ class _Session:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
         await self._wire.bus.reading.learn(topics)
         self._stream.change(topics)
-        fields = filter_fields(message.ref, self._wire.position(self._stream), topics)
+        hears = message.ephemeral
+        if hears is not None:
+            self._wire.opening.listen_in(self._stream, hears=hears)
+        fields = filter_fields(message.ref, self._wire.position(self._stream), topics, hears)
         await self._stream.pipe.send(self._stream.frame("reply", fields))
 
     async def _publish(self, message: ClientMessage) -> None:
@@ -276,6 +286,11 @@ class _Session:
         if message.topic is None or message.type is None or not len(memoryview(message.data)):
             missing = "topic" if message.topic is None else "type" if message.type is None else "data"
             raise InvalidError(f"publish needs {missing}", field=missing)
+        if message.ephemeral:
+            self._wire.sending.say(message, self._stream.peer)
+            if message.ref is not None:
+                await self._stream.reply("reply", {"ref": short_ref(message.ref)})
+            return
         draft = self._wire.reader.draft(
             Incoming(
                 message.topic,

@@ -1,6 +1,7 @@
 """The transports: each is one connection's way to bring frames."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from twinwire.chooser import Transport
 from twinwire.http import Http
@@ -13,11 +14,12 @@ Open = Callable[[Http, Sequence[str], str | None], Wire]
 """Makes a transport for these filters, from a cursor on."""
 
 
-def usual_wires() -> dict[Transport, Open]:
-    """Those of the service; polls of one subscription learn together how long they may wait."""
+def usual_wires(*, ephemeral: bool = False) -> dict[Transport, Open]:
+    """Those of the service, which bring events that are not kept too; polls of one subscription learn together how long
+    they may wait."""
     patience = Patience()
     return {
-        "websocket": WebSocketWire,
-        "sse": SseWire,
-        "poll": lambda http, topics, after: PollWire(http, topics, after, patience),
+        "websocket": partial(WebSocketWire, ephemeral=ephemeral),
+        "sse": partial(SseWire, ephemeral=ephemeral),
+        "poll": lambda http, topics, after: PollWire(http, topics, after, patience, ephemeral=ephemeral),
     }

@@ -37,9 +37,12 @@ class Patience:
 
 
 class PollWire:
-    """`topics`: filters; none for all. `after` as for a stream."""
+    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too."""
 
-    def __init__(self, http: Http, topics: Sequence[str], after: str | None, patience: Patience) -> None:
+    def __init__(
+        self, http: Http, topics: Sequence[str], after: str | None, patience: Patience, *, ephemeral: bool = False
+    ) -> None:
+        self._ephemeral = 1 if ephemeral else None
         self._http = http
         self._topics = topics
         self._after = after
@@ -59,19 +62,24 @@ class PollWire:
             if page.gap is not None:
                 gap = page.gap
                 yield Frame("gap", gap.id, requested=gap.requested, reason=gap.reason, floor=gap.floor), ""
-            for raw in page.events:
+            for raw in (*page.events, *(page.ephemeral or ())):
                 text = str(raw, "utf-8")
                 yield read_frame(text), text
             self._after = page.cursor
             is_first = not is_live and not page.more
             yield Frame("caught_up" if is_first else "heartbeat", page.cursor), ""
             is_live = is_live or is_first
-            is_idle = not page.events and page.gap is None and not page.more and wait > 0
+            is_idle = not (page.events or page.ephemeral) and page.gap is None and not page.more and wait > 0
             if is_idle and (left := EMPTY_PAUSE - (time.monotonic() - asked)) > 0:
                 await asyncio.sleep(left)
 
     async def _page(self, wait: float, asked: float) -> WirePage:
-        params = [("after", self._after or "latest"), ("wait", f"{wait:g}"), ("limit", PAGE)]
+        params = [
+            ("after", self._after or "latest"),
+            ("wait", f"{wait:g}"),
+            ("limit", PAGE),
+            ("ephemeral", self._ephemeral),
+        ]
         url, sent = self._http.place.asking("events", "events/read", self._topics, params)
         body = None if sent is None else as_json({**sent, "wait": wait})
         outcome = await self._http.attempt(

@@ -17,11 +17,13 @@ EVENT_MAX: Final = 64 << 20
 
 
 class SseWire:
-    """`topics`: filters; none for all. `after` as for a stream."""
+    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too."""
 
-    def __init__(self, http: Http, topics: Sequence[str], after: str | None) -> None:
+    def __init__(self, http: Http, topics: Sequence[str], after: str | None, *, ephemeral: bool = False) -> None:
         self._http = http
-        self._asked = http.place.asking("sse", "sse", topics, [("after", after)])
+        self._asked = http.place.asking(
+            "sse", "sse", topics, [("after", after), ("ephemeral", 1 if ephemeral else None)]
+        )
 
     async def frames(self) -> AsyncGenerator[tuple[Frame, str], None]:
         url, asked = self._asked

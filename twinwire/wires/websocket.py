@@ -41,12 +41,12 @@ _logger.setLevel(logging.INFO)  # at DEBUG the library tells every field of a ha
 
 
 class WebSocketWire:
-    """`topics`: filters; none for all. `after` as for a stream."""
+    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too."""
 
-    def __init__(self, http: Http, topics: Sequence[str], after: str | None) -> None:
+    def __init__(self, http: Http, topics: Sequence[str], after: str | None, *, ephemeral: bool = False) -> None:
         self._http = http
         self._topics = topics
-        self._after = after
+        self._start = ("after", after), ("ephemeral", 1 if ephemeral else None)
         self._socket: ClientConnection | None = None
 
     async def frames(self) -> AsyncGenerator[tuple[Frame, str], None]:
@@ -62,10 +62,10 @@ class WebSocketWire:
 
     async def _connect(self) -> ClientConnection:
         place = self._http.place
-        url = place.websocket([*(("topic", topic) for topic in self._topics), ("after", self._after)])
+        url = place.websocket([*(("topic", topic) for topic in self._topics), *self._start])
         is_later = len(url) > URL_MAX  # then the topics follow in a message (docs/protocol.md, section 4)
         if is_later:
-            url = place.websocket([("filter", "later"), ("after", self._after)])
+            url = place.websocket([("filter", "later"), *self._start])
         try:
             socket = self._socket = await _Connect(
                 url,

@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from service.bus.steps import at_once, in_turns
+from service.bus.steps import Driver, at_once, in_turns
 
 
 def count(to: int, seen: list[int]) -> Generator[None, None, str]:
@@ -53,3 +53,41 @@ async def test_what_the_work_raises_comes_out() -> None:
         at_once(fail())
     with pytest.raises(ValueError, match="wrong"):
         await in_turns(fail())
+
+
+async def test_a_driver_does_the_first_step_at_once_and_the_others_in_turns() -> None:
+    seen: list[int] = []
+
+    def work() -> Generator[None, None, None]:
+        yield from count(3, seen)
+
+    driver = Driver("work")
+    driver.begin(work())
+    assert (seen, driver.is_busy) == ([0], True)
+    await driver.settle()
+    assert (seen, driver.is_busy) == ([0, 1, 2], False)
+    await driver.settle()
+
+
+async def test_what_ends_with_its_first_step_leaves_no_task() -> None:
+    driver = Driver("work")
+    before = asyncio.all_tasks()
+    driver.begin(item for item in ())
+    assert not driver.is_busy
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_driver_that_is_closed_ends_its_work_where_it_is() -> None:
+    seen: list[int] = []
+
+    def work() -> Generator[None, None, None]:
+        yield from count(3, seen)
+
+    driver = Driver("work")
+    driver.begin(work())
+    await driver.close()
+    assert (seen, driver.is_busy) == ([0], False)
+    await driver.close()
+    driver.begin(work())
+    assert seen == [0, 0], "and may begin anew"
+    await driver.close()

@@ -1,6 +1,7 @@
 """docs/protocol.md, section 4: long polling and history on `/api/events`."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from service.core.limits import PAGE_DEFAULT, PAGE_MAX
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search, Turn
 from service.wire.answers import ANSWER_BYTES, PIECE_BYTES
-from service.wire.poll import PollWire
+from service.wire.poll import PollWire, Waiter
 from service.wire.scanning import FREE_STEPS
 from tests.support.clock import ManualClock
 from tests.support.memorylog import MemoryEventLog
@@ -481,3 +482,22 @@ async def test_a_full_page_leaves_no_cursor_below_a_floor(wire: PollWire, bus: E
     assert answer["cursor"] == bus.cursor(3)
     again = await get(wire, f"after={answer['cursor']}&limit=2")
     assert (again["events"], again["gap"]) == ([], None)
+
+
+async def test_a_wait_whose_time_is_up_may_be_ended_again_by_whoever_writes() -> None:
+    """Its task has not had its turn yet; the fan-out, which tells it, must not fail for it."""
+    told = list[bool]()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0) as limit:
+            waiter = Waiter(limit)
+
+            def too_late() -> None:
+                told.append(limit.expired())
+                waiter.soon()
+                waiter.behind()
+                waiter.behind()
+                told.append(True)
+
+            asyncio.get_running_loop().call_soon(too_late)
+            await asyncio.get_running_loop().create_future()
+    assert told == [True, True]

@@ -512,6 +512,7 @@ async def test_a_rule_that_fails_is_a_problem_and_the_connection_lives_on(house:
         house.frames,
         house.bus,
         DraftReader(100_000, rules),
+        house.sending,
         house.renewal,
         ONE_TURN,
         data_max=100_000,
