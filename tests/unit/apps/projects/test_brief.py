@@ -1,12 +1,14 @@
 """The brief's grammar: what it reads, and how it says what it can't read."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.apps.projects.brief import RESERVED_FIELDS, Brief, Entity, Field, Kind, parse_brief
+from service.apps.projects.brief import RESERVED_FIELDS, TYPES, Brief, Entity, Field, Kind, parse_brief
 from service.apps.projects.limits import BRIEF_MAX, ENTITIES_MAX, FIELDS_MAX, WORD_MAX
 from service.core.errors import InvalidError
 
@@ -62,6 +64,26 @@ def test_says_what_is_wrong_and_where(text: str, where: tuple[int, int, int], wh
     assert caught.value.field == "brief"
 
 
+CASES = json.loads((Path(__file__).parents[3] / "support" / "briefs.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+def test_says_what_the_page_says(case: dict[str, str]) -> None:
+    """tests/client/brief.test.js reads the same table."""
+    try:
+        told = {"brief": str(parse_brief(case["text"]))}
+    except InvalidError as error:
+        told = {"error": error.detail}
+    assert {"text": case["text"], **told} == case
+
+
+def test_a_relation_leads_forward_back_to_itself_and_in_circles() -> None:
+    brief = parse_brief("a: b -> c, name text; c: d->A, e -> c")
+    first, second = brief.entities
+    assert first.fields[0] == Field("b", Kind.RELATION, "c")
+    assert [field.to for field in second.fields] == ["a", "c"]
+
+
 @pytest.mark.parametrize("text", ["", "  \n\t "])
 def test_an_empty_brief_is_answered_with_an_example(text: str) -> None:
     with pytest.raises(InvalidError, match="tasks: title text"):
@@ -92,17 +114,36 @@ def test_bounds(good: str, bad: str) -> None:
         parse_brief(bad)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_prose"),
+    [
+        ("Build me a to-do app", True),
+        ("An app that keeps a text and a date of each", True),
+        ("title text done bool", False),
+        ("loans: tool - > tools", False),
+        ("tasks: title text; and a list of people", False),
+    ],
+)
+def test_a_description_is_answered_as_one(text: str, is_prose: bool) -> None:
+    """But what was begun as a brief is told its place."""
+    with pytest.raises(InvalidError) as caught:
+        parse_brief(text)
+    assert caught.value.detail.startswith("This reads like a description.") is is_prose
+
+
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 ENTITY_NAMES = NAMES.filter(lambda name: name not in {"api", "static"} and not name.startswith("sqlite_"))
+RELATIONS = st.sampled_from(["r_one", "r_two"]).map(lambda to: Field(f"to_{to}", Kind.RELATION, to))
+TARGETS = tuple(Entity(name, (Field("x", Kind.INT),)) for name in ("r_one", "r_two"))
 FIELDS = st.lists(
-    st.builds(Field, NAMES.filter(lambda name: name not in RESERVED_FIELDS), st.sampled_from(Kind)),
+    RELATIONS | st.builds(Field, NAMES.filter(lambda name: name not in RESERVED_FIELDS), st.sampled_from(TYPES)),
     min_size=1,
     max_size=6,
     unique_by=lambda field: field.name,
 ).map(tuple)
 BRIEFS = st.lists(
     st.builds(Entity, ENTITY_NAMES, FIELDS), min_size=1, max_size=5, unique_by=lambda entity: entity.name
-).map(lambda entities: Brief(tuple(entities)))
+).map(lambda entities: Brief((*(one for one in entities if not one.name.startswith("r_")), *TARGETS)))
 
 
 @settings(deadline=None)
@@ -112,12 +153,12 @@ def test_what_is_written_is_read_back(brief: Brief) -> None:
 
 
 @settings(deadline=None)
-@given(st.text(max_size=200) | st.text(alphabet="ab:;, \ntexin", max_size=60))
+@given(st.text(max_size=200) | st.text(alphabet="ab:;, \ntexin->", max_size=60))
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
         brief = parse_brief(text)
     except InvalidError as refusal:
-        place = re.match(r"line \d+, column \d+ \(character \d+\): |the brief is empty", refusal.detail)
+        place = re.match(r"line \d+, column \d+ \(character \d+\): |the brief is empty|This reads like", refusal.detail)
         problem = None if place and refusal.field == "brief" else refusal.detail
     else:
         problem = None if parse_brief(str(brief)) == brief else str(brief)
