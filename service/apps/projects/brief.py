@@ -2,27 +2,36 @@
 
     brief  = entity *( ";" entity ) [ ";" ]
     entity = name ":" field *( "," field )
-    field  = name kind
+    field  = name ( kind / "->" name )              ; the second name is an entity's, of this brief
     name   = letter *( letter / digit / "_" )       ; ASCII, 1-40 characters, upper case is folded
     kind   = "text" / "int" / "float" / "bool" / "date"
 
-White space, line breaks included, separates words and means nothing else. Example:
+White space, line breaks included, separates words and means nothing else. A relation (`->`) may lead to an entity
+that comes later, or to its own; circles are allowed. Example:
 
-    tasks: title text, done bool, due date; people: name text, email text, age int
+    tasks: title text, done bool, due date, owner -> people; people: name text, email text, age int
+
+static/app/projects/brief/grammar.js reads the same for the pages; tests/support/briefs.json holds both to the same
+answers, word for word.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NoReturn
 
+from service.apps.projects.hints import SYNONYMS, ascii_name, is_prose, near
 from service.apps.projects.limits import BRIEF_MAX, ENTITIES_MAX, FIELDS_MAX, WORD_MAX
+from service.apps.projects.texts import cut
 from service.core.errors import InvalidError
 
 EXAMPLE: Final = "tasks: title text, done bool, due date"
-_TOKEN: Final = re.compile(r"[:;,]|[^\s:;,]+")
+PROSE: Final = f"This reads like a description. Twinwire needs entities and fields, for example: {EXAMPLE}"
+_ARROW: Final = "->"
+_SEPARATORS: Final = frozenset({":", ";", ",", _ARROW})
+_TOKEN: Final = re.compile(r"->|[:;,]|(?:(?!->)[^\s:;,])+")
+_ENTITY: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\s*:", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
 _SHOWN_MAX: Final = 40
 
@@ -37,22 +46,32 @@ SQLITE_PREFIX: Final = "sqlite_"
 
 
 class Kind(StrEnum):
-    """What a field holds. A date is a calendar day without a time."""
+    """What a field holds. A date is a calendar day without a time; a relation is a record of another entity."""
 
     TEXT = "text"
     INT = "int"
     FLOAT = "float"
     BOOL = "bool"
     DATE = "date"
+    RELATION = "relation"
+
+
+TYPES: Final = (Kind.TEXT, Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.DATE)
+"""Kinds that a brief names by a word."""
+
+_KNOWN: Final = f"{', '.join(TYPES)}, or -> and an entity"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
+    """`to` is the entity that a relation leads to; None for every other kind."""
+
     name: str
     kind: Kind
+    to: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} {self.kind}"
+        return f"{self.name} {self.kind}" if self.to is None else f"{self.name} {_ARROW} {self.to}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +101,14 @@ class _Token:
     start: int
 
     @property
+    def is_word(self) -> bool:
+        return self.text != "" and self.text not in _SEPARATORS
+
+    @property
     def shown(self) -> str:
         if not self.text:
             return "the end of the brief"
-        cut = self.text if len(self.text) <= _SHOWN_MAX else self.text[: _SHOWN_MAX - 1] + "…"
-        return repr(cut)
+        return repr(cut(self.text, _SHOWN_MAX))
 
 
 def parse_brief(text: str) -> Brief:
@@ -95,7 +117,24 @@ def parse_brief(text: str) -> Brief:
         raise InvalidError(f"the brief has {len(text):,} characters, at most {BRIEF_MAX:,}", field="brief")
     if not text.strip():
         raise InvalidError(f"the brief is empty; write for example: {EXAMPLE}", field="brief")
-    return _Parser(text).brief()
+    parser = _Parser(text)
+    try:
+        return parser.brief()
+    except InvalidError as error:
+        if not parser.entities and is_prose(_runs(text), TYPES):
+            raise InvalidError(PROSE, field="brief") from error
+        raise
+
+
+def _runs(text: str) -> Iterator[list[str]]:
+    """The words between separators."""
+    run: list[str] = []
+    for token in _tokens(text):
+        if token.is_word:
+            run.append(token.text)
+        else:
+            yield run
+            run = []
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -111,17 +150,24 @@ class _Parser:
         self._text = text
         self._rest = _tokens(text)
         self._token = next(self._rest)
+        self._relations: list[_Token] = []
+        self.entities: dict[str, Entity] = {}
 
     def brief(self) -> Brief:
-        entities: dict[str, Entity] = {}
         while self._token.text:
-            if len(entities) == ENTITIES_MAX:
+            if len(self.entities) == ENTITIES_MAX:
                 self._fail(self._token, f"more than {ENTITIES_MAX} entities")
-            entity = self._entity(entities)
-            entities[entity.name] = entity
+            entity = self._entity(self.entities)
+            self.entities[entity.name] = entity
             if self._token.text:
                 self._expect(";", "',' and another field, or ';' and another entity")
-        return Brief(tuple(entities.values()))
+        for target in self._relations:
+            name = target.text.lower()
+            if name not in self.entities:
+                meant = near(name, self.entities)
+                hint = f"did you mean '{meant}'?" if meant else f"there are {', '.join(self.entities)}"
+                self._fail(target, f"there is no entity {name!r}; {hint}")
+        return Brief(tuple(self.entities.values()))
 
     def _entity(self, before: dict[str, Entity]) -> Entity:
         token = self._token
@@ -148,26 +194,40 @@ class _Parser:
             self._fail(token, f"{entity!r} has two fields with the name {name!r}")
         if len(before) == FIELDS_MAX:
             self._fail(token, f"more than {FIELDS_MAX} fields in {entity!r}")
+        if self._token.text == _ARROW:
+            return Field(name, Kind.RELATION, self._target(name))
         return Field(name, self._kind(name))
+
+    def _target(self, field: str) -> str:
+        """The entity after an arrow; whether there is one is known at the end of the brief."""
+        self._advance()
+        self._relations.append(self._token)
+        return self._name(f"the entity that {field!r} leads to")
 
     def _kind(self, field: str) -> Kind:
         token = self._token
-        known = ", ".join(Kind)
-        if not token.text or token.text in ":;,":
-            self._fail(token, f"expected the type of {field!r} ({known}), found {token.shown}")
-        if token.text.lower() not in tuple(Kind):
-            near = difflib.get_close_matches(token.text.lower()[:WORD_MAX], list(Kind), n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            self._fail(token, f"{token.shown} is not a type; use one of {known}{hint}")
+        if not token.is_word:
+            self._fail(token, f"expected the type of {field!r} ({_KNOWN}), found {token.shown}")
+        if token.text.lower() not in TYPES:
+            self._fail(token, f"{token.shown} is not a type; use one of {_KNOWN}{self._hint(token.text)}")
         self._advance()
         return Kind(token.text.lower())
 
+    def _hint(self, word: str) -> str:
+        """What a word in the place of a type may stand for: a type, or an entity that lacks its arrow."""
+        named = dict.fromkeys(found[1].lower() for found in _ENTITY.finditer(self._text))
+        meant = SYNONYMS.get(word.lower()) or near(word, [*TYPES, *list(named)[:ENTITIES_MAX]])
+        if meant is None:
+            return ""
+        return f"; did you mean '{meant if meant in TYPES else f'{_ARROW} {meant}'}'?"
+
     def _name(self, wanted: str) -> str:
         token = self._token
-        if not token.text or token.text in ":;,":
+        if not token.is_word:
             self._fail(token, f"expected {wanted}, found {token.shown}")
         if _NAME.match(token.text) is None:
-            rule = "a letter a-z, then letters, digits and _"
+            plain = ascii_name(token.text)
+            rule = "a letter a-z, then letters, digits and _" + (f"; did you mean '{plain}'?" if plain else "")
             self._fail(token, f"{token.shown} can't be {wanted}: it has to be {rule}")
         if len(token.text) > WORD_MAX:
             self._fail(token, f"{token.shown} is too long for {wanted}: at most {WORD_MAX} characters")

@@ -13,6 +13,7 @@ SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.FLOAT: {"type": ["number", "null"]},
     Kind.BOOL: {"type": "boolean"},
     Kind.DATE: {"type": ["string", "null"], "format": "date"},
+    Kind.RELATION: {"type": ["integer", "null"], "format": "int64", "minimum": 1},
 }
 
 
@@ -55,6 +56,8 @@ def _schema(entity: Entity) -> dict[str, Any]:
         schema = dict(SCHEMAS[field.kind])
         if field is key:
             schema["type"] = schema["type"][0]
+        if field.to:
+            schema["description"] = f"The id of one of /api/{field.to}; 422 if there is none"
         properties[field.name] = {"title": label(field.name), **schema}
     names = ["id"] if key is None else ["id", key.name]
     return {"type": "object", "required": names, "properties": properties, "additionalProperties": False}
@@ -81,21 +84,38 @@ def _collection(entity: Entity) -> dict[str, Any]:
     many = {"type": "array", "items": reference}
     one = singular(entity.name).lower()
     listing = _operation("List, newest first", {"200": {"description": "OK", "content": _content(many)}})
-    listing["parameters"] = [
-        {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}} for name in ("limit", "offset")
-    ]
+    listing["parameters"] = _parameters(entity)
     created = {"201": {"description": "Created", "content": _content(reference)}}
     return {"get": listing, "post": _operation(f"Create a {one}", created, reference)}
+
+
+def _parameters(entity: Entity) -> list[dict[str, Any]]:
+    """What a list may be asked for."""
+    fields = ["id", *(field.name for field in entity.fields)]
+    number = {"type": "integer", "minimum": 0}
+    schemas: dict[str, dict[str, Any]] = {
+        "limit": number,
+        "offset": number,
+        "search": {"type": "string", "maxLength": 200, "description": "What one of the texts has to contain"},
+        "sort": {"enum": [f"{sign}{name}" for name in fields for sign in ("", "-")], "default": "-id"},
+    }
+    relations = [field.name for field in entity.fields if field.to]
+    if relations:
+        where = {"type": "string", "pattern": f"^({'|'.join(relations)}):[0-9]+$"}
+        schemas["where"] = {**where, "description": "A relation, and the id that it has to lead to"}
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
 
 
 def _record(entity: Entity) -> dict[str, Any]:
     reference = {"$ref": f"#/components/schemas/{entity.name}"}
     found = {"200": {"description": "OK", "content": _content(reference)}}
     one = singular(entity.name).lower()
+    kept = {"description": "Other records lead to it", "$ref": "#/components/responses/Problem"}
+    deleted = {"204": {"description": "Deleted"}, "409": kept}
     id = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
     return {
         "parameters": [id],
         "get": _operation(f"Read a {one}", found),
         "put": _operation(f"Replace a {one}", found, reference),
-        "delete": _operation(f"Delete a {one}", {"204": {"description": "Deleted"}}),
+        "delete": _operation(f"Delete a {one}", deleted),
     }

@@ -19,11 +19,12 @@ What an agent owes:
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 from service.apps.projects.brief import Brief
-from service.apps.projects.limits import PATH_MAX
+from service.apps.projects.limits import EXECUTE_SECONDS, PATH_MAX
 from service.apps.projects.models import Level
 from service.core.errors import InvalidError
 
@@ -33,6 +34,30 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9._-]+\Z", re.ASCII)
 
 class AgentError(Exception):
     """Raised by an agent that can't go on; its text is what people read."""
+
+
+class Used(NamedTuple):
+    """What a run has used of something that costs: tokens of a model, and seconds of waiting for it."""
+
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+NOTHING_USED: Final = Used()
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What became of a command. Where nothing was run, `ran` is false and `reason` is a sentence that says why.
+
+    Else `exit` is its exit code, 128 + n of one that signal n ended; None if it had to be ended, and `reason` is what
+    it took too much of: `time`, `memory`, `output` or `folder`. `tail` is the end of what it put out.
+    """
+
+    ran: bool
+    exit: int | None
+    reason: str | None
+    tail: str
 
 
 class Workspace(Protocol):
@@ -59,6 +84,37 @@ class Workspace(Protocol):
 
     async def output(self, text: str) -> None:
         """Raw text as it comes, of a model or a tool: people see it grow. The agent declares that it `streams`."""
+
+    @property
+    def used(self) -> Used:
+        """By all agents of this run, before a restart too."""
+
+    def use(self, tokens: int, seconds: float) -> None:
+        """Count so much more; it is on disk with whatever the agent tells next."""
+
+    async def ask(
+        self,
+        question: str,
+        choices: Sequence[str] | None = None,
+        *,
+        timeout: float,  # noqa: ASYNC109 - it is the question's, which survives this call
+        default: str | None = None,
+    ) -> str:
+        """Ask people, and wait for the first answer: one of `choices`, or any line of text without them.
+
+        After `timeout` seconds (1 to 86,400) the answer is `default`; without one it raises AgentError, as it does if
+        the question is withdrawn. An agent that asks the same in its repeated turn asks nothing anew.
+        """
+
+    async def execute(self, command: Sequence[str], *, seconds: float = EXECUTE_SECONDS) -> Executed:
+        """Run a command in a folder with this run's files so far, shut off from the machine, for `seconds` at most.
+
+        `python` is Python with its standard library. What it puts out is told as it comes, if the agent `streams`. It
+        may be that nothing is run here, or not at the wish of whoever began the run: then that is the answer.
+        """
+
+    def remark(self, text: str) -> None:
+        """What the message of this stage says behind its end, in few words; the last remark counts."""
 
     async def progress(self, fraction: float) -> None:
         """How much of this stage is done, 0 to 1; without it, it is estimated from the files written."""

@@ -15,7 +15,7 @@ class DataModel(Agent):
 
     async def run(self, work: Workspace) -> None:
         for entity in work.brief.entities:
-            fields = ", ".join(f"{field.name} ({field.kind})" for field in entity.fields)
+            fields = ", ".join(f"{field.name} ({_kind(field)})" for field in entity.fields)
             await work.log(f"{entity.name} has {counted(len(entity.fields), 'field')}: {fields}")
         entities = "\n".join(block(_entity(entity), 1) for entity in work.brief.entities)
         await work.write("app/model.py", render("app/model.py", {"entities": entities}))
@@ -37,6 +37,10 @@ def _entity(entity: Entity) -> Iterator[str]:
     yield "),"
 
 
+def _kind(field: Field) -> str:
+    return f"-> {field.to}" if field.to else field.kind
+
+
 def _field(field: Field, is_required: bool) -> str:
-    mark = ", required=True" if is_required else ""
+    mark = ", required=True" if is_required else f", to={python(field.to)}" if field.to else ""
     return f"Field({python(field.name)}, {field.kind.name}, {python(label(field.name))}{mark})"

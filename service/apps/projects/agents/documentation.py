@@ -55,7 +55,11 @@ def _resource(entity: Entity) -> str:
         types = [kind] if isinstance(kind, str) else kind[:1] if field is key else kind
         format = SCHEMAS[field.kind].get("format")
         shown = " or ".join(types) + (f" ({format})" if format else "")
+        if field.to:
+            shown = f"id of one of `/api/{field.to}`, or null"
         rows.append((f"`{field.name}`", shown, "required" if field is key else ""))
-    example = json.dumps({"id": 1, **samples(entity)[0]}, indent=2).replace("\n", "\n    ")
+    values = samples(entity)[0]
+    record = {"id": 1, **{field.name: values.get(field.name, 1) for field in entity.fields}}
+    example = json.dumps(record, indent=2).replace("\n", "\n    ")
     heading = f"## {markdown(label(entity.name))}: `/api/{entity.name}`"
     return f"{heading}\n\n{table(('field', 'type', ''), rows)}\n\nA record:\n\n    {example}"

@@ -52,14 +52,19 @@ def _singular_word(word: str) -> str:
 
 
 def required(entity: Entity) -> Field | None:
-    """The one field that can't be empty, so that a record has something to be known by: the first that can be."""
-    return next((field for field in entity.fields if field.kind is not Kind.BOOL), None)
+    """The one field that can't be empty, so that a record has something to be known by: the first that can be.
+
+    No relation: entities that lead to each other could never have a first record.
+    """
+    return next((field for field in entity.fields if field.kind not in (Kind.BOOL, Kind.RELATION)), None)
 
 
 def samples(entity: Entity) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Two records without their ids, different in every field."""
+    """Two records without their ids and relations, different in every field."""
     first, second = {}, {}
     for field in entity.fields:
+        if field.kind is Kind.RELATION:
+            continue
         text = label(field.name)
         pair = _SAMPLES.get(field.kind, (f"{text} of the first", f"{text} of the second"))
         first[field.name], second[field.name] = pair

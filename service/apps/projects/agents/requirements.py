@@ -3,7 +3,7 @@
 from service.apps.projects.agents.base import Agent, Workspace
 from service.apps.projects.agents.naming import counted, field_count, label, listed, required, singular
 from service.apps.projects.agents.render import markdown, render, table
-from service.apps.projects.brief import Entity, Kind
+from service.apps.projects.brief import Entity, Field, Kind
 
 MEANINGS = {
     Kind.TEXT: "text",
@@ -11,6 +11,7 @@ MEANINGS = {
     Kind.FLOAT: "number",
     Kind.BOOL: "yes or no",
     Kind.DATE: "date",
+    Kind.RELATION: "one of the",
 }
 
 
@@ -38,14 +39,17 @@ class Requirements(Agent):
 def _stories(entity: Entity) -> str:
     one = singular(entity.name).lower()
     return (
-        f"- **{markdown(label(entity.name))}**: see them newest first, page by page; create a {markdown(one)};"
+        f"- **{markdown(label(entity.name))}**: see them newest first or sorted by any field, page by page; search"
+        f" in their texts; create a {markdown(one)};"
         f" change it; delete it after a question; do the same by program through the API."
     )
 
 
 def _table(entity: Entity) -> str:
     key = required(entity)
-    rows = [
-        (f"`{field.name}`", MEANINGS[field.kind] + (", *required*" if field is key else "")) for field in entity.fields
-    ]
+    rows = [(f"`{field.name}`", _meaning(field) + (", *required*" if field is key else "")) for field in entity.fields]
     return f"### {markdown(label(entity.name))}\n\n{table(('field', 'what it holds'), rows)}"
+
+
+def _meaning(field: Field) -> str:
+    return f"{MEANINGS[field.kind]} `{field.to}`" if field.to else MEANINGS[field.kind]
