@@ -6,7 +6,7 @@ from typing import Any, Final
 from playwright.async_api import BrowserContext, Page
 
 from tests.support.api import unique
-from tests.support.bearers import ask, token
+from tests.support.bearers import LIFETIME, ask, token
 from tests.support.server import ServerProcess
 
 DEADLINE: Final = 45_000
@@ -46,7 +46,7 @@ class Bearer:
 
     @classmethod
     async def open(
-        cls, context: BrowserContext, server: ServerProcess, sub: str = "", ttl: float = 600.0, **claims: Any
+        cls, context: BrowserContext, server: ServerProcess, sub: str = "", ttl: float = LIFETIME, **claims: Any
     ) -> "Bearer":
         page = await context.new_page()
         topic = unique("a")
@@ -117,7 +117,7 @@ class Bearer:
             assert signature not in log
 
 
-ROOT: Final = token("root", admin=True, ttl=80_000)
+ROOT: Final = token("root", admin=True)
 
 
 async def publish(url: str, topic: str) -> str:

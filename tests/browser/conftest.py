@@ -8,9 +8,10 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.browser.desk import Desk, sign_in
+from tests.browser.looks import listen
 from tests.support.bearers import KEYS
 from tests.support.needs import need
 from tests.support.server import ServerProcess
@@ -32,9 +33,6 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-EXPECTED_NOISE: Final = ("Failed to load resource", "WebSocket connection to", "ERR_CONNECTION_REFUSED")
-"""What Chromium itself logs for a refused request; the page's own errors look otherwise."""
-
 
 SHELL: Final = "chromium-headless-shell"
 """Without windows, menus and the settings of a profile: half as much work."""
@@ -71,18 +69,9 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> AsyncIterator[Page]:
-    """A page. An uncaught error or a message of the console's error level fails the test: that is also how
-    a breach of the Content-Security-Policy shows.
-    """
-    errors: list[str] = []
-
-    def on_console(message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(noise in message.text for noise in EXPECTED_NOISE):
-            errors.append(message.text)
-
+    """A page on which nothing may go wrong."""
     fresh = await context.new_page()
-    fresh.on("console", on_console)
-    fresh.on("pageerror", lambda error: errors.append(str(error)))
+    errors = listen(fresh)
     yield fresh
     assert errors == []
 
@@ -119,6 +108,14 @@ def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProces
     with ServerProcess(
         directory, env={"TWINWIRE_GENERATION_PACE": PACE}, module="tests.support.open_projects"
     ) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server whose agents fail or never end, for projects of some names."""
+    env = {"TWINWIRE_GENERATION_PACE": "0"}
+    with ServerProcess(tmp_path_factory.mktemp("odd"), env=env, module="tests.support.odd_projects") as process:
         yield process
 
 

@@ -13,7 +13,7 @@ from tests.browser.desk import sign_in
 from tests.support.bearers import ask, bearer, token
 from tests.support.http import Connection, target
 
-ROOT: Final = token("root", admin=True, ttl=80_000)
+ROOT: Final = token("root", admin=True)
 AT_ONCE: Final = 100
 """Connections that are opened together."""
 DESCRIPTORS: Final = 4_096

@@ -6,8 +6,9 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.desk import Desk, new_project
+from tests.browser.desk import Desk
 from tests.browser.looks import assert_accessible
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.desk import sign_in
-from tests.browser.looks import FITS, assert_accessible
+from tests.browser.looks import FITS, assert_accessible, picture_of
 from tests.browser.operator import ROOT, Listening, allow_many, crowd, listening, look_up, open_page, publish
 from tests.support.bearers import KEYS, ask, token
 from tests.support.server import ServerProcess
@@ -21,7 +21,6 @@ POINTS: Final = 4
 DRAWN: Final = (
     "points => (document.querySelector('.chart__line').getAttribute('d') ?? '').split(/[ML]/).length > points"
 )
-FOLDER: Final = Path(__file__).parent / "screenshots"
 WIDTHS: Final = {"wide": (1440, 900), "narrow": (360, 780)}
 PANELS: Final = ("figures", "connections", "events", "topics", "revocations")
 CONNECTIONS: Final = 1_000
@@ -38,8 +37,7 @@ GUARDED: Final = {"TWINWIRE_RETENTION": RETENTION}
 
 
 async def picture(page: Page, name: str) -> None:
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"admin-{name}.png"
+    path = picture_of(f"admin-{name}")
     await page.screenshot(path=path, full_page=True)
     assert path.stat().st_size > 10_000
 
@@ -104,7 +102,7 @@ async def one_look(
         await page.wait_for_function(DRAWN, arg=drawn, timeout=PATIENCE)
     await picture(page, f"{scheme}-{width}")
     for panel in PANELS:
-        await page.locator(f"#{panel}").screenshot(path=FOLDER / f"admin-{panel}-{scheme}-{width}.png")
+        await page.locator(f"#{panel}").screenshot(path=picture_of(f"admin-{panel}-{scheme}-{width}"))
     assert await page.evaluate(FITS), "no part of it is wider than the window"
     await assert_accessible(page, serious=True)
     await context.close()

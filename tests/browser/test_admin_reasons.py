@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.looks import picture_of
 from tests.browser.operator import ROOT, Listening, look_up, open_page, publish
 from tests.support.bearers import KEYS, ask, token
 from tests.support.held_replays import HELD
@@ -17,7 +18,6 @@ from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-FOLDER: Final = Path(__file__).parent / "screenshots"
 BOTH: Final = token("ada", subscribe=["orders", "news"])
 LARGE: Final = "x" * 60_000
 
@@ -112,8 +112,7 @@ async def test_why_did_ada_not_get_it(page: Page, tmp_path: Path, scene: Scene, 
             await expect(verdict.locator("code")).to_have_text(why)
             trace = (await ask(server.url, "GET", f"/api/events/{event}/trace?connection={ada.id}", ROOT)).json()
             assert (trace["connection"]["got"], trace["connection"]["why"]) == (False, why), json.dumps(trace)
-            FOLDER.mkdir(exist_ok=True)
-            await page.locator("#events").screenshot(path=FOLDER / f"admin-why-{why}.png")
+            await page.locator("#events").screenshot(path=picture_of(f"admin-why-{why}"))
             (tmp_path / "held").unlink(missing_ok=True)
         finally:
             ada.close()

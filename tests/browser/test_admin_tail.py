@@ -1,21 +1,19 @@
 """The operator's live tail: it shows what the log has, from where it was told to begin, and says what it lets go."""
 
 import json
-from pathlib import Path
 from typing import Final, Literal
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.desk import sign_in
-from tests.browser.looks import FITS, assert_accessible
+from tests.browser.looks import FITS, assert_accessible, picture_of
 from tests.browser.operator import ROOT, publish
 from tests.support.bearers import ask, token
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-FOLDER: Final = Path(__file__).parent / "screenshots"
 WIDTHS: Final = (320, 360, 768, 1280, 1920)
 KEPT: Final = 500
 """Rows of a tail (admin/tail-store.js)."""
@@ -352,7 +350,6 @@ async def test_a_start_that_was_stopped_meanwhile_begins_nothing(tail: Tail) -> 
 @pytest.mark.pictures
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_pictures_of_a_tail(browser: Browser, guarded: ServerProcess, scheme: Literal["light", "dark"]) -> None:
-    FOLDER.mkdir(exist_ok=True)
     ids = await publish(guarded.url, *(f"pictures/{n % 4}/linux" for n in range(30)), data={"text": "done", "n": [1]})
     await ask(guarded.url, "POST", "/api/topics/trim", ROOT, {"topic": "pictures/0/linux", "keep": 1})
     for width in WIDTHS:
@@ -368,7 +365,7 @@ async def test_pictures_of_a_tail(browser: Browser, guarded: ServerProcess, sche
         await page.locator("#publish").get_by_label("Data, as JSON").fill('{"a": 1\n "b": 2}')
         assert await page.evaluate(FITS), f"no part of it is wider than the window, at {width}"
         for name in ("tail", "publish"):
-            await page.locator(f"#{name}").screenshot(path=FOLDER / f"admin-{name}-{scheme}-{width}.png")
+            await page.locator(f"#{name}").screenshot(path=picture_of(f"admin-{name}-{scheme}-{width}"))
         if width in (320, 1280):
             await assert_accessible(page, serious=True)
         await context.close()

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import BrowserContext
 
-from tests.browser.desk import new_project
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -5,9 +5,10 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.desk import BRIEF, Desk
+from tests.browser.desk import Desk
 from tests.browser.looks import assert_accessible
-from tests.support.bearers import ask, revoke, ticket, token
+from tests.support.bearers import revoke, ticket, token
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -16,8 +17,7 @@ EVERYTHING: Final[dict[str, Any]] = {"subscribe": ["projects", "projects/**"], "
 
 
 async def create(url: str, name: str) -> str:
-    answer = await ask(url, "POST", "/api/projects", token("root", admin=True), {"name": name, "brief": BRIEF})
-    return str(answer.json()["id"])
+    return await new_project(url, name, token=token("root", admin=True))
 
 
 async def paste(page: Page, text: str) -> None:
@@ -95,12 +95,12 @@ async def test_with_few_rights_one_sees_some_and_is_told_why_not_more(
     await expect(button).to_have_attribute(
         "title", "You may look, but not create projects: that takes the right to publish to “projects”."
     )
-    await expect(page.locator("p.reason")).to_be_visible()
+    await expect(page.locator("p.reason:visible")).to_be_visible()
     await Desk(page, guarded.url).live()
     await page.goto(f"{guarded.url}/project.html?id={mine}")
     await expect(page.get_by_role("button", name="Generate")).to_be_disabled()
     await expect(page.get_by_role("button", name="Delete")).to_be_disabled()
-    await expect(page.locator("p.reason")).to_have_count(1)
+    await expect(page.locator("p.reason:visible")).to_have_count(1)
     await Desk(page, guarded.url).live()
     await page.goto(f"{guarded.url}/project.html?id={other}")
     await expect(page.locator("#notice")).to_contain_text("403")
@@ -166,5 +166,5 @@ async def test_axe_finds_nothing_serious(page: Page, guarded: ServerProcess, sig
     await signed_in(token("ada", subscribe=[f"projects/{mine}"]))
     for path in ("", f"project.html?id={mine}"):
         await page.goto(f"{guarded.url}/{path}")
-        await expect(page.locator("p.reason")).to_be_visible()
+        await expect(page.locator("p.reason:visible")).to_be_visible()
         await assert_accessible(page, serious=True)

@@ -3,15 +3,16 @@
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.desk import AGENTS, BLACK_HOLE, BRIEF, RUN_DEADLINE, Desk, new_project
+from tests.browser.desk import AGENTS, BLACK_HOLE, RUN_DEADLINE, Desk
 from tests.support.api import history, publish, publish_many
+from tests.support.creating import new_project
 from tests.support.http import request
+from tests.support.projects import BRIEF
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -19,14 +20,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 Serve = Callable[..., ServerProcess]
 SLOW: Final = "0.4"
 """Seconds a stage, for tests that do something while a run is on its way."""
-RENDERED_MAX: Final = 2_000
-"""Log lines in the document at once (project/log-view.js)."""
 
 
 async def assert_log_is_the_servers(desk: Desk, project: str) -> None:
     """Every log event of the server, in order, once."""
     logged = [event["data"] for event in await history(desk.url, [f"projects/{project}"]) if event["type"] == "log"]
-    await expect(desk.page.locator("#log-lines .line")).to_have_count(len(logged))
+    await expect(desk.page.locator("#logs-count")).to_have_text(f"{len(logged)} lines")
     shown = await desk.log_lines()
     for line, data in zip(shown, logged, strict=True):
         assert line.endswith(data["message"]), (line, data)
@@ -110,23 +109,13 @@ async def test_the_preview_follows_what_the_agents_write(desk: Desk) -> None:
     await expect(desk.page.locator("#preview-text")).to_have_text(text, use_inner_text=True)
 
 
-async def test_the_archive_is_offered_and_downloads(desk: Desk) -> None:
-    await desk.create("Board to keep")
-    await desk.generate()
-    await desk.status("completed")
-    async with desk.page.expect_download() as download:
-        await desk.page.get_by_role("link", name="Download archive").click()
-    path = await (await download.value).path()
-    assert Path(path).read_bytes().startswith(b"PK")
-
-
 # Bad things, in words
 
 
 async def test_a_brief_that_cannot_be_read_is_explained_at_its_field(desk: Desk) -> None:
     await desk.home()
     await desk.page.get_by_label("Name", exact=True).fill("Wrong")
-    await desk.page.get_by_label("Brief", exact=True).fill("tasks: title colour")
+    await desk.write_brief("tasks: title colour")
     await desk.page.get_by_role("button", name="Create project").click()
     await expect(desk.page.locator("#brief-error")).to_contain_text("colour")
     await expect(desk.page.get_by_label("Brief", exact=True)).to_have_attribute("aria-invalid", "true")
@@ -137,7 +126,7 @@ async def test_a_brief_that_cannot_be_read_is_explained_at_its_field(desk: Desk)
 
 async def test_a_name_that_is_missing_is_explained_at_its_field(desk: Desk) -> None:
     await desk.home()
-    await desk.page.get_by_label("Brief", exact=True).fill(BRIEF)
+    await desk.write_brief(BRIEF)
     await desk.page.get_by_role("button", name="Create project").click()
     await expect(desk.page.locator("#name-error")).to_be_visible()
     await expect(desk.page.get_by_label("Name", exact=True)).to_be_focused()
@@ -213,16 +202,6 @@ async def test_a_conflict_is_told_as_what_it_means(desk: Desk) -> None:
     await expect(desk.page.get_by_role("button", name="Generate")).to_be_enabled()
 
 
-async def test_a_run_can_be_cancelled_and_generated_again(page: Page, serve: Serve) -> None:
-    desk = Desk(page, serve(SLOW).url)
-    await desk.create("Changed my mind")
-    await desk.generate()
-    await expect(page.locator(".agent[data-status=started]")).to_be_visible()
-    await page.get_by_role("button", name="Cancel run").click()
-    await desk.status("cancelled")
-    await expect(page.get_by_role("button", name="Generate again")).to_be_visible()
-
-
 # The home page
 
 
@@ -278,85 +257,6 @@ async def test_one_who_talks_much_does_not_hide_the_others_from_the_feed(desk: D
     await desk.page.get_by_label("with log lines").uncheck()
     await expect(feed).not_to_contain_text("line")
     await expect(feed).to_contain_text("was created")
-
-
-# The log
-
-
-def log_line(number: int) -> dict[str, Any]:
-    level = "error" if number % 100 == 0 else "info"
-    return {"level": level, "message": f"line {number:05d}", "agent": "storage" if number % 2 else "pages"}
-
-
-async def test_the_log_is_filtered_by_level_agent_and_words(open_desk: Desk) -> None:
-    project = await new_project(open_desk.url, "Talkative")
-    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(300)])
-    await open_desk.open(project)
-    lines = open_desk.page.locator("#log-lines .line")
-    await expect(lines).to_have_count(300)
-    await open_desk.page.get_by_label("Level").select_option("error")
-    await expect(lines).to_have_count(3)
-    await open_desk.page.get_by_label("Level").select_option("")
-    await open_desk.page.get_by_label("Agent", exact=True).select_option("storage")
-    await expect(lines).to_have_count(150)
-    await open_desk.page.get_by_label("Search in the log").fill("00013")
-    await expect(lines).to_have_count(1)
-    await expect(lines.locator("mark")).to_have_text("00013")
-    await open_desk.page.get_by_label("Search in the log").fill("not there")
-    await expect(open_desk.page.locator("#logs-empty")).to_contain_text("matches this filter")
-
-
-async def test_a_filter_holds_for_lines_that_come_later(open_desk: Desk) -> None:
-    project = await new_project(open_desk.url, "Talkative, live")
-    await open_desk.open(project)
-    await open_desk.live()
-    await open_desk.page.get_by_label("Level").select_option("error")
-    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(1, 201)])
-    await expect(open_desk.page.locator("#log-lines .line")).to_have_count(2)
-
-
-async def test_the_log_keeps_a_bounded_number_of_lines_and_a_way_to_the_older_ones(open_desk: Desk) -> None:
-    total = RENDERED_MAX + 700
-    project = await new_project(open_desk.url, "Very talkative")
-    await open_desk.open(project)
-    await open_desk.live()
-    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(total)])
-    lines = open_desk.page.locator("#log-lines .line")
-    await expect(lines.last).to_contain_text(f"line {total - 1:05d}")
-    await expect(lines).to_have_count(RENDERED_MAX)
-    for first in (200, 0):
-        await open_desk.page.get_by_role("button", name="Show older lines").click()
-        await expect(lines.first).to_contain_text(f"line {first:05d}")
-        assert await lines.count() <= RENDERED_MAX
-    await open_desk.page.get_by_role("button", name="Newest lines").click()
-    await expect(lines.last).to_contain_text(f"line {total - 1:05d}")
-
-
-async def test_a_reload_fetches_older_lines_from_the_history(open_desk: Desk) -> None:
-    project = await new_project(open_desk.url, "Long past")
-    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(1_200)])
-    await open_desk.open(project)
-    lines = open_desk.page.locator("#log-lines .line")
-    await expect(lines).to_have_count(500)
-    for count in (1_000, 1_200):
-        await open_desk.page.get_by_role("button", name="Show older lines").click()
-        await expect(lines).to_have_count(count)
-    numbers = [line[-5:] for line in await open_desk.log_lines()]
-    assert numbers == [f"{number:05d}" for number in range(1_200)]
-
-
-async def test_a_search_says_over_what_it_looked_and_goes_on_in_the_history(open_desk: Desk) -> None:
-    page, project = open_desk.page, await new_project(open_desk.url, "A needle")
-    await publish_many(open_desk.url, f"projects/{project}", [log_line(number) for number in range(1_800)])
-    await open_desk.open(project)
-    await page.get_by_label("Search in the log").fill("00042")
-    await expect(page.locator("#logs-empty")).to_have_text("No line of the newest 500 lines matches this filter.")
-    await page.get_by_role("button", name="Search older lines").click()
-    await expect(page.locator("#log-lines .line")).to_have_count(1)
-    await expect(page.locator("#logs-count")).to_have_text("1 of all 1,800 lines")
-    await page.get_by_label("Search in the log").fill("nowhere")
-    await expect(page.locator("#logs-empty")).to_have_text("No line of all 1,800 lines matches this filter.")
-    await expect(page.locator("#logs-older")).to_be_hidden()
 
 
 async def test_files_are_one_stop_of_the_keyboard(desk: Desk) -> None:
@@ -431,17 +331,6 @@ async def test_the_feed_tells_a_run_in_a_line_that_opens(page: Page, serve: Serv
     assert await page.locator("#feed").all_inner_texts() == texts
 
 
-async def test_what_is_published_is_shown_as_text_never_as_html(open_desk: Desk) -> None:
-    project = await new_project(open_desk.url, "<img src=x onerror=alert(1)>")
-    await publish(
-        open_desk.url, f"projects/{project}", {"level": "info", "message": "<b>bold</b>", "agent": "<i>x</i>"}
-    )
-    await open_desk.open(project)
-    await expect(open_desk.page.locator("#log-lines .line")).to_contain_text("<b>bold</b>")
-    await expect(open_desk.page.locator("#name")).to_have_text("<img src=x onerror=alert(1)>")
-    assert await open_desk.page.locator("main img, #log-lines b, #log-lines i").count() == 0
-
-
 # Under a prefix, with a narrow screen, for everyone
 
 
@@ -479,13 +368,14 @@ async def test_events_that_lie_about_projects_change_nothing(open_desk: Desk) ->
     project = await new_project(open_desk.url, "Still here")
     await open_desk.open(project)
     await open_desk.live()
-    for type in ("status_update", "agent_update", "log", "file_update", "completion"):
+    for type in ("status_update", "agent_update", "log", "file_update", "completion", "run_update", "run_output"):
         for data in (None, [], {"status": {}, "path": 1}):
             await publish(open_desk.url, f"projects/{project}", data, type=type)
     for data in (None, {"id": {"an": "object"}}, {"id": project, "name": "Still here"}):
         await publish(open_desk.url, "projects", data, type="project_deleted")
-    await publish(open_desk.url, f"projects/{project}", {"level": "info", "message": "the end"})
-    await expect(open_desk.page.locator("#log-lines .line")).to_have_count(1)
+    await publish(open_desk.url, f"projects/{project}", {"status": "idle", "progress": 0}, type="status_update")
+    assert (await request(open_desk.url, "POST", f"/api/projects/{project}/generate")).status == 202
+    await open_desk.status("completed")
     await expect(open_desk.page.locator("#name")).to_have_text("Still here")
     await open_desk.home()
     await expect(open_desk.page.get_by_role("heading", name="Still here")).to_be_visible()

@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from tests.browser.desk import new_project
 from tests.browser.own import Hosting
 from tests.proxies.rig import Proxy
 from tests.support.api import history, read
+from tests.support.creating import new_project
 from tests.support.http import DEADLINE, request
 from tests.support.server import ROOT, ServerProcess
 

@@ -12,10 +12,11 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from tests.browser.conftest import FLAGS, chromium
-from tests.browser.desk import Desk, new_project
+from tests.browser.desk import Desk
 from tests.browser.own import TOPIC, Hosting, Own, noticed, own
 from tests.proxies.rig import Proxy
 from tests.support.api import history
+from tests.support.creating import new_project
 from tests.support.http import request
 from tests.support.server import HOST, ServerProcess
 

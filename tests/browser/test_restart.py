@@ -10,11 +10,12 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
-from tests.browser.desk import Desk, new_project
+from tests.browser.desk import Desk
 from tests.browser.witness import LIVE_DEADLINE, Witness, assert_exact, tap
 from tests.proxies.modes import Unplugged
 from tests.proxies.rig import Mode, Proxy
 from tests.support.api import history, publish
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -153,7 +154,8 @@ async def test_no_clock_runs_on_a_page_that_has_stopped_listening(context: Brows
     await desk.status("running")
     await desk.page.evaluate("watched.stream.close()")
     await expect(desk.page.locator("#project")).to_have_attribute("data-away", "")
-    await desk.page.clock.run_for(1_000)  # what came last is drawn with the next frame
+    await desk.page.wait_for_load_state("networkidle")  # what was asked for before is drawn when it comes
+    await desk.page.clock.run_for(1_000)  # and that with the next frame
     elapsed = await desk.page.locator("#elapsed").inner_text()
     await desk.page.clock.run_for(20_000)
     assert await desk.page.locator("#elapsed").inner_text() == elapsed

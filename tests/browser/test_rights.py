@@ -5,8 +5,9 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from tests.browser.desk import BRIEF, Desk
+from tests.browser.desk import Desk
 from tests.support.bearers import KEYS, ask, ticket, token
+from tests.support.projects import BRIEF
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -68,8 +69,9 @@ async def test_an_answer_enables_no_button_that_is_not_ones_own_any_more(
     page: Page, guarded: ServerProcess, signed_in: Any
 ) -> None:
     await signed_in(token("ada", **ALL))
-    await page.goto(f"{guarded.url}/")
-    await Desk(page, guarded.url).live()
+    desk = Desk(page, guarded.url)
+    await desk.home()
+    await desk.live()
 
     async def lose(route: Route) -> None:
         if route.request.method != "POST":
@@ -82,7 +84,7 @@ async def test_an_answer_enables_no_button_that_is_not_ones_own_any_more(
 
     await page.route("**/api/projects", lose)
     await page.get_by_label("Name", exact=True).fill("Too late")
-    await page.get_by_label("Brief", exact=True).fill(BRIEF)
+    await desk.write_brief(BRIEF)
     await page.get_by_role("button", name="Create project").click()
     await expect(page.locator("#create-error")).to_contain_text("403")
     await expect(page.get_by_role("button", name="Create project")).to_be_disabled()

@@ -1,27 +1,26 @@
 """Pictures of the pages, wide and narrow, light and dark, for people to look at (screenshots/ is not kept)."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.desk import Desk, new_project, sign_in
-from tests.support.api import publish
-from tests.support.bearers import ask, token
+from tests.browser.desk import Desk, sign_in
+from tests.browser.looks import picture_of
+from tests.support.bearers import token
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SLOW: Final = "0.4"
 """Seconds a stage: the picture of a run is taken while it goes on."""
-FOLDER: Final = Path(__file__).parent / "screenshots"
 WIDTHS: Final = {"wide": (1440, 900), "narrow": (360, 780)}
 
 
 async def picture(page: Page, name: str) -> None:
-    path = FOLDER / f"{name}.png"
+    path = picture_of(name)
     await page.screenshot(path=path, full_page=True)
     assert path.stat().st_size > 10_000
 
@@ -38,7 +37,6 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 async def test_pictures(
     browser: Browser, server: ServerProcess, slow: ServerProcess, scheme: Literal["light", "dark"], width: str
 ) -> None:
-    FOLDER.mkdir(exist_ok=True)
     columns, rows = WIDTHS[width]
     context = await browser.new_context(
         viewport={"width": columns, "height": rows}, color_scheme=scheme, reduced_motion="reduce"
@@ -93,37 +91,31 @@ LOOK: Final = """nodes => nodes.map((node) => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_with_forced_colours_stations_and_log_lines_tell_apart(
-    browser: Browser, talkative: ServerProcess, scheme: Literal["light", "dark"]
+    browser: Browser, odd: ServerProcess, scheme: Literal["light", "dark"]
 ) -> None:
     """As in a contrast theme: of our colours none is left but those that the system has."""
-    FOLDER.mkdir(exist_ok=True)
     context = await browser.new_context(
         viewport={"width": 1440, "height": 900}, color_scheme=scheme, forced_colors="active", reduced_motion="reduce"
     )
     page = await context.new_page()
-    desk = Desk(page, talkative.url)
-    project = await new_project(talkative.url, "Seen in a contrast theme")
-    topic = f"projects/{project}"
-    running = {"status": "running", "progress": 20, "run": "r", "message": "The storage agent is at work"}
-    await desk.open(project)
-    await desk.live()
-    await publish(talkative.url, topic, {**running, "status": "queued", "message": "Queued"}, type="status_update")
-    await publish(talkative.url, topic, running, type="status_update")
-    for stage, status in ((1, "completed"), (2, "failed"), (3, "started")):
-        name = await page.locator(".agent").nth(stage - 1).get_attribute("data-agent")
-        agent = {"agent": name or "storage", "stage": stage, "stages": 12, "status": status, "message": status}
-        await publish(talkative.url, topic, agent, type="agent_update")
-    for level in ("debug", "info", "warning", "error"):
-        await publish(talkative.url, topic, {"level": level, "message": f"a line of level {level}"})
-    await expect(page.locator("#log-lines .line")).to_have_count(4)
-    await expect(page.locator(".agent[data-status=started]")).to_be_visible()
-    for status in ("pending", "started", "completed", "failed"):
-        await expect(page.locator(f".agent[data-status={status}] .agent__node").first).to_be_visible()
-    await picture(page, f"forced-project-{scheme}")
-    stations = await page.locator(".agent__node").evaluate_all(LOOK)
-    assert len(set(stations)) == 4, stations
-    lines = await page.locator("#log-lines .line").evaluate_all(LOOK)
-    assert len(set(lines[-3:])) == 3, lines
+    desk = Desk(page, odd.url)
+    stations: dict[str, str] = {}
+    for name, status, done in ((f"Stuck, {scheme}", "started", 5), (f"Unlucky, {scheme}", "failed", 10)):
+        await desk.open(await new_project(odd.url, name))
+        await desk.live()
+        await desk.generate()
+        await expect(page.locator(".agent[data-status=completed]")).to_have_count(done)
+        await expect(page.locator(f".agent[data-status={status}]")).to_have_count(1)
+        for one in (status, "completed", "pending"):
+            node = page.locator(f".agent[data-status={one}] .agent__node").first
+            await expect(node).to_be_visible()
+            (stations[one],) = await node.evaluate_all(LOOK)
+        await picture(page, f"forced-project-{status}-{scheme}")
+    assert len(set(stations.values())) == 4, stations
+    await expect(page.locator(".line[data-level=error]")).to_be_visible()
+    levels = [page.locator(f".line[data-level={level}]").last for level in ("info", "warning", "error")]
+    lines = [(await line.evaluate_all(LOOK))[0] for line in levels]
+    assert len(set(lines)) == 3, lines
     await desk.home()
     await desk.live()
     await expect(page.locator("#feed details").first).to_be_visible()
@@ -150,7 +142,6 @@ async def test_pictures_where_there_are_keys(
     browser: Browser, guarded: ServerProcess, scheme: Literal["light", "dark"], width: str
 ) -> None:
     """The login page before and after it refused, and pages of one who may read a project and no more."""
-    FOLDER.mkdir(exist_ok=True)
     columns, rows = WIDTHS[width]
     context = await browser.new_context(viewport={"width": columns, "height": rows}, color_scheme=scheme)
     page = await context.new_page()
@@ -163,8 +154,7 @@ async def test_pictures_where_there_are_keys(
 
     brief = "tools: name text, deposit float, available bool"
     root = token("root", admin=True)
-    made = await ask(guarded.url, "POST", "/api/projects", root, {"name": "Neighbourhood tool library", "brief": brief})
-    id = str(made.json()["id"])
+    id = await new_project(guarded.url, "Neighbourhood tool library", brief, token=root)
     project = f"projects/{id}"
     few = token("ada", subscribe=[project, f"{project}/**"])
     await sign_in(context, guarded.url, few)

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.desk import Desk, new_project
+from tests.browser.desk import Desk
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -6,6 +6,7 @@ A state is a coroutine of a few lines that brings a page there and waits until i
 
 import json
 import re
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -17,17 +18,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.desk import Desk, new_project, sign_in
-from tests.browser.looks import FITS, assert_accessible
+from tests.browser.desk import Command, Desk, command_project, sign_in
+from tests.browser.looks import FITS, PICTURES, assert_accessible, picture_of
 from tests.browser.operator import ROOT, listening
-from tests.support.api import publish, publish_many
+from tests.support.api import publish
 from tests.support.bearers import ask, token
+from tests.support.creating import new_project
 from tests.support.http import request
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.pictures, pytest.mark.asyncio(loop_scope="session")]
 
-FOLDER: Final = Path(__file__).parent / "screenshots"
 SIZES: Final = ((360, 780), (768, 1024), (1280, 800), (1920, 1080))
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 BRIEF: Final = "tools: name text, deposit float, available bool"
@@ -52,7 +53,7 @@ class Stage:
     page: Page
     server: ServerProcess
     guarded: ServerProcess
-    talkative: ServerProcess
+    odd: ServerProcess
     serve: Callable[..., ServerProcess]
     folder: Path
     cleanup: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -143,12 +144,36 @@ async def home_form_refused(stage: Stage) -> None:
     desk = stage.desk("0.05")
     await desk.home()
     await desk.live()
-    await stage.page.get_by_label("Brief", exact=True).fill("tools: name text, price euro")
+    await desk.write_brief("tools: name text, price euro")
     await stage.click("Create project")
     await expect(stage.page.locator("#name-error")).to_be_visible()
     await stage.page.get_by_label("Name", exact=True).fill(NAME)
     await stage.click("Create project")
     await expect(stage.page.locator("#brief-error")).to_be_visible()
+
+
+@state
+async def home_form_as_rows(stage: Stage) -> None:
+    """An example in the place of what was typed, and two names that won't do."""
+    desk, page = stage.desk("0.05"), stage.page
+    await desk.home()
+    await desk.live()
+    await page.get_by_label("Name", exact=True).fill(NAME)
+    await stage.click("Tool library")
+    await page.get_by_label("Field 2 of tools").fill("Größe in cm")
+    await page.get_by_label("Field 3 of tools").fill("name")
+    await expect(page.get_by_role("button", name="Use groesse_in_cm")).to_be_visible()
+
+
+@state
+async def home_form_described(stage: Stage) -> None:
+    """Where there is a language model."""
+    desk, page = stage.desk("0.05"), stage.page
+    await page.route("**/api/projects/brief", lambda route: route.fulfill(json={"available": True}))
+    await desk.home()
+    await desk.live()
+    await desk.write_brief("We lend tools to neighbours. Every loan has a due date, and a person who handed it out.")
+    await expect(page.get_by_role("button", name="Ask the language model")).to_be_visible()
 
 
 @state
@@ -193,8 +218,7 @@ async def home_not_signed_in(stage: Stage) -> None:
 
 @state
 async def home_few_rights(stage: Stage) -> None:
-    made = await ask(stage.guarded.url, "POST", "/api/projects", ROOT, {"name": NAME, "brief": BRIEF})
-    project = f"projects/{made.json()['id']}"
+    project = f"projects/{await new_project(stage.guarded.url, NAME, BRIEF, token=ROOT)}"
     desk = await stage.signed_in(token("ada", subscribe=[project, f"{project}/**"]))
     await desk.home()
     await desk.live()
@@ -223,40 +247,20 @@ async def project_created(stage: Stage) -> None:
 @state
 async def project_running(stage: Stage) -> None:
     """The sixth of twelve is at work."""
-    desk = Desk(stage.page, stage.talkative.url)
-    project = await stage.project(desk)
-    await tell_of_a_run(stage, project, 5)
-    await expect(stage.page.locator(".agent[data-status=started]")).to_be_visible()
-
-
-async def tell_of_a_run(stage: Stage, project: str, done: int, *, last: str = "started") -> None:
-    """`done` agents have ended, and the next is at `last`."""
-    page, topic = stage.page, f"projects/{project}"
-    snapshot = (await request(stage.talkative.url, "GET", f"/api/projects/{project}")).json()
-    agents = [str(one["agent"]) for one in snapshot["stages"]]
-    running = {"status": "running", "progress": done * 100 // 12, "run": "r", "message": f"Agent {done + 1} is at work"}
-    url = stage.talkative.url
-    await publish(url, topic, {**running, "status": "queued", "message": "Queued"}, type="status_update")
-    for number, name in enumerate(agents[: done + 1]):
-        status = "completed" if number < done else last
-        told = {"agent": name, "stage": number + 1, "stages": 12, "status": status, "message": f"{name} {status}"}
-        await publish(url, topic, told, type="agent_update")
-    for number, level in enumerate(("debug", "info", "info", "warning", "error", "info")):
-        line = {"level": level, "message": f"a line of level {level}", "agent": agents[number % (done + 1)]}
-        await publish(url, topic, line)
-    if last == "started":
-        await publish(url, topic, running, type="status_update")
-    await expect(page.locator("#log-lines .line")).to_have_count(6)
+    desk = Desk(stage.page, stage.odd.url)
+    await stage.project(desk, f"Stuck {NAME}")
+    await desk.generate()
+    await expect(stage.page.locator(".agent[data-status=started]")).to_have_count(1)
+    await expect(stage.page.locator(".agent[data-status=completed]")).to_have_count(5)
 
 
 @state
 async def project_failed(stage: Stage) -> None:
-    desk = Desk(stage.page, stage.talkative.url)
-    project = await stage.project(desk)
-    await tell_of_a_run(stage, project, 3, last="failed")
-    failed = {"status": "failed", "progress": 25, "run": "r", "message": "The third agent could not write its files"}
-    await publish(stage.talkative.url, f"projects/{project}", failed, type="status_update")
+    desk = Desk(stage.page, stage.odd.url)
+    await stage.project(desk, f"Unlucky {NAME} {uuid.uuid4().hex[:6]}")
+    await desk.generate()
     await desk.status("failed")
+    await expect(stage.page.locator(".line[data-level=error]")).to_be_visible()
 
 
 @state
@@ -280,15 +284,148 @@ async def project_completed(stage: Stage) -> None:
 
 
 @state
-async def project_log_without_a_match(stage: Stage) -> None:
-    desk = Desk(stage.page, stage.talkative.url)
-    project = await new_project(desk.url, NAME, BRIEF)
-    lines = ({"level": "info", "message": f"line {number}"} for number in range(1_200))
-    await publish_many(desk.url, f"projects/{project}", lines)
+async def project_generated_again(stage: Stage) -> None:
+    """What changed with the second run, which is asked about first."""
+    desk = stage.desk()
+    await stage.project(desk)
+    await desk.generate()
+    await desk.status("completed")
+    await stage.click("Generate again")
+    await stage.page.get_by_role("dialog").get_by_role("button", name="Generate again").click()
+    await expect(stage.page.locator("#run-name")).to_have_text("Run 2")
+    await desk.status("completed")
+    await stage.page.get_by_role("link", name="#1").click()
+    await expect(stage.page.locator("#files-count")).to_contain_text("new")
+
+
+@state
+async def project_generate_again_asks(stage: Stage) -> None:
+    desk = stage.desk()
+    await stage.project(desk)
+    await desk.generate()
+    await desk.status("completed")
+    await stage.click("Generate again")
+    await expect(stage.page.get_by_role("dialog")).to_be_visible()
+
+
+# Runs of commands
+
+ESC: Final = "\x1b"
+COLOURS: Final = "".join(
+    f"{ESC}[3{n}mcolour {n}{ESC}[0m {ESC}[9{n}mbright{ESC}[0m {ESC}[4{n}mground{ESC}[0m {ESC}[7;3{n}minverse{ESC}[0m"
+    f" {ESC}[38;5;{20 + 30 * n}m256{ESC}[0m {ESC}[48;2;{30 * n};90;200mtrue{ESC}[0m {ESC}[1mbold{ESC}[0m"
+    f" {ESC}[2mdim{ESC}[0m {ESC}[3mitalic{ESC}[0m {ESC}[4munderlined{ESC}[0m\n"
+    for n in range(8)
+)
+TRACE: Final = (
+    f"{ESC}[31m{ESC}[1m___________________ test_joins_twice ___________________{ESC}[0m\n\n"
+    f">       {ESC}[94massert{ESC}[0m join({ESC}[94m1{ESC}[0m) == {ESC}[94m2{ESC}[0m\n"
+    f"{ESC}[1m{ESC}[31mE       assert 1 == 2{ESC}[0m\n\nSee https://docs.example.org/joins?version=2#twice.\n"
+    "\u05e9\u05dc\u05d5\u05dd: a line from right to left\n"
+    f"{ESC}[31mFAILED{ESC}[0m tests/test_store.py::{ESC}[1mtest_joins_twice{ESC}[0m - assert 1 == 2\n"
+)
+
+
+async def ended(url: str, project: str, command: str, exit: int, *stages: str) -> None:
+    """A run of a command that put out something in each of its stages."""
+    run = await Command.begin(url, project, command, *stages)
+    for name in stages:
+        await run.report({"stage": name}, {"output": f"{name} begins\n" + COLOURS})
+    await run.output(TRACE if exit else "done\n")
+    await run.end(exit)
+
+
+@state
+async def runs_none(stage: Stage) -> None:
+    desk = stage.desk()
+    await desk.open(await command_project(desk.url, "nightly build"))
+    await desk.live()
+    await expect(stage.page.locator("#report-line")).to_be_visible()
+
+
+@state
+async def runs_at_work(stage: Stage) -> None:
+    """Two at once, behind them those that have ended in each way."""
+    desk = stage.desk()
+    project = await command_project(desk.url, "nightly build")
+    await ended(desk.url, project, "make test", 0, "fetch", "build", "test")
+    await ended(desk.url, project, "./migrate --database postgres://db.internal/a-rather-long-name-of-one", 1)
+    stopped = await Command.begin(desk.url, project, "sleep 600")
+    await stopped.report({"output": "sleeping\n"}, {"end": {"signal": "SIGINT"}})
+    other = await Command.begin(desk.url, project, "terraform plan")
+    await other.report({"progress": 70}, {"output": "planning\n"})
+    run = await Command.begin(desk.url, project, "make all")
+    bar = "".join(f"\rfetching {percent}%" for percent in range(0, 101, 10))
+    await run.report({"stage": "compile the whole of it"}, {"output": f"{bar}\n{COLOURS}and goes on"})
     await desk.open(project)
     await desk.live()
-    await stage.page.get_by_label("Search in the log").fill("not there")
-    await expect(stage.page.locator("#logs-empty")).to_contain_text("matches this filter")
+    await stage.page.get_by_role("link", name="#5").click()
+    await expect(stage.page.locator("#log-lines .line").last).to_contain_text("and goes on")
+
+
+@state
+async def runs_failed(stage: Stage) -> None:
+    """The failing step is open, and a line of it is linked."""
+    desk = stage.desk()
+    project = await command_project(desk.url, "nightly build")
+    for number in range(3):
+        await ended(desk.url, project, f"make test ROUND={number}", 2 if number == 2 else 0, "fetch", "build", "test")
+    await desk.open(project)
+    await desk.live()
+    await stage.page.get_by_role("link", name="#3").click()
+    await expect(stage.page.locator("#log-lines .line").last).to_contain_text("FAILED")
+    await stage.page.locator(".line__number").last.click()
+    await expect(stage.page.locator(".line[data-here]")).to_have_count(1)
+
+
+@state
+async def runs_cancelled(stage: Stage) -> None:
+    desk = stage.desk()
+    project = await command_project(desk.url, "nightly build")
+    run = await Command.begin(desk.url, project, "make deploy", "build", "deploy")
+    await run.report({"stage": "build"}, {"output": COLOURS}, {"stage": "deploy"}, {"output": "uploading\n"})
+    await run.report({"progress": 60}, {"end": {"signal": "SIGINT"}})
+    await desk.open(project)
+    await desk.status("cancelled")
+    await expect(stage.page.locator("#log-lines .line").last).to_contain_text("uploading")
+
+
+@state
+async def runs_searched(stage: Stage) -> None:
+    desk = stage.desk()
+    project = await command_project(desk.url, "nightly build")
+    run = await Command.begin(desk.url, project, "make logs", "one", "two")
+    for name in ("one", "two"):
+        lines = "".join(f"line {number} of the {name}\n" for number in range(600))
+        await run.report({"stage": name}, {"output": lines})
+    await desk.open(project)
+    await desk.live()
+    await stage.page.get_by_label("Search in all of the log").fill("line 42")
+    await expect(stage.page.locator("#found-count")).to_have_text("22 found in all 1,200 lines")
+
+
+@state
+async def runs_search_without_a_match(stage: Stage) -> None:
+    desk = stage.desk()
+    project = await command_project(desk.url, "nightly build")
+    await ended(desk.url, project, "make test", 0, "fetch", "build")
+    await desk.open(project)
+    await desk.live()
+    await stage.page.get_by_label("Search in all of the log").fill("nowhere")
+    await expect(stage.page.locator("#found-empty")).to_contain_text("None of")
+
+
+@state
+async def runs_many(stage: Stage) -> None:
+    """With names that are long, or from right to left."""
+    desk = stage.desk()
+    name = "\u05e4\u05e8\u05d5\u05d9\u05e7\u05d8 A_rather_long_name_without_any_place_to_break_it_in_two_or_three_parts"
+    project = await command_project(desk.url, name)
+    for number in range(40):
+        await ended(desk.url, project, f"\u05d1\u05e0\u05d4 {number} {'very ' * number}long", number % 3)
+    await desk.open(project)
+    await desk.live()
+    await expect(stage.page.get_by_role("button", name="Show older runs")).to_be_visible()
 
 
 @state
@@ -327,8 +464,7 @@ async def project_server_away(stage: Stage) -> None:
 
 @state
 async def project_few_rights(stage: Stage) -> None:
-    made = await ask(stage.guarded.url, "POST", "/api/projects", ROOT, {"name": NAME, "brief": BRIEF})
-    id = str(made.json()["id"])
+    id = await new_project(stage.guarded.url, NAME, BRIEF, token=ROOT)
     desk = await stage.signed_in(token("ada", subscribe=[f"projects/{id}", f"projects/{id}/**"]))
     await desk.open(id)
     await desk.live()
@@ -502,16 +638,15 @@ async def missing(stage: Stage) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def index() -> Iterator[None]:
     """All of them on one page, a row a state."""
-    FOLDER.mkdir(exist_ok=True)
     yield
     rows = []
     for name in STATES:
         taken = [f"{name}-{scheme}-{width}.png" for scheme in SCHEMES for width, _ in SIZES]
-        images = "".join(f'<a href="{one}"><img src="{one}" alt=""></a>' for one in taken if (FOLDER / one).exists())
+        images = "".join(f'<a href="{one}"><img src="{one}" alt=""></a>' for one in taken if (PICTURES / one).exists())
         rows.append(f'<section id="{name}"><h2>{escape(name)}</h2><div>{images}</div></section>')
     style = "div{display:flex;gap:8px;align-items:start}img{height:480px;border:1px solid}body{font-family:sans-serif}"
     page = f"<!doctype html><title>States</title><style>{style}</style>{''.join(rows)}"
-    (FOLDER / "index.html").write_text(page, encoding="utf-8")
+    picture_of("index").with_suffix(".html").write_text(page, encoding="utf-8")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -519,7 +654,7 @@ async def stage(
     browser: Browser,
     server: ServerProcess,
     guarded: ServerProcess,
-    talkative: ServerProcess,
+    odd: ServerProcess,
     serve: Callable[..., ServerProcess],
     tmp_path: Path,
 ) -> AsyncIterator[Stage]:
@@ -527,7 +662,7 @@ async def stage(
     context.set_default_timeout(20_000)
     async with AsyncExitStack() as cleanup:
         cleanup.push_async_callback(context.close)
-        yield Stage(context, await context.new_page(), server, guarded, talkative, serve, tmp_path, cleanup)
+        yield Stage(context, await context.new_page(), server, guarded, odd, serve, tmp_path, cleanup)
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -539,6 +674,6 @@ async def test_a_state_fits_and_is_for_everyone(stage: Stage, name: str) -> None
         for width, height in SIZES:
             await page.set_viewport_size({"width": width, "height": height})
             await page.evaluate(REPAINT)
-            await page.screenshot(path=FOLDER / f"{name}-{scheme}-{width}.png", full_page=True)
+            await page.screenshot(path=picture_of(f"{name}-{scheme}-{width}"), full_page=True)
             assert await page.evaluate(FITS), (scheme, width)
             await assert_accessible(page, (scheme, width))

@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 from playwright.async_api import BrowserContext
 
-from tests.browser.desk import new_project
 from tests.browser.witness import Witness, assert_exact, tap
 from tests.proxies.modes import StripUpgrade
 from tests.proxies.rig import Mode, Proxy
+from tests.support.creating import new_project
 from tests.support.http import request
 from tests.support.server import ServerProcess
 

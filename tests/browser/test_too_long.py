@@ -6,11 +6,12 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.desk import Desk, new_project
+from tests.browser.desk import Desk
 from tests.browser.own import Hosting, Own, noticed, own
 from tests.proxies.http1 import Head, page
 from tests.proxies.nginx import DEFAULT, Nginx
 from tests.proxies.rig import Mode, Proxy
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

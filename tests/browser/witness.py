@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Page, Route
 
 from service.resources import resource
 from service.web.linking import link
-from tests.browser.desk import RUN_DEADLINE
+from tests.browser.desk import READ_LOG, RUN_DEADLINE
 from tests.support.api import history
 
 LIVE_DEADLINE: Final = 45_000
@@ -51,6 +51,7 @@ SEEN: Final = """(() => {
     const { stream, ...rest } = watched;
     return { ...rest, transport: stream.transport, anomalies: stream.stats.anomalies };
 })()"""
+HAS: Final = "(last) => watched.events.some(([, id]) => id === last)"
 REMEMBERED: Final = "Object.keys(localStorage).filter((key) => key.startsWith('twinwire:transport'))"
 
 
@@ -121,19 +122,20 @@ class Witness:
         return keys
 
     async def outcome(self, name: str) -> Outcome:
-        """After `shown`."""
+        """After `shown`; waits for the last event, which shows nothing that those before it have not."""
+        topic = f"projects/{self.project}"
+        events = await history(self.url, [topic], await self.page.evaluate("watched.after"))
+        await self.page.wait_for_function(HAS, arg=events[-1]["id"], timeout=LIVE_DEADLINE)
         seen = await self.page.evaluate(SEEN)
         notices, started = seen["notices"], seen["started"]
         moves = [notice["at"] for notice in notices if notice["name"] == ":transport" and notice["transport"]]
-        topic = f"projects/{self.project}"
-        events = await history(self.url, [topic], seen["after"])
         completion = next(event for event in events if event["type"] == "completion")
         return Outcome(
             name,
             expected=[event["id"] for event in events],
             received=[id for where, id in seen["events"] if where == topic],
             lines=(
-                await self.page.locator("#log-lines .line").count(),
+                len(await self.page.evaluate(READ_LOG)),
                 sum(event["type"] == "log" for event in events),
             ),
             live_after=((seen["live"] or 0) - started) / 1_000,

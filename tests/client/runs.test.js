@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { readPast } from "../../static/app/projects/home/past.js";
+import { shownStatus } from "../../static/app/projects/home/projects.js";
 import { Activity, ALL_STEPS_MAX, ENTRIES_MAX, Run, STEPS_MAX } from "../../static/app/projects/home/runs.js";
 
 const AGENTS = 3;
@@ -206,5 +207,52 @@ test("what a project's state is made of is no news, and what others call so is",
   assert.deepEqual(
     activity.entries.map(({ event }) => event.topic),
     ["projects/p/own"],
+  );
+});
+
+test("a project whose command is not heard of does not say that it runs", () => {
+  assert.equal(shownStatus({ status: "running", run: { silent: true } }), "silent");
+  assert.equal(shownStatus({ status: "running", run: { silent: false } }), "running");
+  assert.equal(shownStatus({ status: "failed", run: { silent: true } }), "failed");
+  assert.equal(shownStatus({ status: "idle" }), "idle");
+});
+
+test("a command that somebody reports is told when it begins and when it ends, and not once more as a status", () => {
+  const made = (status, more) => ({
+    topic: "projects/p",
+    type: "run_update",
+    data: {
+      id: "c",
+      number: 3,
+      kind: "command",
+      command: "make test",
+      status,
+      author: "ada",
+      exit: null,
+      ...more,
+    },
+  });
+  const status = (now) => ({
+    topic: "projects/p",
+    type: "status_update",
+    data: { status: now, progress: 0, run: "c", message: now },
+  });
+  const activity = new Activity();
+  const events = [
+    made("running"),
+    status("running"),
+    { topic: "projects/p", type: "run_output", data: { run: 3, line: 1, text: "noise" } },
+    made("running", { progress: 40 }),
+    status("running"),
+    made("failed", { exit: 2, signal: null, duration: 12 }),
+    status("failed"),
+  ];
+  for (const event of numbered(events)) activity.add(event, true);
+  assert.deepEqual(
+    activity.entries.map(({ text, tone }) => [text, tone]),
+    [
+      ["Run 3, make test: exit code 2 after 12.0 s", "red"],
+      ["Run 3, make test: began by ada", "blue"],
+    ],
   );
 });

@@ -52,7 +52,7 @@ export const wireOf = (name) => TRANSPORTS[/** @type {TransportName} */ (name)] 
 export const nameOf = (one) => one.subject ?? "anonymous";
 
 /** 12 s, 4 min, 3 h, 2 d. @param {number} seconds */
-export function age(seconds) {
+function age(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
   return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;

@@ -40,7 +40,7 @@ function some(topics) {
  *
  * @param {Turn} turn
  */
-export function tell({ turn, cursor, reason, after, before }) {
+function tell({ turn, cursor, reason, after, before }) {
   const was = before ? `Before, it was ${some(before)}.` : "The one before was too long to be remembered.";
   switch (turn) {
     case "opened":

@@ -33,12 +33,37 @@ const SHAPES = Object.freeze({
     agent: text,
     stage: number,
     stages: number,
-    status: oneOf("started", "completed", "failed"),
+    status: oneOf("started", "completed", "failed", "cancelled"),
     message: perhaps(text),
     duration: perhaps(number),
   },
-  log: { level: perhaps(text), message: text, agent: perhaps(text) },
+  log: {
+    level: perhaps(text),
+    message: text,
+    agent: perhaps(text),
+    run: perhaps(number),
+    stage: perhaps(number),
+  },
   file_update: { path: text, size: number, action: oneOf("created", "updated"), preview: perhaps(text) },
+  run_update: {
+    id: text,
+    number,
+    kind: oneOf("generation", "command"),
+    status: oneOf("queued", "running", "completed", "failed", "cancelled"),
+    progress: number,
+    message: text,
+    created: text,
+    stage: perhaps(text),
+    command: perhaps(text),
+    author: perhaps(text),
+    host: perhaps(text),
+    exit: perhaps(number),
+    signal: perhaps(text),
+    started: perhaps(text),
+    finished: perhaps(text),
+    duration: perhaps(number),
+  },
+  run_output: { run: number, line: number, text, stage: perhaps(text) },
   completion: {
     status: oneOf("completed", "failed", "cancelled"),
     run: perhaps(text),
@@ -57,6 +82,7 @@ const SHAPES = Object.freeze({
  */
 export function hasShape(event) {
   const { type, data } = event;
+  if (type === "output") return typeof data === "string";
   const shape = Object.hasOwn(SHAPES, type) ? SHAPES[type] : undefined;
   if (shape === undefined) return true;
   if (typeof data !== "object" || data === null || Array.isArray(data)) return false;

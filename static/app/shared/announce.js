@@ -40,30 +40,46 @@ export function createVoice(body = document.body) {
   };
 }
 
+/** @typedef {{ label: string, href: string, isDownload?: boolean }} ToastAction */
 /** @typedef {ReturnType<typeof createToasts>} Toast */
 
 /**
- * Returns toast(text, kind) with kind "info", "done" or "error". Its `failed(error, what)` tells of an error, and
+ * Returns toast(text, kind, action) with kind "info", "done" or "error", and perhaps a link. Its `failed(error, what)` tells of an error, and
  * `settle()` takes away those of the kind "away", which are none any more once the server is there again.
  */
 export function createToasts(body = document.body) {
   const region = h("section", { class: "toasts", "aria-label": "Notifications", "aria-live": "polite" });
   body.append(region);
+  /** What was pressed last, which is pressed again where it failed; not every browser gives a button the focus then. @type {Element | null} */
+  let pressed = null;
+  document.addEventListener("pointerdown", ({ target }) => {
+    const button = target instanceof Element ? target.closest("button, a, summary") : null;
+    if (!region.contains(button)) pressed = button;
+  });
+  document.addEventListener("focusin", ({ target }) => {
+    const focused = /** @type {Element} */ (target);
+    if (!region.contains(focused)) pressed = focused;
+    if (region.childElementCount === 0) return;
+    requestAnimationFrame(() => place(region, pressed)); // once it has scrolled
+  });
   /**
    * @param {string} text
    * @param {"info" | "done" | "error" | "away"} kind
+   * @param {ToastAction | null} action
    */
-  const toast = (text, kind = "info") => {
+  const toast = (text, kind = "info", action = null) => {
     const close = h("button", { class: "button button--quiet button--small", type: "button", text: "Close" });
     const node = h(
       "div",
       { class: "toast", dataset: { kind } },
       h("span", { class: "toast__text", dir: "auto", text }),
+      action && toastLink(action),
       close,
     );
     close.addEventListener("click", () => node.remove());
     region.append(node);
     while (region.childElementCount > TOASTS_MAX) region.firstElementChild?.remove();
+    place(region, pressed);
     if (kind === "info" || kind === "done") setTimeout(() => node.remove(), TOAST_FOR);
     return node;
   };
@@ -77,6 +93,10 @@ export function createToasts(body = document.body) {
   };
   return toast;
 }
+
+/** @param {ToastAction} action */
+const toastLink = ({ label, href, isDownload = false }) =>
+  h("a", { class: "button button--small", href, download: isDownload, text: label });
 
 /** @typedef {ReturnType<typeof createNotice>} Notice */
 
@@ -108,21 +128,29 @@ export function createNotice(node) {
 }
 
 /**
- * Put a notice where it does not hide what has the focus (WCAG 2.2, 2.4.11): over the foot of the window, or below
- * the head. Scrolling would move the page.
+ * Put a notice, or toasts, where they do not hide what has the focus (WCAG 2.2, 2.4.11): on their own edge of the window
+ * or on the other one. Scrolling would move the page.
  *
  * @param {HTMLElement} node
+ * @param {Element | null} at what people are at
  */
-function place(node) {
-  if (node.hidden) return;
+function place(node, at = document.activeElement) {
+  if (node.hidden || node.contains(at)) return; // a button in it stays under the finger
   delete node.dataset.edge;
-  const focused = document.activeElement;
-  if (focused === null || focused === document.body || node.contains(focused)) return;
-  const [ours, theirs] = [node.getBoundingClientRect(), focused.getBoundingClientRect()];
-  // What begins above it, such as a log that has the focus as a whole, is not hidden by it.
-  const isHidden = theirs.top >= ours.top - theirs.height / 2 && theirs.top < ours.bottom;
-  if (!isHidden || theirs.left >= ours.right || theirs.right <= ours.left) return;
+  if (at === null || at === document.body || !hides(node, at)) return;
   const head = document.querySelector(".head")?.getBoundingClientRect().bottom ?? 0;
   node.style.setProperty("--top", `${Math.max(head, 0) + EDGE}px`);
-  node.dataset.edge = "top";
+  node.dataset.edge = "other";
+}
+
+/**
+ * What begins above it, such as a log that has the focus as a whole, is not hidden by it.
+ *
+ * @param {HTMLElement} node
+ * @param {Element} at
+ */
+function hides(node, at) {
+  const [ours, theirs] = [node.getBoundingClientRect(), at.getBoundingClientRect()];
+  const isBeside = theirs.left >= ours.right || theirs.right <= ours.left;
+  return !isBeside && theirs.top >= ours.top - theirs.height / 2 && theirs.top < ours.bottom;
 }

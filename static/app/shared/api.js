@@ -21,12 +21,12 @@ export const url = (path, params = []) => http.url(path, params);
  *
  * @param {string} method
  * @param {string} path
- * @param {{ body?: unknown, params?: [string, unknown][], keepalive?: boolean }} options
+ * @param {{ body?: unknown, params?: [string, unknown][], keepalive?: boolean, timeout?: number }} options
  * @returns {Promise<any>}
  */
-export function request(method, path, { body, params = [], keepalive = false } = {}) {
+export function request(method, path, { body, params = [], keepalive = false, timeout } = {}) {
   const text = body === undefined ? undefined : JSON.stringify(body);
-  return http.json(url(path, params), { method, body: text, keepalive });
+  return http.json(url(path, params), { method, body: text, keepalive, timeout });
 }
 
 /**

@@ -87,3 +87,12 @@ export const latency = (ms) =>
  * @param {string} word
  */
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+
+const MOMENT = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  hourCycle: "h23",
+});
+
+/** 5 Mar 2026, 14:03:09. @param {string | number | Date} time */
+export const moment = (time) => MOMENT.format(new Date(time));

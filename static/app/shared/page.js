@@ -17,7 +17,7 @@ import { createWho, loginUrl } from "./who.js";
 /** A connection may be away this long before the page says so, milliseconds: a short blip heals unseen. */
 const AWAY_AFTER = 2_500;
 /** Delays between attempts to load what a page needs first, milliseconds; the last one repeats. */
-const LOAD_DELAYS = [1_000, 2_000, 4_000, 8_000, 15_000];
+export const LOAD_DELAYS = [1_000, 2_000, 4_000, 8_000, 15_000];
 
 /** Somebody may sign in in another tab, milliseconds. */
 const SIGNED_OUT_DELAY = 15_000;

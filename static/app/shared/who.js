@@ -29,6 +29,8 @@ import { byId, h, setText, show } from "./dom.js";
  * @typedef {{ button: HTMLButtonElement, op: Op | "admin", topic: string | null, reason: string }} Limit
  */
 
+/** What one may or may not do, with the words for it. @typedef {Omit<Limit, "button">} Judgement */
+
 /** Who one is if the service does not say: nobody is refused by a page, only by the service. @type {Session} */
 const ANYBODY = {
   subject: null,
@@ -47,6 +49,9 @@ const AFTER_END = 1_000;
 const ASK_AGAIN = 30_000;
 /** What a timer can wait, milliseconds: more would be none at all. */
 const TIMER_MAX = 2_147_483_647;
+
+/** What the service says of a session's rights, by what was asked. @type {WeakMap<Session, Map<string, Promise<boolean>>>} */
+const rights = new WeakMap();
 
 /** Between the tabs of this service: one of them has signed in or out. */
 const openNews = () => new BroadcastChannel(`twinwire-session:${url("")}`);
@@ -107,8 +112,8 @@ export const endSession = () => request("DELETE", "api/session");
 export function createWho(toast, changed) {
   const place = h("div", { class: "who", hidden: true });
   byId("indicator").before(place);
-  /** @type {Limit[]} */
-  const limits = [];
+  /** Asked now, and whenever one is somebody else. @type {((session: Session) => Promise<void>)[]} */
+  const judges = [];
   let session = ANYBODY;
   let isKnown = false;
   let asked = 0;
@@ -134,9 +139,15 @@ export function createWho(toast, changed) {
     clearTimeout(end);
     end = atEnd(session, () => (ready = load()));
     if (isOther) changed();
-    for (const limit of limits) await judge(limit, session);
+    for (const one of judges) await one(session);
     return session;
   }
+
+  /** @param {(session: Session) => Promise<void>} one */
+  const add = async (one) => {
+    judges.push(one);
+    await one(await ready);
+  };
 
   openNews().addEventListener("message", () => (ready = load()));
   // Whoever changed the session without these pages, as an application's own login does, is seen on the way back.
@@ -158,21 +169,23 @@ export function createWho(toast, changed) {
     async readable(wanted, below) {
       const { admin, keys, subscribe } = await ready;
       if (!keys || admin) return wanted;
-      const { missing } = await request("POST", "api/auth/check", { body: { topics: wanted } });
+      const { missing } = await check(wanted);
       const granted = subscribe.filter((one) => one === below || one.startsWith(`${below}/`));
       return missing.length === 0
         ? wanted
         : [...wanted.filter((one) => !missing.includes(one)), ...granted].filter(isFirst);
     },
+    /** Call `tell` now, and whenever one may be somebody else. @param {() => void} tell */
+    each: (tell) => add(async () => tell()),
+    /** Disable what one may not do, and say why. @param {Limit} limit */
+    limit: (limit) => add((found) => judge(limit, found)),
     /**
-     * Disable what one may not do, and say why.
+     * Call `tell` with the reason why one may not do something, or with null.
      *
-     * @param {Limit} limit
+     * @param {Judgement} judgement
+     * @param {(reason: string | null) => void} tell
      */
-    async limit(limit) {
-      limits.push(limit);
-      await judge(limit, await ready);
-    },
+    judged: (judgement, tell) => add(async (found) => tell(await why(judgement, found))),
   };
 }
 
@@ -225,11 +238,10 @@ function draw(place, session, toast) {
  * @param {Session} session
  */
 async function judge({ button, op, topic, reason }, session) {
-  const allowed = session.keys && !session.admin ? op !== "admin" && (await may(op, topic, session)) : true;
+  const words = await why({ op, topic, reason }, session);
   const id = `${REASON}${op}-${topic ?? "any"}`; // one for all buttons that it is about
-  const words = bearerOf(session) === null ? `${reason} You are not signed in.` : reason;
   const told = document.getElementById(id);
-  if (allowed) {
+  if (words === null) {
     if (button.getAttribute("aria-describedby") !== id) return;
     told?.remove();
     button.disabled = false;
@@ -245,6 +257,20 @@ async function judge({ button, op, topic, reason }, session) {
 }
 
 /**
+ * Null if one may.
+ *
+ * @param {Judgement} judgement
+ * @param {Session} session
+ */
+async function why({ op, topic, reason }, session) {
+  const allowed = session.keys && !session.admin ? op !== "admin" && (await may(op, topic, session)) : true;
+  if (allowed) return null;
+  return bearerOf(session) === null ? `${reason} You are not signed in.` : reason;
+}
+
+/**
+ * Several parts of a page ask the same: the service is asked once in a session.
+ *
  * @param {Op} op
  * @param {string | null} topic
  * @param {Session} session
@@ -252,9 +278,22 @@ async function judge({ button, op, topic, reason }, session) {
  */
 async function may(op, topic, session) {
   if (topic === null) return session[op].length > 0;
+  let answers = rights.get(session);
+  if (answers === undefined) rights.set(session, (answers = new Map()));
+  const key = `${op} ${topic}`;
+  let answer = answers.get(key);
+  if (answer === undefined) answers.set(key, (answer = check([topic], op).then(({ allowed }) => allowed)));
   try {
-    return (await request("POST", "api/auth/check", { body: { topics: [topic], op } })).allowed;
+    return await answer;
   } catch {
+    if (answers.get(key) === answer) answers.delete(key); // it is asked again
     return true; // not known: the service has the last word
   }
 }
+
+/**
+ * @param {string[]} topics
+ * @param {Op} op
+ * @returns {Promise<{ allowed: boolean, missing: string[] }>} `missing`: those that one may not
+ */
+const check = (topics, op = "subscribe") => request("POST", "api/auth/check", { body: { topics, op } });

@@ -1,6 +1,6 @@
 /**
  * The form for a new project. The server is the judge of a brief; its words are shown at the field they
- * concern.
+ * concern. An example takes the place of what was typed, and gives it back.
  */
 
 import { TwinwireError } from "../../../client/index.js";
@@ -9,6 +9,7 @@ import { byId, h, setText } from "../../shared/dom.js";
 import { fieldOf, markField } from "../../shared/fields.js";
 import { free } from "../../shared/who.js";
 import { projects } from "../api.js";
+import { Editor } from "../brief/editor.js";
 import { EXAMPLES } from "./examples.js";
 
 /** @import { Project } from "../types.js" */
@@ -23,8 +24,10 @@ const FIELDS = ["name", "brief"];
 export function createForm(created) {
   const form = byId("create");
   const button = byId("create-button", HTMLButtonElement);
-  for (const example of EXAMPLES) byId("examples").append(exampleButton(example));
-  for (const field of FIELDS) byId(field).addEventListener("input", () => markField(field, null));
+  const name = byId("name", HTMLInputElement);
+  const editor = new Editor();
+  for (const example of EXAMPLES) byId("examples").append(exampleButton(example, name, editor));
+  name.addEventListener("input", () => markField("name", null));
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -32,24 +35,29 @@ export function createForm(created) {
     clearErrors();
     button.disabled = true;
     try {
-      created(
-        await projects.create(byId("name", HTMLInputElement).value, byId("brief", HTMLTextAreaElement).value),
-      );
+      created(await projects.create(name.value, editor.text)); // from there on the page goes away: one press is one project
     } catch (error) {
-      showError(error);
-    } finally {
+      showError(error, editor);
       free(button);
     }
   });
+  addEventListener("pageshow", () => free(button)); // one has come back to it
 }
 
-/** @param {{ name: string, brief: string, label: string }} example */
-function exampleButton(example) {
+/**
+ * @param {{ name: string, brief: string, label: string }} example
+ * @param {HTMLInputElement} name
+ * @param {Editor} editor
+ */
+function exampleButton(example, name, editor) {
   const fill = () => {
-    byId("name", HTMLInputElement).value = example.name;
-    byId("brief", HTMLTextAreaElement).value = example.brief;
+    const before = editor.written;
+    const isLost = !isExample(name.value, editor);
+    name.value = example.name;
+    editor.set(example.brief);
     clearErrors();
     byId("create-button").focus();
+    if (isLost) editor.offerUndo(`“${example.label}” is in the place of what you had typed.`, before);
   };
   return h("button", {
     class: "button button--small",
@@ -59,17 +67,30 @@ function exampleButton(example) {
   });
 }
 
+/**
+ * Whether nothing was typed that another example would take away.
+ *
+ * @param {string} name
+ * @param {Editor} editor
+ */
+const isExample = (name, editor) =>
+  (name.trim() === "" && editor.isBlank) ||
+  EXAMPLES.some((one) => one.name === name && one.brief === editor.text);
+
 function clearErrors() {
   for (const field of FIELDS) markField(field, null);
   byId("create-error").hidden = true;
 }
 
-/** @param {unknown} error */
-function showError(error) {
+/** @param {unknown} error @param {Editor} editor */
+function showError(error, editor) {
   const field = fieldOf(error);
   if (error instanceof TwinwireError && error.status === 422 && FIELDS.includes(field)) {
-    markField(field, error.message);
-    byId(field).focus();
+    if (field === "brief") editor.refuse(error.message);
+    else {
+      markField(field, error.message);
+      byId(field).focus();
+    }
     return;
   }
   const box = byId("create-error");

@@ -11,6 +11,7 @@ import { createFeed } from "./activity.js";
 import { createForm } from "./create.js";
 import { readPast } from "./past.js";
 import { createList, wantedBy } from "./projects.js";
+import { Since } from "../project/since.js";
 import { createTabs } from "./tabs.js";
 import { hasShape } from "../shape.js";
 
@@ -40,12 +41,20 @@ createForm((project) => {
   location.href = `project.html?id=${encodeURIComponent(project.id)}`;
 });
 
+/** The list at a position, and what comes after it, also while it is loaded again. */
+const since = new Since(apply);
+
 /** The list, and what happened before. The stream goes on from the list: what the feed has already, it leaves out. */
 async function load() {
-  const listing = await projects.list(null, FIRST);
-  topics = await page.who.readable(WANTED, "projects");
-  list.load(listing);
-  base = listing.cursor;
+  const read = async () => {
+    const listing = await projects.list(null, FIRST);
+    topics = await page.who.readable(WANTED, "projects");
+    return listing;
+  };
+  await since.load(read, (listing) => {
+    list.load(listing);
+    base = listing.cursor;
+  });
   filter();
   await fillFeed();
 }
@@ -135,23 +144,32 @@ byId("list-status").addEventListener("change", filter);
 
 /** What an event says of a project that is listed. @param {ProjectEvent} event */
 function update({ type, topic, data }) {
+  const id = topic.split("/")[1];
+  if (type === "run_update") list.told(id, data);
   if (type !== "status_update") return;
   const { status, progress, message } = data;
-  list.fill(topic.split("/")[1], { status, progress, message });
+  list.fill(id, { status, progress, message });
+}
+
+/** What an event changes in the list. @param {ProjectEvent} event */
+function apply(event) {
+  const { type, topic, data, time } = event;
+  if (type === "project_created" && topic === "projects") addProject(data, time);
+  update(event);
+  if (type === "project_deleted" && topic === "projects") removeProject(data.id);
 }
 
 /** @param {ProjectEvent} event */
 function receive(event) {
+  if (event.type === "run_output" || event.type === "output") return; // a page of its own shows it
   if (!isAfter(event.id, base) || !hasShape(event)) return;
   const { type, topic, data } = event;
-  if (type === "project_created" && topic === "projects") addProject(data, event.time);
-  update(event);
+  since.receive(event);
   if (type === "completion")
     page.say(`${list.name(topic.split("/")[1]) ?? "A project"}: ${data.message || data.status}`);
   live.push(event);
   if (live.length > LIVE_MAX) live.shift();
   feed.add(event);
-  if (type === "project_deleted" && topic === "projects") removeProject(data.id);
 }
 
 logs.addEventListener("change", refill);

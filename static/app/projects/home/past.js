@@ -17,7 +17,7 @@ const NEWEST = 300;
 const OF_TYPE = 50;
 /** Of each type that a run has many of. */
 const OF_STEPS = 150;
-const STEPS = ["status_update", "agent_update", "file_update"];
+const STEPS = ["status_update", "agent_update", "file_update", "run_update"];
 const TYPES = ["project_created", "project_deleted", "completion"];
 
 /**

@@ -4,10 +4,11 @@ import { byId, h, setBar, setText, show } from "../../shared/dom.js";
 import { ago, count, plural } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
 import { hasWords, wordsOf } from "../../shared/words.js";
+import { byWhom } from "../project/run-words.js";
+import { isActive, stateOf } from "../project/runs-model.js";
 
-/** @import { Listing, Project } from "../types.js" */
+/** @import { Listing, Project, Run } from "../types.js" */
 
-const ACTIVE = new Set(["queued", "running"]);
 /** Ages in the list are looked at again this often, milliseconds. */
 const AGE_EVERY = 30_000;
 
@@ -31,15 +32,9 @@ export function createList() {
     if (loaded) renderHead(entries, more, isFiltered(wanted));
   });
 
-  setInterval(() => {
-    for (const entry of rows.values()) entry.stale = true;
-    render();
-  }, AGE_EVERY);
+  ageing(rows, render);
 
-  /**
-   * @param {Project} project
-   * @param {"append" | "prepend"} place
-   */
+  /** @param {Project} project @param {"append" | "prepend"} place */
   function add(project, place) {
     const entry = rows.get(project.id) ?? buildRow(project);
     entry.project = { ...entry.project, ...project };
@@ -77,12 +72,7 @@ export function createList() {
       rows.delete(id);
       render();
     },
-    /**
-     * Set some fields of a project that is still listed.
-     *
-     * @param {string} id
-     * @param {Partial<Project>} fields
-     */
+    /** Set some fields of a project that is still listed. @param {string} id @param {Partial<Project>} fields */
     fill(id, fields) {
       const entry = rows.get(id);
       if (!entry) return;
@@ -90,9 +80,38 @@ export function createList() {
       entry.stale = true;
       render();
     },
+    /** A run has changed. @param {string} id @param {Run} run */
+    told(id, run) {
+      if (tellsOf(rows.get(id)?.project, run)) this.fill(id, { run });
+    },
     /** @param {string} id */
     name: (id) => rows.get(id)?.project.name ?? null,
   };
+}
+
+/**
+ * What is said of times is not true for ever.
+ *
+ * @param {Map<string, Entry>} rows
+ * @param {() => void} render
+ */
+function ageing(rows, render) {
+  setInterval(() => {
+    for (const entry of rows.values()) entry.stale = true;
+    render();
+  }, AGE_EVERY);
+}
+
+/**
+ * Whether the row of a project tells of this run: the newest one of the kind that the project is for.
+ *
+ * @param {Project | undefined} project
+ * @param {Run} run
+ */
+function tellsOf(project, run) {
+  if (project === undefined) return false;
+  const isOfKind = project.brief === undefined || (project.brief === null) === (run.kind === "command");
+  return isOfKind && run.number >= (project.run?.number ?? 0);
 }
 
 /** @param {Project} project */
@@ -140,9 +159,9 @@ const isFiltered = ({ words, status }) => words.length > 0 || status !== "";
  * @param {Project} project
  * @param {Wanted} wanted
  */
-function isWanted({ name, brief, status }, { words, status: only }) {
-  const isOfStatus = only === "" || status === only || (only === "running" && ACTIVE.has(status));
-  return isOfStatus && hasWords(`${name} ${brief ?? ""}`, words);
+function isWanted({ name, brief, status, run }, { words, status: only }) {
+  const isOfStatus = only === "" || status === only || (only === "running" && isActive({ status }));
+  return isOfStatus && hasWords(`${name} ${brief ?? run?.command ?? ""}`, words);
 }
 
 /**
@@ -151,7 +170,7 @@ function isWanted({ name, brief, status }, { words, status: only }) {
  * @param {boolean} filtered
  */
 function renderHead(entries, more, filtered) {
-  const active = entries.filter(({ project }) => ACTIVE.has(project.status)).length;
+  const active = entries.filter(({ project }) => isActive({ status: shownStatus(project) })).length;
   const total = `${more ? "the newest " : ""}${plural(entries.length, "project")}`;
   const shown = entries.filter(({ row }) => !row.hidden).length;
   const words = active ? `${total}, ${count(active)} running` : total;
@@ -178,17 +197,33 @@ function renderRow(entry, wanted) {
   if (!entry.stale) return;
   entry.stale = false;
   setText(parts.name, project.name);
-  setText(parts.status, project.status);
-  parts.status.dataset.status = project.status;
-  setText(parts.brief, project.brief ?? "");
-  setText(parts.made, project.created ? ago(project.created) : "");
+  const state = shownStatus(project);
+  setText(parts.status, state);
+  parts.status.dataset.status = state;
+  setText(parts.brief, whatWords(project));
+  setText(parts.made, madeWords(project));
   parts.bar.setAttribute("aria-label", `Progress of ${project.name}`);
   setBar(parts.bar, (project.progress ?? 0) / 100, project.status);
-  setText(parts.percent, `${Math.round(project.progress ?? 0)}%`);
+  const isUnknown = project.brief === null && project.progress === 0; // a command need not say how far it is
+  setText(parts.percent, isUnknown ? "" : `${Math.round(project.progress ?? 0)}%`);
   const message =
-    ACTIVE.has(project.status) || project.status === "failed"
-      ? (project.message ?? project.run?.message ?? "")
-      : "";
+    isActive(project) || project.status === "failed" ? (project.message ?? project.run?.message ?? "") : "";
   setText(parts.message, message);
   show(parts.message, message !== "");
+}
+
+/** As its newest run is. @param {Project} project */
+export const shownStatus = ({ status, run }) => stateOf(status, run?.silent);
+
+/** What a project is for: its brief, or the command that ran last. @param {Project} project */
+function whatWords({ brief, run }) {
+  if (brief !== null) return brief ?? "";
+  return run ? `$ ${run.command}` : "No command has run yet";
+}
+
+/** Its newest run, who began it and when; or when the project was made. @param {Project} project */
+function madeWords({ created, run }) {
+  if (!run?.number) return created ? ago(created) : "";
+  const when = ago(run.finished ?? run.started ?? run.created);
+  return `${[`Run ${run.number}`, byWhom(run)].filter(Boolean).join(" ")}, ${when}`;
 }

@@ -7,8 +7,9 @@
  */
 
 import { bytes, duration, plural } from "../../shared/format.js";
+import { asker, ending, isQuestion } from "../project/question-store.js";
 
-/** @import { ProjectEvent, ProjectEvents, Status } from "../types.js" */
+/** @import { ProjectEvent, ProjectEvents, Run as ProjectRun, Status } from "../types.js" */
 
 /** Lines and groups; older ones are in the history. */
 export const ENTRIES_MAX = 200;
@@ -22,7 +23,7 @@ const TONES = { completed: "green", failed: "red", cancelled: "ink", queued: "or
 /** What happens on a project's own topic in a run alone. */
 const OF_A_RUN = new Set(["agent_update", "file_update"]);
 /** What its state is made of, and no news. @type {ReadonlySet<string>} */
-const UNTOLD = new Set(["output", "removed"]);
+const UNTOLD = new Set(["output", "removed", "run_output", "run_update"]);
 /** A project's own topic. */
 const PROJECT = /^projects\/[^/]+$/;
 
@@ -128,18 +129,34 @@ function list(before, parts) {
   return known.length === 0 ? null : `${before}${known.join(", ")}`;
 }
 
+/** @param {ProjectRun} run @returns {Told} */
+function tellCommand({ number, command, status, duration: took, exit, signal, author }) {
+  const what = `Run ${number}, ${command ?? "a command"}`;
+  const whom = author ? ` by ${author}` : "";
+  if (isStart(status)) return { tone: "blue", text: `${what}: began${whom}` };
+  const how = status === "failed" ? (signal ?? (exit === null ? "failed" : `exit code ${exit}`)) : status;
+  const after = typeof took === "number" ? ` after ${duration(took)}` : "";
+  return { tone: TONES[status] ?? "blue", text: `${what}: ${how}${after}` };
+}
+
 /** @param {Status} status */
 const isStart = (status) => status === "queued" || status === "running";
+
+/** Commands of which the feed knows how they are. */
+const COMMANDS_MAX = 500;
 
 export class Activity {
   /** Newest first. @type {(Line | Run)[]} */
   entries = [];
+  /** By a command's id: its status, as it was told. @type {Map<string, Status>} */
+  #commands = new Map();
   /** Those that are not over, by topic. @type {Map<string, Run>} */
   #open = new Map();
 
   clear() {
     this.entries = [];
     this.#open.clear();
+    this.#commands.clear();
   }
 
   /**
@@ -149,6 +166,7 @@ export class Activity {
    * @param {boolean} withLogs
    */
   add(event, withLogs) {
+    if (this.#isOfCommand(event)) return;
     const run = this.#runOf(event);
     if (run === null) {
       const told = tell(event, withLogs);
@@ -158,6 +176,24 @@ export class Activity {
       if (run.isOver) this.#end(run);
     }
     this.#forget();
+  }
+
+  /**
+   * Whether an event is of a command that somebody reports: its beginning and its end are a line each, and its project's
+   * status says the same once more.
+   *
+   * @param {ProjectEvent} event
+   */
+  #isOfCommand(event) {
+    const { topic, type, data } = event;
+    if (type === "status_update") return PROJECT.test(topic) && this.#commands.has(data.run);
+    if (type !== "run_update" || !PROJECT.test(topic) || data.kind !== "command") return false;
+    const before = this.#commands.get(data.id);
+    this.#commands.set(data.id, data.status);
+    if (this.#commands.size > COMMANDS_MAX) this.#commands.delete(this.#commands.keys().next().value ?? "");
+    if (before !== data.status) this.entries.unshift({ event, ...tellCommand(data) });
+    this.#forget();
+    return true;
   }
 
   /** The run that an event belongs to, perhaps a new one; null if it is of none. @param {ProjectEvent} event */
@@ -227,9 +263,20 @@ function tell({ topic, type, data }, withLogs) {
       return { tone: "orange", text: `${data.action} ${data.path}, ${bytes(data.size)}` };
     case "completion":
       return { tone: TONES[data.status] ?? "green", text: data.message || data.status };
+    case "question":
+    case "answer":
+      return tellQuestion(data);
     case "log":
       return withLogs ? { tone: data.level === "error" ? "red" : "ink", text: data.message ?? "" } : null;
     default:
       return { tone: "ink", text: String(type) };
   }
+}
+
+/** @param {unknown} data */
+function tellQuestion(data) {
+  if (!isQuestion(data)) return null;
+  if (data.how === null) return { tone: "orange", text: `${asker(data)} asks: ${data.question}` };
+  const { answer, words } = ending(data);
+  return { tone: "ink", text: `${data.question}: ${answer === null ? "" : `“${answer}”, `}${words}` };
 }

@@ -1,13 +1,13 @@
-/** The files that agents write, and a preview of one that follows every change. */
+/** The files of a generation: what changed with it, and a preview of one that follows the agents while they write. */
 
 import { inWords } from "../../shared/api.js";
-import { byId, h, setText, show } from "../../shared/dom.js";
-import { bytes, clock } from "../../shared/format.js";
+import { byId, h, setData, setText, show } from "../../shared/dom.js";
+import { bytes, count, plural } from "../../shared/format.js";
 import { batched } from "../../shared/frame.js";
+import { revealIn, rove, stopAt } from "../../shared/rove.js";
 import { projects } from "../api.js";
 
-/** @import { ProjectModel } from "./model.js" */
-/** @import { FileInfo, ProjectEvents } from "../types.js" */
+/** @import { FileAction, FileInfo, ProjectEvents } from "../types.js" */
 
 /** Changes that come within this many milliseconds are fetched as one. */
 const SETTLE = 150;
@@ -15,11 +15,16 @@ const SETTLE = 150;
 const FRESH_FOR = 2_500;
 /** What people most likely want to see first of a finished project. */
 const START_WITH = ["README.md"];
+/** @type {Record<FileAction, string>} */
+const WORDS = { created: "new", updated: "changed", same: "", removed: "removed" };
 
-/** @typedef {{ button: HTMLElement, size: HTMLElement, item: HTMLElement, fresh: number }} Row */
+/** @typedef {{ button: HTMLElement, size: HTMLElement, action: HTMLElement, item: HTMLElement, fresh: number }} Row */
+/** @typedef {{ number: number, files(): Map<string, FileInfo> }} Source a run, and its files by path */
 
 export class FileView {
-  #model;
+  #project;
+  /** @type {Source | null} */
+  #source = null;
   /** By path. @type {Map<string, Row>} */
   #rows = new Map();
   /** A path. @type {string | null} */
@@ -28,39 +33,59 @@ export class FileView {
   #revealed = null;
   /** @type {number | undefined} */
   #timer;
+  #areKept = true;
+  #isLive = false;
+  #isListed = false; // by the server: before that nobody knows that there are none
   #reading = new AbortController(); // of the newest request: one that was overtaken is let go
   #ask = batched(() => this.#render());
 
-  /** @param {ProjectModel} model */
-  constructor(model) {
-    this.#model = model;
-    const first = START_WITH.find((path) => model.files.has(path)) ?? model.files.keys().next().value;
-    if (first !== undefined) this.#select(first);
-    byId("files").addEventListener("keydown", (event) => this.#rove(event));
+  /** @param {string} project its id */
+  constructor(project) {
+    this.#project = project;
+    rove(byId("files"), "button");
+    byId("files-changed").addEventListener("change", () => this.#ask());
+  }
+
+  /** Another run's, or none. @param {Source | null} source @param {boolean} isLive whether somebody writes */
+  of(source, isLive) {
+    this.#source = source;
+    this.#areKept = true;
+    this.#isLive = isLive;
+    this.#isListed = false;
+    for (const { item } of this.#rows.values()) item.remove();
+    this.#rows.clear();
+    this.#reading.abort();
+    clearTimeout(this.#timer);
+    this.#selected = null;
     this.#ask();
   }
 
-  /** One stop for all files: arrows, Home and End go from one to the next. @param {KeyboardEvent} event */
-  #rove(event) {
-    const buttons = [...byId("files").querySelectorAll("button")];
-    const here = buttons.findIndex((button) => button === document.activeElement);
-    const last = buttons.length - 1;
-    /** @type {Record<string, number>} */
-    const there = { ArrowDown: Math.min(here + 1, last), ArrowUp: Math.max(here - 1, 0), Home: 0, End: last };
-    if (here < 0 || there[event.key] === undefined) return;
-    event.preventDefault();
-    this.#stop(buttons[there[event.key]]);
-    buttons[there[event.key]].focus();
+  /** @returns {Map<string, FileInfo>} */
+  #all() {
+    return this.#source?.files() ?? new Map();
   }
 
-  /** Where Tab stops in the list. @param {HTMLElement | null} button */
-  #stop(button) {
-    for (const one of byId("files").querySelectorAll("button")) one.tabIndex = one === button ? 0 : -1;
+  /** All of them are loaded. @param {boolean} areKept else they were removed with the run's log, to make room */
+  listed(areKept) {
+    this.#areKept = areKept;
+    this.#isListed = true;
+    const files = this.#all();
+    if (this.#selected !== null && files.has(this.#selected)) this.#fetchSoon();
+    else this.settle();
+    this.#ask();
   }
 
-  /** A file_update has been applied to the model. @param {ProjectEvents["file_update"]} data */
-  changed(data) {
-    const { path, preview } = data;
+  /** What people read first of what is finished, unless they read something else. */
+  settle() {
+    const files = this.#all();
+    const first = START_WITH.find((path) => files.has(path)) ?? files.keys().next().value;
+    const isWanted = first !== undefined && first !== this.#selected;
+    if (isWanted && byId("follow", HTMLInputElement).checked) this.#select(first);
+    this.#ask();
+  }
+
+  /** A file was written. @param {ProjectEvents["file_update"]} data */
+  written({ path, preview }) {
     const follow = byId("follow", HTMLInputElement).checked;
     if (follow && path !== this.#selected) this.#select(path, preview);
     else if (path === this.#selected) this.#fetchSoon();
@@ -68,14 +93,20 @@ export class FileView {
     this.#ask();
   }
 
-  /** The model was loaded again. */
-  reset() {
-    if (this.#selected !== null) this.#fetchSoon();
+  /** Whether somebody writes. @param {boolean} isLive */
+  live(isLive) {
+    show(byId("follow-box"), isLive);
+    if (isLive === this.#isLive) return;
+    this.#isLive = isLive;
     this.#ask();
   }
 
   #render() {
-    const files = [...this.#model.files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    show(byId("files-panel"), this.#source !== null);
+    show(byId("jump-files"), this.#source !== null);
+    const all = [...this.#all().values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    const only = byId("files-changed", HTMLInputElement).checked;
+    const files = only ? all.filter(({ action }) => action !== "same") : all;
     const paths = new Set(files.map((file) => file.path));
     for (const [path, row] of this.#rows) {
       if (paths.has(path)) continue;
@@ -83,10 +114,35 @@ export class FileView {
       this.#rows.delete(path);
     }
     files.forEach((file, index) => this.#place(file, index));
-    this.#stop(this.#rows.get(this.#selected ?? "")?.button ?? byId("files").querySelector("button"));
+    const buttons = byId("files").querySelectorAll("button");
+    stopAt(buttons, this.#rows.get(this.#selected ?? "")?.button ?? buttons[0] ?? null);
     this.#reveal();
-    show(byId("files-empty"), files.length === 0);
+    this.#labels(all, files.length);
+  }
+
+  /**
+   * @param {FileInfo[]} all
+   * @param {number} shown
+   */
+  #labels(all, shown) {
+    const of = (/** @type {FileAction} */ action) => all.filter((file) => file.action === action).length;
+    const told = /** @type {FileAction[]} */ (["created", "updated", "removed"])
+      .map((action) => (of(action) > 0 ? `${count(of(action))} ${WORDS[action]}` : ""))
+      .filter(Boolean);
+    const there = all.length - of("removed");
+    setText(byId("files-count"), all.length === 0 ? "" : [plural(there, "file"), ...told].join(", "));
+    show(byId("files-changed-box"), of("same") > 0);
+    show(byId("files-empty"), shown === 0);
+    setText(byId("files-empty"), this.#emptyWords(all.length));
     show(byId("preview"), this.#selected !== null);
+  }
+
+  /** @param {number} all */
+  #emptyWords(all) {
+    if (all > 0) return "This run changed no file.";
+    if (!this.#areKept) return "The files of this run are not kept any more: newer ones took their room.";
+    if (this.#isLive) return "No files yet. They appear while the agents write.";
+    return this.#isListed ? "This run ended without a file." : "Loading the files…";
   }
 
   /**
@@ -96,21 +152,19 @@ export class FileView {
   #place(file, index) {
     const list = byId("files");
     const row = this.#row(file.path);
-    setText(row.size, row.fresh ? "just written" : bytes(file.size));
+    setText(row.size, row.fresh ? "just written" : file.action === "removed" ? "" : bytes(file.size));
+    setText(row.action, WORDS[file.action] ?? "");
+    setData(row.button, "action", file.action);
     row.button.setAttribute("aria-pressed", String(file.path === this.#selected));
     if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null);
   }
 
-  /** Bring a newly chosen row into view by its list alone: scrollIntoView would move the whole page. */
+  /** Bring a newly chosen row into view. */
   #reveal() {
     const row = this.#selected === null ? undefined : this.#rows.get(this.#selected);
     if (!row || this.#revealed === this.#selected) return;
     this.#revealed = this.#selected;
-    const list = byId("files");
-    const top = row.item.offsetTop - list.offsetTop;
-    if (top < list.scrollTop) list.scrollTop = top;
-    const under = top + row.item.offsetHeight - list.clientHeight;
-    if (under > list.scrollTop) list.scrollTop = under;
+    revealIn(byId("files"), row.item);
   }
 
   /** @param {string} path */
@@ -122,13 +176,14 @@ export class FileView {
     if (cut > 0) label.append(h("span", { class: "file__folder", text: path.slice(0, cut) }));
     label.append(path.slice(cut));
     const size = h("span", { class: "file__size num" });
-    const button = h("button", { class: "file", type: "button" }, label, size);
+    const action = h("span", { class: "file__action" });
+    const button = h("button", { class: "file", type: "button" }, label, action, size);
     button.addEventListener("click", () => {
       byId("follow", HTMLInputElement).checked = false;
       this.#select(path);
       this.#ask();
     });
-    const row = { button, size, item: h("li", {}, button), fresh: 0 };
+    const row = { button, size, action, item: h("li", {}, button), fresh: 0 };
     this.#rows.set(path, row);
     return row;
   }
@@ -166,16 +221,22 @@ export class FileView {
 
   /** On a thin line a text that nobody will see would only keep events waiting. */
   async #fetch() {
-    const path = this.#selected;
-    if (path === null) return;
+    const [path, source] = [this.#selected, this.#source];
+    if (path === null || source === null) return;
     this.#reading.abort();
+    if (source.files().get(path)?.action === "removed") {
+      setText(byId("preview-note"), "This run removed it.");
+      return;
+    }
     const { signal } = (this.#reading = new AbortController());
     try {
-      const text = await projects.file(this.#model.id, path, signal);
+      const text = await projects.file(this.#project, source.number, path, signal);
       if (signal.aborted) return;
       setText(byId("preview-text"), text);
-      const file = this.#model.files.get(path);
-      setText(byId("preview-note"), file ? `${bytes(file.size)}, written ${clock(file.updated)}` : "");
+      const file = source.files().get(path);
+      const action = file ? WORDS[file.action] : "";
+      const said = action === "" ? "as before this run" : `${action} in this run`;
+      setText(byId("preview-note"), file ? `${bytes(file.size)}, ${said}` : "");
     } catch (error) {
       if (!signal.aborted) setText(byId("preview-note"), inWords(error, "Reading the file"));
     }

@@ -4,6 +4,7 @@ import { byId, setText } from "../../shared/dom.js";
 import { statusOf } from "../../shared/api.js";
 import { createPage, LOAD_AGAIN, loadPatiently, OTHER_LOG } from "../../shared/page.js";
 import { loadProject, ProjectPage } from "./page.js";
+import { withQuestions } from "./questions.js";
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
 const page = createPage();
@@ -66,7 +67,7 @@ async function start() {
   }
   const own = `projects/${id}`;
   const topics = await page.who.readable([own, "projects"], own);
-  new ProjectPage(loaded, { page, topics, load, deleted, notHere });
+  new ProjectPage(loaded, { page: withQuestions(id, page), topics, load, deleted, notHere });
 }
 
 await start();

@@ -22,6 +22,35 @@ function store(wish) {
   }
 }
 
+/**
+ * Tell it beside the page, which is out of sight.
+ *
+ * @param {string} title
+ * @param {string} text
+ */
+function tell(title, text) {
+  try {
+    const notification = new Notification(title, { body: text, tag: location.href });
+    notification.addEventListener("click", () => {
+      window.focus();
+      notification.close();
+    });
+  } catch {
+    // Some mobile browsers allow notifications from service workers only; the toast has to do.
+  }
+}
+
+/**
+ * For what is not the end of a run: if notifications are wished for, and the page is out of sight.
+ *
+ * @param {string} title
+ * @param {string} text
+ */
+export function notifyIfWished(title, text) {
+  const able = "Notification" in window && Notification.permission === "granted";
+  if (able && document.hidden && stored()) tell(title, text);
+}
+
 /** Sets up the "Notify me" button; returns tell(title, text). */
 export function createNotifier() {
   const button = byId("notify");
@@ -49,15 +78,6 @@ export function createNotifier() {
    * @param {string} text
    */
   return (title, text) => {
-    if (!render() || !document.hidden) return;
-    try {
-      const notification = new Notification(title, { body: text, tag: location.href });
-      notification.addEventListener("click", () => {
-        window.focus();
-        notification.close();
-      });
-    } catch {
-      // Some mobile browsers allow notifications from service workers only; the toast has to do.
-    }
+    if (render() && document.hidden) tell(title, text);
   };
 }

@@ -1,51 +1,69 @@
-/** The head of the project page: name, brief, status, the one big number and the time. */
+/** The line that says how the run is that is shown, and stays in view. */
 
-import { byId, setBar, setText, show } from "../../shared/dom.js";
-import { duration, plain } from "../../shared/format.js";
+import { byId, setBar, setData, setText, show } from "../../shared/dom.js";
+import { plain } from "../../shared/format.js";
+import { ofLine, ofRun } from "./place.js";
+import { isActive, stateOf } from "./runs-model.js";
+import { lasted, sayingOf } from "./run-words.js";
 
+/** @import { Run, RunStage } from "../types.js" */
 /** @import { ProjectModel } from "./model.js" */
 
 /**
- * Draws the overall state of `model`; call it after each change and once a second while a run is active.
- *
- * @param {ProjectModel} model
+ * @param {ProjectModel} project
+ * @param {Run | null} run that is shown
+ * @param {readonly RunStage[]} stages
+ * @param {number} failedAt the line at which it says why it failed; 0 for none
  */
-export function renderOverall(model) {
-  setText(byId("name"), model.name);
-  setText(byId("brief"), model.brief);
-  const percent = Math.round(model.progress);
-  setText(byId("percent"), String(percent));
-  setBar(byId("progress"), model.progress / 100, model.status);
-  const badge = byId("status");
-  setText(badge, model.status);
-  badge.dataset.status = model.status;
-  setText(
-    byId("message"),
-    model.message || (model.status === "idle" ? "Ready: Generate starts the agents." : ""),
-  );
-  setText(byId("elapsed"), elapsed(model));
-  show(byId("generate"), !model.active);
-  setText(byId("generate"), model.run === null ? "Generate" : "Generate again");
-  show(byId("cancel"), model.active);
-  show(byId("download"), model.files.size > 0 && !model.active);
-  document.title = `${titleMark(model, percent)}${plain(model.name)} · Twinwire`;
+export function renderOverall(project, run, stages, failedAt) {
+  setText(byId("name"), project.name);
+  setText(byId("brief"), project.brief ?? "");
+  show(byId("brief-box"), project.brief !== null);
+  const { sentence, details } =
+    run === null ? { sentence: idleWords(project), details: "" } : sayingOf(run, stages);
+  renderFigure(run);
+  const status = run === null ? "idle" : stateOf(run.status, run.silent);
+  setText(byId("status"), status);
+  setData(byId("status"), "status", status);
+  setText(byId("message"), sentence);
+  setText(byId("elapsed"), run === null ? "" : lasted(run, Date.now()));
+  const name = byId("run-name", HTMLAnchorElement);
+  show(name, run !== null);
+  if (run !== null) {
+    setText(name, `Run ${run.number}`);
+    name.href = ofRun(run.number);
+  }
+  show(byId("cause"), details !== "");
+  setText(byId("cause-text"), details);
+  const link = byId("cause-line", HTMLAnchorElement);
+  show(link, details !== "" && failedAt > 0);
+  if (run !== null && failedAt > 0) link.href = ofLine(run.number, failedAt);
+  document.title = `${titleMark(run)}${plain(project.name)} · Twinwire`;
 }
 
-/** @param {ProjectModel} model */
-function elapsed(model) {
-  if (!model.active) return model.duration === null ? "" : `took ${duration(model.duration)}`;
-  if (model.started === null) return "";
-  return duration(Math.max(0, (Date.now() - new Date(model.started).getTime()) / 1000));
+/** A command that says nothing of its progress has none. @param {Run | null} run */
+function renderFigure(run) {
+  const isKnown = run === null || run.kind === "generation" || run.progress > 0;
+  const bar = byId("progress");
+  show(byId("figure"), isKnown);
+  setText(byId("percent"), String(Math.round(run?.progress ?? 0)));
+  setBar(bar, isKnown ? (run?.progress ?? 0) / 100 : 1, run?.status ?? "idle");
+  if (isKnown) delete bar.dataset.unknown;
+  else bar.dataset.unknown = "";
+  if (!isKnown) bar.removeAttribute("aria-valuenow");
 }
 
-/**
- * In a row of tabs the title is all that is seen.
- *
- * @param {ProjectModel} model
- * @param {number} percent
- */
-function titleMark(model, percent) {
-  if (model.active) return `${percent}% `;
-  if (model.status === "completed") return "✓ ";
-  return model.status === "failed" ? "✗ " : "";
+/** @param {ProjectModel} project */
+const idleWords = ({ brief }) =>
+  brief === null
+    ? "Nothing has run yet: the line below reports a run."
+    : "Ready: Generate starts the agents.";
+
+/** In a row of tabs the title is all that is seen. @param {Run | null} run */
+function titleMark(run) {
+  if (run === null) return "";
+  if (isActive(run))
+    return run.kind === "command" && run.progress === 0 ? "▸ " : `${Math.round(run.progress)}% `;
+  if (run.status === "completed") return "✓ ";
+  return run.status === "failed" ? "✗ " : "";
 }
