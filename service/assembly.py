@@ -58,8 +58,11 @@ from service.wire import problems
 from service.wire.answers import Answers
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
+from service.wire.elsewhere import Elsewhere
+from service.wire.ephemeral.reading import EphemeralReader
+from service.wire.ephemeral.sending import EphemeralWire, Sending
 from service.wire.frames import Frames, control_json
-from service.wire.front import EVENTS, EVENTS_READ, HEALTH, SSE, STATE, WEBSOCKET, Doors, Route
+from service.wire.front import EPHEMERAL, EVENTS, EVENTS_READ, HEALTH, SSE, STATE, WEBSOCKET, Doors, Route
 from service.wire.health import HealthWire
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
@@ -103,6 +106,7 @@ class Assembly:
         apps: Sequence[App],
         spans: Spans | None,
         decides: bool = False,
+        has_hosts: bool = True,
     ) -> None:
         self.settings = settings
         self._spans = spans
@@ -110,7 +114,7 @@ class Assembly:
         self.log = log
         self.bus = bus
         self.apps = tuple(apps)
-        self.guests = Guests(apps)
+        self.guests = Guests(apps, has_hosts=has_hosts)
         self._lock = lock
         stream = settings.stream
         frames, control = Frames(bus.epoch), Control(bus.epoch, stream.heartbeat)
@@ -139,8 +143,8 @@ class Assembly:
         self.renewal = Renewal(self.gate, self.hub, bus, clock)
         self.hub.asks = self.renewal.by_asking
         self.revoker = Revoker(authority.revocations, self.gate, self.hub, bus, frames.poll, clock)
-        self.reader = self._reader()
-        self.doors = self._doors(frames, control)
+        self.reader = self._reader(limits.data_max)
+        self.doors = self._doors(frames, control, Elsewhere(self.guests.host, origins))
         self.trims = TrimJobs(bus.trim)
         self.delay = delay = LoopDelay(clock)
         self.connections = Connections(self.hub, bus, clock)
@@ -151,17 +155,17 @@ class Assembly:
             ServiceMetrics(*parts, delays=delay.delays, sources=ring.sources, problems=problems.told)
         )
 
-    def _reader(self) -> DraftReader:
+    def _reader(self, data_max: int) -> DraftReader:
         """Of what is published, on every wire."""
         return DraftReader(
-            self.settings.limits.data_max,
+            data_max,
             self.guests.rule,
             partial(self.guards.work.take, Rank.QUIET),  # what has begun comes first
             self.clock.monotonic,
             check_subjects=self.guests.check_subjects,
         )
 
-    def _doors(self, frames: Frames, control: Control) -> Doors:
+    def _doors(self, frames: Frames, control: Control, elsewhere: Elsewhere) -> Doors:
         """Every wire, and where it is asked for."""
         gate, bus, opening = self.gate, self.bus, self.opening
         limits, stream = self.settings.limits, self.settings.stream
@@ -169,27 +173,25 @@ class Assembly:
         work, reader = self.guards.work.take, self.reader
         bodies = Bodies(limits.body_bytes, stream.send_timeout, limits.body_max)
         turn = partial(work, Rank.BUSY)
+        sending = Sending(gate, bus.ephemeral, EphemeralReader(self._reader, limits.ephemeral_max))
         websocket = WebSocketWire(
-            gate, opening, pipes, frames, bus, reader, self.renewal, turn, data_max=limits.data_max
+            gate, opening, pipes, frames, bus, reader, sending, self.renewal, turn, data_max=limits.data_max
         )
         sse = SSEWire(gate, opening, pipes, frames, bodies)
         scans = Scans(bus.reading.turn, self.reads, gate)
         answers = Answers(gate, scans, pipes, stream.send_timeout)
         poll = PollWire(gate, self.draining, bus, control, frames, bodies, answers)
         state = StateWire(gate, bus, frames, answers)
-        routes: dict[Route, ASGI] = {
-            ("http", "GET", EVENTS): poll,
-            ("http", "HEAD", EVENTS): poll,
+        reads = ((EVENTS, poll), (STATE, state), (SSE, sse))
+        routes: dict[Route, ASGI] = {("http", method, path): app for path, app in reads for method in ("GET", "HEAD")}
+        routes |= {
             ("http", "POST", EVENTS): PublishWire(gate, bus, bodies, reader),
             ("http", "POST", EVENTS_READ): poll,
-            ("http", "GET", STATE): state,
-            ("http", "HEAD", STATE): state,
-            ("http", "GET", SSE): sse,
-            ("http", "HEAD", SSE): sse,
+            ("http", "POST", EPHEMERAL): EphemeralWire(bodies, sending, turn),
             ("http", "POST", SSE): sse,
             ("websocket", "GET", WEBSOCKET): websocket,
         }
-        doors, health = Doors(gate, bodies, turn, self.guests.alias, routes), HealthWire(gate)
+        doors, health = Doors(gate, bodies, turn, self.guests.alias, routes, elsewhere), HealthWire(gate)
         for method in ("GET", "HEAD"):
             doors.add(("http", method, WEBSOCKET), doors.upgrade_required)
             for path in (HEALTH, f"{HEALTH}/"):
@@ -197,9 +199,11 @@ class Assembly:
         return doors
 
     @classmethod
-    async def open(cls, settings: Settings, apps: Sequence[App] | None = None, *, decides: bool = False) -> "Assembly":
+    async def open(
+        cls, settings: Settings, apps: Sequence[App] | None = None, *, decides: bool = False, has_hosts: bool = True
+    ) -> "Assembly":
         """Migrate, open and start, with the applications that the settings name unless some are handed in. `decides`:
-        the application that it is mounted in says who asks.
+        the application that it is mounted in says who asks. `has_hosts`: requests under any host name come here.
 
         Raises ConfigError, StorageError or MigrationError, or what an application raises: then nothing is left open.
         """
@@ -228,11 +232,15 @@ class Assembly:
                 tail_bytes=settings.bus.tail_bytes,
                 spans=spans,
                 remembered=settings.operations.timeline,
+                ephemeral=Rate(settings.limits.ephemeral_rate, settings.limits.ephemeral_burst),
             )
             for app in apps:
                 undo.push_async_callback(app.close)
-                await app.open(Ground(bus, bus.reading, clock, partial(open_tables, database)))
-            assembly = cls(settings, clock, ring, lock, log, bus, apps, spans, decides)
+                tables = partial(open_tables, database)
+                await app.open(
+                    Ground(bus, bus.reading, clock, tables, is_guarded=bool(ring) or decides, has_hosts=has_hosts)
+                )
+            assembly = cls(settings, clock, ring, lock, log, bus, apps, spans, decides, has_hosts)
             for app in apps:
                 await app.start()
             await assembly.revoker.start()
@@ -304,6 +312,7 @@ class Assembly:
 
     async def drain(self) -> None:
         """Stop taking in, and send everyone away politely; takes at most the grace period."""
+        await self.guests.leave()
         await self.hub.drain(self.settings.server.grace)
 
     async def close(self) -> None:
@@ -316,7 +325,7 @@ class Assembly:
         await self.trims.close()
         await self.revoker.close()
         self._ring.close()
-        await self.bus.settle()
+        await self.bus.close()
         await self.log.close()
         if self._spans is not None:
             await self._spans.close()

@@ -13,13 +13,22 @@ from typing import Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from service.core.limits import DATA_MAX, ENVELOPE_MAX, FILTER_TOPICS_MAX, REQUEST_MAX
+from service.core.limits import (
+    DATA_MAX,
+    ENVELOPE_MAX,
+    EPHEMERAL_BATCH,
+    EPHEMERAL_MAX,
+    EPHEMERAL_RATE,
+    FILTER_TOPICS_MAX,
+    REQUEST_MAX,
+)
 from service.core.rates import Rate, Rates
 from service.room import Room
 
 SIZE: Final = "413"
 FULL: Final = "503"
 SHARE: Final = "429; on a WebSocket and an EventSource `goodbye` `limit`, 1013"
+WAITING: Final = "the newest of each key waits; 429 beyond 64 keys, on a WebSocket `problem` 429"
 RATE: Final = "429; on a WebSocket `problem` 429; 413 for more at once than the burst"
 
 CALLERS: Final = frozenset(
@@ -133,6 +142,17 @@ class LimitSettings(Room):
     message_burst: int = _limit(
         0, "messages", "`problem` 429", "Of these, at once; 0 for as many as in a second.", ge=0
     )
+    ephemeral_max: int = _limit(
+        EPHEMERAL_MAX, "bytes", SIZE, "Bytes of one ephemeral event's encoded data at most.", ge=64, le=DATA_MAX
+    )
+    ephemeral_rate: float = _limit(
+        EPHEMERAL_RATE.a_second,
+        "events a second",
+        WAITING,
+        "Ephemeral events a second of one WebSocket, or over HTTP of one caller.",
+        gt=0,
+    )
+    ephemeral_burst: int = _limit(EPHEMERAL_RATE.burst, "events", WAITING, "Of these, at once.", ge=EPHEMERAL_BATCH)
     frame_rate: float = _limit(
         100.0,
         "frames a second",

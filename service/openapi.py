@@ -103,8 +103,8 @@ def header(name: str, text: str, schema: Schema) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": text, "schema": schema}
 
 
-def path(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "description": text, "schema": STRING}
+def path(name: str, text: str, schema: Schema = STRING) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
 
 
 def use(*names: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from twinwire.caller import Caller
     from twinwire.chooser import Transport
     from twinwire.errors import ClosedError, ForkedError, InvalidError, RefusedError, TwinwireError
-    from twinwire.event import Draft, Event, Gap, Page, RawJson, Snapshot
+    from twinwire.event import Draft, Ephemeral, Event, Gap, Page, RawJson, Snapshot
     from twinwire.mounting import Live, asgi
     from twinwire.store import CursorStore, FileStore, SqlStore
     from twinwire.subscription import Subscription
@@ -37,6 +37,7 @@ __all__ = [
     "ClosedError",
     "CursorStore",
     "Draft",
+    "Ephemeral",
     "Event",
     "FileStore",
     "ForkedError",
@@ -63,7 +64,7 @@ _HOMES: Final = {
     "caller": "Caller",
     "chooser": "Transport",
     "errors": "ClosedError ForkedError InvalidError RefusedError TwinwireError",
-    "event": "Draft Event Gap Page RawJson Snapshot",
+    "event": "Draft Ephemeral Event Gap Page RawJson Snapshot",
     "mounting": "Live asgi",
     "store": "CursorStore FileStore SqlStore",
     "subscription": "Subscription",

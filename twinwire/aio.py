@@ -14,6 +14,7 @@ from twinwire.errors import ClosedError, ForkedError, InvalidError
 from twinwire.event import About, Draft, Event, Page, Snapshot
 from twinwire.http import Http
 from twinwire.inbox import Inbox
+from twinwire.passing import Heard, send_ephemeral
 from twinwire.place import Place
 from twinwire.publishing import Publisher
 from twinwire.reading import Reads, Where, filters
@@ -88,21 +89,28 @@ class AsyncTwinwire:
 
     # -- reading
 
-    def subscribe(self, *topics: str, after: str | None = None, store: CursorStore | None = None) -> Subscription:
+    def subscribe(
+        self,
+        *topics: str,
+        after: str | None = None,
+        store: CursorStore | None = None,
+        ephemeral: Heard | None = None,
+    ) -> Subscription:
         """Events of these topics and filters (all that the token is for, without any), and `Gap`s where something
         can't be delivered any more.
 
         `after` is a cursor, `earliest` or `latest`; from now without it. `store` keeps the cursor: what it holds beats
         `after`. Nothing is lost and nothing comes twice, whatever cuts the connection, as long as the subscription
-        lives; and from one process to the next with a store, but for the event whose body did not end. Raises
-        InvalidError.
+        lives; and from one process to the next with a store, but for the event whose body did not end. `ephemeral` is
+        called with each event that is not kept, as it comes and at most once, while the subscription is live; it must
+        not wait. Raises InvalidError.
         """
         wanted = filters(topics)
         self._place.url("sse", [*(("topic", topic) for topic in wanted), ("after", after)])  # or it raises at once
 
         def connect(stored: str | None, inbox: Inbox) -> Connection:
             http = self._ready()
-            connection = Connection(http, wanted, stored or after, self._transports, inbox)
+            connection = Connection(http, wanted, stored or after, self._transports, inbox, ephemeral=ephemeral)
             self._connections.add(connection)
             connection.whenever_done(lambda: self._connections.discard(connection))
             return connection
@@ -130,6 +138,14 @@ class AsyncTwinwire:
         """Publishes one event (`key`, `subject`, `append`, `final` as in `Draft`); its id, which is the cursor after
         it, once it is on disk. Tried again for `retry_for` seconds, and never published twice. Raises TwinwireError."""
         return await Publisher(self._ready()).one(Draft(topic, type, data, **about))
+
+    async def ephemeral(
+        self, topic: str, type: str, data: Any = None, *, key: str | None = None, ttl: float | None = None
+    ) -> None:
+        """Sends one event that is not kept, to whoever is live and has asked: tried once, and nothing is promised. Of
+        several with the same `key` that are on their way, the newest comes. `ttl` is in seconds. Raises TwinwireError.
+        """
+        await send_ephemeral(self._ready(), Draft(topic, type, data, key), ttl)
 
     async def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
         """Publishes them in their order, in requests of at most 1,000 events and 1 MiB, each all or nothing; the ids.

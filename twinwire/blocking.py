@@ -23,6 +23,7 @@ from twinwire.cursor import is_cursor
 from twinwire.errors import ClosedError, ForkedError, InvalidError
 from twinwire.event import About, Draft, Event, Gap, Page, Snapshot
 from twinwire.inbox import Position
+from twinwire.passing import Heard
 from twinwire.portal import Portal
 from twinwire.reading import Where
 from twinwire.store import CursorStore
@@ -99,9 +100,13 @@ class Twinwire:
             return self._portal
 
     def subscribe(
-        self, *topics: str, after: str | None = None, store: CursorStore | None = None
+        self,
+        *topics: str,
+        after: str | None = None,
+        store: CursorStore | None = None,
+        ephemeral: Heard | None = None,
     ) -> "BlockingSubscription":
-        """As `AsyncTwinwire.subscribe`, for `for`."""
+        """As `AsyncTwinwire.subscribe`, for `for`. `ephemeral` is called in the client's own thread."""
         self.opened()
         loaded = store.load() if store is not None else None
         if inspect.iscoroutine(loaded):
@@ -109,7 +114,7 @@ class Twinwire:
         if inspect.isawaitable(loaded):
             raise TypeError("a store of coroutines is for AsyncTwinwire")
         after = loaded or after
-        return BlockingSubscription(self, self._live.subscribe(*topics, after=after), after, store)
+        return BlockingSubscription(self, self._live.subscribe(*topics, after=after, ephemeral=ephemeral), after, store)
 
     def history(self, *topics: str, **where: Unpack[Where]) -> Page:
         """As `AsyncTwinwire.history`."""
@@ -126,6 +131,12 @@ class Twinwire:
     def publish(self, topic: str, type: str, data: Any = None, **about: Unpack[About]) -> str:
         """As `AsyncTwinwire.publish`."""
         return self.opened().call(self._live.publish(topic, type, data, **about))
+
+    def ephemeral(
+        self, topic: str, type: str, data: Any = None, *, key: str | None = None, ttl: float | None = None
+    ) -> None:
+        """As `AsyncTwinwire.ephemeral`."""
+        self.opened().call(self._live.ephemeral(topic, type, data, key=key, ttl=ttl))
 
     def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
         """As `AsyncTwinwire.publish_many`."""

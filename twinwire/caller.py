@@ -11,10 +11,11 @@ class Caller:
     """Who asks, and what he may: `Caller("ada", subscribe=["orders/*", "users/{sub}/**"], publish=["inbox"])`.
 
     `subject` is the user's id, 1 to 128 printable characters, None for nobody in particular. `subscribe` and `publish`
-    are topic filters, 100 each at most, in which `{sub}` stands for the subject. `admin` may do everything, and what
-    operators do; `metrics` may read the metrics. `expires` is when the application is asked again, and a stream ends
-    whose client it does not let in any more: a `datetime` with a time zone, or Unix seconds, as of `time.time()`; None:
-    never, so that a stream goes on for as long as its client stays. Raises TypeError or ValueError.
+    are topic filters, 100 each at most, in which `{sub}` stands for the subject, and `run` are those of projects of
+    which he may have run what agents wrote. `admin` may do everything, and what operators do; `metrics` may read the
+    metrics. `expires` is when the application is asked again, and a stream ends whose client it does not let in any
+    more: a `datetime` with a time zone, or Unix seconds, as of `time.time()`; None: never, so that a stream goes on for
+    as long as its client stays. Raises TypeError or ValueError.
     """
 
     subject: str | None
@@ -23,9 +24,10 @@ class Caller:
     admin: bool = False
     metrics: bool = False
     expires: datetime | float | None = None
+    run: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("subscribe", "publish"):
+        for name in ("subscribe", "publish", "run"):
             if isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} is a list of topic filters, not one of them")
         if isinstance(self.expires, datetime) and self.expires.tzinfo is None:
@@ -39,6 +41,7 @@ class Caller:
             "publish": list(self.publish),
             "admin": self.admin,
             "metrics": self.metrics,
+            "run": list(self.run),
         }
         if self.subject is not None:
             found["sub"] = self.subject

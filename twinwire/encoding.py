@@ -40,9 +40,10 @@ def keyed(draft: Draft) -> Draft:
     return draft if draft.key is not None else replace(draft, key=secrets.token_urlsafe(16))
 
 
-def encode(draft: Draft) -> bytes:
-    """One event as `POST /api/events` takes it. Raises InvalidError, which names the field."""
-    return head_of(draft)[:-1] + b',"data":' + data_of(draft.data) + b"}"
+def encode(draft: Draft, **more: Any) -> bytes:
+    """One event as `POST /api/events` takes it, with `more` members. Raises InvalidError, which names the field."""
+    rest = b"".join(b',"' + name.encode() + b'":' + _json_of(name, value) for name, value in more.items())
+    return head_of(draft)[:-1] + b',"data":' + data_of(draft.data) + rest + b"}"
 
 
 def head_of(draft: Draft) -> bytes:
@@ -61,12 +62,14 @@ def head_of(draft: Draft) -> bytes:
 
 def data_of(data: Any) -> bytes:
     """Its JSON. Raises InvalidError."""
-    if isinstance(data, RawJson):
-        return _checked(data.text)
+    return _checked(data.text) if isinstance(data, RawJson) else _json_of("data", data)
+
+
+def _json_of(field: str, value: Any) -> bytes:
     try:
-        return as_json(data)
+        return as_json(value)
     except (TypeError, ValueError, RecursionError) as error:  # of which one is what UTF-8 does not take
-        raise InvalidError(f"data can't be sent as JSON: {error}", field="data") from error
+        raise InvalidError(f"{field} can't be sent as JSON: {error}", field=field) from error
 
 
 def _checked(text: str) -> bytes:

@@ -92,6 +92,13 @@ class ForkedError(TwinwireError):
     """A client that was opened before a fork is used after it: its connections are the other process's."""
 
 
+def why(error: Exception) -> str:
+    """As people are told of it in a sentence of ours."""
+    if isinstance(error, TwinwireError):
+        return error.detail
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Why a connection ended, or never began. `silence` is the seconds without a byte before it; the rest as in

@@ -81,8 +81,8 @@ class Http:
         media: str = "application/json",
         within: float | None = None,
     ) -> T | Fault:
-        """One request, with the token that there is; what it came to, if not to an answer of this kind. Raises
-        ClosedError."""
+        """One request, with the token that there is; what it came to, if not to an answer of this kind. No content
+        (204) is null. Raises ClosedError."""
         headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": media})
         try:
             async with (
@@ -105,7 +105,7 @@ class Http:
         if content is None:
             return Fault("media", f"an answer of over {ANSWER_MAX >> 20} MiB: is this the service's URL?")
         try:
-            return msgspec.json.decode(content, type=kind)
+            return msgspec.json.decode(b"null" if answer.status_code == 204 else content, type=kind)
         except (ValueError, RecursionError):
             return Fault("media", f"{answer.status_code} with something else than an answer of Twinwire")
 

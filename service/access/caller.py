@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from service.access.hops import network_of
 from service.access.rights import NOTHING, Rights
 
-_HELD_BASE: Final = 1_500
+_HELD_BASE: Final = 1_700
 _HELD_FILTER: Final = 120
 _HELD_PLACE: Final = 420
 _HELD_SEGMENT: Final = 75
@@ -66,6 +66,12 @@ class Caller(NamedTuple):
     def who(self) -> str:
         """By what he is counted: his subject, or for who has none the address, of IPv6 its network. Never empty."""
         return f"@{network_of(self.address)}" if self.subject is None else f"={self.subject}"
+
+    @property
+    def bare(self) -> "Caller":
+        """The same without what he may and tells of himself, for those who keep him: by what he is counted, and
+        whether his credential still counts, it says as well."""
+        return Caller(self.subject, expires=self.expires, address=self.address, token=self.token)
 
     @property
     def held(self) -> int:

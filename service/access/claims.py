@@ -69,6 +69,7 @@ def read_caller(claims: Mapping[str, Any], times: Times, key: str | None) -> Cal
             ephemeral=_grants(claims, "ephemeral", subject) if "ephemeral" in claims else publish,
             admin=_flag(claims, "admin"),
             metrics=_flag(claims, "metrics"),
+            run=_grants(claims, "run", subject),
         ),
         expires=times.expires,
         token=TokenId(_text(claims, "jti", ID_MAX), times.issued, key),

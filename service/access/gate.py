@@ -20,10 +20,8 @@ service that is going away, or is full, tells a stranger no more than it tells a
 
 What comes in later steps than the request itself, such as the topics of a publish or of a client message, is a
 question of the caller's rights: the lease keeps the caller at hand for it, `readable` and `check_publish` answer it,
-and a refusal is counted by `refuse`. How much he does is asked of `spending`, through `counted`: 429.
-
-A place is taken in the step in which it was looked for: nothing is awaited between the two, so that no storm passes
-the bound.
+and a refusal is counted by `refuse`. How much he does is asked of `spending`, through `counted`: 429. A place is
+taken in the step in which it was looked for, with no await between the two: no storm passes the bound.
 """
 
 from collections import Counter
@@ -66,9 +64,7 @@ Reason = Literal["credential", "draining", "full", "host", "no_upgrade", "origin
 
 
 class Act(Enum):
-    """What a request is about. `PAGE` is a file that anybody may show; `CHANGE` publishes, or changes anything else;
-    `WAIT` is a long poll that waits.
-    """
+    """`PAGE` is a file that anybody may show, `CHANGE` publishes, or changes anything else, `WAIT` is a long poll."""
 
     PAGE = "page"
     READ = "read"
@@ -114,7 +110,7 @@ class Gate:
     ) -> None:
         self._hosts = hosts
         self._origins = origins
-        self._drain = drain
+        self.drain: Final = drain
         self.authority: Final = authority
         self.max_places = max_places
         self.places = 0  # taken now; only `_place` and `give_back` write it
@@ -144,8 +140,8 @@ class Gate:
         InvalidError for a credential that comes as it should not, or UnavailableError, after counting it; NotFoundError
         of the wish.
         """
-        if self._drain.has_begun and act not in _ALWAYS:
-            delay = self._drain.return_delay(self.places) / 1000
+        if self.drain.has_begun and act not in _ALWAYS:
+            delay = self.drain.return_delay(self.places) / 1000
             raise self.refuse(act, "draining", DrainingError("the service is restarting", retry_after=delay))
         if self._hosts.is_limited:
             self._check_forwarded(asker, act)
@@ -173,7 +169,6 @@ class Gate:
             raise self._not_ours(act, host, "X-Forwarded-Host")
 
     def _not_ours(self, act: Act, host: str, field: str) -> TwinwireError:
-        """What is said of a name that is none of this service's, counted."""
         detail = f"this service does not answer for {host[:NAME_SHOWN]!r}; TWINWIRE_HOSTS names its hosts"
         return self.refuse(act, "host", MisdirectedError(detail, field=field))
 
@@ -207,7 +202,7 @@ class Gate:
 
     def place(self, act: Act, caller: Caller) -> Lease:
         """A place for one who was let in before. Raises DrainingError, OverloadedError or RateLimitedError."""
-        if self._drain.has_begun:
+        if self.drain.has_begun:
             raise self.refuse(act, "draining", DrainingError("the service is restarting"))
         self._check_room(act)
         return self._place(act, caller, None, False)
@@ -302,10 +297,15 @@ class Gate:
         if caller.is_anonymous and not caller.rights.admin and not caller.rights.subscribe:
             raise self._lacking(caller, act, "nothing is listed", None)
 
-    def check_publish(self, caller: Caller, act: Act, topic: str) -> None:
-        """Raises ScopeError or UnauthorizedError if it may not be published to."""
-        if not caller.rights.may_publish(topic):
+    def check_publish(self, caller: Caller, act: Act, topic: str, *, is_kept: bool = True) -> None:
+        """Raises ScopeError or UnauthorizedError if it may not be published to, what is kept or what is ephemeral."""
+        if not (caller.rights.may_publish(topic) if is_kept else caller.rights.may_send(topic)):
             raise self._lacking(caller, act, f"no right to publish to {topic!r}", "topic")
+
+    def check_run(self, caller: Caller, act: Act, topic: str) -> None:
+        """Raises ScopeError or UnauthorizedError if what agents wrote there may not be run at his wish."""
+        if not caller.rights.may_run(topic):
+            raise self._lacking(caller, act, f"no right to run what is written on {topic!r}", "topic")
 
     def check_admin(self, caller: Caller, act: Act, *, metrics: bool = False) -> None:
         """For what operators do; `metrics`: or for who may read those. Raises ScopeError or UnauthorizedError."""

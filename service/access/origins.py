@@ -30,6 +30,9 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 NAME_SHOWN: Final = 80
 """Characters of a foreign name that are told back."""
 
+_FOREIGN: Final = frozenset({"cross-site", "same-site"})
+"""`Sec-Fetch-Site` of pages that are of another origin."""
+
 _ANYBODY: Final = frozenset({"*", "null"})
 """What names no page: any site can show one in a frame whose origin is `null` (HTML, "sandbox")."""
 
@@ -111,9 +114,10 @@ class Origins:
     def may_read(self, asker: Asker) -> bool:
         """Whether a read is worth carrying out: not for a foreign page, which could never see the answer.
 
-        Its browser says so (Fetch Metadata, 2.3). A person who follows a link is no page.
+        Its browser says so (Fetch Metadata, 2.3), of a sister site's too, with which it sends every cookie along: what
+        an application shows under names of its own may be on one. A person who follows a link is no page.
         """
-        if asker.header(b"sec-fetch-site") != "cross-site" or asker.header(b"sec-fetch-mode") == "navigate":
+        if asker.header(b"sec-fetch-site") not in _FOREIGN or asker.header(b"sec-fetch-mode") == "navigate":
             return True
         origin = asker.header(b"origin")
         return self._all or (origin is not None and origin.lower() in self._allowed)

@@ -107,7 +107,8 @@ def for_subject(filters: Iterable[str], subject: str | None) -> Grants:
 
 
 class Rights(NamedTuple):
-    """What a caller may read, publish to, be present in and send ephemeral events to.
+    """What a caller may read, publish to, be present in and send ephemeral events to; and below which topics he may
+    have run what agents wrote, which nothing else grants.
 
     `admin` may do everything, and what operators do; `metrics` may read the metrics. The service's own topics are for
     nobody, whatever is granted.
@@ -119,6 +120,7 @@ class Rights(NamedTuple):
     ephemeral: Grants = Grants()
     admin: bool = False
     metrics: bool = False
+    run: Grants = Grants()
 
     def unread(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """Those of a filter's patterns that may not be read."""
@@ -140,6 +142,14 @@ class Rights(NamedTuple):
     def may_publish(self, topic: str) -> bool:
         return not is_own(topic) and (self.admin or self.publish.covers(topic))
 
+    def may_send(self, topic: str) -> bool:
+        """Whether ephemeral events may be sent there."""
+        return not is_own(topic) and (self.admin or self.ephemeral.covers(topic))
+
+    def may_run(self, topic: str) -> bool:
+        """Whether what agents wrote of the project that is told there may be run."""
+        return not is_own(topic) and (self.admin or self.run.covers(topic))
+
     @property
     def readable(self) -> TopicFilter:
         """All that may be read, as a filter. Raises InvalidError if it has more patterns than a filter may have."""
@@ -156,6 +166,7 @@ class Rights(NamedTuple):
             self.ephemeral.plus(other.ephemeral),
             self.admin or other.admin,
             self.metrics or other.metrics,
+            self.run.plus(other.run),
         )
 
 
@@ -165,5 +176,5 @@ def _yes(topic: str) -> bool:
 
 NOTHING: Final = Rights()
 _ALL: Final = Grants((ANY_REST,))
-EVERYTHING: Final = Rights(_ALL, _ALL, _ALL, _ALL, admin=True, metrics=True)
+EVERYTHING: Final = Rights(_ALL, _ALL, _ALL, _ALL, admin=True, metrics=True, run=_ALL)
 """What whoever reaches the port has, as long as there are no keys."""

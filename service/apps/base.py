@@ -9,7 +9,9 @@ of the service is; `close` before the bus. In between it is asked, on the event 
 - `rule(topic, type)`: what an event's data has to pass before it is stored;
 - `owns(topic, type)`: whether an event is its own to publish, so that nobody can lie about what it does;
 - `owns_subjects(topic)`: whether only it says what an event there is about, since whoever does changes a state;
-- `alias(path)`: which topics `/api/ws/{path}` and `/api/sse/{path}` stand for.
+- `alias(path)`: which topics `/api/ws/{path}` and `/api/sse/{path}` stand for;
+- `host(host)`: who answers under a host name that is the application's alone, in place of the whole service;
+- `frames(host)`: what the service's pages may show in frames.
 
 What it serves, `routes` and `pages`, and what of it `describe` tells are asked once, after `open`.
 Only `name` has to be given: an application of one route needs nothing else of this.
@@ -25,6 +27,7 @@ from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.log.base import Ability, Guard, Page, Receipt, Search, Statement, Tables
 from service.openapi import Description
+from service.stream.asgi import ASGI
 
 if TYPE_CHECKING:
     from quart import Blueprint
@@ -64,12 +67,18 @@ class History(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What an application stands on. `tables` opens a door to what its statements write, for it to close."""
+    """What an application stands on. `tables` opens a door to what its statements write, for it to close.
+
+    `is_guarded`: who comes has to say who he is. `has_hosts`: requests under other host names come here too, so that
+    `App.host` is asked; not so where the service is mounted in another application.
+    """
 
     bus: Bus
     history: History
     clock: Clock
     tables: Callable[[], Awaitable[Tables]]
+    is_guarded: bool = False
+    has_hosts: bool = False
 
 
 class App:
@@ -86,6 +95,9 @@ class App:
     async def start(self) -> None:
         """Begin to work by itself, such as to go on with what an earlier process left."""
 
+    async def leave(self) -> None:
+        """The service is going away: end what is under way below `host`, and let nobody in there."""
+
     async def close(self) -> None:
         """Stop, and let go of everything. Called once, also if `start` was not."""
 
@@ -99,6 +111,19 @@ class App:
         Raises NotFoundError, with the topics that it would stand for: who may not read those is told that instead.
         """
         return None
+
+    def host(self, host: str) -> ASGI | None:
+        """Who answers a request with this Host field, before anything of the service is asked; None for a name that is
+        none of the application's. Asked with every request: by the name's looks alone, and always the same.
+
+        It checks by itself who comes, and bounds what it holds. Its origin is never the service's own (`origins.py`):
+        nothing of the service answers there.
+        """
+        return None
+
+    def frames(self, host: str) -> Sequence[str]:
+        """Sources (CSP 3, 2.3.1) that the pages, asked for under this Host, may show in frames: of such names alone."""
+        return ()
 
     def rule(self, topic: str, type: str) -> Rule | None:
         """What the data of such an event has to pass, by whomever it is published; None if any will do."""

@@ -7,13 +7,16 @@ from service.apps.base import App
 from service.core.errors import ForbiddenError
 from service.core.event import Rule
 from service.core.topics import TopicFilter
+from service.stream.asgi import ASGI
 
 
 class Guests:
     """Those that are on; the first that knows an answer gives it."""
 
-    def __init__(self, apps: Sequence[App]) -> None:
+    def __init__(self, apps: Sequence[App], *, has_hosts: bool = True) -> None:
+        """`has_hosts`: requests under host names of theirs come here."""
         self._apps: Final = tuple(apps)
+        self._hosting: Final = self._apps if has_hosts else ()
 
     def rule(self, topic: str, type: str) -> Rule | None:
         """What an event's data has to pass: the first application that has a rule for it decides.
@@ -35,3 +38,16 @@ class Guests:
     def alias(self, path: str) -> TopicFilter | None:
         """The topics that a stream's path stands for; None if no application knows it. Raises NotFoundError."""
         return next((topics for app in self._apps if (topics := app.alias(path)) is not None), None)
+
+    def host(self, host: str) -> ASGI | None:
+        """Who answers under a Host field in place of the service; None if that does."""
+        return next((found for app in self._hosting if (found := app.host(host)) is not None), None)
+
+    def frames(self, host: str) -> tuple[str, ...]:
+        """What pages that were asked for under this Host may show in frames."""
+        return tuple(source for app in self._hosting for source in app.frames(host))
+
+    async def leave(self) -> None:
+        """The service is going away."""
+        for app in self._apps:
+            await app.leave()

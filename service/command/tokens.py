@@ -34,7 +34,7 @@ SECRET_BYTES: Final = 32
 
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)\Z", re.ASCII)
 _SECONDS: Final[Mapping[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_RIGHTS: Final = ("subscribe", "publish", "presence", "ephemeral")
+_RIGHTS: Final = ("subscribe", "publish", "presence", "ephemeral", "run")
 
 
 def duration(text: str) -> float:
@@ -51,7 +51,13 @@ def duration(text: str) -> float:
 @click.option("--publish", multiple=True, metavar="FILTER", help="Topics that may be published to.")
 @click.option("--presence", multiple=True, metavar="FILTER", help="Where it may be present; as --publish by default.")
 @click.option("--ephemeral", multiple=True, metavar="FILTER", help="Where it may send ephemeral events; likewise.")
-@click.option("--project", multiple=True, metavar="ID", help="Read and write projects/ID and all below it.")
+@click.option("--run", multiple=True, metavar="FILTER", help="Projects of which it may have run what agents wrote.")
+@click.option(
+    "--project",
+    multiple=True,
+    metavar="ID",
+    help="Read and write projects/ID and all below it; to run what agents wrote there takes --run projects/ID too.",
+)
 @click.option("--admin", is_flag=True, help="Everything, and what operators do.")
 @click.option("--metrics", is_flag=True, help="Read the metrics.")
 @click.option("--info", metavar="JSON", help="An object that others are told with its presence.")

@@ -24,6 +24,7 @@ from service.access.descriptors import Descriptors
 from service.access.gate import Act, Gate
 from service.bus.bus import EventBus
 from service.bus.refusals import REASONS
+from service.core.ephemeral import DROPS
 from service.core.histogram import Histogram
 from service.core.time import Clock
 from service.core.words import TRANSPORTS
@@ -133,6 +134,17 @@ class ServiceMetrics(Collector):
         yield _histogram("twinwire_fanout_duration_seconds", took, bus.fan_outs)
         yield GaugeMetricFamily("twinwire_tail_events", "Events in memory.", len(bus.tail))
         yield GaugeMetricFamily("twinwire_tail_bytes", "Bytes that the events in memory take, about.", bus.tail.bytes)
+        yield from self._ephemeral()
+
+    def _ephemeral(self) -> Iterator[Metric]:
+        found = self._bus.ephemeral
+        yield CounterMetricFamily("twinwire_ephemeral_accepted", "Ephemeral events accepted.", found.accepted)
+        yield CounterMetricFamily("twinwire_ephemeral_delivered", "Ephemeral events written.", found.deliveries)
+        told = "Ephemeral events left out, by reason: at a sender, on their way, or at a reader."
+        dropped = CounterMetricFamily("twinwire_ephemeral_dropped", told, labels=["reason"])
+        yield _filled(dropped, {str(reason): found.dropped[reason] for reason in DROPS})
+        hearers = "Streams and waiting polls that get ephemeral events."
+        yield GaugeMetricFamily("twinwire_ephemeral_hearers", hearers, found.hearers)
 
     def _behind(self, lag: Lag) -> Iterator[Metric]:
         told = "Events between a stream's cursor and the head: of so many in a hundred streams, at most."

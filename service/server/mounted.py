@@ -7,7 +7,8 @@ Rule 1: only while it is serving, or going, anything is answered but 503, which 
 Rule 2: all that runs by itself runs between `start` and `stop`. They may be entered more than once, by the lifespan of
 the application and of a dispatcher: the first starts, the last stops.
 Rule 3: nothing outside is changed: no logging, no library. What the service does as a process of its own it does not
-do here: no guards around Hypercorn's connections, no limit of descriptors raised, no garbage collected by plan.
+do here: no guards around Hypercorn's connections, no limit of descriptors raised, no garbage collected by
+plan. Nor is an application opened under a host name of its own: other names are not the service's here.
 """
 
 import asyncio
@@ -109,7 +110,8 @@ class Mounted:
         self._why = STARTING
         assembly: Assembly | None = None
         try:
-            assembly = await Assembly.open(self._settings, self._apps, decides=self._ask is not None)
+            decides = self._ask is not None
+            assembly = await Assembly.open(self._settings, self._apps, decides=decides, has_hosts=False)
             app = create_app(self._settings, self._apps)
             app.attach(assembly)
         except LockedError as error:

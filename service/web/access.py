@@ -45,7 +45,7 @@ GRACE_MAX: Final = 300.0
 """Seconds for which a stream may go on whose token is revoked."""
 
 _WHAT: Final = "name one: jti, sub, connection, or all"
-_OPS: Final = ("subscribe", "publish", "presence", "ephemeral")
+_OPS: Final = ("subscribe", "publish", "presence", "ephemeral", "run")
 
 
 class Renew(msgspec.Struct, forbid_unknown_fields=True):

@@ -57,7 +57,7 @@ class TwinwireApp(Quart):
             for blueprint in app.routes():
                 self.register_blueprint(blueprint)
         pages = {name: file for app in reversed(assembly.apps) for name, file in app.pages().items()}
-        self.register_blueprint(pages_blueprint(pages))
+        self.register_blueprint(pages_blueprint(pages, assembly.guests.frames))
         self.assembly = assembly
         self.front.doors = assembly.doors
 

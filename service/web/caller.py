@@ -4,8 +4,9 @@ A resource that says nothing is found by a test (`tests/e2e/test_access_walk.py`
 without a credential, with a bad one, and with one that lacks the right.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +17,7 @@ from service.access.gate import Act, Gate
 from service.access.origins import Asker
 from service.core.errors import TwinwireError
 from service.core.topics import TopicFilter
+from service.wire.poll import Waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,14 @@ class Visit:
         """Raises ScopeError or UnauthorizedError if it may not be published to."""
         self.gate.check_publish(self.caller, self.act, topic)
 
+    def check_run(self, topic: str) -> None:
+        """Raises ScopeError or UnauthorizedError if what agents wrote there may not be run at his wish."""
+        self.gate.check_run(self.caller, self.act, topic)
+
+    def may_run(self, topic: str) -> bool:
+        """The same as an answer."""
+        return self.caller.rights.may_run(topic)
+
     def spending(self, events: int, topics: int = 0) -> AbstractContextManager[object]:
         """Around what publishes so many events, on so many topics that are new, because he wishes it.
 
@@ -57,6 +67,21 @@ class Visit:
             return nullcontext()
         spent = self.gate.counted(self.act, "rate", partial(spending.work, self.caller, events, topics))
         return nullcontext() if spent is None else spent
+
+    @asynccontextmanager
+    async def waiting(self, seconds: float) -> AsyncIterator[None]:
+        """Inside he waits, for so long at most, as a poll does: in one of its places, and until the service goes or his
+        credential ends. What he is told then, he may have: else it raises InvalidTokenError.
+
+        Raises DrainingError, OverloadedError or RateLimitedError if there is no place to wait in.
+        """
+        with self.gate.place(Act.WAIT, self.caller) as lease, suppress(TimeoutError):
+            left = min(seconds, self.gate.authority.seconds_left(self.caller))
+            async with asyncio.timeout(left) as limit:
+                lease.told = Waiter(limit).behind
+                with self.gate.drain.telling(lease.told):
+                    yield
+        self.gate.check_still(self.caller, self.act)
 
     def check_admin(self, *, metrics: bool = False) -> None:
         """Raises ScopeError or UnauthorizedError for who may not what operators do; or, of those, read the metrics."""

@@ -81,13 +81,14 @@ def _schemas() -> dict[str, Schema]:
         "expires": nullable(_TIME),
         "subscribe": _FILTERS,
         "publish": _FILTERS,
+        "run": _FILTERS,
         "admin": BOOLEAN,
     }
     target: dict[str, Schema] = {"jti": STRING, "sub": STRING, "all": {"const": True}}
     closed: dict[str, Any] = {"additionalProperties": False}
     revoke = {**target, "connection": STRING, "issued_before": _TIME, "grace": {"type": "number", "minimum": 0}}
     ticket = {"topics": _FILTERS, "ttl": {"type": "number", "minimum": 5, "maximum": 60}, "login": BOOLEAN}
-    op = {"enum": ["subscribe", "publish", "presence", "ephemeral"], "default": "subscribe"}
+    op = {"enum": ["subscribe", "publish", "presence", "ephemeral", "run"], "default": "subscribe"}
     revoked = record({**target, "issued_before": nullable(_TIME), "time": _TIME}, optional=tuple(target))
     return {
         "Bearer": record(bearer),

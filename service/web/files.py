@@ -60,16 +60,21 @@ class Coded:
 class File:
     """`body` as it is. In another coding it is made when it is first asked for, once for everybody."""
 
-    def __init__(self, body: bytes, suffix: str) -> None:
-        """`suffix` is that of its name, with the dot."""
+    def __init__(self, body: bytes, suffix: str, *, now: bool = False) -> None:
+        """`suffix` is that of its name, with the dot. `now`: it is compressed in every coding here, off the loop
+        therefore, however large it is.
+        """
         suffix = suffix.lower()
         self.body: Final = body
         self.media_type: Final = _TYPES.get(suffix, _OTHER)
         self._digest = hashlib.sha256(body).hexdigest()[:32]
         self._plain = Coded("", body, f'"{self._digest}"')
-        is_coded = suffix in _TYPES and suffix not in _COMPACT and _SMALL < len(body) <= _LARGE
-        self._codings = tuple(_CODINGS) if is_coded else ()
+        is_worth_it = suffix in _TYPES and suffix not in _COMPACT and len(body) > _SMALL
+        self._codings = tuple(_CODINGS) if is_worth_it and (now or len(body) <= _LARGE) else ()
         self._coded: dict[str, Coded] = {}
+        if now:
+            for coding in self._codings:
+                self._in(coding)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -86,6 +91,9 @@ class File:
         coding = next((one for one in self._codings if quality(one) > 0), None)
         if coding is None:
             return self._plain
+        return self._in(coding)
+
+    def _in(self, coding: str) -> Coded:
         if coding not in self._coded:
             self._coded[coding] = Coded(coding, _CODINGS[coding](self.body), f'"{self._digest}-{coding}"')
         return self._coded[coding]

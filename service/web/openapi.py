@@ -12,6 +12,7 @@ from service.version import __version__
 from service.web import connections, operations, pages
 from service.web.described import describe_access
 from service.wire.described import describe_events, describe_streams
+from service.wire.ephemeral.described import describe_ephemeral
 from service.wire.problems import MEDIA_TYPE
 
 _PROBLEMS: Final = {
@@ -27,7 +28,7 @@ _PROBLEMS: Final = {
     422: "A value breaks the contract; `field` names it.",
     426: "The way here strips `Upgrade`; `sse` is the same stream over SSE.",
     429: "Too many: come back after `Retry-After` seconds.",
-    501: "This service has no keys.",
+    501: "This service has no keys, or no language model.",
     503: "Not now: come back after `Retry-After` seconds.",
 }
 
@@ -36,7 +37,7 @@ def describe(apps: Sequence[Description] = ()) -> dict[str, Any]:
     """The document, made anew at each call; `apps` are the applications' parts."""
     streams = describe_streams({app.tag: app.aliases for app in apps if app.aliases})
     ours = [describe_access(), operations.describe(), connections.describe(), pages.describe()]
-    parts = [describe_events(), streams, *apps, *ours]
+    parts = [describe_events(), describe_ephemeral(), streams, *apps, *ours]
     return {
         "openapi": "3.1.0",
         "info": {

@@ -1,6 +1,6 @@
 """The pages and the browser client: plain files, nothing from another host, and what a browser may keep (`site.py`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -33,18 +33,23 @@ _HOME: Final = "lab.html"
 """What `/` shows where no application has a page for it: the wire lab, with a table of topics."""
 
 
-def policy(host: str) -> str:
+Frames = Callable[[str], Sequence[str]]
+"""What pages that were asked for under a Host may show in frames, as sources."""
+
+
+def policy(host: str, frames: Sequence[str] = ()) -> str:
     """The Content-Security-Policy of a page. Old browsers don't take a WebSocket for `'self'`, so the host is named."""
+    framed = f"; frame-src {' '.join(frames)}" if frames else ""
     sockets = f" ws://{host} wss://{host}" if host and split_host(host) is not None else ""
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{sockets};"
-        " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f" manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'{framed}"
     )
 
 
-def _secured(response: Response) -> Response:
+def _secured(response: Response, frames: Frames) -> Response:
     response.headers.update(SECURITY_HEADERS)
-    response.headers["Content-Security-Policy"] = policy(request.host)
+    response.headers["Content-Security-Policy"] = policy(request.host, frames(request.host))
     return response
 
 
@@ -81,7 +86,7 @@ def _path_as_sent() -> str:
     return request.path if raw is None else str(raw.decode("latin-1"))
 
 
-def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
+def pages_blueprint(pages: Mapping[str, Path], frames: Frames = lambda host: ()) -> Blueprint:
     """`pages` are the applications' files by name; "" is what `/` shows. All are read here, once."""
     blueprint = Blueprint("pages", __name__)
     site = Site.read(resource("static"), pages, _HOME)
@@ -115,7 +120,7 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
         found = site.missing(_path_as_sent()) if is_nowhere and _is_a_person() else None
         if found is None:
             return await (respond(error) if isinstance(error, NotFoundError) else respond_to_werkzeug(error))
-        return _secured(_send(found, status=404))
+        return _secured(_send(found, status=404), frames)
 
     blueprint.app_errorhandler(NotFoundError)(missing)
     # Not for `NotFound`: what is registered for a code goes before what an application's blueprint has for a class.
@@ -123,7 +128,7 @@ def pages_blueprint(pages: Mapping[str, Path]) -> Blueprint:
 
     @blueprint.after_request
     async def secure(response: Response) -> Response:
-        _secured(response)
+        _secured(response, frames)
         if request.path.startswith(_CLIENT):
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response

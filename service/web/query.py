@@ -10,10 +10,10 @@ _DIGITS: Final = 18
 """Of a number: what has more is larger than any that SQLite holds."""
 
 
-def number(name: str, default: int, least: int) -> int:
-    """Raises InvalidError for what is no whole number, or less."""
+def number(name: str, default: int, least: int, digits: int = _DIGITS) -> int:
+    """Raises InvalidError for what is no whole number, less, or longer than so many `digits`."""
     text = request.args.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) >= least):
+    if not (text.isascii() and text.isdigit() and len(text) <= digits and int(text) >= least):
         raise InvalidError(f"{name} is a number from {least}", field=name)
     return int(text)
 

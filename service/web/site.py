@@ -126,11 +126,9 @@ class Site:
         return self._versions.get(name) or self._table.get(name)
 
     def _link(self, name: str) -> File:
-        """A script with its modules, or as it is, which works too and takes longer."""
+        """A script with its modules, or as it is, which works too and takes longer. Off the loop."""
         try:
-            linked = File(link(name, self._scripts).encode(), ".js")
-            linked.best(lambda coding: 1.0)  # compressed here, and not on the loop
-            return linked
+            return File(link(name, self._scripts).encode(), ".js", now=True)
         except LinkError as error:
             logger.warning("page_not_linked", script=name, reason=str(error))
             return self._table[name]

@@ -100,8 +100,8 @@ class Context:
         self.note(name)
         return range(self.scale.runs)
 
-    def twinwire(self, env: Mapping[str, str] | None = None) -> Twinwire:
-        return Twinwire(self.folder, self.tree, {**self.env, **(env or {})})
+    def twinwire(self, env: Mapping[str, str] | None = None, kind: type[Twinwire] = Twinwire) -> Twinwire:
+        return kind(self.folder, self.tree, {**self.env, **(env or {})})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +157,11 @@ Pair = tuple[FanOut, FanOut | None]
 
 
 @contextmanager
-def beside_nchan(context: Context) -> Iterator[Callable[[str, int, int, Options], Pair]]:
+def beside_nchan(
+    context: Context, kind: type[Twinwire] = Twinwire
+) -> Iterator[Callable[[str, int, int, Options], Pair]]:
     """`fan_out` of ours and of nchan in turn, both running; of ours alone where there is no nchan."""
-    ours, peer = context.twinwire(), Nchan(context.folder) if context.has_nchan else None
+    ours, peer = context.twinwire(kind=kind), Nchan(context.folder) if context.has_nchan else None
     with ours.process, peer.process if peer else nullcontext():
 
         def pair(mode: str, subscribers: int, events: int, publishing: Options) -> Pair:

@@ -15,6 +15,7 @@ from tests.bench.measure import Context, IncompleteError, Row
 from tests.bench.native_tools import ToolError, build
 from tests.bench.process import ROOT, ServerError
 from tests.bench.rows import (
+    ephemeral,
     fanout,
     idle,
     latency,
@@ -37,6 +38,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 DOCS: Final = ROOT / "docs"
 GROUPS: Final[Mapping[str, Callable[[Context], Iterable[Row]]]] = {
     "fanout": fanout.rows,
+    "ephemeral": ephemeral.rows,
     "latency": latency.rows,
     "topics": topics.rows,
     "publishing": publishing.rows,
@@ -54,7 +56,8 @@ SIZE: Final = "size"
 STATE: Final = "state"
 KEPT: Final = "state-kept"
 PYTHON: Final = "python"
-USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE, KEPT, PYTHON))
+EPHEMERAL: Final = "ephemeral"
+USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE, KEPT, PYTHON, EPHEMERAL))
 """The groups that are measured if none is named."""
 
 CURVES: Final[Mapping[str, Callable[[Context], Mapping[str, Any]]]] = {

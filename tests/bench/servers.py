@@ -86,6 +86,19 @@ class Twinwire:
         return f"/api/{mode}?topic={topic}"
 
 
+class Ephemeral(Twinwire):
+    """The same with events that are not kept, of which one sender may send as many as he likes."""
+
+    publish_path = "/api/ephemeral"
+
+    def __init__(self, folder: Path, tree: Tree, env: Mapping[str, str] | None = None) -> None:
+        rate = {"TWINWIRE_EPHEMERAL_RATE": "1000000", "TWINWIRE_EPHEMERAL_BURST": "1000000"}
+        super().__init__(folder, tree, {**(env or {}), **rate})
+
+    def stream_path(self, mode: str, topic: str) -> str:
+        return f"{super().stream_path(mode, topic)}&ephemeral=1"
+
+
 class Nchan:
     """nginx with nchan: one worker, messages in memory. A peer that is known to be fast."""
 

@@ -19,7 +19,8 @@ import pytest_asyncio
 
 from service.settings import Settings
 from service.web.app import create_app
-from tests.support.bearers import ADMIN, KEYS, ask, bearer, token
+from tests.support.bearers import KEYS, ask, bearer, token
+from tests.support.creating import new_project
 from tests.support.http import Connection, request
 from tests.support.projects import BRIEF
 from tests.support.server import ServerProcess
@@ -55,8 +56,12 @@ def reads_project(route: str, query: str = "", status: int = 200) -> Row:
     return Row(route, (401, 401, 403, status), {"subscribe": ["projects/{id}"]}, query)
 
 
-def writes_project(route: str, status: int) -> Row:
-    return Row(route, (401, 401, 403, status), {"publish": ["projects/{id}"]})
+def writes_project(route: str, status: int, sent: Any = None) -> Row:
+    return Row(route, (401, 401, 403, status), {"publish": ["projects/{id}"]}, sent=sent)
+
+
+def runs_project(route: str, status: int) -> Row:
+    return Row(route, (401, 401, 403, status), {"run": ["projects/{id}"]})
 
 
 def operates(route: str, sent: Any = None, status: int = 200) -> Row:
@@ -77,16 +82,38 @@ TABLE: Final = [
     Row("GET /api/ws/projects/{id}", (426, 426, 426, 426), {"subscribe": ["projects/{id}"]}),
     # Publishing
     Row("POST /api/events", (401, 401, 403, 201), {"publish": ["walk/a"]}, sent=EVENT),
+    Row("POST /api/ephemeral", (401, 401, 403, 202), {"ephemeral": ["walk/a"]}, sent=EVENT),
     # Projects: a list shows what may be read, and to who may read nothing of it, nothing
     Row("GET /api/projects", (401, 401, 200, 200), {"subscribe": ["projects/{id}"]}),
     Row("POST /api/projects", (401, 401, 403, 201), {"publish": ["projects"]}, sent={"name": "n", "brief": BRIEF}),
+    Row("GET /api/projects/brief", (401, 401, 403, 200), {"publish": ["projects"]}),
+    Row("POST /api/projects/brief", (401, 401, 403, 501), {"publish": ["projects"]}, sent={"text": "Tools."}),
     reads_project("GET /api/projects/{id}"),
     writes_project("DELETE /api/projects/{id}", 204),
     writes_project("POST /api/projects/{id}/generate", 202),
+    runs_project("POST /api/projects/{id}/app", 501),  # nothing is run here
+    runs_project("GET /api/projects/{id}/app", 200),
+    runs_project("DELETE /api/projects/{id}/app", 204),
     writes_project("POST /api/projects/{id}/cancel", 409),  # nothing is running: it was carried out
     reads_project("GET /api/projects/{id}/files"),
     reads_project("GET /api/projects/{id}/files/{path}", status=404),  # it has none yet
     reads_project("GET /api/projects/{id}/archive", status=404),
+    reads_project("GET /api/projects/{id}/runs"),
+    writes_project("POST /api/projects/{id}/runs", 201, {"key": "k", "command": "make"}),
+    # of runs that it has not: whoever may, is told so
+    reads_project("GET /api/projects/{id}/runs/{number}", status=404),
+    reads_project("GET /api/projects/{id}/runs/{number}/log", status=404),
+    reads_project("GET /api/projects/{id}/runs/{number}/lines", status=404),
+    reads_project("GET /api/projects/{id}/runs/{number}/files", status=404),
+    reads_project("GET /api/projects/{id}/runs/{number}/files/{path}", status=404),
+    writes_project("POST /api/projects/{id}/runs/{number}/reports", 404, {"from": 1, "items": [{"alive": True}]}),
+    writes_project("POST /api/projects/{id}/runs/{number}/cancel", 404),
+    writes_project("POST /api/projects/{id}/runs/{number}/retry", 404, {"stage": 1}),
+    reads_project("GET /api/projects/{id}/questions"),
+    writes_project("POST /api/projects/{id}/questions", 201, {"key": "k", "question": "?", "timeout": 1}),
+    reads_project("GET /api/projects/{id}/questions/{question}", status=404),
+    writes_project("DELETE /api/projects/{id}/questions/{question}", 404),
+    writes_project("POST /api/projects/{id}/questions/{question}/answer", 404, {"answer": "yes"}),
     # Credentials: what is for everybody who is somebody, and what helps who is nobody
     Row("GET /api/session", (200, 401, 200, 200)),
     Row("POST /api/session", (401, 401, 200, 200)),
@@ -150,7 +177,7 @@ def _paths(rule: str) -> list[str]:
     """Of one of the framework's rules: `<any(a,b):part>` stands for one of several."""
     several = re.search(r"<any\(([^)]*)\):\w+>", rule)
     rules = [rule.replace(several[0], one) for one in several[1].split(",")] if several else [rule]
-    return [re.sub(r"<path:\w+>", "{path}", one).replace("<", "{").replace(">", "}") for one in rules]
+    return [re.sub(r"<(?:int:)?(\w+)>", r"{\1}", re.sub(r"<path:\w+>", "{path}", one)) for one in rules]
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -212,12 +239,6 @@ async def status_of(url: str, method: str, path: str, headers: dict[str, str], s
         connection.reset()
 
 
-async def new_project(url: str) -> str:
-    body = {"name": "walk", "brief": BRIEF}
-    answer = await request(url, "POST", "/api/projects", headers=ADMIN, json_body=body)
-    return str(answer.json()["id"])
-
-
 def strangers(right: Any) -> list[dict[str, str]]:
     having = token("ada", **(right or LACKING))
     return [{}, bearer(having[:-6] + "AAAAAA"), bearer(token("bob", **LACKING)), bearer(having)]
@@ -226,7 +247,8 @@ def strangers(right: Any) -> list[dict[str, str]]:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.route)
 async def test_each_is_answered_as_the_table_says(url: str, row: Row) -> None:
     method, _, template = row.route.partition(" ")
-    names = {"path": "a.txt", "id": await new_project(url), "connection": "none"}
+    project = await new_project(url, "walk", token=token("root", admin=True))
+    names = {"path": "a.txt", "number": "9", "id": project, "connection": "none"}
     stream = None
     if "{connection}" in json.dumps(row.sent):
         stream = await WebSocketClient.open(url, query={"topic": "walk/a"}, headers=strangers(row.right)[3])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from typing import Any
 
@@ -101,10 +102,10 @@ async def test_6_a_run_publishes_the_events_of_the_contract(url: str, transport:
     project = (await create(url))["id"]
     events = await run_to_the_end(url, project, transport)
     by_type = {kind: [e.data for e in events if e.type == kind] for kind in {e.type for e in events}}
-    assert by_type.keys() == {"status_update", "agent_update", "log", "file_update", "completion"}
+    assert by_type.keys() == {"status_update", "agent_update", "log", "file_update", "run_update", "completion"}
     _check_status(by_type["status_update"])
     _check_agents(by_type["agent_update"])
-    assert all(item.keys() >= {"level", "message", "agent"} for item in by_type["log"])
+    assert all(item.keys() >= {"level", "message", "agent", "run", "stage"} for item in by_type["log"])
     _check_files(by_type["file_update"])
     (completion,) = by_type["completion"]
     assert completion.keys() >= {"run", "status", "duration", "files", "message"}
@@ -133,7 +134,7 @@ def _check_agents(updates: list[dict[str, Any]]) -> None:
             assert item["message"] == f"Starting {item['agent']} agent"
         else:
             assert item["message"].startswith(f"Completed {item['agent']} agent in ")
-            assert item["message"].endswith("s")
+            assert re.search(r" \d+\.\d\ds(: .+)?\Z", item["message"])  # behind it what a stage remarks
             assert item["duration"] >= 0
 
 

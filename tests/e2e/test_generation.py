@@ -8,21 +8,15 @@ import pytest
 from tests.e2e.conftest import Serve
 from tests.support import api
 from tests.support.clients import TRANSPORTS, Transport, open_stream
+from tests.support.creating import new_project
 from tests.support.follower import Follower
 from tests.support.frames import Frame
 from tests.support.http import request
 from tests.support.server import ServerProcess
 
-BRIEF = "tasks: title text, done bool, due date; people: name text, email text, age int"
 STAGES = 12
 PACE = "0.05"
 """Seconds a stage takes at least: long enough for a kill to meet a run, short enough for a test."""
-
-
-async def create(url: str) -> str:
-    response = await request(url, "POST", "/api/projects", json_body={"name": "E2E", "brief": BRIEF})
-    assert response.status == 201, response.text
-    return str(response.json()["id"])
 
 
 async def act(url: str, project: str, action: str, status: int = 202) -> Any:
@@ -53,7 +47,7 @@ async def test_a_killed_run_goes_on_from_the_first_unfinished_stage(serve: Serve
     once.
     """
     server = serve(generation_pace=PACE)
-    project = await create(server.url)
+    project = await new_project(server.url, "E2E")
     reached = {count: asyncio.Event() for count in kills}
     completed = 0
 
@@ -104,7 +98,7 @@ async def assert_whole(server: ServerProcess, project: str, follower: Follower, 
 async def test_a_snapshot_and_the_stream_after_its_cursor_are_the_whole(serve: Serve, transport: Transport) -> None:
     """At any instant of a run: what the snapshot says and what comes after its cursor fit without a seam."""
     server = serve(generation_pace=PACE)
-    project = await create(server.url)
+    project = await new_project(server.url, "E2E")
     await act(server.url, project, "generate")
     views: list[tuple[dict[str, Any], list[Frame]]] = []
     status = "running"
@@ -151,7 +145,7 @@ async def _until_complete(server: ServerProcess, project: str) -> None:
 async def test_cancel_ends_a_run_and_generate_works_again(serve: Serve) -> None:
     """Cancel in mid-run: `cancelled`, no further stage, 409 for another cancel; the next run completes."""
     server = serve(generation_pace="0.3")
-    project = await create(server.url)
+    project = await new_project(server.url, "E2E")
     async with open_stream(server.url, "sse", f"projects/{project}") as stream:
         await act(server.url, project, "generate")
         await act(server.url, project, "generate", 409)
@@ -175,7 +169,7 @@ async def test_cancel_ends_a_run_and_generate_works_again(serve: Serve) -> None:
 async def test_a_cancelled_run_stays_cancelled_after_a_kill(serve: Serve) -> None:
     """An acknowledged cancel is kept: the run does not come back to life."""
     server = serve(generation_pace="1")
-    project = await create(server.url)
+    project = await new_project(server.url, "E2E")
     async with open_stream(server.url, "sse", f"projects/{project}") as stream:
         await act(server.url, project, "generate")
         await stream.until(lambda frame: frame.is_event and frame.type == "agent_update")
@@ -189,7 +183,7 @@ async def test_a_cancelled_run_stays_cancelled_after_a_kill(serve: Serve) -> Non
 async def test_a_stop_in_mid_run_goes_on_after_the_start(serve: Serve) -> None:
     """SIGTERM does not wait for a run and does not fail it."""
     server = serve(generation_pace="0.2")
-    project = await create(server.url)
+    project = await new_project(server.url, "E2E")
     async with open_stream(server.url, "sse", f"projects/{project}") as stream:
         run = await act(server.url, project, "generate")
         await stream.until(lambda frame: frame.is_event and frame.type == "agent_update")

@@ -15,10 +15,10 @@ from typing import Final
 import pytest
 
 from tests.browser.conftest import chromium
-from tests.browser.desk import new_project
 from tests.browser.own import Hosting
 from tests.examples.visits import visited
 from tests.proxies.rig import Proxy
+from tests.support.creating import new_project
 from tests.support.needs import node, program
 from tests.support.server import ROOT, ServerProcess
 

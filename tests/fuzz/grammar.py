@@ -151,6 +151,17 @@ MEDIA_TYPES: Final = mixed(
     st.sampled_from(["application/json", "application/x-ndjson", "application/json; charset=latin-1", "text/plain", ""])
 )
 
+_LIGHT: Final = {
+    "topic": _quoted(TOPICS),
+    "type": _quoted(TYPES),
+    "data": JSON_TEXT,
+    "key": KEYS,
+    "ttl": st.one_of(st.floats(0, 70).map(str), st.sampled_from(["-1", "0.1", "60", "1e999", "true", DIGITS])),
+}
+LIGHTS: Final = st.one_of(
+    _members(_LIGHT), st.lists(_members(_LIGHT), max_size=4).map(lambda items: f"[{','.join(items)}]")
+)
+"""Ephemeral events."""
 _OP: Final = st.sampled_from(['"subscribe"', '"unsubscribe"', '"publish"', '"ping"', '"auth"', '"no"'])
 MESSAGE: Final = _members(
     {
@@ -160,10 +171,15 @@ MESSAGE: Final = _members(
         "topic": _quoted(TOPICS),
         "type": _quoted(TYPES),
         "data": JSON_TEXT,
+        "ephemeral": st.sampled_from(["true", "false", "null"]),
     }
 )
+_YES: Final = st.sampled_from(["true", "true", "false", "null", "1"])
+LIGHT_MESSAGE: Final = _members({"op": st.just('"publish"'), **_LIGHT, "ephemeral": _YES, "echo": _YES})
 PROJECT_MESSAGE: Final = _members({"op": st.just('"publish"'), **_PROJECT})
-MESSAGES: Final = st.lists(st.one_of(MESSAGE, MESSAGE, PROJECT_MESSAGE, JSON_TEXT), min_size=1, max_size=4)
+MESSAGES: Final = st.lists(
+    st.one_of(MESSAGE, MESSAGE, LIGHT_MESSAGE, PROJECT_MESSAGE, JSON_TEXT), min_size=1, max_size=4
+)
 """What a WebSocket client says, one after the other."""
 
 _NAME: Final = st.one_of(
@@ -217,6 +233,7 @@ TOKEN_CLAIMS: Final = _members(
         "subscribe": _GRANTED,
         "publish": _GRANTED,
         "presence": _GRANTED,
+        "run": _GRANTED,
         "admin": _FLAG,
         "metrics": _FLAG,
         "info": VALUE.map(json.dumps).map(lambda text: f'{{"i":{text}}}'),
@@ -255,9 +272,9 @@ METHODS: Final = st.sampled_from(
 PATHS: Final = mixed(
     st.sampled_from(
         [
-            "/", "/api/events", "/api/events", "/api/sse", "/api/ws", "/api/topics", "/api/topics/trim",
-            "/api/health", "/api/ready", "/metrics", "/api/openapi.json", "/api/projects", "/api/projects/x",
-            "/api/projects/x/files/a",
+            "/", "/api/events", "/api/events", "/api/ephemeral", "/api/sse", "/api/ws", "/api/topics",
+            "/api/topics/trim", "/api/health", "/api/ready", "/metrics", "/api/openapi.json", "/api/projects",
+            "/api/projects/x", "/api/projects/x/files/a",
             "/api/projects/x/archive", "/api/projects/x/generate", "/api/sse/projects/x", "/api/ws/projects/x",
             "/lab.html", "/client/index.js", "/client/../app.js", "/" + "n" * 300,
         ]
@@ -274,6 +291,7 @@ PARAMETERS: Final[dict[str, SearchStrategy[str]]] = {
     "from": TIMES,
     "to": TIMES,
     "named": mixed(st.sampled_from(["0", "1", "yes"])),
+    "ephemeral": mixed(st.sampled_from(["0", "1", "yes"])),
     "nothing": st.text(max_size=8),
 }
 QUERY: Final = st.lists(
@@ -282,6 +300,7 @@ QUERY: Final = st.lists(
 """Pairs, not yet encoded. `wait` is left out: an answer would take its time."""
 RESOURCE_BODIES: Final = st.one_of(
     _members({"name": _quoted(st.text(max_size=20)), "brief": _quoted(BRIEFS)}),
+    LIGHTS,
     _members({"topic": _quoted(FILTERS), "keep": st.one_of(st.integers().map(str), st.just("5"))}),
     JSON_TEXT,
 ).map(encode)

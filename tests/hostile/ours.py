@@ -4,4 +4,4 @@ from typing import Final
 
 from tests.support.bearers import bearer, token
 
-OURS: Final = bearer(token("root", admin=True, aud="twinwire", ttl=80_000))
+OURS: Final = bearer(token("root", admin=True, aud="twinwire"))

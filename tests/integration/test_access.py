@@ -54,7 +54,7 @@ def refused(answer: Answer, status: int) -> Any:
     return body.get("field")
 
 
-ROOT = token("root", admin=True, ttl=80_000)
+ROOT = token("root", admin=True)
 
 
 async def test_lists_show_what_may_be_read(app: TwinwireApp, assembly: Assembly) -> None:
@@ -185,6 +185,7 @@ async def test_a_session_and_who_one_is(app: TwinwireApp, assembly: Assembly) ->
         "expires": begun.json()["expires"],
         "subscribe": ["a/*", "projects/*"],
         "publish": ["a/1", "projects"],
+        "run": [],
         "admin": False,
         "keys": True,
     }

@@ -42,9 +42,8 @@ async def test_the_example_takes_part_in_a_run(example: list[EntryPoint], tmp_pa
         run = await service.generate(id)
         assert (await world.completion(run.id)).data["status"] == "completed"
         assert 'This is "Acme\'s". It stores tasks, people.' in await service.file(id, "LICENSE")
-        assert {"agent": "licence", "level": "warning", "message": "Ask the lawyers before you publish this"} in (
-            world.of("log", id)
-        )
+        warning = {"agent": "licence", "level": "warning", "message": "Ask the lawyers before you publish this"}
+        assert [one for one in world.of("log", id) if one.items() >= warning.items()]
         assert ("licence", "completed") in world.stages(id)
 
 

@@ -34,10 +34,15 @@ WORDS_BRIEF = (
     "index: name text, name_ text; none: true bool, false bool; new: edit text, delete text; con: nul text;"
     "json: values text, key int; str: format text; ids: done text; favicon: page int, limit int, offset int"
 )
+RELATIONS_BRIEF = (
+    "tools: name text, deposit float; loans: tool -> tools, person text, due date, extends -> loans;"
+    "select: order -> groups, by -> groups; groups: where -> select, only bool; nothing: x bool"
+)
 PROJECTS = {
     "example": ("Tasks & people", BRIEF),
     "nasty": (NASTY_NAME, NASTY_BRIEF),
     "words": ("-", WORDS_BRIEF),
+    "relations": ("Tools, and who has them", RELATIONS_BRIEF),
 }
 TIME_LIMIT = 60
 """Seconds for a subprocess before the test gives up on it."""
@@ -169,6 +174,7 @@ def test_pages_and_api_of_the_example(project: tuple[str, Path]) -> None:
         "example": ("people", {"name": "Ada <3", "email": "", "age": "36"}, {"name": "Grace", "age": 85}),
         "nasty": ("class", {"import": "Ada <3", "def": "1"}, {"import": "Grace", "lambda": 0.5, "none": True}),
         "words": ("app", {"entities": "Ada <3", "submit": "x"}, {"entities": "Grace", "action": -1}),
+        "relations": ("loans", {"person": "Ada <3", "tool": ""}, {"person": "Grace", "extends": None}),
     }[name]
     first = next(iter(values))
     with running(folder) as (url, _):
@@ -191,6 +197,29 @@ def test_pages_and_api_of_the_example(project: tuple[str, Path]) -> None:
         assert visit("GET", own).status == 404
         refused = send("POST", f"{url}/api/{entity}", {first: 1})
         assert (refused.status, json.loads(refused.text)["fields"]) == (422, {first: "has to be text"})
+
+
+def test_relations_lead_from_list_to_list(tmp_path: Path) -> None:
+    """A choice, a name that is a way, a deletion that is refused; and what is searched and sorted is kept in pages."""
+    app = unpacked(asyncio.run(_generate(tmp_path, *PROJECTS["relations"])), tmp_path / "app")
+    with running(app) as (url, _):
+        for name in ("Äxte & Beile", "saw"):
+            assert send("POST", f"{url}/api/tools", {"name": name}).status == 201
+        assert '<option value="1">Äxte &amp; Beile</option>' in visit("GET", f"{url}/loans/new").text
+        for number in range(60):
+            person = f"100% of {number:02}" if number < 55 else "other"
+            assert send("POST", f"{url}/api/loans", {"person": person, "tool": 1 + number % 2}).status == 201
+        assert '<a href="/tools/1/edit">Äxte &amp; Beile</a>' in visit("GET", f"{url}/loans").text
+        refused = visit("DELETE", f"{url}/api/tools/1")
+        assert (refused.status, "loans (tool)" in refused.text) == (409, True)
+        assert '<a href="/loans?where=tool%3A1">30 loans</a> (as tool)' in visit("GET", f"{url}/tools/1/delete").text
+        query = urlencode({"search": "0% OF", "sort": "person", "page": 2})
+        page = visit("GET", f"{url}/loans?{query}").text
+        assert (page.count(">100% of "), ">100% of 54<" in page, 'aria-sort="ascending"' in page) == (5, True, True)
+        found = visit("GET", f"{url}/api/loans?{urlencode({'search': 'äXTE', 'sort': '-person', 'limit': 2})}")
+        assert found.headers["X-Total-Count"] == "30"
+        assert [one["person"] for one in json.loads(found.text)] == ["other", "other"]
+        assert send("POST", f"{url}/api/loans", {"person": "x", "tool": 9}).status == 422
 
 
 def test_other_sites_can_not_post(project: tuple[str, Path]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from service.access.gate import Act
 from service.assembly import Assembly
+from service.core.ephemeral import Ephemeral
 from service.core.event import Event, Row
 from service.settings import Settings
 from service.stream.asgi import Receive, Scope, Send
@@ -34,6 +35,9 @@ class Lines:
 
     def frame(self, event: Event) -> bytes:
         return self.page([event])
+
+    def ephemeral(self, event: Ephemeral) -> bytes:
+        return f"{self._text.ephemeral(event)}\n".encode()
 
     def page(self, rows: Sequence[Row]) -> bytes:
         return "".join(f"{text}\n" for text in self._text.many(rows)).encode()

@@ -18,12 +18,13 @@ from tests.kills.ledger import END, EXAMPLES_MAX, Faults, Journal, Ledger, Store
 from tests.kills.report import table
 from tests.kills.run import Until, run
 
-CYCLES: Final = 50
-SEED: Final = "ci"
+CYCLES: Final = 16
+SEED: Final = "ci-12"
+"""Its moments: five checkpoints, of which some are met, and two of each other at least."""
 
 
-@pytest.mark.timeout(460)
-async def test_fifty_kills_and_all_zeros() -> None:
+@pytest.mark.timeout(300)
+async def test_sixteen_kills_and_all_zeros() -> None:
     result = await run(Until(CYCLES, None), SEED)
     assert result.is_good, "\n".join(table(result))
     assert result.cycles == CYCLES

@@ -125,7 +125,12 @@ class Proxy:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._connection(reader, writer))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            writer.close()  # not in the task: one that is cancelled before its first step comes to no `finally`
+
+        task.add_done_callback(done)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         began = asyncio.get_running_loop().time()
@@ -142,8 +147,6 @@ class Proxy:
             reset(writer)
         except (OSError, asyncio.IncompleteReadError):
             pass  # either side may go at any time
-        finally:
-            writer.close()
 
     async def _refused(self, request: Head, writer: asyncio.StreamWriter) -> bool:
         """Whether the mode has answered."""

@@ -10,8 +10,10 @@ from tests.proxies.cases import Case, cases
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-SHOWN_WITHIN: Final = 10.0
-"""Seconds after the server's completion within which people must see it."""
+SHOWN_WITHIN: Final = 20.0
+"""Seconds after the server's completion within which people must see it: a dozen pages at a time share two cores, and
+some are away when it comes. Where none is that busy it takes a second or two (docs/proxies.md).
+"""
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
@@ -24,5 +26,5 @@ async def test_a_run_is_watched_to_its_end(
     way = "\n".join(outcome.way)
     assert outcome.shown_after <= SHOWN_WITHIN, way
     # Where each connection is cut again and again, all may be there in the moment of being away.
-    is_away = case.name.startswith("RST") and outcome.transport is None
+    is_away = case.name.startswith(("RST", "cuts")) and outcome.transport is None
     assert is_away or outcome.transport in case.ends_on, way

@@ -14,10 +14,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.conftest import FLAGS, PACE, chromium
-from tests.browser.desk import new_project
 from tests.proxies.apache import Apache
 from tests.proxies.nginx import DEFAULT, Nginx
 from tests.support.certificate import Certificate
+from tests.support.creating import new_project
 from tests.support.server import HOST, ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -9,11 +9,11 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.desk import new_project
 from tests.browser.witness import Outcome, Witness, assert_exact, tap
 from tests.proxies.nginx import DEFAULT, Nginx
 from tests.support.bearers import KEYS, bearer, token
 from tests.support.carriers import check_carriers
+from tests.support.creating import new_project
 from tests.support.http import Connection, request
 from tests.support.server import HOST, ROOT, ServerProcess
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext
 
-from tests.browser.desk import new_project
 from tests.browser.witness import LIVE_DEADLINE, Outcome, Witness, tap
 from tests.proxies.cases import Case
 from tests.proxies.rig import Mode, Proxy
+from tests.support.creating import new_project
 from tests.support.server import ServerProcess
 
 

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -49,13 +50,25 @@ def test_importing_it_imports_no_service() -> None:
     assert printed(program) == "[]\n"
 
 
+LOADED: Final = "print([name for name in ('httpx2', 'websockets') if name in sys.modules])"
+"""Of the client, what takes long to load."""
+
+
 def test_the_commands_of_a_server_load_no_client() -> None:
     """It would be ten megabytes of each server, and a third of a second of each start."""
-    program = (
-        "import sys; from twinwire.command.main import commands, installed; commands().get_command(None, 'serve');"
-        "print([name for name in ('httpx2', 'websockets') if name in sys.modules])"
-    )
-    assert printed(program) == "[]\n"
+    program = "import sys; from twinwire.command.main import commands; commands().get_command(None, 'serve');"
+    assert printed(program + LOADED) == "[]\n"
+
+
+def test_a_run_begins_without_a_client() -> None:
+    """Its command starts first, and does not wait for what sends."""
+    assert printed("import sys, twinwire.command.run, twinwire.running.program;" + LOADED) == "[]\n"
+
+
+def test_help_loads_no_client() -> None:
+    program = "import sys; from twinwire.command.main import OWN, commands;"
+    program += "[commands().get_command(None, name) for name in OWN];"
+    assert printed(program + LOADED) == "[]\n"
 
 
 def test_a_name_that_there_is_not_is_found_by_a_type_checker(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from tests.python.conftest import QUICK
 from tests.python.taking import become, data_of, take
 from tests.support.api import unique
-from tests.support.bearers import KEYS, revoke, token
+from tests.support.bearers import KEYS, LIFETIME, revoke, token
 from tests.support.server import ServerProcess
 from twinwire import AsyncTwinwire, RefusedError, Transport, TwinwireError
 
-PUBLISHER = token("pat", subscribe=["**"], publish=["**"], ttl=3_000)
+PUBLISHER = token("pat", subscribe=["**"], publish=["**"])
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ async def test_a_live_stream_gets_another_in_place(guarded: ServerProcess, trans
     asked: list[str] = []
 
     async def ask() -> str:
-        asked.append(token("pat", subscribe=["**"], publish=["**"], ttl=4 if not asked else 3_000))
+        asked.append(token("pat", subscribe=["**"], publish=["**"], ttl=4 if not asked else LIFETIME))
         return asked[-1]
 
     async with (

@@ -12,8 +12,13 @@ from tests.support.tokens import SECRET, entry
 KEYS: Final = json.dumps([entry()])
 """A value of `TWINWIRE_TOKEN_KEYS`."""
 
+LIFETIME: Final = 80_000.0
+"""Seconds of a token: longer than any run of tests, since modules make theirs when they are imported, and below the
+86,400 of TWINWIRE_TOKEN_MAX_TTL.
+"""
 
-def token(sub: str | None = None, *, ttl: float = 600.0, **claims: Any) -> str:
+
+def token(sub: str | None = None, *, ttl: float = LIFETIME, **claims: Any) -> str:
     """Of this subject, for `ttl` seconds; a claim that is None is left out."""
     now = time.time()
     given = {"sub": sub, "iat": now, "exp": now + ttl, **claims}
@@ -26,7 +31,7 @@ def bearer(text: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
-ADMIN: Final = bearer(token("root", admin=True, ttl=80_000))
+ADMIN: Final = bearer(token("root", admin=True))
 
 
 async def ask(url: str, method: str, path: str, text: str | None = None, body: Any = None, **headers: str) -> Response:

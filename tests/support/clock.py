@@ -40,6 +40,26 @@ class ManualClock:
         return self.now
 
 
+class HeldClock(ManualClock):
+    """Sleeping lasts until a test has moved it so far."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        super().__init__(now)
+        self._moved = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        end = self._seconds + seconds
+        while self._seconds < end:
+            await self._moved.wait()
+
+    def advance(self, seconds: float) -> int:
+        now = super().advance(seconds)
+        self._moved.set()
+        self._moved = asyncio.Event()
+        return now
+
+
 class StillClock(ManualClock):
     """The clock of a command; `between` is called at each pause, with how many there were."""
 

@@ -35,7 +35,9 @@ class Frame:
 
     @property
     def is_event(self) -> bool:
-        """Control frames have no topic; that is how a client tells them apart (docs/protocol.md, 2)."""
+        """Control frames have no topic; that is how a client tells them apart (docs/protocol.md, 2). Ephemeral events
+        have one, and no id: section 10.
+        """
         return "topic" in self.value
 
     @property
@@ -60,7 +62,7 @@ class Frame:
         if self.block is not None:
             return self.block.id
         is_positioned = (self.is_event and not self.is_state) or self.type in POSITIONED
-        return self.id if is_positioned and self.value["id"] is not None else None
+        return self.id if is_positioned and self.value.get("id") is not None else None
 
 
 def data_text(frame: str) -> str:

@@ -17,7 +17,7 @@ from service.access.shares import Most
 from service.access.spending import Spending
 from service.access.tickets import Tickets
 from service.bus.bus import EventBus
-from service.core.limits import FILTER_TOPICS_MAX, REQUEST_MAX
+from service.core.limits import EPHEMERAL_MAX, FILTER_TOPICS_MAX, REQUEST_MAX
 from service.core.time import Clock
 from service.log.base import ONE_TURN
 from service.stream.control import Control
@@ -28,6 +28,8 @@ from service.stream.renewal import Renewal
 from service.wire.answers import Answers
 from service.wire.bodies import Bodies
 from service.wire.drafts import DraftReader
+from service.wire.ephemeral.reading import EphemeralReader
+from service.wire.ephemeral.sending import EphemeralWire, Sending
 from service.wire.frames import Frames
 from service.wire.poll import PollWire
 from service.wire.publish import PublishWire
@@ -113,10 +115,18 @@ class House:
             self.frames,
             self.bus,
             reader,
+            self.sending,
             self.renewal,
             ONE_TURN,
             data_max=data_max,
         )
+
+    @property
+    def sending(self) -> Sending:
+        return Sending(self.gate, self.bus.ephemeral, EphemeralReader(DraftReader, EPHEMERAL_MAX))
+
+    def ephemeral(self) -> EphemeralWire:
+        return EphemeralWire(self.bodies, self.sending, ONE_TURN)
 
     @property
     def renewal(self) -> Renewal:

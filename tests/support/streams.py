@@ -48,10 +48,13 @@ async def stream_on(
     pipe: FakePipe | None = None,
     topics: TopicFilter = T,
     caller: Caller | None = None,
+    *,
+    ephemeral: bool = False,
 ) -> AsyncIterator[Running]:
     pipe = pipe or FakePipe(direct)
     encoding = house.frames.websocket_messages
-    opened = await house.opening.open(pipe, encoding, topics, Start.parse(start), caller or Caller())
+    caller = caller or Caller()
+    opened = await house.opening.open(pipe, encoding, topics, Start.parse(start), caller, ephemeral=ephemeral)
     stream, listener = opened.stream, Silence()
     task = asyncio.create_task(stream.run(opened.first, listener))
     try:

@@ -73,6 +73,8 @@ class WebSocketClient:
 
     async def _shake_hands(self, headers: Mapping[str, str]) -> None:
         request = self.protocol.connect()
+        for name in request.headers.keys() & headers.keys():  # else it would be sent twice
+            del request.headers[name]
         request.headers.update(headers)
         self.protocol.send_request(request)
         await self._flush()

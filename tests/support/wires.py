@@ -283,8 +283,8 @@ class FakePipe:
 
     @property
     def events(self) -> list[int]:
-        """Offsets of the events written, in order."""
-        return [int(frame["id"].rpartition("-")[2]) for frame in self.frames if "topic" in frame]
+        """Offsets of the stored events written, in order."""
+        return [int(frame["id"].rpartition("-")[2]) for frame in self.frames if {"topic", "id"} <= frame.keys()]
 
     @property
     def is_full(self) -> bool:

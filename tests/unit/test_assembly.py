@@ -7,10 +7,13 @@ import pytest
 
 from service.apps.base import App, Ground
 from service.assembly import Assembly, named_apps
+from service.core.ephemeral import EphemeralDraft
 from service.core.errors import ConfigError, InvalidError, StorageError
 from service.core.event import Draft, Rule
 from service.core.topics import TopicFilter
 from service.settings import Settings
+from service.wire.ephemeral.gathering import Gathering
+from service.wire.frames import Frames
 
 
 class Told(App):
@@ -54,6 +57,17 @@ async def test_applications_open_in_order_and_close_the_other_way_round(tmp_path
     assert assembly.bus.head == 2
     await assembly.close()
     assert diary[4:] == ["b close", "a close"]
+
+
+async def test_once_it_is_closed_nobody_is_told_of_ephemeral_events(tmp_path: Path) -> None:
+    assembly = await Assembly.open(settings(tmp_path), [])
+    lights, told = assembly.bus.ephemeral, list[int]()
+    with Gathering(lights, Frames(assembly.bus.epoch).poll, None).during(TopicFilter.all(), lambda: told.append(1)):
+        lights.send([EphemeralDraft("t", "x", "1", None, 5.0)], sender="ada")
+        await assembly.close()
+        lights.send([EphemeralDraft("t", "x", "2", None, 5.0)], sender="bob")
+    assert told == [1]
+    assert lights.accepted == 1
 
 
 @pytest.mark.parametrize("step", ["open", "start"])

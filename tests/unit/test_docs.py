@@ -31,6 +31,9 @@ from service.wire import sse
 from tests.support.needs import program
 from tests.support.tokens import SECRET, b64, pem
 from twinwire.command import bearer
+from twinwire.running import folder as runs
+from twinwire.running import markers, spool
+from twinwire.running.program import SEND
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
@@ -100,7 +103,7 @@ def test_table_of_settings_is_the_one_of_the_code() -> None:
 
 @every_document
 def test_variables_that_documents_name_exist(path: Path) -> None:
-    command = {"TWINWIRE_URL", bearer.VARIABLE, bearer.FILE_VARIABLE}
+    command = {"TWINWIRE_URL", bearer.VARIABLE, bearer.FILE_VARIABLE, runs.VARIABLE}
     known = {name for name, _ in SETTINGS} | command | {"TWINWIRE_CHROMIUM", "TWINWIRE_REPOSITORY"}
     assert set(re.findall(r"TWINWIRE_[A-Z_]+[A-Z]", path.read_text("utf-8"))) <= known
 
@@ -142,6 +145,12 @@ def test_example_of_retention_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> N
         ("docs/protocol.md", f"up to {limits.FILTER_TOPICS_MAX} of them"),
         ("docs/protocol.md", f"Once {JOIN_EVENTS} events were appended to a value of strings"),
         ("docs/protocol.md", f"(or {JOIN_MOST:,} events)"),
+        ("docs/run.md", f"{markers.NAME_MAX} characters; {spool.STAGES_MAX} of them"),
+        ("docs/run.md", f"{markers.MESSAGE_MAX} characters"),
+        ("docs/run.md", f"over {markers.LINE_MAX:,} bytes"),
+        ("docs/run.md", f"there are {SEND:.0f} s for what is left"),
+        ("docs/run.md", f"{runs.COUNT_MAX} runs, {runs.BYTES_MAX >> 30} GiB"),
+        ("docs/run.md", f"and {runs.AGE_MAX / 86_400:.0f} days old"),
         ("docs/deployment.md", f"`TWINWIRE_HEARTBEAT` ({DEFAULTS.stream.heartbeat:g} s)"),
         ("docs/deployment.md", f"`TWINWIRE_GRACE` ({DEFAULTS.server.grace:g} s)"),
         ("docs/deployment.md", f"accept bodies of {limits.REQUEST_MAX >> 20} MiB"),

@@ -1,6 +1,7 @@
 """The house: layers point down only, and each third-party library has its one place (docs/architecture.md)."""
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,12 @@ BELOW = {
         "service.openapi",
         "service.stream",
     ),
+    "service.preview": (
+        "service.core",
+        "service.access.caller",
+        "service.access.hosts",
+        "service.stream.asgi",
+    ),
     "service.apps": (
         "service.core",
         "service.bus",
@@ -40,6 +47,10 @@ BELOW = {
         "service.resources",
         "service.web.json",
         "service.web.caller",
+        "service.web.query",
+        "service.stream.asgi",
+        "service.access.caller",
+        "service.preview",
     ),
     "service.openapi": (),
     "service.resources": (),
@@ -99,9 +110,17 @@ HOMES = {
     "aiosqlite": ("service.log.sqlite",),
     "sqlite3": ("service.log.sqlite.drivers",),
     "apsw": ("service.log.sqlite.apsw_driver",),
-    "time": ("service.clock", "service.command.client", "service.log.sqlite.apsw_driver"),
+    "time": (
+        "service.clock",
+        "service.command.client",
+        "service.log.sqlite.apsw_driver",
+        "service.apps.projects.sandbox.inside",
+    ),
     "twinwire": ("service.command", "service.__main__"),
+    "httpx2": ("service.apps.projects.llm",),
     "uvloop": ("service.server.loop",),
+    "h11": ("service.stream.hypercorn", "service.preview.exchange"),
+    "websockets": ("service.preview.sockets",),
     "sse_starlette": ("service.wire.blocks",),
     "jwt": ("service.access",),
     "cryptography": ("service.access",),
@@ -224,6 +243,18 @@ def test_each_library_stays_at_home(library: str) -> None:
     users = {one.source for one in ALL_IMPORTS if one.target.split(".")[0] == library}
     assert users, f"{library} is not used any more"
     assert {user for user in users if not is_within(user, HOMES[library])} == set()
+
+
+def test_the_launcher_takes_the_standard_library_alone() -> None:
+    """Its interpreter sees nothing else, and imports none of the modules between it and the top."""
+    room = "service.apps.projects.sandbox.inside"
+    inside = [one for one in ALL_IMPORTS if is_within(one.source, (room,))]
+    assert inside
+    assert {
+        one.target
+        for one in inside
+        if not is_within(one.target, (room,)) and one.target.split(".")[0] not in sys.stdlib_module_names
+    } == set()
 
 
 def test_importing_the_package_starts_nothing() -> None:

@@ -22,6 +22,8 @@ from service.settings import Settings, every_setting
 from tests.support.access import Known, Visitor, gate_with
 from tests.support.clock import ManualClock
 
+pytestmark = pytest.mark.usefixtures("clean_environment")
+
 UNIT: Final = Path(__file__).parent
 ROOT: Final = UNIT.parents[1]
 SERVICE: Final = ROOT / "service"
@@ -52,15 +54,6 @@ def cells(name: str, info: FieldInfo) -> list[str]:
     more: Any = info.json_schema_extra
     default: float = info.get_default()
     return [f"`{name}`", more["unit"], f"{int(default):,}", more["answer"]]
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    for name in list(os.environ):
-        if name.startswith("TWINWIRE_"):
-            monkeypatch.delenv(name)
 
 
 # The tables

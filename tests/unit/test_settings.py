@@ -12,14 +12,7 @@ from service.apps.projects.settings import ProjectsSettings
 from service.core.errors import ConfigError
 from service.settings import RetentionPolicy, Settings, every_setting
 
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    for name in list(os.environ):
-        if name.startswith("TWINWIRE_"):
-            monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def setting(settings: Settings, name: str) -> Any:
@@ -37,7 +30,7 @@ def test_the_defaults_are_the_ones_that_the_contract_promises() -> None:
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8000)
     assert (settings.log.database, settings.log.durability, settings.log.retention) == (Path("twinwire.db"), "full", ())
     assert (settings.limits.data_max, settings.stream.direct, settings.apps.apps) == (64 * 1024, True, ("projects",))
-    assert ProjectsSettings().generation_pace == 0.5
+    assert (ProjectsSettings().generation_pace, ProjectsSettings().run_apps) == (0, "0")
 
 
 def test_every_field_can_be_set_and_says_what_it_is() -> None:

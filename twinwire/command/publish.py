@@ -7,7 +7,7 @@ import click
 
 from twinwire.command.output import harmless, write_line
 from twinwire.command.reaching import connected, reaching
-from twinwire.errors import InvalidError
+from twinwire.errors import InvalidError, why
 from twinwire.event import RawJson
 
 
@@ -53,6 +53,6 @@ def _from_stdin() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except OSError as error:
-        raise InvalidError(f"standard input can't be read: {error.strerror or error}") from error
+        raise InvalidError(f"standard input can't be read: {why(error)}") from error
     except UnicodeDecodeError as error:
         raise InvalidError(f"DATA is not UTF-8: {error.reason} at byte {error.start}") from error

@@ -53,12 +53,15 @@ def connected(
     from twinwire.blocking import Twinwire
 
     bearer = bearer_of(token_file)
+    with explained(bearer), telling or Telling(), Twinwire(url, token=bearer.source, retry_for=retry_for) as live:
+        yield live
+
+
+@contextlib.contextmanager
+def explained(bearer: Bearer) -> Iterator[None]:
+    """What a refusal inside is told with: what would help."""
     try:
-        with (
-            telling or Telling(),
-            Twinwire(url, token=bearer.source, retry_for=retry_for) as live,
-        ):
-            yield live
+        yield
     except RefusedError as error:
         if error.status != 401 or not error.title:  # it is not the service that says so
             raise

@@ -5,7 +5,11 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from service.apps.projects.limits import LISTED_MAX
+from service.apps.projects.llm.described import SCHEMAS, proposal_paths
 from service.apps.projects.models import Listing, NewProject, Run, Snapshot, StoredFile
+from service.apps.projects.preview.described import PREVIEW_MODELS, preview_paths
+from service.apps.projects.questions.described import describe_questions, question_schemas
+from service.apps.projects.runs.described import MODELS, run_parameters, run_paths, run_schemas
 from service.openapi import (
     JSON,
     STRING,
@@ -29,9 +33,13 @@ _TAG: Final = "projects"
 def describe_projects() -> Description:
     return Description(
         _TAG,
-        paths=_projects() | _files(),
-        schemas=_schemas() | {"FileList": record({"files": array(ref("StoredFile"))})},
-        parameters={"project": path("id", "A project's id.")},
+        paths=_projects() | _files() | run_paths() | describe_questions() | proposal_paths(_TAG) | preview_paths(),
+        schemas=_schemas()
+        | run_schemas()
+        | question_schemas()
+        | SCHEMAS
+        | {"FileList": record({"files": array(ref("StoredFile"))})},
+        parameters={"project": path("id", "A project's id."), **run_parameters()},
         aliases={"projects/{id}": Alias("Project", ("project",))},
     )
 
@@ -42,17 +50,19 @@ def _projects() -> dict[str, Any]:
         query("before", "The id of the last project of the page before.", STRING),
     ]
     created = answer("Created.", ref("Project"))
-    created["headers"] = {"Location": {"description": "The project.", "schema": STRING}}
+    known = answer("It was there, and `once` was asked for.", ref("Project"))
+    created["headers"] = known["headers"] = {"Location": {"description": "The project.", "schema": STRING}}
     snapshot = {200: answer("The project as of `cursor`.", ref("Snapshot"))}
     run = {202: answer("The run.", ref("Run"))}
     body = {JSON: {"schema": ref("NewProject")}}
     listing = {200: answer("Newest first.", ref("Listing"))}
+    made = {201: created, 200: known}
     ids, changing = use("project"), (404, 409, 429, 503)
     gone, writing = {204: answer("Gone.")}, (*WRITING, 429)
     return {
         "/api/projects": {
             "get": operation(_TAG, "listProjects", "All projects", listing, problems=(422,), parameters=listed),
-            "post": operation(_TAG, "createProject", "Create a project", {201: created}, problems=writing, body=body),
+            "post": operation(_TAG, "createProject", "Create a project", made, problems=writing, body=body),
         },
         "/api/projects/{id}": {
             "get": operation(_TAG, "showProject", "One project", snapshot, problems=(404,), parameters=ids),
@@ -97,6 +107,8 @@ def _schemas() -> dict[str, Schema]:
             (Snapshot, "serialization"),
             (Run, "serialization"),
             (StoredFile, "serialization"),
+            *MODELS,
+            *PREVIEW_MODELS,
         ],
         ref_template="#/components/schemas/{model}",
     )

@@ -20,6 +20,9 @@ WORD_MAX: Final = 40
 BODY_MAX: Final = 64 * 1024
 """Bytes of a request that creates a project; the longest legal one has about half."""
 
+DIGITS: Final = 9
+"""Of a number in a query: of none there are so many."""
+
 LISTED_MAX: Final = 500
 """Projects in one answer; older ones are fetched with `before`."""
 
@@ -31,6 +34,9 @@ LISTED_CHARACTERS: Final = 200_000
 
 MESSAGE_MAX: Final = 4_000
 """Characters of a log line or an error message; the rest is cut, for one event holds 64 KiB at most."""
+
+REMARK_MAX: Final = 400
+"""Characters that an agent adds to the message of its stage, which is one line."""
 
 OUTPUT_MAX: Final = 8_000
 """Characters of output in one event; longer ones become several."""
@@ -52,6 +58,10 @@ FILES_MAX: Final = 1_000
 
 ARCHIVE_MAX: Final = 32 * 1024 * 1024
 """Bytes in all files of one run: an archive is built in memory."""
+
+EXECUTE_SECONDS: Final = 120.0
+"""Seconds that a command over an agent's files may take, and the same of the processor: of the largest brief, the tests
+take a quarter of it on one slow core."""
 
 CANCEL_GRACE: Final = 5.0
 """Seconds that an agent has to let go once it was cancelled; after that it works for nobody."""

@@ -11,7 +11,8 @@ from service.core.time import parse_rfc3339
 RunStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 ProjectStatus = Literal["idle", "queued", "running", "completed", "failed", "cancelled"]
 FinalStatus = Literal["completed", "failed", "cancelled"]
-StageStatus = Literal["pending", "started", "completed", "failed"]
+RunKind = Literal["generation", "command"]
+StageStatus = Literal["pending", "started", "completed", "failed", "cancelled"]
 Level = Literal["debug", "info", "warning", "error"]
 Progress = Annotated[int, Field(ge=0, le=100, strict=True)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -26,18 +27,43 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Run(Value):
-    """One press of Generate. Times are RFC 3339; `duration` is seconds from the first start to the end."""
+class RunState(BaseModel):
+    """What is told of a run: as a value, and as an event."""
 
     id: str
+    number: Annotated[int, Field(ge=1, strict=True)]
     project: str
+    kind: RunKind
     status: RunStatus
     progress: Progress
     message: str
+    stage: str | None
+    command: str | None
+    author: str | None
+    host: str | None
+    exit: int | None
+    signal: str | None
     created: str
     started: str | None
     finished: str | None
     duration: Seconds | None
+    silent: bool
+    bytes: Count
+    cut: Count
+    changed: Count
+
+
+class Run(RunState, Value):
+    """One press of Generate, or a command that somebody's machine reports.
+
+    `number` counts from 1 within the project. Times are RFC 3339; `duration` is seconds from the first start to the
+    end. `stage` is the name of the one it is at, or ended in. `author` is the subject of the token that began it.
+    `exit` is a command's code, 128 + n if signal n ended it, whose name is `signal`. `silent`: nothing was heard of its
+    reporter for a minute. `lines` and `bytes` are those of its log, `cut` bytes that are missing there; `changed` files
+    that it created or changed.
+    """
+
+    lines: Count
 
     def seconds_until(self, milliseconds: int) -> float:
         """From the first start to a moment in Unix milliseconds; 0 if the run never started."""
@@ -61,11 +87,14 @@ class Stage(Value):
 
 
 class Project(Value):
-    """A project as lists show it: status and progress are those of its last run."""
+    """A project as lists show it: status, progress and `run` are those of its last generation.
+
+    One without a brief has none: there they are those of its last command.
+    """
 
     id: str
     name: str
-    brief: str
+    brief: str | None
     status: ProjectStatus
     progress: Progress
     created: str
@@ -102,7 +131,9 @@ class NewProject(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str
-    brief: str
+    brief: str | None
+    once: bool = False
+    """Without a brief, and only if there is none of this name: else it is the newest of those."""
 
 
 class EventData(BaseModel):
@@ -117,6 +148,10 @@ class StatusUpdate(EventData):
     run: str | None = None
     message: str = ""
 
+    @classmethod
+    def of(cls, run: Run) -> "StatusUpdate":
+        return cls(status=run.status, progress=run.progress, run=run.id, message=run.message)
+
 
 class AgentUpdate(EventData):
     """`stage` of `stages`, from 1; `duration` is seconds, None until the agent has ended."""
@@ -124,15 +159,19 @@ class AgentUpdate(EventData):
     agent: str
     stage: Annotated[int, Field(ge=1, strict=True)]
     stages: Annotated[int, Field(ge=1, strict=True)]
-    status: Literal["started", "completed", "failed"]
+    status: Literal["started", "completed", "failed", "cancelled"]
     message: str = ""
     duration: Seconds | None = None
 
 
 class LogLine(EventData):
+    """`run` is the number of the run, `stage` that of the agent's stage, None for the run as a whole."""
+
     level: Level = "info"
     message: str
     agent: str | None = None
+    run: int | None = None
+    stage: int | None = None
 
 
 class FileUpdate(EventData):
@@ -154,6 +193,23 @@ class Completion(EventData):
     message: str = ""
 
 
+class RunUpdate(RunState, EventData):
+    """A run as it is now, but for how many lines its log has."""
+
+    @classmethod
+    def of(cls, run: Run) -> "RunUpdate":
+        return cls(**run.model_dump(exclude={"lines"}))
+
+
+class RunOutput(EventData):
+    """What a command put out: `line` is the number of that in which it begins, `run` that of the run."""
+
+    run: Annotated[int, Field(ge=1, strict=True)]
+    stage: str | None = None
+    line: Annotated[int, Field(ge=1, strict=True)]
+    text: str
+
+
 EVENT_MODELS: Final[Mapping[str, type[EventData]]] = MappingProxyType(
     {
         "status_update": StatusUpdate,
@@ -161,6 +217,8 @@ EVENT_MODELS: Final[Mapping[str, type[EventData]]] = MappingProxyType(
         "log": LogLine,
         "file_update": FileUpdate,
         "completion": Completion,
+        "run_update": RunUpdate,
+        "run_output": RunOutput,
     }
 )
 """Event type to the model of its data, for events on `projects/{id}`."""
@@ -175,5 +233,9 @@ OUTPUT: Final = "output"
 REMOVED: Final = "removed"
 """The type of events, without data, about what is not there any more."""
 
-OWN_TYPES: Final = frozenset({*EVENT_MODELS, OUTPUT, REMOVED, "project_created", "project_deleted"})
+QUESTION: Final = "question"
+ANSWER: Final = "answer"
+"""Events about a question: that it is asked, and what became of it; the data of both is the whole question."""
+
+OWN_TYPES: Final = frozenset({*EVENT_MODELS, OUTPUT, REMOVED, QUESTION, ANSWER, "project_created", "project_deleted"})
 """What the application tells on `projects` and `projects/{id}`, and nobody else may."""

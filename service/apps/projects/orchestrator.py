@@ -1,21 +1,26 @@
 """Which runs work, which wait, and how they are stopped and taken up again."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
-from weakref import WeakValueDictionary
 
 import structlog
 
 from service.apps.base import Bus
 from service.apps.projects.changes import Change
 from service.apps.projects.limits import CANCEL_GRACE
-from service.apps.projects.models import Run, StatusUpdate
+from service.apps.projects.locks import Locks
+from service.apps.projects.models import Run, RunUpdate, StatusUpdate
 from service.apps.projects.pipeline import Pipeline
+from service.apps.projects.questions.service import Questions
 from service.apps.projects.runner import Runner
+from service.apps.projects.runs.made import WISH, Wish, insist, number_guard, queued_run
+from service.apps.projects.runs.queue import Queue
+from service.apps.projects.runs.retry import Start, taken
+from service.apps.projects.sandbox.sandbox import NO_SANDBOX, Sandbox
+from service.apps.projects.slots import Slot
 from service.apps.projects.store import Store
 from service.core.errors import ConflictError, DrainingError, OverloadedError, TwinwireError
 from service.core.time import Clock
@@ -24,14 +29,6 @@ logger = structlog.get_logger(__name__)
 
 RUNS: Final = 1_000
 """Runs that may wait or work at a time, unless it is said otherwise."""
-
-_ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
-_ID_LENGTH: Final = 12
-
-
-def new_id() -> str:
-    """60 random bits that can be read aloud: no l, o, 0 or 1."""
-    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,19 +52,28 @@ class Orchestrator:
         pace: float,
         concurrency: int,
         clock: Clock,
+        questions: Questions,
+        sandbox: Sandbox = NO_SANDBOX,
         *,
         max_runs: int = RUNS,
+        ended: Callable[[str], None] = lambda project: None,
     ) -> None:
-        """`pace` is the seconds that each stage takes at least, `max_runs` how many runs may work or wait."""
+        """`pace` is the seconds that each stage takes at least, `max_runs` how many runs may work or wait. `ended` is
+        called with a project of which a run has ended.
+        """
         self._bus = bus
         self._store = store
         self._pipeline = pipeline
         self._pace = pace
         self._clock = clock
+        self._questions = questions
+        self._sandbox = sandbox
         self._max_runs = max_runs
+        self._ended = ended
         self._slots = asyncio.Semaphore(concurrency)
         self._jobs: dict[str, _Job] = {}
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._queue = Queue(bus)
+        self._locks = Locks()
         self._closing = False
 
     async def start(self) -> None:
@@ -78,8 +84,12 @@ class Orchestrator:
             logger.info("run_taken_up", project=run.project, run=run.id, status=run.status)
             self._launch(run)
 
-    async def generate(self, project: str) -> Run:
-        """Queue a run. Raises NotFoundError, ConflictError (one is unfinished), UnavailableError."""
+    async def generate(self, project: str, wish: Wish = WISH, start: Start | None = None) -> Run:
+        """Queue a run, which begins at `start`.
+
+        Raises NotFoundError, ConflictError (one is unfinished, or there is no brief), UnavailableError; of a start that
+        it can't have, InvalidError and GoneError.
+        """
         async with self.exclusive(project):
             self._check_open()
             if len(self._jobs) >= self._max_runs:
@@ -90,23 +100,23 @@ class Orchestrator:
                 raise ConflictError("a run of this project is not finished yet")
             if left is not None:
                 return self._launch(left)
-            return self._launch(await self._add_run(project))
+            return self._launch(await insist(partial(self._add_run, project, wish, start)))
 
-    async def cancel(self, project: str) -> Run:
-        """Stop the unfinished run. Raises NotFoundError, ConflictError (there is none), UnavailableError."""
+    async def cancel(self, project: str, by: str | None = None) -> Run:
+        """Stop the unfinished run, as `by` wishes.
+
+        Raises NotFoundError, ConflictError (there is none), UnavailableError.
+        """
         async with self.exclusive(project):
             self._check_open()
-            run = await self._stop(project)
+            run = await self._stop(project, by)
         if run is None:
             raise ConflictError("no run of this project is working or waiting")
         return run
 
-    @asynccontextmanager
-    async def exclusive(self, project: str) -> AsyncIterator[None]:
+    def exclusive(self, project: str) -> asyncio.Lock:
         """While held, no other call starts or stops a run of this project."""
-        lock = self._locks.setdefault(project, asyncio.Lock())
-        async with lock:
-            yield
+        return self._locks.of(project)
 
     async def cancel_within(self, project: str) -> None:
         """Stop the unfinished run, if any. The caller holds `exclusive`."""
@@ -119,6 +129,7 @@ class Orchestrator:
         for job in jobs:
             job.runner.dismiss()
             job.task.cancel()
+        await self._queue.close()
         if jobs:
             _, stuck = await asyncio.wait({job.task for job in jobs}, timeout=CANCEL_GRACE)
             for task in stuck:
@@ -137,31 +148,43 @@ class Orchestrator:
     async def _left_behind(self, project: str) -> Run | None:
         """An unfinished run that nobody works on, because its end could not be recorded."""
         async with self._store.view() as view:
-            run = (await view.project(project)).run
+            found = await view.project(project)
+        run = None if found.brief is None else found.run
         return run if run is not None and run.unfinished and project not in self._jobs else None
 
-    async def _add_run(self, project: str) -> Run:
-        run = new_id()
-        message = "Queued"
+    async def _add_run(self, project: str, wish: Wish, start: Start | None) -> Run:
         async with self._store.view() as view:
-            before = (await view.project(project)).run
-            stages = [] if before is None else await view.stages(before.id)
-        change = Change(project).add_run(run, self._pipeline.names, message, self._clock.unix_ms())
+            found = await view.project(project)
+            if found.brief is None:
+                raise ConflictError("this project has no brief: there is nothing to generate from")
+            number = await view.next_number(project)
+            stages = [] if found.run is None else await view.stages(found.run.id)
+            taking = None if start is None else await taken(view, project, start, self._pipeline.names)
+        now = self._clock.unix_ms()
+        run = queued_run(project, number, now, wish.author, self._queue.message(self._slots.locked()))
+        change = Change(project).add_run(run, now, may_run=wish.may_run).add_stages(run.id, self._pipeline.names)
         change.remove(self._pipeline.subjects_of(stages))
-        change.tell(StatusUpdate(status="queued", progress=0, run=run, message=message))
-        await self._bus.publish(change.drafts, change.also)
-        return await self._run(run)
+        if taking is not None:
+            taking.add_to(change, run)
+        change.tell(StatusUpdate.of(run), RunUpdate.of(run))
+        await self._bus.publish(change.drafts, change.also, [number_guard(project, number)])
+        return await self._run(run.id)
 
     async def _run(self, id: str) -> Run:
         async with self._store.view() as view:
             return await view.run(id)
 
     def _launch(self, run: Run) -> Run:
-        runner = Runner(run, self._bus, self._store, self._pipeline, self._pace, self._clock)
+        runner = self._runner(run)
+        self._queue.add(run)
         task = asyncio.create_task(self._work(runner), name=f"run {run.id}")
         job = self._jobs[run.project] = _Job(runner, task)
         task.add_done_callback(lambda _: self._forget(run.project, job))
         return run
+
+    def _runner(self, run: Run) -> Runner:
+        bus, store, pipeline, clock, slot = self._bus, self._store, self._pipeline, self._clock, Slot(self._slots)
+        return Runner(run, bus, store, pipeline, self._pace, clock, self._questions, slot, self._sandbox)
 
     def _forget(self, project: str, job: _Job) -> None:
         if self._jobs.get(project) is job:
@@ -169,14 +192,21 @@ class Orchestrator:
 
     async def _work(self, runner: Runner) -> None:
         try:
-            async with self._slots:
+            try:
+                await runner.slot.take()
+            finally:
+                self._queue.leave(runner.run.id)
+            try:
                 await runner.carry_out()
+            finally:
+                runner.slot.give()
+                self._ended(runner.run.project)
         except TwinwireError as error:
             logger.warning("run_interrupted", run=runner.run.id, reason=error.detail)
         except Exception:
             logger.exception("run_interrupted", run=runner.run.id)
 
-    async def _stop(self, project: str) -> Run | None:
+    async def _stop(self, project: str, by: str | None = None) -> Run | None:
         """Returns the cancelled run, or None if nothing was there to cancel."""
         await self._await_ending(project)
         job = self._jobs.get(project)
@@ -184,12 +214,13 @@ class Orchestrator:
             left = await self._left_behind(project)
             if left is None:
                 return None
-            runner = Runner(left, self._bus, self._store, self._pipeline, self._pace, self._clock)
+            runner = self._runner(left)
         else:
             runner = job.runner
             await self._halt(project, job)
         if not runner.finishing:
-            await runner.end_cancelled()
+            await runner.end_cancelled(by)
+            self._ended(project)
             return await self._run(runner.run.id)
         return None
 

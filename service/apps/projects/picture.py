@@ -3,6 +3,8 @@
     status         the last `status_update`
     agents/NAME    the last `agent_update` of each agent that the last run has come to
     files/PATH     the last `file_update` of each file that the project has
+    runs/NUMBER    the last `run_update` of each run that is kept
+    questions/ID   the `question`, or its `answer`, of each that is kept
     output/NUMBER  what the stage's agent has put out, as one text that grows
 
 What is not so any more is deleted, by an event `removed` about it, in the transaction in which it goes.
@@ -11,7 +13,7 @@ What is not so any more is deleted, by an event `removed` about it, in the trans
 import hashlib
 from typing import Final
 
-from service.apps.projects.models import AgentUpdate, EventData, FileUpdate, StatusUpdate
+from service.apps.projects.models import AgentUpdate, EventData, FileUpdate, RunUpdate, StatusUpdate
 from service.core.limits import ABOUT_MAX
 
 STATUS: Final = "status"
@@ -25,6 +27,8 @@ def subject_of(event: EventData) -> str | None:
         return STATUS
     if isinstance(event, AgentUpdate):
         return subject_of_agent(event.agent)
+    if isinstance(event, RunUpdate):
+        return subject_of_run(event.number)
     return subject_of_file(event.path) if isinstance(event, FileUpdate) else None
 
 
@@ -43,3 +47,11 @@ def subject_of_file(path: str) -> str:
 
 def subject_of_output(stage: int) -> str:
     return f"output/{stage}"
+
+
+def subject_of_run(number: int) -> str:
+    return f"runs/{number}"
+
+
+def subject_of_question(id: str) -> str:
+    return f"questions/{id}"

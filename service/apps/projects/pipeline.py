@@ -88,6 +88,10 @@ class Pipeline:
         return cls(agents)
 
     @property
+    def agents(self) -> tuple[Agent, ...]:
+        return tuple(self._agents.values())
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._agents)
 
@@ -110,6 +114,6 @@ class Pipeline:
             before.append(agent)
 
 
-def installed_pipeline() -> Pipeline:
-    """The built-in agents and those that distributions here bring along. Raises InvalidError."""
-    return Pipeline.of(builtin_agents(), installed_agents())
+def installed_pipeline(builtin: Sequence[Agent] | None = None) -> Pipeline:
+    """The built-in agents, or those in their place, and what distributions here bring along. Raises InvalidError."""
+    return Pipeline.of(builtin_agents() if builtin is None else builtin, installed_agents())

@@ -5,19 +5,27 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from service.apps.projects.agents.base import Agent, AgentError, check_path, may_write
+from service.apps.projects.agents.base import NOTHING_USED, Agent, AgentError, Executed, Used, check_path, may_write
 from service.apps.projects.brief import Brief
 from service.apps.projects.changes import Change
+from service.apps.projects.executing import execute
 from service.apps.projects.limits import (
     ARCHIVE_MAX,
+    EXECUTE_SECONDS,
     FILE_MAX,
     FILES_MAX,
     MESSAGE_MAX,
     OUTPUT_ALL_MAX,
     OUTPUT_MAX,
     PREVIEW_MAX,
+    REMARK_MAX,
 )
-from service.apps.projects.models import EventData, FileUpdate, Level, LogLine, Run, StatusUpdate
+from service.apps.projects.models import FileUpdate, Level, LogLine, Run, StatusUpdate
+from service.apps.projects.questions.asking import Ask, answer_to, question_of
+from service.apps.projects.runs.news import News
+from service.apps.projects.sandbox.sandbox import NO_SANDBOX, Sandbox
+from service.apps.projects.sandbox.values import Limits
+from service.apps.projects.texts import cut
 from service.core.time import Clock
 
 _ALMOST: Final = 0.95
@@ -28,8 +36,7 @@ Commit = Callable[[Change], Awaitable[None]]
 
 def shorten(text: str, limit: int = MESSAGE_MAX) -> str:
     """At most `limit` characters, marked where it was cut, and encodable: a lone surrogate is not UTF-8."""
-    clean = text.encode("utf-8", "replace").decode()
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    return cut(text.encode("utf-8", "replace").decode(), limit)
 
 
 class Pace:
@@ -105,6 +112,12 @@ class RunContext:
     clock: Clock
     commit: Commit
     progress: int
+    news: News
+    ask: Ask
+    used: Used = NOTHING_USED
+    is_used_stored: bool = True
+    sandbox: Sandbox = NO_SANDBOX
+    may_run: bool = False
 
 
 class StageWork:
@@ -119,8 +132,12 @@ class StageWork:
         self._pace = pace
         self._fraction = 0.0
         self._closed = False
+        self._asked = 0
+        """Questions: the number of one is in its key, by which it is found again after a restart."""
         self._output = 0
         """Characters put out. The first take the place of what an earlier turn has put out."""
+        self.remarked = ""
+        """What the stage's message says behind its end."""
 
     @property
     def title(self) -> str:
@@ -153,15 +170,16 @@ class StageWork:
         event = FileUpdate(path=path, size=size, action=action, preview=shorten(text, PREVIEW_MAX))
         self._estimate()
         now = self._context.clock.unix_ms()
-        await self._context.commit(self._change(event).put_file(self._context.run.id, path, text, now))
+        change = self._moved(self._change().tell(event))
+        await self._context.commit(change.put_file(self._context.run.id, path, text, now, self._number))
         files.add(path, text, size)
         await self._pace.breathe()
 
     async def log(self, message: str, level: Level = "info") -> None:
         self._check_open()
-        event = LogLine(level=level, message=shorten(str(message)), agent=self._agent.name)
+        line = LogLine(level=level, message=shorten(str(message)), agent=self._agent.name, stage=self._number)
         self._estimate()
-        await self._context.commit(self._change(event))
+        await self._context.commit(self._moved(self._change().log(self._context.run, line)))
         await self._pace.breathe()
 
     async def output(self, text: str) -> None:
@@ -170,24 +188,69 @@ class StageWork:
             raise AgentError(f"the agent {self._agent.name!r} does not declare that it streams")
         if self._output + len(text) > OUTPUT_ALL_MAX:
             raise AgentError(f"the output of a stage has at most {OUTPUT_ALL_MAX:,} characters")
-        change = self._change()
+        change = self._moved(self._change())
         for start in range(0, len(text), OUTPUT_MAX):
             piece = shorten(text[start : start + OUTPUT_MAX], OUTPUT_MAX)
-            change.put_out(self._number, piece, is_first=not self._output and not start)
+            change.put_out(self._context.run.id, self._number, piece, is_first=not self._output and not start)
         if change.drafts:
             await self._context.commit(change)
         self._output += len(text)
         await self._pace.breathe()
+
+    @property
+    def used(self) -> Used:
+        return self._context.used
+
+    def use(self, tokens: int, seconds: float) -> None:
+        self._check_open()
+        used = self._context.used
+        self._context.used = Used(max(0, used.tokens + tokens), max(0.0, used.seconds + seconds))
+        self._context.is_used_stored = False
+
+    async def execute(self, command: Sequence[str], *, seconds: float = EXECUTE_SECONDS) -> Executed:
+        self._check_open()
+        context, limits = self._context, Limits(seconds=seconds, cpu_seconds=seconds)
+        files = dict(context.files.written)
+        tell, may_run = self._tell_output, context.may_run
+        executed = await execute(context.sandbox, files, command, limits, context.clock, tell, may_run=may_run)
+        self._check_open()
+        return executed
+
+    async def _tell_output(self, text: str) -> None:
+        """As much of a command's output as there is room for, if it is to be told at all."""
+        room = OUTPUT_ALL_MAX - self._output if self._agent.streams else 0
+        if text[:room]:
+            await self.output(text[:room])
+
+    def remark(self, text: str) -> None:
+        self._check_open()
+        self.remarked = shorten(text, REMARK_MAX)
 
     async def progress(self, fraction: float) -> None:
         self._check_open()
         if not 0 <= fraction <= 1:
             raise AgentError(f"progress is a fraction from 0 to 1, not {fraction!r}")
         self._fraction = max(self._fraction, fraction)
-        change = self._change()
+        change = self._moved(self._change())
         if change.drafts:
             await self._context.commit(change)
         await self._pace.breathe()
+
+    async def ask(
+        self,
+        question: str,
+        choices: Sequence[str] | None = None,
+        *,
+        timeout: float,  # noqa: ASYNC109 - it is the question's, which survives this call
+        default: str | None = None,
+    ) -> str:
+        self._check_open()
+        self._asked += 1
+        run, place = self._context.run, f"{self._context.run.id}/{self._number}/{self._asked}"
+        asked = question_of(self._agent.name, place, run.number, question, choices, timeout, default)
+        answer = await answer_to(asked, self._context.ask)
+        self._check_open()
+        return answer
 
     def _check_open(self) -> None:
         if self._closed:
@@ -198,16 +261,22 @@ class StageWork:
         step = 1 / steps_of(self._agent)
         self._fraction = max(self._fraction, min(_ALMOST, self._fraction + step))
 
-    def _change(self, *events: EventData) -> Change:
-        """A change with `events`, and the run's progress if it has moved."""
+    def _change(self) -> Change:
+        return Change(self._context.run.project)
+
+    def _moved(self, change: Change) -> Change:
+        """`change` with the run's progress, if it has moved, and what it has used, if that has."""
         run = self._context.run
-        change = Change(run.project).tell(*events)
+        if change.drafts and not self._context.is_used_stored:
+            change.set_used(run.id, *self._context.used)
+            self._context.is_used_stored = True
         percent = running_percent(self._number - 1 + self._fraction, self._stages)
         if percent > self._context.progress:
             self._context.progress = percent
             message = f"The {self._agent.name} agent is at work"
             change.set_run(run.id, "running", percent, message)
             change.tell(StatusUpdate(status="running", progress=percent, run=run.id, message=message))
+            self._context.news.tell_progress(change, status="running", progress=percent, message=message)
         return change
 
 

@@ -10,6 +10,7 @@
 //   pad=N                  bytes of filling in each event's data
 //   subjects=N             each event is about a subject, its sequence number modulo N; 0: about none
 //   append=1               its data is a text, which is appended to the subject's
+//   keyed=1                each event has a key of its own, so that it replaces none that is not kept
 //   get=1                  no events, but GETs of the path, to see how soon others are answered; latencies are then from
 //                          the time at which a request was due
 // BENCH_BEARER in the environment is the token to send.
@@ -33,7 +34,7 @@ struct conn {
 };
 
 struct publisher {
-    bool get, append;
+    bool get, append, keyed;
     int port, count, batch, pad, topics, subjects, epoll, timer;
     long total, first;
     double rate;
@@ -73,6 +74,7 @@ static int write_event(struct publisher *p, char *to, int64_t time, long sequenc
     if (p->subjects)
         snprintf(about, sizeof about, "\"subject\":\"s%ld\",%s", sequence % p->subjects,
                  p->append ? "\"append\":true," : "");
+    if (p->keyed) snprintf(about, sizeof about, "\"key\":\"k%ld\",", sequence);
     const char *form = p->append ? "{\"topic\":\"%s\",\"type\":\"log\",%s\"data\":\"%s %0*d\"}"
                                  : "{\"topic\":\"%s\",\"type\":\"log\",%s\"data\":{\"t\":\"%s\",\"message\":\"%0*d\"}}";
     return snprintf(to, EVENT_MAX, form, topic, about, stamp, p->pad, 0);
@@ -223,6 +225,7 @@ int main(int argc, char **argv) {
     p->pad = (int)option_number(argc, argv, "pad", 91);
     p->subjects = (int)option_number(argc, argv, "subjects", 0);
     p->append = option_number(argc, argv, "append", 0);
+    p->keyed = option_number(argc, argv, "keyed", 0);
     p->random = 0x9E3779B97F4A7C15ULL;
     p->all = calloc((size_t)p->count, sizeof *p->all);
     p->idle = calloc((size_t)p->count, sizeof *p->idle);

@@ -62,3 +62,16 @@ async def echoed_token(attacker: Attacker) -> None:
     """A token in the URL is not said back."""
     answer = await attacker.ask_anew("GET", "/api/ws?topic=a&access_token=very-secret")
     attacker.must(b"very-secret" not in answer.body, "the token is said back")
+
+
+@attack("hosts-of-nobody", row="11")
+async def hosts_of_nobody(attacker: Attacker) -> None:
+    """Host names of applications that are not there, as fast as they are answered: nothing of the service is there."""
+    line, number = await attacker.connect(), 0
+    while True:
+        number += 1
+        host = {"Host": f"app-nobody{attacker.number}x{number}.localhost:8000"}
+        for path in ("/api/events?after=earliest", "/", "/.twinwire/enter?ticket=tk_made-up"):
+            answer = await attacker.ask(line, "GET", path, headers=host)
+            attacker.must(answer.status in (303, 403, 404, 429), f"{path} under an application's name: {answer.status}")
+            attacker.must(b"twinwire" not in answer.body.lower(), f"{path} under an application's name tells of us")

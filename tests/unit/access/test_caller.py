@@ -3,7 +3,7 @@
 import pytest
 
 from service.access.caller import Caller, TokenId
-from service.access.rights import NOTHING, Rights
+from service.access.rights import EVERYTHING, NOTHING, Rights
 
 
 def test_who_is_not_given_rights_has_none() -> None:
@@ -37,3 +37,10 @@ def test_the_log_has_the_address_and_never_the_token() -> None:
     caller = Caller("ada", address="192.0.2.7", token=TokenId("secret-enough", 1, "k"))
     assert caller.known == {"subject": "ada", "jti": "secret-e", "key": "k", "address": "192.0.2.7"}
     assert Caller(address="192.0.2.7").known == {"address": "192.0.2.7"}
+
+
+def test_of_who_is_kept_for_long_no_more_is_kept_than_who_he_is() -> None:
+    caller = Caller("ada", EVERYTHING, 1, "192.0.2.7", TokenId("one"), 5, {"name": "Ada"})
+    assert caller.bare == Caller("ada", expires=1, address="192.0.2.7", token=TokenId("one"))
+    assert caller.bare.who == caller.who
+    assert Caller(address="2001:db8:1:2::1").bare.who == "@2001:db8:1:2::/64"

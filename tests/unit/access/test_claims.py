@@ -24,6 +24,7 @@ def test_all_of_them() -> None:
         publish=["projects/42"],
         presence=["rooms/*"],
         ephemeral=["cursors/x-{sub}"],
+        run=["projects/{sub}"],
         metrics=True,
         info={"name": "Ada é"},
         streams=3,
@@ -34,6 +35,7 @@ def test_all_of_them() -> None:
     assert found.rights.publish.patterns == ("projects/42",)
     assert found.rights.presence.patterns == ("rooms/*",)
     assert found.rights.ephemeral.patterns == ("cursors/x-ada",)
+    assert found.rights.run.patterns == ("projects/ada",)
     assert (found.rights.admin, found.rights.metrics) == (False, True)
     assert (found.expires, found.token) == (7_000, TokenId("id", 6_000, "k"))
     assert (found.streams, found.info) == (3, {"name": "Ada é"})
@@ -55,6 +57,14 @@ def test_who_publishes_may_enter_and_send_ephemeral_events_unless_it_is_said() -
     assert (found.presence.patterns, found.ephemeral.patterns) == ((), ("b",))
 
 
+def test_who_publishes_may_not_run() -> None:
+    found = caller(subscribe=["**"], publish=["**"], metrics=True).rights
+    assert not found.may_run("projects/a")
+    assert caller(run=["projects/a"]).rights.may_run("projects/a")
+    assert not caller(run=["projects/a"]).rights.may_run("projects/b")
+    assert caller(admin=True).rights.may_run("projects/a")
+
+
 @pytest.mark.parametrize("subject", [None, "a b", "a/b", "*", "**", "é"])
 def test_a_template_grants_nothing_to_whose_name_is_no_segment(subject: str | None) -> None:
     claims = {} if subject is None else {"sub": subject}
@@ -71,7 +81,7 @@ def test_a_filter_that_a_name_makes_too_long_grants_nothing() -> None:
 LISTS = ["a//b", "", "**/a", "a/", "a" * 201, 7, None, ["a"], {}, "{sub", "{SUB}", "a b", "*a", "{sub}{x}", "a\n"]
 
 
-@pytest.mark.parametrize("name", ["subscribe", "publish", "presence", "ephemeral"])
+@pytest.mark.parametrize("name", ["subscribe", "publish", "presence", "ephemeral", "run"])
 @pytest.mark.parametrize("claim", [None, "a", "**", 7, True, {}, {"a": 1}, *([one] for one in LISTS), ["a"] * 101])
 def test_a_right_that_is_no_list_of_filters_invalidates(name: str, claim: Any) -> None:
     with pytest.raises(ClaimError, match=rf"^{name}(\.0)? "):

@@ -337,11 +337,13 @@ def test_publishing_and_operating_take_their_rights() -> None:
     gate = guarded()
     gate.check_publish(ADA, Act.CHANGE, "a/1")
     gate.check_publish(ROOT, Act.CHANGE, "anything")
+    gate.check_run(ROOT, Act.CHANGE, "anything")
     gate.check_admin(ROOT, Act.CHANGE)
     metrics = caller_of("m")._replace(rights=Rights(metrics=True))
     gate.check_admin(metrics, Act.READ, metrics=True)
     for refused in (
         lambda: gate.check_publish(ADA, Act.CHANGE, "a/2"),
+        lambda: gate.check_run(ADA, Act.CHANGE, "a/1"),
         lambda: gate.check_admin(ADA, Act.CHANGE),
         lambda: gate.check_admin(metrics, Act.CHANGE),
         lambda: gate.check_read(ADA, Act.READ, "b"),

@@ -164,7 +164,10 @@ def test_over_https_a_page_of_http_is_another(scheme: str, origin: str, host: st
     [
         (None, None, None, True),
         ("same-origin", "cors", None, True),
-        ("same-site", "cors", "https://other.example", True),
+        ("same-site", "cors", "https://other.example", False),
+        ("same-site", "no-cors", None, False),
+        ("same-site", "cors", "https://app.example", True),
+        ("same-site", "navigate", None, True),
         ("none", "navigate", None, True),
         ("cross-site", "navigate", None, True),
         ("cross-site", "no-cors", None, False),

@@ -92,8 +92,8 @@ def test_all_that_may_be_read_is_a_filter() -> None:
 
 
 def test_rights_of_two_add_up() -> None:
-    both = Rights(Grants(("a",)), Grants(("b",))).plus(Rights(Grants(("c", "a")), metrics=True))
-    assert both == Rights(Grants(("a", "c")), Grants(("b",)), metrics=True)
+    both = Rights(Grants(("a",)), Grants(("b",))).plus(Rights(Grants(("c", "a")), metrics=True, run=Grants(("p",))))
+    assert both == Rights(Grants(("a", "c")), Grants(("b",)), metrics=True, run=Grants(("p",)))
 
 
 @pytest.mark.parametrize(

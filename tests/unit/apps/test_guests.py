@@ -8,6 +8,7 @@ from service.apps.base import App
 from service.apps.guests import Guests
 from service.core.errors import ForbiddenError
 from service.core.topics import TopicFilter
+from service.stream.asgi import ASGI, Receive, Scope, Send
 
 
 class Guest(App):
@@ -49,3 +50,25 @@ def test_what_is_an_applications_own_is_forbidden_to_others(name: str) -> None:
         GUESTS.check_subjects(f"{name}/1")
     assert caught.value.field == "subject"
     GUESTS.check_subjects("c/1")
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Under a host name of a guest's."""
+
+
+class Host(Guest):
+    def host(self, host: str) -> ASGI | None:
+        return answer if host.startswith(f"{self.name}.") else None
+
+    def frames(self, host: str) -> list[str]:
+        return [f"{self.name}.{host}"]
+
+
+def test_host_names_are_asked_for_where_they_come_here() -> None:
+    guests = [Guest("a"), Host("b"), Host("c")]
+    assert Guests(guests).host("b.example") is answer
+    assert Guests(guests).host("a.example") is None
+    assert Guests(guests).frames("example") == ("b.example", "c.example")
+    mounted = Guests(guests, has_hosts=False)
+    assert mounted.host("b.example") is None
+    assert mounted.frames("example") == ()

@@ -49,6 +49,7 @@ def inspected(text: str) -> dict[str, Any]:
 def test_a_token_has_the_rights_that_are_named() -> None:
     text = made(
         *("--sub", "ada", "--subscribe", "projects/*", "--subscribe", "a", "--publish", "b", "--project", "42"),
+        *("--run", "projects/7"),
         *("--presence", "rooms/*", "--ephemeral", "c", "--metrics", "--info", '{"name":"é"}', "--ttl", "10m"),
     )
     found = inspected(text)
@@ -57,6 +58,7 @@ def test_a_token_has_the_rights_that_are_named() -> None:
     assert found["subscribe"] == ["projects/*", "a", "projects/42", "projects/42/**"]
     assert found["publish"] == ["b", "projects/42", "projects/42/**"]
     assert (found["presence"], found["ephemeral"]) == (["rooms/*"], ["c"])
+    assert found["run"] == ["projects/7"]  # and not what --project names
     assert (found["admin"], found["metrics"], found["info"]) == (False, True, {"name": "é"})
     assert (found["key"], len(found["id"])) == ("a", 22)
     assert 599_000 <= parse_rfc3339(found["expires"]) - parse_rfc3339(found["issued"]) <= 600_000
@@ -65,7 +67,7 @@ def test_a_token_has_the_rights_that_are_named() -> None:
 def test_without_more_it_is_for_an_hour_and_may_nothing() -> None:
     found = inspected(made("--sub", "ada"))
     assert 3_599_000 <= parse_rfc3339(found["expires"]) - parse_rfc3339(found["issued"]) <= 3_600_000
-    assert [found[name] for name in ("subscribe", "publish", "presence", "ephemeral")] == [[], [], [], []]
+    assert [found[name] for name in ("subscribe", "publish", "presence", "ephemeral", "run")] == [[], [], [], [], []]
     assert not found["admin"]
 
 

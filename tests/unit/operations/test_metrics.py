@@ -11,6 +11,7 @@ from service.access.gate import Act
 from service.bus.bus import EventBus
 from service.bus.refusals import REASONS, reason_of
 from service.bus.start import Start
+from service.core.ephemeral import DROPS, EphemeralDraft
 from service.core.errors import ForbiddenError, StorageFullError
 from service.core.histogram import Histogram
 from service.core.topics import TopicFilter
@@ -70,6 +71,19 @@ async def test_numbers_are_read_at_the_moment_of_a_scrape() -> None:
     after = scraped(metrics)
     assert after["twinwire_events_published_total"] == after["twinwire_tail_events"] == after["twinwire_log_head"] == 3
     assert after["twinwire_tail_bytes"] == bus.tail.bytes > 0
+
+
+async def test_ephemeral_events_are_counted_also_those_that_were_left_out() -> None:
+    bus, clock = memory_bus(), ManualClock()
+    metrics = metrics_of(bus, clock)
+    assert {name: scraped(metrics)[f"twinwire_ephemeral_dropped_total {name}"] for name in DROPS} == dict.fromkeys(
+        DROPS, 0
+    )
+    bus.ephemeral.send([EphemeralDraft("t", "x", "1", "k", 5.0) for _ in range(3)], sender="ada")
+    found = scraped(metrics)
+    assert found["twinwire_ephemeral_accepted_total"] == 3
+    assert found["twinwire_ephemeral_dropped_total replaced"] == 1
+    assert found["twinwire_ephemeral_delivered_total"] == found["twinwire_ephemeral_hearers"] == 0
 
 
 async def test_every_wire_has_a_figure_and_another_joins() -> None:

@@ -1,6 +1,8 @@
+import errno
+
 import pytest
 
-from twinwire.errors import ORDERED_MAX, Fault, Problem, RefusedError, bounded
+from twinwire.errors import ORDERED_MAX, Fault, InvalidError, Problem, RefusedError, bounded, why
 
 PROBLEM = Problem(status=0, title="No", detail="no")
 
@@ -57,3 +59,8 @@ def test_an_error_names_what_is_to_blame() -> None:
 )
 def test_an_ordered_delay_is_bounded(delay: object, seconds: float | None) -> None:
     assert bounded(delay) == seconds
+
+
+def test_people_are_told_of_an_error_without_its_number() -> None:
+    errors = [InvalidError("no"), OSError(errno.ENOSPC, "No space left"), OSError("torn"), ValueError("beyond")]
+    assert [why(error) for error in errors] == ["no", "No space left", "torn", "beyond"]

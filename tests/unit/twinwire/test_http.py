@@ -1,9 +1,14 @@
 """Answers as they come, ours and others'."""
 
+import asyncio
+
 import httpx2
 import pytest
 
-from twinwire.http import fault_of, problem_of, seconds, words
+from twinwire.errors import Fault
+from twinwire.http import Http, fault_of, problem_of, seconds, words
+from twinwire.place import Place
+from twinwire.timing import Timing
 from twinwire.token import Token
 
 PROBLEM = {"content-type": "application/problem+json; charset=utf-8"}
@@ -24,6 +29,24 @@ def test_a_problem_is_read() -> None:
 @pytest.mark.parametrize("body", [b"", b"[", b"[]", b"\xff", b"[" * 100_000, b'{"title":7}'])
 def test_what_is_no_problem_is_none(body: bytes) -> None:
     assert problem_of("application/problem+json", body) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "is_taken"),
+    [("204 No Content", object, True), ("204 No Content", dict, False), ("200 OK", object, False)],
+)
+async def test_no_content_is_an_answer_where_one_says_nothing(status: str, kind: type[object], is_taken: bool) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        length = "" if status.startswith("204") else "Content-Length: 0\r\n"
+        writer.write(f"HTTP/1.1 {status}\r\n{length}Connection: close\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        http = Http(Place(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), Token(""), Timing())
+        outcome = await http.attempt("DELETE", http.place.url("events"), kind)
+        await http.close()
+    assert outcome is None if is_taken else isinstance(outcome, Fault) and outcome.kind == "media"
 
 
 def test_a_page_in_its_place_is_told_as_what_it_is() -> None:

@@ -25,6 +25,10 @@ class Owner:
         self.frames.append(frame.id or frame.type)
         self.news.set()
 
+    def heard(self, link: Link, frame: Frame, raw: str) -> None:
+        self.frames.append(f"heard {frame.type}")
+        self.news.set()
+
     def changed(self, link: Link) -> None:
         self.news.set()
 
@@ -153,7 +157,7 @@ async def test_an_event_without_a_position_is_no_event_and_a_strange_one_a_fault
     rig = Rig()
     await rig.connected()
     rig.say('{"topic":"t","type":"k","data":1}', event(2))
-    await rig.owner.until(lambda: rig.owner.frames == ["e-2"])
+    await rig.owner.until(lambda: rig.owner.frames == ["heard k", "e-2"])
     rig.say('{"id":"2026","topic":"t","type":"k","data":1}')
     await rig.owner.until(lambda: rig.link.fault)
     assert rig.link.fault is not None

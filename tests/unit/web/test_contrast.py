@@ -1,4 +1,6 @@
-"""Edges of fields are seen: 3:1 at least against what is around them (WCAG 2.2, 1.4.11)."""
+"""Edges of fields are seen: 3:1 at least against what is around them (WCAG 2.2, 1.4.11). The colours that programs
+choose can be read: 4.5:1 (1.4.3).
+"""
 
 import re
 
@@ -7,6 +9,8 @@ import pytest
 from service.resources import resource
 
 LEAST = 3.0
+LEAST_OF_TEXT = 4.5
+ANSI = tuple(f"ansi-{number}" for number in range(16))
 
 
 def colours(scheme: str) -> dict[str, str]:
@@ -43,3 +47,21 @@ def test_the_edge_of_a_field_is_seen(scheme: str, ground: str) -> None:
 def test_fields_have_that_edge() -> None:
     text = (resource("static") / "app/css/parts.css").read_text()
     assert re.search(r"\n\.input \{[^}]*border: 1px solid var\(--field\)", text)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("ground", ["sunk", "red-soft", "blue-soft"])
+def test_the_sixteen_colours_of_a_terminal_can_be_read(scheme: str, ground: str) -> None:
+    """On a line of the log, one that tells of an error, and the one that is linked; turned over on the first."""
+    known = colours(scheme)
+    found = {name: round(ratio(known[name], known[ground]), 2) for name in ANSI}
+    assert {name: one for name, one in found.items() if one < LEAST_OF_TEXT} == {}
+
+
+def test_the_grounds_that_scripts_reckon_with_are_the_darkest_and_the_lightest() -> None:
+    """colours.js, which makes any colour legible."""
+    text = (resource("static") / "app/projects/project/colours.js").read_text()
+    grounds = dict(re.findall(r'(light|dark): "(#[0-9a-f]{6})"', text))
+    names = ("sunk", "red-soft", "blue-soft")
+    assert luminance(grounds["light"]) <= min(luminance(colours("light")[name]) for name in names)
+    assert luminance(grounds["dark"]) >= max(luminance(colours("dark")[name]) for name in names)

@@ -18,7 +18,7 @@ from service.core.limits import PAGE_DEFAULT, RESERVED_TYPES
 from service.settings import Settings
 from service.web import openapi
 from service.web.app import TwinwireApp, create_app
-from service.wire.front import EVENTS, HEALTH, SSE, STATE, WEBSOCKET
+from service.wire.front import EPHEMERAL, EVENTS, HEALTH, SSE, STATE, WEBSOCKET
 
 Document = dict[str, Any]
 
@@ -26,6 +26,7 @@ FRONT_DOOR: Final = {
     (EVENTS, "get"),
     (EVENTS, "post"),
     (f"{EVENTS}/read", "post"),
+    (EPHEMERAL, "post"),
     (STATE, "get"),
     (SSE, "get"),
     (SSE, "post"),
@@ -132,7 +133,9 @@ async def test_answers_are_what_the_document_says(app: TwinwireApp) -> None:
         check(await response.get_json(), EVENTS, "post", status)
     response = await client.post(EVENTS, json=[draft, {**draft, "key": "two"}])
     check(await response.get_json(), EVENTS, "post", 201)
-    page = await (await client.get(f"{EVENTS}?after=elsewhere-9")).get_json()
+    response = await client.post(EPHEMERAL, json={"topic": "a/b", "type": "x", "data": 1, "key": "k", "ttl": 1})
+    check(await response.get_json(), EPHEMERAL, "post", 202)
+    page = await (await client.get(f"{EVENTS}?after=elsewhere-9&ephemeral=1")).get_json()
     assert page["events"]
     assert page["gap"]
     check(page, EVENTS, "get", 200)
@@ -158,8 +161,31 @@ async def test_answers_about_projects_are_what_the_document_says(app: TwinwireAp
     check(await (await client.post(f"{base}/generate")).get_json(), f"{described}/generate", "post", 202)
     check(await (await client.post(f"{base}/generate")).get_json(), f"{described}/generate", "post", 409)
     check(await (await client.post(f"{base}/cancel")).get_json(), f"{described}/cancel", "post", 202)
+    begun = await client.post(f"{base}/runs", json={"key": "k", "command": "make"})
+    check(await begun.get_json(), f"{described}/runs", "post", 201)
+    one, described_run = f"{base}/runs/2", f"{described}/runs/{{number}}"
+    report = {"from": 1, "items": [{"stage": "a"}, {"output": "line\n"}, {"end": {"exit": 0}}]}
+    check(await (await client.post(f"{one}/reports", json=report)).get_json(), f"{described_run}/reports", "post", 200)
+    assert await (await client.get(f"{one}/log")).get_data(as_text=True) == "line\n"
+    assert (await client.head(f"{one}/log")).headers["Content-Length"] == "5"
+    check(await (await client.post(f"{one}/cancel")).get_json(), f"{described_run}/cancel", "post", 409)
+    for path in ("", "/lines", "/files"):
+        check(await (await client.get(one + path)).get_json(), described_run + path, "get", 200)
+    check(await (await client.get(f"{base}/runs")).get_json(), f"{described}/runs", "get", 200)
+    check(
+        await (await client.post(f"{one}/retry", json={"stage": 1})).get_json(), f"{described_run}/retry", "post", 409
+    )
     assert (await client.delete(base)).status_code == 204
     check(await (await client.get(base)).get_json(), described, "get", 404)
+
+
+async def test_the_schemas_of_reports_are_those_of_what_is_read(app: TwinwireApp) -> None:
+    schemas = describe()["components"]["schemas"]
+    sent = {"from": 1, "items": [{"output_base64": "AA=="}, {"progress": 4, "message": "m"}, {"end": {"exit": 0}}]}
+    validator = Draft202012Validator({"components": {"schemas": schemas}, "$ref": "#/components/schemas/Report"})
+    assert validator.is_valid(sent)
+    for wrong in ({"from": 0}, {"items": []}, {"more": 1}, {"items": [{"progress": 101}]}):
+        assert not validator.is_valid({**sent, **wrong})
 
 
 @pytest.mark.parametrize(

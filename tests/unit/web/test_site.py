@@ -194,5 +194,6 @@ def test_what_stands_in_the_page_is_of_html_and_ends_no_field() -> None:
 
 async def test_a_project_is_asked_for_with_the_script_of_its_page(app: TwinwireApp) -> None:
     answer = await call(app, "GET", "/project.html", "id=42")
-    assert answer.headers["link"] == "<api/projects/42>; rel=preload; as=fetch; crossorigin"
+    asks = ("api/projects/42", "api/projects/42/runs?limit=30")
+    assert answer.headers["link"] == ", ".join(f"<{one}>; rel=preload; as=fetch; crossorigin" for one in asks)
     assert "link" not in (await call(app, "GET", "/project.html")).headers

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from twinwire.contrib.django import conf
 from twinwire.token import TOKEN_MAX
 
-RIGHTS: Final = ("subscribe", "publish", "presence", "ephemeral")
+RIGHTS: Final = ("subscribe", "publish", "presence", "ephemeral", "run")
 """Lists of filters."""
 
 CLAIMS: Final = frozenset({*RIGHTS, "sub", "admin", "metrics", "info", "streams"})

@@ -68,13 +68,19 @@ async def picture(world: World, project: str) -> dict[str, Any]:
 
 
 async def agrees(world: World, service: ProjectService, project: str) -> dict[str, Any]:
-    """The picture, which must say the same as the snapshot and the files."""
+    """The picture, which must say the same as the snapshot, the runs and the files."""
     found, snapshot = await picture(world, project), await service.snapshot(project)
     assert (found["status"]["status"], found["status"]["progress"]) == (snapshot.status, snapshot.progress)
     stages = {f"agents/{one.agent}": one.status for one in snapshot.stages if one.status != "pending"}
     assert {name: value["status"] for name, value in found.items() if name.startswith("agents/")} == stages
     files = {f"files/{one.path}": one.size for one in await service.files(project)}
     assert {name: value["size"] for name, value in found.items() if name.startswith("files/")} == files
+    runs = {f"runs/{run.number}": run for run in (await service.runs.reading.page(project, 100, None)).runs}
+    told = {name: value for name, value in found.items() if name.startswith("runs/")}
+    # A generation tells how much its log has when a stage ends: the last line comes with that.
+    assert told == {
+        name: {**run.model_dump(exclude={"lines"}), "bytes": told[name]["bytes"]} for name, run in runs.items()
+    }
     return found
 
 

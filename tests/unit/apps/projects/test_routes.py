@@ -2,34 +2,24 @@
 
 import io
 import zipfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from quart import Quart
 from quart.typing import TestClientProtocol as Client
 
-from service.access.gate import Act
-from service.access.gate import Gate as Door
+from service.access.rights import Grants
 from service.access.spending import Spending
 from service.apps.projects.limits import BODY_MAX
+from service.apps.projects.models import Run
 from service.apps.projects.routes import projects_blueprint
 from service.apps.projects.service import ProjectService
 from service.core.rates import Rate, Rates
-from service.web import problems
-from service.web.caller import meet
-from tests.support.access import Visitor, gate_with
+from tests.support.access import Known, Visitor, caller_of, gate_with
+from tests.support.asking import client_of
 from tests.support.clock import ManualClock
 from tests.support.projects import BRIEF, Gate, Plain, World
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World.open(tmp_path / "test.db") as world:
-        yield world
 
 
 @pytest.fixture
@@ -49,24 +39,23 @@ async def service(world: World, gate: Gate) -> ProjectService:
 
 @pytest.fixture
 def client(service: ProjectService) -> Client:
-    return client_of(service, gate_with())
+    return client_of(projects_blueprint(service), gate_with())
 
 
-def client_of(service: ProjectService, door: Door) -> Client:
-    app = Quart(__name__)
-    problems.install(app)
-
-    @app.before_request
-    async def let_in() -> None:
-        meet(door, Visitor(), Act.READ)
-
-    app.register_blueprint(projects_blueprint(service))
-    return app.test_client()
+@pytest.mark.parametrize("may_run", [True, False])
+async def test_a_run_remembers_whether_who_began_it_may_run(service: ProjectService, may_run: bool) -> None:
+    ada = caller_of("ada", publish=["**"])
+    ada = ada._replace(rights=ada.rights._replace(run=Grants(["projects/*" if may_run else "projects/x"])))
+    client = client_of(projects_blueprint(service), gate_with(Known(ada=ada)), Visitor(authorization="Bearer ada"))
+    project = await create(client)
+    run = await (await client.post(f"/api/projects/{project['id']}/generate")).get_json()
+    async with service._store.view() as view:
+        assert await view.may_run(run["id"]) is may_run
 
 
 async def test_what_is_done_at_a_callers_wish_is_counted_as_his(service: ProjectService, clock: ManualClock) -> None:
     rates = Rates(publishes=Rate(1, 7), topics=Rate(1, 2))
-    client = client_of(service, gate_with(spending=Spending(clock, Rates(), rates), clock=clock))
+    client = client_of(projects_blueprint(service), gate_with(spending=Spending(clock, Rates(), rates), clock=clock))
     bad = await client.post("/api/projects", json={"name": "", "brief": BRIEF})
     assert bad.status_code == 422
     first = await create(client)
@@ -187,9 +176,7 @@ async def test_6_snapshot_after_a_run(client: Client, world: World, gate: Gate) 
     snapshot = await response.get_json()
     assert (snapshot["status"], snapshot["progress"], snapshot["files"]) == ("completed", 100, 2)
     assert snapshot["cursor"] == world.bus.cursor(world.bus.head)
-    assert set(snapshot["run"]) == {
-        *("id", "project", "status", "progress", "message", "created", "started", "finished", "duration"),
-    }
+    assert set(snapshot["run"]) == set(Run.model_fields)
     assert response.headers["Cache-Control"] == "no-store"
 
 

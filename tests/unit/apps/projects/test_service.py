@@ -142,14 +142,14 @@ async def test_a_list_of_few_among_many_is_a_few_looks(world: World, monkeypatch
     monkeypatch.setattr("service.apps.projects.service.LOOKED_AT", 8)
     service = await world.service([Plain()])
     ids = [(await service.create(f"P{number}", BRIEF)).id for number in range(20)]
-    asked, rows = 0, View._rows
+    asked, rows = 0, View.rows
 
     async def count(view: View, sql: str, **values: Any) -> Any:
         nonlocal asked
         asked += 1
         return await rows(view, sql, **values)
 
-    monkeypatch.setattr(View, "_rows", count)
+    monkeypatch.setattr(View, "rows", count)
     for shown, limit, expected, more in (
         (ids[:2], 1, [ids[1]], True),
         (ids[:2], 2, [ids[1], ids[0]], False),

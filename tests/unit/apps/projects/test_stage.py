@@ -6,14 +6,20 @@ from typing import Any
 
 import pytest
 
-from service.apps.projects.agents.base import Agent, AgentError, Workspace
+from service.apps.projects.agents.base import Agent, AgentError, Used, Workspace
 from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change
-from service.apps.projects.limits import FILE_MAX, FILES_MAX, MESSAGE_MAX, PREVIEW_MAX
-from service.apps.projects.models import Run
+from service.apps.projects.limits import FILE_MAX, FILES_MAX, MESSAGE_MAX, OUTPUT_ALL_MAX, PREVIEW_MAX, REMARK_MAX
+from service.apps.projects.questions.models import Asked, Question
+from service.apps.projects.runs.made import queued_run
+from service.apps.projects.runs.news import News
+from service.apps.projects.sandbox.sandbox import Sandbox
+from service.apps.projects.sandbox.values import Mode
 from service.apps.projects.stage import Pace, RunContext, RunFiles, StageWork, running_percent, steps_of
+from service.clock import SystemClock
 from tests.support.clock import ManualClock
 from tests.support.projects import BRIEF, Plain
+from tests.support.questions import closed_question
 
 
 class Desk:
@@ -22,26 +28,24 @@ class Desk:
     def __init__(self, *writes: str, pace: float = 0.0, written: dict[str, str] | None = None) -> None:
         self.clock = ManualClock()
         self.changes: list[Change] = []
+        self.asked: list[Asked] = []
         self.agent: Agent = Plain()
         self.agent.writes = writes or ("*",)  # type: ignore[assignment, misc]
-        run = Run(
-            id="r",
-            project="p",
-            status="running",
-            progress=0,
-            message="",
-            created="",
-            started=None,
-            finished=None,
-            duration=None,
-        )
+        run = queued_run("p", 1, 0).model_copy(update={"id": "r", "status": "running"})
         files = RunFiles(written or {}, known=["old.txt"])
-        self.context = RunContext("T", parse_brief(BRIEF), run, files, self.clock, self.commit, progress=0)
+        self.context = RunContext(
+            "T", parse_brief(BRIEF), run, files, self.clock, self.commit, 0, News(run, self.clock), self.ask
+        )
         self.pace = Pace(self.clock, pace, steps_of(self.agent))
         self.work = StageWork(self.context, self.agent, 2, 4, self.pace)
 
     async def commit(self, change: Change) -> None:
         self.changes.append(change)
+
+    async def ask(self, asked: Asked) -> Question:
+        """Answered with the last choice, at once."""
+        self.asked.append(asked)
+        return closed_question(asked, asked.choices[-1] if asked.choices else "in words")
 
     def events(self, type: str) -> list[dict[str, Any]]:
         return [json.loads(draft.data) for change in self.changes for draft in change.drafts if draft.type == type]
@@ -51,7 +55,7 @@ async def test_a_written_file_is_stored_and_announced_in_one_commit() -> None:
     desk = Desk()
     await desk.work.write("docs/u.txt", "grün\n")
     (change,) = desk.changes
-    assert [draft.type for draft in change.drafts] == ["file_update", "status_update"]
+    assert [draft.type for draft in change.drafts] == ["file_update", "status_update", "run_update"]
     assert any("INSERT INTO files" in statement.text for statement in change.also)
     assert desk.events("file_update") == [{"path": "docs/u.txt", "size": 6, "action": "created", "preview": "grün\n"}]
     assert desk.work.read("docs/u.txt") == "grün\n"
@@ -135,6 +139,33 @@ async def test_an_agent_may_tell_its_progress() -> None:
             await desk.work.progress(wrong)
 
 
+async def test_what_is_put_out_beyond_the_bound_is_not_told_and_fails_nothing() -> None:
+    desk = Desk()
+    desk.agent.streams = True  # type: ignore[misc]
+    desk.context.sandbox, desk.context.may_run = Sandbox(Mode.UNCONFINED), True
+    desk.context.clock = SystemClock()
+    await desk.work.output("x" * (OUTPUT_ALL_MAX - 5))
+    done = await desk.work.execute(["python", "-c", "print('123456789', end='')"])
+    assert (done.ran, done.exit, done.tail) == (True, 0, "123456789")
+    assert "".join(map(str, desk.events("output")))[-6:] == "x12345"
+    desk.work.close()
+    for late in (lambda: desk.work.remark("x"), lambda: desk.work.read("old.txt")):
+        with pytest.raises(asyncio.CancelledError):
+            late()
+    with pytest.raises(asyncio.CancelledError):
+        await desk.work.execute(["python"])
+
+
+async def test_a_command_of_one_who_does_not_stream_is_run_in_silence() -> None:
+    desk = Desk(written={"x.py": "print('loud')"})
+    desk.context.sandbox, desk.context.may_run = Sandbox(Mode.UNCONFINED), True
+    desk.context.clock = SystemClock()
+    assert (await desk.work.execute(["python", "x.py"])).tail == "loud\n"
+    assert not desk.events("output")
+    desk.work.remark("x" * 1_000)
+    assert len(desk.work.remarked) == REMARK_MAX
+
+
 def test_only_the_end_of_a_run_says_100() -> None:
     assert [running_percent(done, 3) for done in (0, 1, 2, 3)] == [0, 33, 66, 99]
 
@@ -184,3 +215,35 @@ async def test_after_its_turn_an_agent_can_do_nothing() -> None:
     with pytest.raises(asyncio.CancelledError):
         work.read("x")
     assert desk.changes == []
+
+
+async def test_what_is_used_is_stored_with_what_is_told_next_and_once() -> None:
+    desk = Desk()
+    desk.work.use(10, 0.5)
+    desk.work.use(-4, 1.0)
+    assert desk.work.used == Used(6, 1.5)
+    await desk.work.log("told")
+    await desk.work.log("told again")
+    stored = [[one.parameters for one in change.also if "tokens" in one.text] for change in desk.changes]
+    assert stored == [[{"project": "p", "run": "r", "tokens": 6, "seconds": 1.5}], []]
+    desk.work.use(-100, -100.0)
+    assert desk.work.used == Used(0, 0.0)
+    desk.work.close()
+    with pytest.raises(asyncio.CancelledError):
+        desk.work.use(1, 1.0)
+
+
+async def test_a_question_has_a_key_of_its_place_so_that_a_repeated_turn_asks_the_same_one() -> None:
+    first, second = Desk(), Desk()
+    for desk in (first, second):
+        assert await desk.work.ask("Deploy?", ["no", "yes"], timeout=60) == "yes"
+        assert await desk.work.ask("Where?", timeout=60, default="here") == "in words"
+    assert [one.key for one in first.asked] == [one.key for one in second.asked]
+    assert [one.key.rpartition("/")[0] for one in first.asked] == ["r/2/1", "r/2/2"]
+    assert [(one.agent, one.choices, one.default) for one in first.asked] == [
+        ("plain", ("no", "yes"), None),
+        ("plain", None, "here"),
+    ]
+    first.work.close()
+    with pytest.raises(asyncio.CancelledError):
+        await first.work.ask("Still there?", timeout=60)

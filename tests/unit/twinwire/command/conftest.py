@@ -1,21 +1,14 @@
-"""A server to talk to, and the command as a shell calls it, in this process."""
+"""The command as a shell calls it, in this process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.support.server import ServerProcess
 from twinwire.command.main import commands
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="package")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ServerProcess(tmp_path_factory.mktemp("server"), env={"TWINWIRE_LOG_LEVEL": "warning"}) as process:
-        yield process.url
 
 
 @pytest.fixture(autouse=True)
