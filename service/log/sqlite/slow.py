@@ -16,6 +16,9 @@ among slow reads there are always quick ones, of pages in memory: these alone sa
 
 Who runs where. `run` is called on the loop. The work gets a connection of its own, and may touch nothing that the loop
 changes: what it needs of memory is looked up before.
+
+A transaction that the work begins is ended here, once nobody asks how it goes any more: SQLite asks in the midst of a
+ROLLBACK too, and one that is ended leaves its transaction open, in which every later read would find the log of then.
 """
 
 import asyncio
@@ -89,6 +92,7 @@ class Readers:
                 return result
             finally:
                 self._began = None
+                _end_transaction(self.connection)
                 if self.is_slow and not self._is_doubted:
                     self._doubt(True)
         if self._pool is None:
@@ -123,7 +127,10 @@ class Readers:
         if connection is None:
             connection = self._own.connection = connect_reader(self._path)
             self._opened.append(connection)
-        return self._timed(work, connection)
+        try:
+            return self._timed(work, connection)
+        finally:
+            _end_transaction(connection)
 
     def _timed(self, work: Callable[[Connection], T], connection: Connection) -> tuple[T, float]:
         """The result, and the seconds in which the processor had nothing to do with it."""
@@ -137,3 +144,9 @@ class Readers:
             self._pool.shutdown()
         for connection in (self.connection, *self._opened):
             connection.close()
+
+
+def _end_transaction(connection: Connection) -> None:
+    """Of a read: there is nothing to commit."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

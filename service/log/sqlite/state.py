@@ -152,17 +152,14 @@ def _in_one_look(
     connection: Connection, find: Callable[[Connection], Found], at: int, registry: TopicRegistry
 ) -> Found:
     """What is found, all of it as of one commit, without values of which retention takes the beginning: floors are
-    raised long before the last row below them goes.
+    raised long before the last row below them goes. Who runs it ends its transaction (`slow.py`).
     """
     connection.execute("BEGIN")
-    try:
-        rows, next = find(connection)
-        if not any((topic := registry.get(name)) is None or topic.floor for name in {row[TOPIC] for row in rows}):
-            return rows, next  # where nothing was ever removed, nothing lacks its beginning
-        cut: dict[tuple[str, str], bool] = {}
-        return [row for row in rows if not _is_cut(connection, row, at, registry, cut)], next
-    finally:
-        connection.execute("ROLLBACK")
+    rows, next = find(connection)
+    if not any((topic := registry.get(name)) is None or topic.floor for name in {row[TOPIC] for row in rows}):
+        return rows, next  # where nothing was ever removed, nothing lacks its beginning
+    cut: dict[tuple[str, str], bool] = {}
+    return [row for row in rows if not _is_cut(connection, row, at, registry, cut)], next
 
 
 def _is_cut(
