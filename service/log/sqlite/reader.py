@@ -110,10 +110,11 @@ class Reader:
     ) -> Page:
         """The first events of `low < offset < high` that match; with a `type`, of the first WINDOW in that range.
 
-        `next` is the `low` of the next page, or its `high` if newest first. `floor` is looked up when the rows are
-        there: floors are raised before rows go, so it covers those that went meanwhile. `is_short`: it holds fewer
-        than that, if they take long. `width` is for who puts pages together, whose rows have to be alike; without, it
-        is as the log is now.
+        `next` is the `low` of the next page, or its `high` if newest first. `floor` is looked up when the rows
+        are there: floors are raised before rows go, so it covers those that went meanwhile. That may take
+        steps, and raise RateLimitedError (`TopicRegistry.learning`). `is_short`: it holds fewer than that, if
+        they take long. `width` is for who puts pages together, whose rows have to be alike; without, it is as
+        the log is now.
         """
         if width is None:
             width = self._registry.width
@@ -121,6 +122,8 @@ class Reader:
             limit = min(limit, max(LEAST_ROWS, int(STEP_SECONDS / self._row_seconds)))
         look = Look(topics, low, high, limit, max_bytes, newest_first, type, width)
         rows, next = await self._found(look)
+        for _ in self._registry.learning(topics):  # a trim of many topics may have gone on while it was looked for
+            await asyncio.sleep(0)
         return Page(rows, next, self._registry.floor(topics))
 
     async def _found(self, look: Look) -> Found:

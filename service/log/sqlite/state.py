@@ -9,6 +9,7 @@ would be looked for among more than SINCE_MAX has to begin again.
     many, all     what counts in the whole log, of which the filter's is kept: a window at a time
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
@@ -139,6 +140,8 @@ class StateReader:
             rows, next = await self._found(search, partial(_gather, search=search, topics=ids))
         else:
             rows, next = await self._found(search, partial(_look_through, search=search))
+        for _ in self._registry.learning(search.topics):  # as in reader.py
+            await asyncio.sleep(0)
         holes = self._registry.holes
         if search.at < holes.up_to and holes.floor(search.topics):  # raised before rows go
             raise GoneError("events of this state may have been removed since it was begun: begin again")
