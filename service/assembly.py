@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
 import structlog
-from pydantic import ValidationError
 
 from service.access.descriptors import Descriptors
 from service.access.drain import Drain
@@ -17,13 +14,13 @@ from service.access.keys import KeyRing
 from service.access.origins import Origins
 from service.access.reads import Reads
 from service.admission import gate_of, ring_of
-from service.apps.base import App, Ground
+from service.apps.base import App, Ground, Passage
 from service.apps.guests import Guests
-from service.apps.projects.app import ProjectsApp
 from service.bus.bus import EventBus
+from service.bus.company import OwnCompany
 from service.bus.trims import TrimJobs
 from service.clock import SystemClock
-from service.core.errors import ConfigError, TwinwireError
+from service.core.errors import TwinwireError
 from service.core.rates import Rate
 from service.core.time import Clock
 from service.core.trace import Spans
@@ -36,6 +33,7 @@ from service.log.sqlite.log import SQLiteEventLog, open_log
 from service.log.sqlite.migrate import check_current, migrate
 from service.log.sqlite.room import on_full_disk
 from service.log.sqlite.tables import open_tables
+from service.named import apps_of
 from service.operations.connections import Connections
 from service.operations.delay import LoopDelay
 from service.operations.figures import Figures
@@ -43,7 +41,7 @@ from service.operations.metrics import Metrics, ServiceMetrics
 from service.operations.spans import open_spans
 from service.operations.timeline import Timeline
 from service.resources import resource
-from service.settings import Settings, explain_values
+from service.settings import Settings
 from service.stream.asgi import ASGI
 from service.stream.control import Control
 from service.stream.ending import FULL
@@ -65,6 +63,9 @@ from service.wire.frames import Frames, control_json
 from service.wire.front import EPHEMERAL, EVENTS, EVENTS_READ, HEALTH, SSE, STATE, WEBSOCKET, Doors, Route
 from service.wire.health import HealthWire
 from service.wire.poll import PollWire
+from service.wire.presence.ending import Endings
+from service.wire.presence.entering import Entering
+from service.wire.presence.saying import SayingPresence
 from service.wire.publish import PublishWire
 from service.wire.scanning import Scans
 from service.wire.sse import SSEWire
@@ -72,21 +73,6 @@ from service.wire.state import StateWire
 from service.wire.websocket import WebSocketWire
 
 logger = structlog.get_logger(__name__)
-
-
-APPS: Final[Mapping[str, type[App]]] = MappingProxyType({ProjectsApp.name: ProjectsApp})
-"""The applications that come with the service, by the name that `TWINWIRE_APPS` gives them."""
-
-
-def named_apps(names: Sequence[str]) -> list[App]:
-    """The applications of these names, each made once. Raises ConfigError for an unknown name or a wrong variable."""
-    unknown = [name for name in names if name not in APPS]
-    if unknown:
-        raise ConfigError(f"there is no application {unknown[0]!r}: {', '.join(APPS)}, or none", field="TWINWIRE_APPS")
-    try:
-        return [APPS[name]() for name in dict.fromkeys(names)]
-    except ValidationError as error:  # an application's own variables
-        raise ConfigError("; ".join(explain_values(error))) from error
 
 
 class Assembly:
@@ -143,6 +129,7 @@ class Assembly:
         self.renewal = Renewal(self.gate, self.hub, bus, clock)
         self.hub.asks = self.renewal.by_asking
         self.revoker = Revoker(authority.revocations, self.gate, self.hub, bus, frames.poll, clock)
+        self.entering = Entering(self.gate, bus.presence, clock)
         self.reader = self._reader(limits.data_max)
         self.doors = self._doors(frames, control, Elsewhere(self.guests.host, origins))
         self.trims = TrimJobs(bus.trim)
@@ -168,14 +155,16 @@ class Assembly:
     def _doors(self, frames: Frames, control: Control, elsewhere: Elsewhere) -> Doors:
         """Every wire, and where it is asked for."""
         gate, bus, opening = self.gate, self.bus, self.opening
+        self.hub.left = Endings(bus.presence, self.draining).left
         limits, stream = self.settings.limits, self.settings.stream
         pipes = HypercornPipes(direct=stream.direct, timeout=stream.send_timeout)
         work, reader = self.guards.work.take, self.reader
         bodies = Bodies(limits.body_bytes, stream.send_timeout, limits.body_max)
         turn = partial(work, Rank.BUSY)
-        sending = Sending(gate, bus.ephemeral, EphemeralReader(self._reader, limits.ephemeral_max))
+        sending = Sending(gate, bus.ephemeral, EphemeralReader(self._reader, limits.ephemeral_max), bus.presence)
+        saying = SayingPresence(self.entering, opening.besides, turn)
         websocket = WebSocketWire(
-            gate, opening, pipes, frames, bus, reader, sending, self.renewal, turn, data_max=limits.data_max
+            gate, opening, pipes, frames, bus, reader, sending, saying, self.renewal, turn, data_max=limits.data_max
         )
         sse = SSEWire(gate, opening, pipes, frames, bodies)
         scans = Scans(bus.reading.turn, self.reads, gate)
@@ -209,7 +198,7 @@ class Assembly:
         """
         if library_is_affected(driver.sqlite_version_info):
             logger.warning("sqlite_has_wal_reset_bug", version=driver.sqlite_version, fixed_in="3.51.3")
-        apps = named_apps(settings.apps.apps) if apps is None else apps
+        apps = apps_of(settings.apps, apps)
         clock = TrustedClock(SystemClock())
         ring = ring_of(settings.access, clock)
         async with contextlib.AsyncExitStack() as undo:
@@ -233,13 +222,14 @@ class Assembly:
                 spans=spans,
                 remembered=settings.operations.timeline,
                 ephemeral=Rate(settings.limits.ephemeral_rate, settings.limits.ephemeral_burst),
+                presence=settings.limits.presence(),
             )
+            company = OwnCompany(bus.presence, Passage)
             for app in apps:
                 undo.push_async_callback(app.close)
                 tables = partial(open_tables, database)
-                await app.open(
-                    Ground(bus, bus.reading, clock, tables, is_guarded=bool(ring) or decides, has_hosts=has_hosts)
-                )
+                is_guarded = bool(ring) or decides
+                await app.open(Ground(bus, bus.reading, clock, tables, is_guarded, has_hosts, company))
             assembly = cls(settings, clock, ring, lock, log, bus, apps, spans, decides, has_hosts)
             for app in apps:
                 await app.start()

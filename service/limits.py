@@ -20,8 +20,11 @@ from service.core.limits import (
     EPHEMERAL_MAX,
     EPHEMERAL_RATE,
     FILTER_TOPICS_MAX,
+    PRESENCE_DATA,
+    PRESENCE_DATA_MAX,
     REQUEST_MAX,
 )
+from service.core.presence import Bounds
 from service.core.rates import Rate, Rates
 from service.room import Room
 
@@ -153,6 +156,29 @@ class LimitSettings(Room):
         gt=0,
     )
     ephemeral_burst: int = _limit(EPHEMERAL_RATE.burst, "events", WAITING, "Of these, at once.", ge=EPHEMERAL_BATCH)
+    presence_data: int = _limit(
+        PRESENCE_DATA, "bytes", SIZE, "Bytes of a member's encoded data at most.", ge=64, le=PRESENCE_DATA_MAX
+    )
+    presence_batch: int = _limit(
+        250,
+        "ms",
+        "told later",
+        "Milliseconds for which changes of a place are collected after the first.",
+        ge=50,
+        le=2_000,
+    )
+    presence_listed: int = _limit(
+        500,
+        "members",
+        "counts alone, `truncated`",
+        "Members of a place up to which they are told one by one.",
+        ge=10,
+        le=1_000,
+    )
+    presence_members: int = _limit(
+        50_000, "members", FULL, "Members in all, about 600 bytes of memory each beside their data.", ge=1
+    )
+    caller_members: int = _limit(20_000, "members", "429", "Of these, of one caller.", ge=1)
     frame_rate: float = _limit(
         100.0,
         "frames a second",
@@ -176,6 +202,16 @@ class LimitSettings(Room):
             return False
         is_meant = name in self.model_fields_set
         return is_meant or not ((name in CALLERS and not has_keys) or (name in ADDRESSES and not has_hops))
+
+    def presence(self) -> Bounds:
+        """How much there may be of presence."""
+        return Bounds(
+            batch=self.presence_batch / 1000,
+            data=self.presence_data,
+            listed=self.presence_listed,
+            members=self.presence_members,
+            of_caller=self.caller_members,
+        )
 
     def bearers(self) -> Rates:
         """What one who comes with a token may do."""

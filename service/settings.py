@@ -32,7 +32,7 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
 Filters = Annotated[tuple[str, ...], NoDecode]
-"""Topic filters, as a JSON list or with commas; `_granted` reads it."""
+"""Topic filters, as a JSON list or with commas; `_granted` or `_places` reads it."""
 
 
 class RetentionPolicy(BaseModel):
@@ -75,16 +75,32 @@ def _decode(value: object) -> object:
         raise ValueError(f"is not JSON: {error}") from None
 
 
-def _granted(value: object) -> object:
-    """Filters to grant. Raises ValueError for what is none, or too many; a template's {sub} may be any segment."""
+def _filters(value: object) -> tuple[str, ...]:
+    """Raises ValueError for what is no list of texts."""
     filters = _decode(value) if isinstance(value, str) and value.startswith("[") else _split(value)
     if not isinstance(filters, list | tuple) or not all(isinstance(one, str) for one in filters):
         raise ValueError("is a list of filters")
+    return tuple(filters)
+
+
+def _granted(value: object) -> object:
+    """Filters to grant. Raises ValueError for what is none, or too many; a template's {sub} may be any segment."""
+    filters = _filters(value)
     try:
         TopicFilter(tuple(one.replace("{sub}", "sub") for one in filters))
     except InvalidError as error:
         raise ValueError(error.detail) from error
-    return tuple(filters)
+    return filters
+
+
+def _places(value: object) -> object:
+    """Filters of places. Raises ValueError for what is none, or too many, or the service's own."""
+    filters = _filters(value)
+    try:
+        check_readable(TopicFilter(filters).patterns if filters else ())
+    except (InvalidError, ForbiddenError) as error:
+        raise ValueError(error.detail) from error
+    return filters
 
 
 class ServerSettings(Room):
@@ -231,6 +247,13 @@ class AppsSettings(Room):
     apps: CommaSeparated = Field(
         ("projects",), description="Comma-separated applications that are on; none for none of them."
     )
+    presence_log: Filters = Field(
+        (),
+        description="Filters of places where it is written down who came and went, as events on their topics: a JSON"
+        " list, or comma-separated.",
+    )
+
+    _places = field_validator("presence_log", mode="before")(_places)
 
     @field_validator("apps", mode="before")
     @classmethod

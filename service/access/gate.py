@@ -275,45 +275,45 @@ class Gate:
         if topics is None:
             topics = caller.rights.readable
             if not topics.patterns:
-                raise self._lacking(caller, act, "nothing may be read", "topic")
+                raise self.lacking(caller, act, "nothing may be read", "topic")
             return topics
         self.check_filter(topics)
         for pattern in topics.patterns:
             self.check_read(caller, act, pattern)
         return topics
 
-    def check_filter(self, topics: TopicFilter) -> None:
+    def check_filter(self, topics: TopicFilter, field: str = "topic") -> None:
         """Raises InvalidError for more patterns than a filter may have here."""
         if len(topics.patterns) > self._filters:
-            raise InvalidError(f"at most {self._filters} topics in one filter here", field="topic")
+            raise InvalidError(f"at most {self._filters} topics in one filter here", field=field)
 
-    def check_read(self, caller: Caller, act: Act, topic: str) -> None:
+    def check_read(self, caller: Caller, act: Act, topic: str, field: str = "topic") -> None:
         """Raises ScopeError or UnauthorizedError if it may not be read."""
         if not caller.rights.may_read(topic):
-            raise self._lacking(caller, act, f"no right to read {topic!r}", "topic")
+            raise self.lacking(caller, act, f"no right to read {topic!r}", field)
 
     def check_any(self, caller: Caller, act: Act) -> None:
         """For lists of what may be read: raises UnauthorizedError for who has no right to anything, and no token."""
         if caller.is_anonymous and not caller.rights.admin and not caller.rights.subscribe:
-            raise self._lacking(caller, act, "nothing is listed", None)
+            raise self.lacking(caller, act, "nothing is listed", None)
 
     def check_publish(self, caller: Caller, act: Act, topic: str, *, is_kept: bool = True) -> None:
         """Raises ScopeError or UnauthorizedError if it may not be published to, what is kept or what is ephemeral."""
         if not (caller.rights.may_publish(topic) if is_kept else caller.rights.may_send(topic)):
-            raise self._lacking(caller, act, f"no right to publish to {topic!r}", "topic")
+            raise self.lacking(caller, act, f"no right to publish to {topic!r}", "topic")
 
     def check_run(self, caller: Caller, act: Act, topic: str) -> None:
         """Raises ScopeError or UnauthorizedError if what agents wrote there may not be run at his wish."""
         if not caller.rights.may_run(topic):
-            raise self._lacking(caller, act, f"no right to run what is written on {topic!r}", "topic")
+            raise self.lacking(caller, act, f"no right to run what is written on {topic!r}", "topic")
 
     def check_admin(self, caller: Caller, act: Act, *, metrics: bool = False) -> None:
         """For what operators do; `metrics`: or for who may read those. Raises ScopeError or UnauthorizedError."""
         if not (caller.rights.admin or (metrics and caller.rights.metrics)):
             right = "admin or metrics" if metrics else "admin"
-            raise self._lacking(caller, act, f"this takes the right {right}", None)
+            raise self.lacking(caller, act, f"this takes the right {right}", None)
 
-    def _lacking(self, caller: Caller, act: Act, detail: str, field: str | None) -> TwinwireError:
+    def lacking(self, caller: Caller, act: Act, detail: str, field: str | None) -> TwinwireError:
         """What is missing is a right; or, of somebody who came without one, a credential."""
         if caller.is_anonymous:
             return self.refuse_caller(act, UnauthorizedError(f"{detail} without a token", field=field), caller)

@@ -146,6 +146,10 @@ class Rights(NamedTuple):
         """Whether ephemeral events may be sent there."""
         return not is_own(topic) and (self.admin or self.ephemeral.covers(topic))
 
+    def may_enter(self, place: str) -> bool:
+        """Whether one may be present there."""
+        return not is_own(place) and (self.admin or self.presence.covers(place))
+
     def may_run(self, topic: str) -> bool:
         """Whether what agents wrote of the project that is told there may be run."""
         return not is_own(topic) and (self.admin or self.run.covers(topic))

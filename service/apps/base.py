@@ -18,9 +18,9 @@ Only `name` has to be given: an application of one route needs nothing else of t
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from service.core.event import Draft, Rule
 from service.core.time import Clock
@@ -65,12 +65,68 @@ class History(Protocol):
         """A page of what was published. Raises StorageError."""
 
 
+class Passage(NamedTuple):
+    """Users came to a place with their first member, or went with their last. `users` and `members` are what it has
+    now."""
+
+    place: str
+    came: tuple[str, ...]
+    went: tuple[str, ...]
+    users: int
+    members: int
+
+
+class Company(Protocol):
+    """The part of presence that an application uses: members of this process, who need no connection and no lease, and
+    are gone with it; and who came and went.
+
+    A member's id begins with a colon, which nobody's does who comes from outside. Nothing of it waits, and all of it is
+    told with the next batch.
+    """
+
+    def enter(self, place: str, member: str, *, user: str | None = None, data: Mapping[str, Any] | None = None) -> bool:
+        """Be at a place, or go on there with these data; without, with those that are there. False if there is no room
+        for one more. Raises InvalidError for a place, an id or data that none can have."""
+
+    def update(self, place: str, member: str, data: Mapping[str, Any]) -> bool:
+        """Other data, all of them. False if it is not there. Raises InvalidError as `enter`."""
+
+    def leave(self, place: str, member: str) -> bool:
+        """Be there no more. False if it was not."""
+
+    def users(self, place: str) -> Mapping[str, int]:
+        """How many members each user has there, as was told last."""
+
+    def follow(self, callback: Callable[[Passage], None]) -> Callable[[], None]:
+        """Call with each place at which users came or went, once a batch, until what is returned is called. It must
+        neither wait nor raise. Who is there by members of this process alone is not among them."""
+
+
+class Alone:
+    """Where there is no presence: a `Company` of nobody."""
+
+    def enter(self, place: str, member: str, *, user: str | None = None, data: Mapping[str, Any] | None = None) -> bool:
+        return False
+
+    def update(self, place: str, member: str, data: Mapping[str, Any]) -> bool:
+        return False
+
+    def leave(self, place: str, member: str) -> bool:
+        return False
+
+    def users(self, place: str) -> Mapping[str, int]:
+        return {}
+
+    def follow(self, callback: Callable[[Passage], None]) -> Callable[[], None]:
+        return lambda: None
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What an application stands on. `tables` opens a door to what its statements write, for it to close.
 
     `is_guarded`: who comes has to say who he is. `has_hosts`: requests under other host names come here too, so that
-    `App.host` is asked; not so where the service is mounted in another application.
+    `App.host` is asked; not so where the service is mounted in another application. `presence` is who is where.
     """
 
     bus: Bus
@@ -79,6 +135,7 @@ class Ground:
     tables: Callable[[], Awaitable[Tables]]
     is_guarded: bool = False
     has_hosts: bool = False
+    presence: Company = field(default_factory=Alone)
 
 
 class App:

@@ -13,6 +13,7 @@ from service.bus.encoding import Encoding, P
 from service.bus.ephemeral import EphemeralBus
 from service.bus.fanout import FanOut
 from service.bus.group import Group, Groups
+from service.bus.presence import BOUNDS, PresenceBus
 from service.bus.reading import Reading
 from service.bus.refusals import reason_of
 from service.bus.rounds import Rounds
@@ -27,6 +28,7 @@ from service.core.errors import TwinwireError
 from service.core.event import Draft, Event
 from service.core.histogram import Histogram
 from service.core.limits import EPHEMERAL_RATE
+from service.core.presence import Bounds
 from service.core.rates import Rate
 from service.core.time import Clock
 from service.core.topics import TopicFilter
@@ -57,10 +59,11 @@ class EventBus:
         spans: Spans | None = None,
         remembered: int = 0,
         ephemeral: Rate = EPHEMERAL_RATE,
+        presence: Bounds = BOUNDS,
     ) -> None:
         """`spans` are made of publishes, if there is somebody who makes them. `remembered` is how much of what became
         of the latest events is (`Rounds`); 0 for nothing. `ephemeral` is how often one may send events that are not
-        kept.
+        kept, `presence` how much there may be of presence.
         """
         self._log = log
         self._spans = spans
@@ -70,6 +73,7 @@ class EventBus:
         self.rounds = Rounds(remembered) if remembered else None
         self._fan_out = FanOut(self.groups, log.head, clock.monotonic, self.rounds)
         self.ephemeral = EphemeralBus(self.groups, lambda: log.head, clock, ephemeral)
+        self.presence = PresenceBus(clock, presence)
         self.reading = Reading(log, self._tail, Turns(self._is_busy, clock))
         self._publishing = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -264,8 +268,10 @@ class EventBus:
         await self._fan_out.settle()
 
     async def close(self) -> None:
-        """The same, and leave nothing of ephemeral events that would go on; the log is another's to close."""
+        """The same, and leave nothing of ephemeral events and presence that would go on; the log is another's to
+        close."""
         await self.ephemeral.close()
+        await self.presence.close()
         await self.settle()
 
 

@@ -41,3 +41,10 @@ class EphemeralEncoding(Encoding[P_co], Protocol[P_co]):
 
     def ephemeral(self, event: Ephemeral) -> bytes:
         """Its frame, which is joined as those of stored events are."""
+
+
+class PresenceEncoding(Encoding[P_co], Protocol[P_co]):
+    """An encoding that frames what is told of presence, too."""
+
+    def presence(self, text: str) -> bytes:
+        """The frame of a control frame's JSON text, which is joined as those of events are."""

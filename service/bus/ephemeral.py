@@ -155,10 +155,16 @@ class EphemeralBus:
     # Sending
 
     def send(
-        self, drafts: Sequence[EphemeralDraft], *, sender: str, user: str | None = None, skipped: str = ""
+        self,
+        drafts: Sequence[EphemeralDraft],
+        *,
+        sender: str,
+        user: str | None = None,
+        skipped: str = "",
+        member: str | None = None,
     ) -> None:
-        """Accept all of them, and deliver what goes out now. `sender` is as whom they count, `user` what is told of
-        him, `skipped` the connection that does not get them.
+        """Accept all of them, and deliver what goes out now. `sender` is as whom they count, `user` and `member` what
+        is told of him, `skipped` the connection that does not get them.
 
         Raises RateLimitedError or OverloadedError: then none was accepted. Once it is closed nobody is told of them.
         """
@@ -166,7 +172,7 @@ class EphemeralBus:
             return
         now, time, head = self.now(), self._clock.unix_ms(), self._head()
         events = [
-            Ephemeral(one.topic, one.type, one.data, one.key, sender, time, head, now + one.ttl, user, skipped)
+            Ephemeral(one.topic, one.type, one.data, one.key, sender, time, head, now + one.ttl, user, skipped, member)
             for one in drafts
         ]
         going = self._throttle.take(events, now)

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from service.access.keys import KeyRing
-from service.assembly import named_apps
 from service.clock import SystemClock
 from service.command.variables import unknown_variables
 from service.core.errors import StorageError
@@ -12,6 +11,7 @@ from service.log.sqlite.drivers import driver, library_is_affected
 from service.log.sqlite.files import real_path
 from service.log.sqlite.lock import FileLock
 from service.log.sqlite.migrate import load, unapplied
+from service.named import apps_of
 from service.operations.spans import open_spans
 from service.resources import resource
 from service.server.config import load_config
@@ -25,7 +25,7 @@ def check(settings: Settings, config_file: Path) -> list[str]:
     """What `twinwire check` tells: one line each; raises what `run` would raise before it listens."""
     load_config(config_file)
     loop = "asyncio" if loop_factory(settings.server.loop) is None else "uvloop"
-    apps = named_apps(settings.apps.apps)
+    apps = apps_of(settings.apps)
     spans = open_spans(settings.operations.traces)
     migrations = load(resource("migrations"))
     keys = KeyRing.read(

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from service.assembly import APPS
+from service.named import APPS
 from service.room import PREFIX
 from service.settings import every_setting
 from twinwire.command.bearer import FILE_VARIABLE, VARIABLE

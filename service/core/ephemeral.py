@@ -85,6 +85,8 @@ class Ephemeral(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Who sent it, if that is known."""
     skipped: str = ""
     """The connection that does not get it: the sender's own."""
+    member: str | None = None
+    """The sender's member at the topic, if his connection has one there, and no other."""
 
     @property
     def what(self) -> What:

@@ -6,7 +6,7 @@ Bounds that an operator may move live in `service.settings`; these do not move, 
 from typing import Final, get_args
 
 from service.core.rates import Rate
-from service.core.words import ComingType, ControlType, EventSourceType
+from service.core.words import ControlType, EventSourceType
 
 TYPE_MAX: Final = 64
 """Characters in an event type: it becomes the SSE `event:` field and a metric-friendly name."""
@@ -68,6 +68,40 @@ EPHEMERAL_TTL_LEAST: Final = 0.1
 EPHEMERAL_TTL_MAX: Final = 60.0
 """Seconds likewise: what is wanted for longer is worth storing."""
 
+MEMBER_MAX: Final = 64
+"""Characters of a member's id: a UUID, and a prefix."""
+
+PRESENCE_DATA: Final = 1024
+"""Bytes of a member's encoded `data` by default: all who watch its place get it, of everybody who is there."""
+
+PRESENCE_DATA_MAX: Final = 4 * 1024
+"""Bytes likewise that an operator may allow."""
+
+PRESENCE_PLACES: Final = 32
+"""Places at which one connection may be."""
+
+PRESENCE_OF_USER: Final = 20
+"""Members of one user at one place; of callers without a subject, of one connection there."""
+
+PRESENCE_LEASE: Final = 30.0
+"""Seconds of silence after which one who is present over a WebSocket counts as lost, and of a lease over HTTP unless
+the caller says otherwise."""
+
+PRESENCE_LEASE_LEAST: Final = 10.0
+"""Seconds that a caller may say: in less he could hardly renew it."""
+
+PRESENCE_LEASE_MAX: Final = 120.0
+"""Seconds likewise: so long at most is one shown who has vanished."""
+
+PRESENCE_RATE: Final = Rate(5.0, 20)
+"""Changes a second of one member, and at once: what watchers get of them is less, one in each batch."""
+
+PRESENCE_OPS: Final = Rate(60.0, 240)
+"""Messages about presence a second of one WebSocket, and at once."""
+
+PRESENCE_LEFT: Final = 500
+"""Members that one beacon names: a connection at all its places with some members each."""
+
 PAGE_DEFAULT: Final = 500
 """Events in one long-poll or history answer, unless the caller says otherwise."""
 
@@ -80,5 +114,5 @@ WAIT_MAX: Final = 60.0
 RETRY_MIN_MS: Final = 500
 """Milliseconds; Firefox never reconnects faster, and a smaller `retry:` invites storms."""
 
-RESERVED_TYPES: Final = frozenset(get_args(ControlType) + get_args(ComingType) + get_args(EventSourceType))
-"""Types that can't be published: those of control frames, now and to come, and EventSource's own."""
+RESERVED_TYPES: Final = frozenset(get_args(ControlType) + get_args(EventSourceType))
+"""Types that can't be published: those of control frames, and EventSource's own."""

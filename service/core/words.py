@@ -31,12 +31,23 @@ StateForm = Literal["events", "text"]
 """How a state is told: its events as they are, or what grew as one text."""
 
 ControlType = Literal[
-    "auth", "connection", "gap", "state_end", "caught_up", "heartbeat", "goodbye", "problem", "reply", "pong"
+    "auth",
+    "connection",
+    "gap",
+    "state_end",
+    "caught_up",
+    "heartbeat",
+    "goodbye",
+    "problem",
+    "reply",
+    "pong",
+    "presence",
 ]
 """What a frame without a topic can be (docs/protocol.md, section 2)."""
 
-ComingType = Literal["presence"]
-"""Control frames of a later version: reserved before there are clients, who could have events of these types."""
+LeaveReason = Literal["left", "closed", "lost", "expired", "revoked", "node"]
+"""Why a member is no longer at its place (docs/protocol.md, section 11). `node` is of several nodes, of which there are
+none yet."""
 
 EventSourceType = Literal["error", "open"]
 """What EventSource uses itself: an SSE event of such a name would be taken for its own (HTML, "Server-sent events")."""

@@ -26,6 +26,7 @@ from service.bus.bus import EventBus
 from service.bus.refusals import REASONS
 from service.core.ephemeral import DROPS
 from service.core.histogram import Histogram
+from service.core.presence import CHANGES
 from service.core.time import Clock
 from service.core.words import TRANSPORTS
 from service.log.base import EventLog, Health
@@ -135,6 +136,7 @@ class ServiceMetrics(Collector):
         yield GaugeMetricFamily("twinwire_tail_events", "Events in memory.", len(bus.tail))
         yield GaugeMetricFamily("twinwire_tail_bytes", "Bytes that the events in memory take, about.", bus.tail.bytes)
         yield from self._ephemeral()
+        yield from self._presence()
 
     def _ephemeral(self) -> Iterator[Metric]:
         found = self._bus.ephemeral
@@ -145,6 +147,16 @@ class ServiceMetrics(Collector):
         yield _filled(dropped, {str(reason): found.dropped[reason] for reason in DROPS})
         hearers = "Streams and waiting polls that get ephemeral events."
         yield GaugeMetricFamily("twinwire_ephemeral_hearers", hearers, found.hearers)
+
+    def _presence(self) -> Iterator[Metric]:
+        state, telling = self._bus.presence.state, self._bus.presence.telling
+        yield GaugeMetricFamily("twinwire_presence_members", "Members that are present.", state.count)
+        yield GaugeMetricFamily("twinwire_presence_places", "Places at which somebody is.", state.occupied)
+        yield GaugeMetricFamily("twinwire_presence_watchers", "Who watches places, by filters.", telling.watchers)
+        yield CounterMetricFamily("twinwire_presence_frames", "Frames about presence written.", telling.frames)
+        told = "Changes of members told, by kind: joined, updated, or why one left."
+        changes = CounterMetricFamily("twinwire_presence_changes", told, labels=["kind"])
+        yield _filled(changes, {str(kind): state.changes[kind] for kind in CHANGES})
 
     def _behind(self, lag: Lag) -> Iterator[Metric]:
         told = "Events between a stream's cursor and the head: of so many in a hundred streams, at most."

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.bus.encoding import EphemeralEncoding, P_co
+from service.bus.encoding import EphemeralEncoding, P_co, PresenceEncoding
 from service.bus.values import Gap
 from service.core.cursor import Cursor
 from service.core.time import rfc3339
@@ -45,11 +45,12 @@ class Control:
         subject: str | None = None,
         expires: int | None = None,
         ephemeral: bool = False,
+        presence: bool = False,
     ) -> Fields:
         """The first frame of every stream: who it is, what it is about, and where it stands, None before a state.
         `retry` is in ms; `floor` 0 for a filter of which nothing is missing; `expires` in Unix ms, None for never.
         """
-        asked = {"ephemeral": True} if ephemeral else {}
+        asked = {name: True for name, is_asked in (("ephemeral", ephemeral), ("presence", presence)) if is_asked}
         return {
             "id": self.cursor_or_none(offset),
             "connection": id,
@@ -95,7 +96,7 @@ class Control:
         return {"reason": ending.reason, **detail, "code": ending.code, "retry": None if ending.is_final else retry}
 
 
-class StreamEncoding(EphemeralEncoding[P_co], Protocol[P_co]):
+class StreamEncoding(EphemeralEncoding[P_co], PresenceEncoding[P_co], Protocol[P_co]):
     """An encoding that frames control frames too.
 
     `may_be_held_back`: a proxy on the way may keep the last message until the next one comes, so that a small one

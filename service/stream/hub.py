@@ -69,6 +69,8 @@ class StreamHub:
         self._beats: dict[tuple[str, int], Any] = {}  # heartbeat frames of this sweep, by encoding and offset
         self._sweeper: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()  # what goes on whoever leaves: see `do`
+        self.left: Callable[[Stream[Any]], None] = lambda stream: None
+        """Told of each stream that has ended, by the composition root: it must neither wait nor raise."""
         self._asking: set[str] = set()  # peers of whom it is asked whether they are still who they were
         self.asks: Callable[[Stream[Any]], Coroutine[Any, Any, None]] | None = None
         """Asks it of one, and ends the stream if he is not: `Renewal.by_asking`, by the composition root."""
@@ -120,6 +122,7 @@ class StreamHub:
     def remove(self, stream: Stream[Any]) -> None:
         self._streams.pop(stream.peer.id, None)
         self.has_caught_up(stream)
+        self.left(stream)
         self.expired += stream.ending == EXPIRED
         reason = (stream.ending.reason or "lost") if stream.ending else "client"
         self.ended[reason] += 1

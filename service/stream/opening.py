@@ -15,9 +15,9 @@ from service.bus.encoding import P
 from service.bus.start import Start
 from service.core.time import Clock
 from service.core.topics import TopicFilter
+from service.stream.beside import Besides
 from service.stream.control import Fields, StreamEncoding
 from service.stream.ending import Ending
-from service.stream.hearing import DEAF, Hearing
 from service.stream.hub import StreamHub
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
@@ -41,6 +41,7 @@ class Opening:
 
     def __init__(self, bus: EventBus, hub: StreamHub, clock: Clock, *, traced: bool = True) -> None:
         self._bus = bus
+        self.besides: Final = Besides(bus.ephemeral, bus.presence)
         self._hub = hub
         self._clock = clock
         self._now = clock.unix_ms if traced else None
@@ -58,9 +59,10 @@ class Opening:
         caller: Caller,
         *,
         ephemeral: bool = False,
+        presence: bool = False,
     ) -> Opened[P]:
-        """`ephemeral`: events that are not kept, too. Raises what `EventBus.subscribe` raises: then nothing is left
-        open.
+        """`ephemeral`: events that are not kept, too; `presence`: who is where on these topics, too. Raises what
+        `EventBus.subscribe` raises: then nothing is left open.
 
         From here on the subscription is the stream's: run it.
         """
@@ -80,18 +82,14 @@ class Opening:
             subject=caller.subject,
             expires=caller.expires,
             ephemeral=ephemeral,
+            presence=presence,
         )
         if ephemeral:
-            self.listen_in(stream, hears=True)
+            self.besides.listen_in(stream, hears=True)
+        if presence:
+            self.besides.follow(stream, watches=True)
         first = [encoding.opening(fields)]
         if gap is not None:
             trail.gap(gap)
             first.insert(0, encoding.control("gap", self._hub.control.gap(gap)))
         return Opened(stream, first)
-
-    def listen_in(self, stream: Stream[P], *, hears: bool) -> None:
-        """Whether it gets ephemeral events from now on."""
-        if not hears:
-            stream.hearing = stream.hearing.close()
-        elif stream.hearing is DEAF:
-            stream.hearing = Hearing(self._bus.ephemeral, stream)

@@ -52,7 +52,7 @@ class Renewal:
     async def by_connection(self, id: str, caller: Caller) -> Fields:
         """By a request beside the stream. Raises NotFoundError for another subject's as for one that is not there."""
         stream = self._hub.find(id)
-        if stream is None or not _is_owner(stream, caller):
+        if stream is None or not is_owner(stream, caller):
             raise NotFoundError("there is no such connection of yours", field="connection")
         fields = await self.renew(stream, caller)
         self.tell(stream)
@@ -74,7 +74,7 @@ class Renewal:
 
     async def renew(self, stream: Stream[Any], caller: Caller) -> Fields:
         """What the stream's client may now. Raises ForbiddenError, RateLimitedError: then all stays as it was."""
-        if not _is_owner(stream, caller):
+        if not is_owner(stream, caller):
             raise ForbiddenError("a stream never changes its owner: open another one", field="token")
         caller = caller._replace(address=stream.peer.address)
         if stream.lease is not None:
@@ -95,7 +95,9 @@ class Renewal:
         stream.tell("auth", self._hub.control.auth("renewed", caller.subject, caller.expires, now))
 
     async def _reduce(self, stream: Stream[Any], caller: Caller) -> None:
+        self._bus.presence.limit(stream.peer.id, caller.rights.may_enter)
         async with stream.between_pages():
+            stream.beside.watching.reduce(caller.rights.unread)
             topics = stream.subscription.topics
             lost = caller.rights.unread(topics.patterns)
             if not lost:
@@ -114,7 +116,8 @@ class Renewal:
             stream.tell("auth", self._hub.control.auth("reduced", caller.subject, caller.expires, now, lost=list(lost)))
 
 
-def _is_owner(stream: Stream[Any], caller: Caller) -> bool:
+def is_owner(stream: Stream[Any], caller: Caller) -> bool:
+    """Whether it is his: of whoever was nobody it is, by its id."""
     before = stream.peer.caller
     return before.is_anonymous or before.subject == caller.subject
 

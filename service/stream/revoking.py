@@ -16,6 +16,7 @@ from service.access.gate import Gate
 from service.access.revocation import KINDS, Kind, Revocation, Revocations
 from service.bus.bus import EventBus
 from service.bus.encoding import Encoding
+from service.bus.steps import in_turns
 from service.bus.subscription import State
 from service.core.errors import TwinwireError
 from service.core.event import DATA, OFFSET, TIME, TYPE, Draft, Row
@@ -134,6 +135,7 @@ class Revoker:
             return until is not None and until <= now
 
         ended = await self._hub.end_those(is_over, REVOKED)
+        await in_turns(self._bus.presence.recheck(lambda owner: self._is_forbidden(owner, now)))
         for number, (until, stream) in enumerate(spared, 1):
             if number % FAREWELL_BATCH == 0:
                 await asyncio.sleep(0)
@@ -145,6 +147,11 @@ class Revoker:
             self._come_back(min(until for until, _ in spared) - now)
         self._is_owed = False
         return ended + len(spared)
+
+    def _is_forbidden(self, owner: Any, now: int) -> bool:
+        """Of who is present without a stream."""
+        until = self._revocations.ends_at(owner)
+        return until is not None and until <= now
 
     def _come_back(self, milliseconds: int) -> None:
         if self._timer is not None:

@@ -46,11 +46,11 @@ from service.bus.values import Gap, StateEnd
 from service.core.errors import TwinwireError
 from service.core.topics import TopicFilter
 from service.core.words import ControlType
+from service.stream.beside import Beside
 from service.stream.between import BetweenPages
 from service.stream.control import StreamEncoding
 from service.stream.ending import FAULT, LOST, STALLED, Ending, fault_of
 from service.stream.expiry import check_expiry
-from service.stream.hearing import DEAF, Ears
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
 from service.stream.registry import Listener, Registry
@@ -80,9 +80,9 @@ class Stream(Generic[P]):
         "_swept",
         "_trailing",
         "_wake",
+        "beside",
         "encoding",
         "ending",
-        "hearing",
         "lease",
         "lock",
         "peer",
@@ -112,7 +112,7 @@ class Stream(Generic[P]):
         self.lease: Lease | None = None  # the place that it takes, of a wire that has its callers change
         self.subscription = subscription
         self.pipe = pipe
-        self.hearing: Ears = DEAF  # of ephemeral events
+        self.beside = Beside()
         self.ending: Ending | None = None  # why the server ended it; None after `run`: the client left
         self.warned = math.inf  # see `expiry.py`
         self.replayed = 0  # events sent from a cursor, for `caught_up` and the sweep
@@ -122,11 +122,8 @@ class Stream(Generic[P]):
         return self.encoding.control(type, fields)
 
     async def run(self, first: list[P], listener: Listener) -> None:
-        """Send `first` from its end, feed and listen until the client leaves or the server ends it.
-
-        The list is emptied: a stream lives for hours, and its caller would keep the frames for as long.
-        Afterwards `ending` says why; None if the client left.
-        """
+        """Send `first` from its end, feed and listen until the client leaves or the server ends it: `ending` says why,
+        None if the client left. The list is emptied: its caller would keep the frames for hours."""
         self._listening = asyncio.current_task()
         self._hub.add(self)
         try:
@@ -161,7 +158,7 @@ class Stream(Generic[P]):
     async def _stop(self) -> None:
         self._listening = None
         self.subscription.close()
-        self.hearing = self.hearing.close()
+        self.beside.close()
         pump, self._pump_task = self._pump_task, None
         if pump is not None:
             pump.cancel()
@@ -243,12 +240,15 @@ class Stream(Generic[P]):
         subscription = self.subscription
         while pages is None or pages > 0:
             async with self.between_pages():
+                await self.beside.watching.flush()
                 item = await subscription.read()
-                if item is None:
+                if item is None and self.beside.watching.is_owed:
+                    pages = pages and pages - 1
+                elif item is None:
                     if self._caught_up:
                         if subscription.go_live(self.pipe):
                             self.peer.trail.caught_up(subscription.offset)
-                            await self.hearing.flush(self._send)
+                            await self.beside.hearing.flush(self._send)
                         elif subscription.state is State.REPLAYING:
                             continue
                         return True
@@ -292,7 +292,7 @@ class Stream(Generic[P]):
     def change(self, topics: TopicFilter, *, is_reduced: bool = False) -> int:
         """Go on with another filter from the position reached, which is returned. Between two pages."""
         self.peer.trail.changed(self.subscription.position, self.subscription.topics, is_reduced=is_reduced)
-        self.hearing.change(topics)
+        self.beside.change(topics)
         return self.subscription.change(topics)
 
     def tell(self, type: ControlType, fields: Mapping[str, Any]) -> None:
@@ -325,7 +325,7 @@ class Stream(Generic[P]):
         elif (sent := self._sent()) != self._swept:
             self._swept, self._heard_at, self._trailing = sent, now, True
         else:  # ephemeral events tell no position: beside them heartbeats come as ever
-            self._trailing |= (is_burst := self.hearing.has_sent())
+            self._trailing |= (is_burst := self.beside.has_sent())
             is_short = self._trailing and self._is_live and not is_burst
             quiet = TRAILING_QUIET if is_short else self._hub.control.heartbeat
             if now - self._heard_at >= quiet:

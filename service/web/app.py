@@ -27,6 +27,7 @@ from service.web.json import answer_text, as_text
 from service.web.openapi import describe
 from service.web.operations import operations_blueprint
 from service.web.pages import pages_blueprint
+from service.web.presence import presence_blueprint
 from service.wire.front import FrontDoor
 
 logger = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class TwinwireApp(Quart):
         self.register_blueprint(operations_blueprint(assembly))
         self.register_blueprint(connections_blueprint(assembly))
         self.register_blueprint(access_blueprint(assembly))
+        self.register_blueprint(presence_blueprint(assembly))
         self.register_blueprint(_document(assembly))
         for app in assembly.apps:
             for blueprint in app.routes():
@@ -87,8 +89,12 @@ def _act() -> Act:
 UNASKED: Final = ("/api/ready", "/api/openapi.json")
 """What anybody may read of those, as the health that the front door tells."""
 
-_OPEN: Final = frozenset(product(("GET", "HEAD"), UNASKED)) | {("DELETE", "/api/session")}
-"""What anybody may have, and what helps with a cookie that is no good: who asks is not looked at."""
+_OPEN: Final = frozenset(product(("GET", "HEAD"), UNASKED)) | {
+    ("DELETE", "/api/session"),
+    ("POST", "/api/presence/leave"),
+}
+"""What anybody may have, what helps with a cookie that is no good, and what pages send that can't say who they are: who
+asks is not looked at."""
 
 
 class _Asker:

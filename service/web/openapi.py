@@ -13,6 +13,7 @@ from service.web import connections, operations, pages
 from service.web.described import describe_access
 from service.wire.described import describe_events, describe_streams
 from service.wire.ephemeral.described import describe_ephemeral
+from service.wire.presence.described import describe_presence
 from service.wire.problems import MEDIA_TYPE
 
 _PROBLEMS: Final = {
@@ -37,7 +38,7 @@ def describe(apps: Sequence[Description] = ()) -> dict[str, Any]:
     """The document, made anew at each call; `apps` are the applications' parts."""
     streams = describe_streams({app.tag: app.aliases for app in apps if app.aliases})
     ours = [describe_access(), operations.describe(), connections.describe(), pages.describe()]
-    parts = [describe_events(), describe_ephemeral(), streams, *apps, *ours]
+    parts = [describe_events(), describe_ephemeral(), describe_presence(), streams, *apps, *ours]
     return {
         "openapi": "3.1.0",
         "info": {

@@ -126,6 +126,7 @@ def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]
         "bytes": stats.bytes,
         "head": assembly.bus.cursor(stats.head),
         "floor": assembly.bus.cursor(stats.floor) if stats.floor else None,
+        "present": assembly.bus.presence.present(stats.topic),
         "subscribers": {**dict.fromkeys(TRANSPORTS, 0), **subscribers},
     }
 
@@ -200,6 +201,7 @@ def _schemas() -> dict[str, Schema]:
             "bytes": {**COUNT, "description": "Of the data that is kept."},
             "head": ref("Cursor"),
             "floor": nullable(ref("Cursor")),
+            "present": {**COUNT, "description": "Members that are there."},
             "subscribers": record(dict.fromkeys(TRANSPORTS, COUNT), additionalProperties=COUNT),
         }
     )

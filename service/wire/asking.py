@@ -1,9 +1,11 @@
 """What would stand in a URL, in a body instead: lists of topics may outgrow what a proxy takes of a request line.
 
 `POST /api/sse` and `POST /api/events/read` take a JSON object whose members are named as the parameters of the query,
-`topics` for all of its `topic`. It is as if they had stood behind those of the URL.
+`topics` for all of its `topic`; one that may come several times may be a list. It is as if they had stood behind those
+of the URL.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -12,12 +14,14 @@ from service.core.errors import InvalidError, MalformedError, MediaTypeError
 from service.core.parameters import Parameters
 from service.stream.asgi import Receive
 from service.wire.bodies import Body
-from service.wire.request import Request
+from service.wire.request import VERSION, Request
 
 ASKED_MAX: Final = 64 * 1024
 """Bytes of such a body: a hundred topics, as long as they may be, are a third of it."""
 
 _LIST: Final = "topics"
+_SEVERAL: Final = (VERSION,)
+"""Parameters that may come several times."""
 
 
 async def take_asked(request: Request, receive: Receive, body: Body, parameters: Parameters) -> None:
@@ -41,9 +45,13 @@ async def take_asked(request: Request, receive: Receive, body: Body, parameters:
     parameters.check(found)
     if "topic" in found:
         raise InvalidError("in a body it is topics, a list", field="topic")
-    request.add(
-        [("topic", topic) for topic in topics or ()] + [(name, _text(name, value)) for name, value in found.items()]
-    )
+    request.add([("topic", topic) for topic in topics or ()] + list(_pairs(found)))
+
+
+def _pairs(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in found.items():
+        for one in value if isinstance(value, list) and name in _SEVERAL else (value,):
+            yield name, _text(name, one)
 
 
 def _text(name: str, value: Any) -> str:

@@ -44,7 +44,7 @@ from service.openapi import (
     whole,
 )
 from service.wire.drafts import NDJSON
-from service.wire.request import CURSOR_PARAMETERS, EPHEMERAL, STATE_PARAMETERS
+from service.wire.request import CURSOR_PARAMETERS, EPHEMERAL, PRESENCE, STATE_PARAMETERS, VERSION
 
 _START: Final = (*CURSOR_PARAMETERS, "lastEventIdHeader")
 
@@ -74,7 +74,7 @@ def _stream_paths(
         f"Server-Sent Events{ending}",
         stream,
         problems=(*missing, 422, 429, 503),
-        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, EPHEMERAL, "named")],
+        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, EPHEMERAL, PRESENCE, "named")],
     )
     websocket = operation(
         tag,
@@ -82,7 +82,7 @@ def _stream_paths(
         f"WebSocket{ending}",
         handshake,
         problems=(403, *missing, 422, 426, 503),
-        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, EPHEMERAL)],
+        parameters=[*parameters, *use(*_START, *STATE_PARAMETERS, EPHEMERAL, PRESENCE)],
     )
     found = {f"/api/sse{path}": {"get": sse}, f"/api/ws{path}": {"get": websocket}}
     if not path:
@@ -115,6 +115,8 @@ def _parameters() -> dict[str, Any]:
         ),
         "join": query("join", "`text`: the strings of a value that was appended to are one event.", {"enum": ["text"]}),
         EPHEMERAL: query(EPHEMERAL, "1: events that are not kept, too.", {"enum": ["0", "1"], "default": "0"}),
+        PRESENCE: query(PRESENCE, "1: who is where on these topics, too.", {"enum": ["0", "1"], "default": "0"}),
+        VERSION: query(VERSION, "`PLACE:VERSION`, of each place that is known.", array(STRING), explode=True),
         "named": query("named", "0 leaves the `event:` lines out.", {"enum": ["0", "1"], "default": "1"}),
     }
     for name in CURSOR_PARAMETERS:
@@ -165,7 +167,7 @@ def _event_paths() -> dict[str, Any]:
         "Long poll and history",
         {200: answer("A page, perhaps empty.", ref("EventPage"))},
         problems=(422, 429, 503),
-        parameters=[*use("topic", *_START), *search, *use(EPHEMERAL)],
+        parameters=[*use("topic", *_START), *search, *use(EPHEMERAL, PRESENCE, VERSION)],
     )
     publishing = operation(
         "events",
@@ -248,13 +250,14 @@ def _page() -> Schema:
                 **array(ref("EphemeralEvent")),
                 "description": "If asked for: what came while the request waited, the newest of each key.",
             },
+            PRESENCE: {**array(ref("PresentPlace")), "description": "If asked for: places of another version."},
             "cursor": {**ref("Cursor"), "description": "What to send as the next `after`, or `before` in `desc`."},
             "head": ref("Cursor"),
             "floor": {**nullable(ref("Cursor")), "description": "Up to here, events of the filter may be missing."},
             "more": BOOLEAN,
             "gap": nullable(ref("Gap")),
         },
-        optional=(EPHEMERAL,),
+        optional=(EPHEMERAL, PRESENCE),
     )
 
 
@@ -327,6 +330,7 @@ def _values() -> dict[str, Schema]:
             "properties": {
                 "topics": array(ref("TopicFilter"), minItems=1, maxItems=FILTER_TOPICS_MAX),
                 "after": STRING,
+                VERSION: {"oneOf": [STRING, array(STRING)]},
             },
             "additionalProperties": {"type": ["string", "number", "boolean"]},
         },

@@ -56,7 +56,10 @@ class EventText:
 
     def ephemeral(self, event: Ephemeral) -> str:
         """One that is not kept: without `id` and `prev`, by which a client tells it."""
-        sender = "" if event.user is None else f'"from":{{"user":{json.dumps(event.user, ensure_ascii=False)}}},'
+        sender = ""
+        if event.user is not None or event.member is not None:
+            member = "" if event.member is None else f',"member":"{event.member}"'
+            sender = f'"from":{{"user":{json.dumps(event.user, ensure_ascii=False)}{member}}},'
         return (
             f'{{"topic":"{event.topic}","type":"{event.type}","time":"{self._moments[event.time]}",'
             f'"after":"{self.epoch}-{event.after}",{sender}"data":{event.data}}}'
@@ -141,6 +144,9 @@ class WebSocketFrames:
     def ephemeral(self, event: Ephemeral) -> bytes:
         return text_message(self._text.ephemeral(event).encode())
 
+    def presence(self, text: str) -> bytes:
+        return text_message(text.encode())
+
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b"".join(frames)
 
@@ -176,6 +182,9 @@ class WebSocketMessages:
 
     def ephemeral(self, event: Ephemeral) -> bytes:
         return self._text.ephemeral(event).encode()
+
+    def presence(self, text: str) -> bytes:
+        return text.encode()
 
     def join(self, frames: Sequence[bytes]) -> tuple[bytes, ...]:
         return tuple(frames)
@@ -216,6 +225,11 @@ class SSEFrames:
         _, before_type, before_data, after_data = self._state_pieces
         type = event.type if self._named else ""
         return f"{before_type}{type}{before_data}{self._text.ephemeral(event)}{after_data}".encode()
+
+    def presence(self, text: str) -> bytes:
+        """Likewise without an `id:` line."""
+        _, before_type, before_data, after_data = self._state_pieces
+        return f"{before_type}{'presence' if self._named else ''}{before_data}{text}{after_data}".encode()
 
     def join(self, frames: Sequence[bytes]) -> bytes:
         body = b"".join(frames)
@@ -286,6 +300,9 @@ class PollItems:
 
     def ephemeral(self, event: Ephemeral) -> bytes:
         return self._text.ephemeral(event).encode()
+
+    def presence(self, text: str) -> bytes:
+        return text.encode()
 
     def join(self, frames: Sequence[bytes]) -> bytes:
         return b",".join(frames)

@@ -15,6 +15,7 @@ from service.stream.asgi import Receive, Send
 from service.stream.ending import INVALID, Ending, ending_of
 from service.wire.frames import control_json
 from service.wire.messages import (
+    Beyond,
     ClientMessage,
     Ref,
     Unread,
@@ -80,13 +81,13 @@ class Prelude:
 
     async def filter(
         self, permit: Callable[[TopicFilter], TopicFilter]
-    ) -> tuple[tuple[TopicFilter, bool | None], Ref] | None:
-        """The topics of the first `subscribe` that `permit` lets through, whether it wants ephemeral events, if it
-        says so, and its `ref`."""
+    ) -> tuple[tuple[TopicFilter, Beyond], Ref] | None:
+        """The topics of the first `subscribe` that `permit` lets through, what it wants beside stored events, and its
+        `ref`."""
 
-        def take(message: ClientMessage) -> tuple[TopicFilter, bool | None]:
+        def take(message: ClientMessage) -> tuple[TopicFilter, Beyond]:
             _check_op(message, "subscribe")
-            return permit(TopicFilter(named_topics(message))), message.ephemeral
+            return permit(TopicFilter(named_topics(message))), Beyond.of(message)
 
         return await self._first(take, IDLE)
 

@@ -36,7 +36,28 @@ class ClientMessage(msgspec.Struct, gc=False):
     ephemeral: bool | None = None
     ttl: float | None = None
     echo: bool = False
+    presence: bool | None = None
+    place: str | None = None
+    places: list[str] | None = None
+    member: str | None = None
+    merge: msgspec.Raw = msgspec.Raw(b"")
     token: str | None = None
+
+
+class Beyond(NamedTuple):
+    """Whether one wants more than stored events: what is not kept, and who is where. None: it was not said."""
+
+    ephemeral: bool | None = None
+    presence: bool | None = None
+
+    @classmethod
+    def of(cls, message: ClientMessage) -> "Beyond":
+        return cls(message.ephemeral, message.presence)
+
+    @property
+    def said(self) -> dict[str, bool]:
+        """What was said of it."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 class _Referenced(msgspec.Struct, gc=False):
@@ -103,9 +124,8 @@ def problem_fields(error: TwinwireError, ref: Ref) -> dict[str, Any]:
     return {**fields, "ref": short_ref(ref)}
 
 
-def filter_fields(ref: Ref, id: str | None, topics: TopicFilter, ephemeral: bool | None = None) -> dict[str, Any]:
+def filter_fields(ref: Ref, id: str | None, topics: TopicFilter, beyond: Beyond) -> dict[str, Any]:
     """Of the `reply` to a change of the filter: what it is now, and from where on; None while a state is told.
-    `ephemeral`: whether ephemeral events come too, where that was asked.
+    `beyond`: what was asked for beside stored events.
     """
-    asked = {} if ephemeral is None else {"ephemeral": ephemeral}
-    return {"ref": short_ref(ref), "id": id, "topics": list(topics.patterns), **asked}
+    return {"ref": short_ref(ref), "id": id, "topics": list(topics.patterns), **beyond.said}

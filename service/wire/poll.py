@@ -15,6 +15,7 @@ from service.access.gate import Act, Gate
 from service.access.lease import Lease
 from service.bus.bus import EventBus
 from service.bus.start import Start, StartKind
+from service.bus.steps import in_turns
 from service.bus.values import Gap
 from service.core.errors import InvalidError
 from service.core.event import bytes_of, check_type
@@ -30,17 +31,34 @@ from service.wire.asking import take_asked
 from service.wire.bodies import Bodies
 from service.wire.ephemeral.gathering import GATHER, Gathering
 from service.wire.frames import Frames
+from service.wire.presence.attending import Attending, read_versions
 from service.wire.request import (
     CURSOR_PARAMETERS,
     EPHEMERAL,
+    PRESENCE,
+    VERSION,
     DisconnectedError,
     Request,
     disconnected,
 )
 from service.wire.scanning import Scanning
 
+BESIDE: Final = (EPHEMERAL, PRESENCE, VERSION)
+"""What is asked for beside events."""
+
 PARAMETERS: Final = Parameters(
-    "topic", *CURSOR_PARAMETERS, "wait", "limit", "before", "order", "type", "from", "to", EPHEMERAL, AUTH, TICKET
+    "topic",
+    *CURSOR_PARAMETERS,
+    "wait",
+    "limit",
+    "before",
+    "order",
+    "type",
+    "from",
+    "to",
+    *BESIDE,
+    AUTH,
+    TICKET,
 )
 
 
@@ -54,6 +72,13 @@ class Question:
     told: int
     gathering: Gathering | None
     """Of ephemeral events, if they are wanted too."""
+    attending: Attending | None
+    """Of presence, likewise."""
+
+    @property
+    def is_answered(self) -> bool:
+        """By something else than events."""
+        return bool(self.gathering or self.attending)
 
 
 class Waiter:
@@ -113,8 +138,12 @@ class PollWire:
         page, gap = await self._answer(question, receive, scan, caller)
         page, more = await self._beyond(question, page, scan)
         floor = max(question.told, page.floor, (gap.floor or 0) if gap is not None else 0)
-        ephemeral = None if question.gathering is None else question.gathering.items(page.next)
-        return self._body(page, more, gap, floor, ephemeral)
+        asked = b""
+        if question.gathering is not None:
+            asked = b'"ephemeral":[%b],' % question.gathering.items(page.next)
+        if question.attending is not None:
+            asked += b'"presence":[%b],' % question.attending.items()
+        return self._body(page, more, gap, floor, asked)
 
     async def _question(self, request: Request, scan: Scanning, caller: Caller) -> Question:
         """Raises InvalidError naming the parameter, ScopeError or UnauthorizedError for what may not be read."""
@@ -152,7 +181,10 @@ class PollWire:
         gathering = None
         if request.flag(EPHEMERAL, False):
             gathering = Gathering(self._bus.ephemeral, self._encoding, search.type)
-        return Question(search, 0.0 if is_closed else wait, gap or before_gap, told, gathering)
+        attending = None
+        if request.flag(PRESENCE, False):
+            attending = Attending(self._bus.presence, self._encoding, topics, read_versions(request))
+        return Question(search, 0.0 if is_closed else wait, gap or before_gap, told, gathering, attending)
 
     def _before(self, text: str | None, topics: TopicFilter) -> tuple[int | None, Gap | None]:
         """The exclusive end of the range, and a gap if the cursor is of another log."""
@@ -176,8 +208,10 @@ class PollWire:
         InvalidTokenError if his credential has ended meanwhile.
         """
         page, gap = await self._search(question, scan)
+        await self._attend(question, scan)
         self._gate.check_still(caller, Act.READ)  # the search may have taken its time
-        if page.rows or page.is_cut or gap is not None or not question.wait or self._drain.has_begun:
+        is_found = page.rows or page.is_cut or gap is not None or question.is_answered
+        if is_found or not question.wait or self._drain.has_begun:
             return page, gap  # asked only now, since it may have begun while the log was searched
         with self._gate.place(Act.WAIT, caller) as lease:
             return await self._wait(question, page, receive, scan, lease)
@@ -192,7 +226,7 @@ class PollWire:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(question.wait, self._gate.authority.seconds_left(lease.caller))
         while (
-            not (page.rows or page.is_cut or question.gathering)
+            not (page.rows or page.is_cut or question.is_answered)
             and gap is None
             and loop.time() < deadline
             and self._may_wait(lease.caller)
@@ -201,7 +235,13 @@ class PollWire:
             await self._park(question, page.next, receive, deadline, lease)
             question = replace(question, search=replace(question.search, after=page.next))
             page, gap = await self._search(question, scan)
+            await self._attend(question, scan)
         return page, gap
+
+    async def _attend(self, question: Question, scan: Scanning) -> None:
+        """Look who is where."""
+        if question.attending is not None:
+            await in_turns(question.attending.look(), scan.turn)
 
     def _may_wait(self, caller: Caller) -> bool:
         return not self._drain.has_begun and not self._gate.authority.revocations.forbids(caller)
@@ -244,7 +284,7 @@ class PollWire:
 
         Without a task of its own: many may come, be woken and leave at once. Raises DisconnectedError.
         """
-        topics, gathering = question.search.topics, question.gathering
+        topics, gathering, attending = question.search.topics, question.gathering, question.attending
         subscription = self._bus.attach(topics, offset, self._encoding)
         try:
             async with asyncio.timeout_at(deadline) as limit:
@@ -252,7 +292,8 @@ class PollWire:
                 lease.told = waiter.behind
                 if subscription.go_live(waiter):
                     hearing = nullcontext() if gathering is None else gathering.during(topics, waiter.soon)
-                    with self._drain.telling(waiter.behind), hearing:
+                    watching = nullcontext() if attending is None else attending.during(waiter.soon)
+                    with self._drain.telling(waiter.behind), hearing, watching:
                         await disconnected(receive)
                         raise DisconnectedError
         except TimeoutError:
@@ -261,7 +302,7 @@ class PollWire:
             lease.told = None
             subscription.close()
 
-    def _body(self, page: Page, more: bool, gap: Gap | None, floor: int, ephemeral: bytes | None) -> bytes:
+    def _body(self, page: Page, more: bool, gap: Gap | None, floor: int, asked: bytes) -> bytes:
         rest = json.dumps(
             {
                 "cursor": self._bus.cursor(page.next),
@@ -274,7 +315,6 @@ class PollWire:
             separators=(",", ":"),
         )
         events = self._encoding.page(page.rows)
-        asked = b"" if ephemeral is None else b'"ephemeral":[%b],' % ephemeral
         return b'{"events":[%b],%b%b' % (events, asked, rest[1:].encode())
 
 

@@ -38,6 +38,12 @@ STATE_PARAMETERS: Final = ("state", "join")
 EPHEMERAL: Final = "ephemeral"
 """Of a stream or a read that wants events that are not kept, too."""
 
+PRESENCE: Final = "presence"
+"""Of one that wants to know who is where, too."""
+
+VERSION: Final = "presence_version"
+"""Of a read that knows something of that: `PLACE:VERSION`, once for each place."""
+
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 _FIELDS_MAX: Final = 500

@@ -25,9 +25,11 @@ from service.stream.pipe import Pipe, Pipes
 from service.wire.asking import take_asked
 from service.wire.bodies import Bodies
 from service.wire.frames import Frames
+from service.wire.messages import Beyond
 from service.wire.request import (
     CURSOR_PARAMETERS,
     EPHEMERAL,
+    PRESENCE,
     STATE_PARAMETERS,
     DisconnectedError,
     Request,
@@ -43,7 +45,9 @@ HEADERS: Final = [
 ]
 """No proxy may keep, compress or hold back a stream; nginx listens to the last one only."""
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, EPHEMERAL, "named", AUTH, TICKET)
+PARAMETERS: Final = Parameters(
+    "topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, EPHEMERAL, PRESENCE, "named", AUTH, TICKET
+)
 
 SSE_PATH: Final = "/api/sse"
 """Below which the cookie of a ticket is sent, and below the root."""
@@ -77,7 +81,7 @@ class SSEWire:
                     await take_asked(request, receive, body, PARAMETERS)
             request.only(PARAMETERS)
             wish, named, start = request.wish(), request.flag("named", True), request.start()
-            hears = request.flag(EPHEMERAL, False)
+            asked = Beyond(request.flag(EPHEMERAL, False), request.flag(PRESENCE, False))
             lease = self._gate.enter(request, Act.STREAM, wish)
         except (UnauthorizedError, RateLimitedError, UnavailableError) as error:
             if head or not _is_deaf(request):
@@ -101,7 +105,7 @@ class SSEWire:
             topics = lease.topics
             del request, scope, headers, cors, wish  # a stream lives for hours: some KiB of its request would, too
             try:
-                opened = await self._open(pipe, topics, named, start, lease, hears)
+                opened = await self._open(pipe, topics, named, start, lease, asked)
             except (RateLimitedError, OverloadedError) as error:
                 last = {"type": "http.response.body", "body": self._goodbye(error, named), "more_body": False}
                 await self._pipes.end(send, last)
@@ -142,10 +146,10 @@ class SSEWire:
         return [(b"set-cookie", cookie)]
 
     async def _open(
-        self, pipe: Pipe[bytes], topics: TopicFilter, named: bool, start: Start, lease: Lease, hears: bool
+        self, pipe: Pipe[bytes], topics: TopicFilter, named: bool, start: Start, lease: Lease, asked: Beyond
     ) -> Opened[bytes]:
         encoding = self._frames.sse(named, chunked=pipe.direct)
-        return await self._opening.open(pipe, encoding, topics, start, lease.caller, ephemeral=hears)
+        return await self._opening.open(pipe, encoding, topics, start, lease.caller, **asked.said)
 
 
 def _is_deaf(request: Request) -> bool:

@@ -35,6 +35,7 @@ from service.wire.ephemeral.sending import Sending
 from service.wire.frames import Frames
 from service.wire.later import Prelude, has_filter_later
 from service.wire.messages import (
+    Beyond,
     ClientMessage,
     Ref,
     Unread,
@@ -46,15 +47,21 @@ from service.wire.messages import (
     short_ref,
     spend_message,
 )
+from service.wire.presence.saying import OPS, SayingPresence
 from service.wire.publish import spend_and_publish
-from service.wire.request import CURSOR_PARAMETERS, EPHEMERAL, STATE_PARAMETERS, Request, refuse_websocket
+from service.wire.request import CURSOR_PARAMETERS, EPHEMERAL, PRESENCE, STATE_PARAMETERS, Request, refuse_websocket
 
 logger = structlog.get_logger(__name__)
 
-PARAMETERS: Final = Parameters("topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, EPHEMERAL, "filter", AUTH, TICKET)
+PARAMETERS: Final = Parameters(
+    "topic", *CURSOR_PARAMETERS, *STATE_PARAMETERS, EPHEMERAL, PRESENCE, "filter", AUTH, TICKET
+)
 
 FEW: Final = 10
 """Topics of a filter up to which it is changed without waiting for a turn."""
+
+ABNORMAL: Final = 1006
+"""The code of an end without a Close frame (RFC 6455, 7.4.1)."""
 
 PUBLISHING_MAX: Final = 64
 """Publishes of one connection that may wait for their commit; then its messages wait in the socket."""
@@ -72,6 +79,7 @@ class WebSocketWire:
         bus: EventBus,
         reader: DraftReader,
         sending: Sending,
+        saying: SayingPresence,
         renewal: Renewal,
         turn: Turn,
         *,
@@ -85,6 +93,7 @@ class WebSocketWire:
         self.bus = bus
         self.reader = reader
         self.sending = sending
+        self.saying = saying
         self.renewal = renewal
         self.turn = turn
         self.message_max = data_max + ENVELOPE_MAX
@@ -96,7 +105,7 @@ class WebSocketWire:
             request = Request(scope)
             request.only(PARAMETERS)
             start, is_later = request.start(), has_filter_later(request)
-            hears = request.flag(EPHEMERAL, False)
+            beyond = Beyond(request.flag(EPHEMERAL, False), request.flag(PRESENCE, False))
             wish = None if is_later else request.wish()
             lease = self.gate.enter(request, Act.SOCKET, wish)
         except RateLimitedError as error:
@@ -111,19 +120,19 @@ class WebSocketWire:
             asked = await self._prelude(receive, send, lease, wish)
             if asked is None:
                 return
-            topics, refs, asked_later = asked
-            hears = hears if asked_later is None else asked_later
+            topics, refs, later = asked
+            beyond = Beyond(*(b if a is None else a for a, b in zip(later, beyond, strict=True)))
             self._pipes.lighten(scope, send)
             del request, scope, wish, asked  # a stream lives for hours: some KiB of its request would, too
             try:
-                opened = await self._open(send, topics, start, lease, hears)
+                opened = await self._open(send, topics, start, lease, beyond)
             except (RateLimitedError, OverloadedError) as error:
                 await self._refuse(receive, send, ending_of(error))
                 return
             stream = opened.stream
             stream.lease = lease
             for ref in refs:  # the last of them
-                fields = filter_fields(ref, self.position(stream), topics, asked_later)
+                fields = filter_fields(ref, self.position(stream), topics, later)
                 opened.first.insert(0, stream.frame("reply", fields))
             del topics, start, refs
             await stream.run(opened.first, _Session(self, stream, receive))
@@ -139,9 +148,9 @@ class WebSocketWire:
 
     async def _prelude(
         self, receive: Receive, send: Send, lease: Lease, wish: Wish | None
-    ) -> tuple[TopicFilter, list[Ref], bool | None] | None:
-        """What the stream is to be about, the names of messages that its beginning answers, and whether they asked for
-        ephemeral events; None if it has ended.
+    ) -> tuple[TopicFilter, list[Ref], Beyond] | None:
+        """What the stream is to be about, the names of messages that its beginning answers, and what they asked
+        for beside stored events; None if it has ended.
 
         Who is pending says first who he is.
         """
@@ -159,12 +168,12 @@ class WebSocketWire:
                 return None
             topics = admitted[0]
         if wish is not None:
-            return topics, [], None
+            return topics, [], Beyond()
         found = await prelude.filter(lambda topics: self.gate.readable(lease.caller, Act.SOCKET, topics))
         if found is None:
             return None
-        (topics, hears), ref = found
-        return topics, [] if ref is None else [ref], hears
+        (topics, beyond), ref = found
+        return topics, [] if ref is None else [ref], beyond
 
     async def _send_away(self, receive: Receive, send: Send, accepting: Message, ending: Ending) -> None:
         """After the handshake, since a browser tells its page nothing of one that was refused."""
@@ -174,10 +183,10 @@ class WebSocketWire:
     async def _refuse(self, receive: Receive, send: Send, ending: Ending) -> None:
         await Prelude(receive, send, self.message_max, self.opening.goodbye).refuse(ending)
 
-    async def _open(self, send: Send, topics: TopicFilter, start: Start, lease: Lease, hears: bool) -> Opened[Any]:
+    async def _open(self, send: Send, topics: TopicFilter, start: Start, lease: Lease, beyond: Beyond) -> Opened[Any]:
         pipe = self._pipes.messages(send)
         encoding = self._frames.websocket if pipe.direct else self._frames.websocket_messages
-        return await self.opening.open(pipe, encoding, topics, start, lease.caller, ephemeral=hears)
+        return await self.opening.open(pipe, encoding, topics, start, lease.caller, **beyond.said)
 
 
 def _accepting(request: Request) -> Message:
@@ -200,6 +209,7 @@ class _Session:
     async def listen(self) -> None:
         """Carry out messages until the client leaves."""
         while (message := await self._receive())["type"] == "websocket.receive":
+            self._wire.saying.heard(self._stream)
             text = message.get("text")
             if text is None:
                 return self._stream.refuse(Ending(None, 1003))
@@ -207,6 +217,7 @@ class _Session:
                 return self._stream.refuse(Ending.of(TooLargeError))
             await self._handle(text)
             del message, text
+        self._stream.beside.is_lost = message.get("code") == ABNORMAL
         return None
 
     async def _handle(self, text: str) -> None:
@@ -237,8 +248,11 @@ class _Session:
                 await self._stream.reply("pong", {} if message.ref is None else {"ref": short_ref(message.ref)})
             case "auth":
                 await self._authenticate(message)
+            case op if op in OPS:
+                await self._wire.saying.say(op, message, self._stream)
             case _:
-                raise InvalidError("op is one of subscribe, unsubscribe, publish, ping, auth", field="op")
+                known = ", ".join(("subscribe, unsubscribe, publish, ping, auth", *OPS))
+                raise InvalidError(f"op is one of {known}", field="op")
 
     async def _authenticate(self, message: ClientMessage) -> None:
         if message.token is None:
@@ -275,11 +289,14 @@ class _Session:
         """Called between two pages, so that the reply's position is exactly where the new filter begins."""
         await self._wire.bus.reading.learn(topics)
         self._stream.change(topics)
-        hears = message.ephemeral
-        if hears is not None:
-            self._wire.opening.listen_in(self._stream, hears=hears)
-        fields = filter_fields(message.ref, self._wire.position(self._stream), topics, hears)
-        await self._stream.pipe.send(self._stream.frame("reply", fields))
+        stream, besides, beyond = self._stream, self._wire.opening.besides, Beyond.of(message)
+        if beyond.ephemeral is not None:
+            besides.listen_in(stream, hears=beyond.ephemeral)
+        if beyond.presence is not None:
+            besides.follow(stream, watches=beyond.presence)
+        fields = filter_fields(message.ref, self._wire.position(stream), topics, beyond)
+        await stream.pipe.send(stream.frame("reply", fields))
+        stream.beside.watching.soon()
 
     async def _publish(self, message: ClientMessage) -> None:
         """The commit is not waited for here, so that publishes of one client share a transaction too."""

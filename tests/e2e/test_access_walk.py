@@ -83,6 +83,12 @@ TABLE: Final = [
     # Publishing
     Row("POST /api/events", (401, 401, 403, 201), {"publish": ["walk/a"]}, sent=EVENT),
     Row("POST /api/ephemeral", (401, 401, 403, 202), {"ephemeral": ["walk/a"]}, sent=EVENT),
+    # Presence
+    Row("PUT /api/presence/{place}/{member}", (401, 401, 403, 404), {"presence": ["walk/a"]}, sent={"connection": "-"}),
+    Row("DELETE /api/presence/{place}/{member}", (401, 401, 403, 404), {"presence": ["walk/a"]}),
+    Row("POST /api/presence/leave", (204, 204, 204, 204), sent={"connection": "x", "members": []}),
+    reads("GET /api/presence", query="?place=walk/a"),
+    Row("GET /api/presence/stats", (401, 401, 403, 200), {"metrics": True}),
     # Projects: a list shows what may be read, and to who may read nothing of it, nothing
     Row("GET /api/projects", (401, 401, 200, 200), {"subscribe": ["projects/{id}"]}),
     Row("POST /api/projects", (401, 401, 403, 201), {"publish": ["projects"]}, sent={"name": "n", "brief": BRIEF}),
@@ -177,7 +183,8 @@ def _paths(rule: str) -> list[str]:
     """Of one of the framework's rules: `<any(a,b):part>` stands for one of several."""
     several = re.search(r"<any\(([^)]*)\):\w+>", rule)
     rules = [rule.replace(several[0], one) for one in several[1].split(",")] if several else [rule]
-    return [re.sub(r"<(?:int:)?(\w+)>", r"{\1}", re.sub(r"<path:\w+>", "{path}", one)) for one in rules]
+    rules = [re.sub(r"<path:(?!place)\w+>", "{path}", one) for one in rules]
+    return [re.sub(r"<(?:int:|path:)?(\w+)>", r"{\1}", one) for one in rules]
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -248,7 +255,7 @@ def strangers(right: Any) -> list[dict[str, str]]:
 async def test_each_is_answered_as_the_table_says(url: str, row: Row) -> None:
     method, _, template = row.route.partition(" ")
     project = await new_project(url, "walk", token=token("root", admin=True))
-    names = {"path": "a.txt", "number": "9", "id": project, "connection": "none"}
+    names = {"path": "a.txt", "number": "9", "id": project, "connection": "none", "place": "walk/a", "member": "t"}
     stream = None
     if "{connection}" in json.dumps(row.sent):
         stream = await WebSocketClient.open(url, query={"topic": "walk/a"}, headers=strangers(row.right)[3])
@@ -283,6 +290,12 @@ OPS: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
     "subscribe": ({"topics": ["walk/b"]}, "problem 403", "reply"),
     "unsubscribe": ({"topics": ["walk/b"]}, "reply", "reply"),
     "publish": ({"topic": "walk/a", "type": "x", "data": 1}, "problem 403", "reply"),
+    "enter": ({"place": "walk/a"}, "problem 403", "reply"),
+    "update": ({"place": "walk/a", "member": "-", "data": {}}, "problem 403", "problem 404"),
+    "leave": ({"place": "walk/a", "member": "-"}, "problem 403", "problem 404"),
+    "presence": ({"place": "walk/b"}, "problem 403", "reply"),
+    "watch": ({"places": ["walk/b"]}, "problem 403", "reply"),
+    "unwatch": ({"places": ["walk/b"]}, "reply", "reply"),
     "ping": ({}, "pong", "pong"),
     "auth": ({"token": token("ada", **SUBJECT)}, "problem 403", "reply"),  # a stream never changes its owner
 }

@@ -65,7 +65,7 @@ async def test_7_topics(url: str) -> None:
     topic = api.unique("topics")
     ids = await api.publish_many(url, topic, range(5))
     entry = await topic_of(url, topic)
-    assert entry.keys() == {"topic", "count", "bytes", "head", "floor", "subscribers"}
+    assert entry.keys() == {"topic", "count", "bytes", "head", "floor", "present", "subscribers"}
     assert (entry["count"], entry["head"]) == (5, ids[-1])
     assert entry["subscribers"] == {"websocket": 0, "sse": 0, "poll": 0}
     await api.trim(url, topic, 2)

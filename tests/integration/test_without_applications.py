@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import validate
 
-from service.assembly import named_apps
 from service.core.errors import ConfigError
+from service.named import named_apps
 from service.settings import Settings
 from service.web.app import TwinwireApp, create_app
 from tests.support.wires import call

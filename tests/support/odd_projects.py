@@ -7,7 +7,7 @@ usage: python -m tests.support.odd_projects serve ...
 import asyncio
 from types import MappingProxyType
 
-from service import assembly
+from service import named
 from service.__main__ import run_command
 from service.apps.projects.agents.base import Workspace
 from service.apps.projects.agents.documentation import Documentation
@@ -51,5 +51,5 @@ class OddProjects(ProjectsApp):
 
 
 if __name__ == "__main__":
-    assembly.APPS = MappingProxyType({OddProjects.name: OddProjects})  # type: ignore[misc]
+    named.APPS = MappingProxyType({OddProjects.name: OddProjects})  # type: ignore[misc]
     run_command()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from service import assembly
+from service import named
 from service.__main__ import run_command
 from service.apps.projects.agents.base import Agent, Workspace
 from service.apps.projects.app import ProjectsApp
@@ -36,5 +36,5 @@ class OpenApps(ProjectsApp):
 
 
 if __name__ == "__main__":
-    assembly.APPS = MappingProxyType({OpenApps.name: OpenApps})  # type: ignore[misc]
+    named.APPS = MappingProxyType({OpenApps.name: OpenApps})  # type: ignore[misc]
     run_command()

@@ -5,7 +5,7 @@ usage: python -m tests.support.open_projects serve ...
 
 from types import MappingProxyType
 
-from service import assembly
+from service import named
 from service.__main__ import run_command
 from service.apps.projects.app import ProjectsApp
 
@@ -18,5 +18,5 @@ class OpenProjects(ProjectsApp):
 
 
 if __name__ == "__main__":
-    assembly.APPS = MappingProxyType({OpenProjects.name: OpenProjects})  # type: ignore[misc]
+    named.APPS = MappingProxyType({OpenProjects.name: OpenProjects})  # type: ignore[misc]
     run_command()

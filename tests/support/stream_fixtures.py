@@ -32,6 +32,9 @@ from service.wire.ephemeral.reading import EphemeralReader
 from service.wire.ephemeral.sending import EphemeralWire, Sending
 from service.wire.frames import Frames
 from service.wire.poll import PollWire
+from service.wire.presence.ending import Endings
+from service.wire.presence.entering import Entering
+from service.wire.presence.saying import SayingPresence
 from service.wire.publish import PublishWire
 from service.wire.scanning import Scans
 from service.wire.sse import SSEWire
@@ -91,6 +94,7 @@ class House:
         )
         reads = reads or Reads()
         hub = StreamHub(control, drain, authority, clock, send_timeout=send_timeout, reads=reads)
+        hub.left = Endings(bus.presence, drain).left
         return cls(
             bus=bus,
             clock=clock,
@@ -116,6 +120,7 @@ class House:
             self.bus,
             reader,
             self.sending,
+            self.saying,
             self.renewal,
             ONE_TURN,
             data_max=data_max,
@@ -123,7 +128,15 @@ class House:
 
     @property
     def sending(self) -> Sending:
-        return Sending(self.gate, self.bus.ephemeral, EphemeralReader(DraftReader, EPHEMERAL_MAX))
+        return Sending(self.gate, self.bus.ephemeral, EphemeralReader(DraftReader, EPHEMERAL_MAX), self.bus.presence)
+
+    @property
+    def entering(self) -> Entering:
+        return Entering(self.gate, self.bus.presence, self.clock)
+
+    @property
+    def saying(self) -> SayingPresence:
+        return SayingPresence(self.entering, self.opening.besides, ONE_TURN)
 
     def ephemeral(self) -> EphemeralWire:
         return EphemeralWire(self.bodies, self.sending, ONE_TURN)

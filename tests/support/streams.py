@@ -50,11 +50,13 @@ async def stream_on(
     caller: Caller | None = None,
     *,
     ephemeral: bool = False,
+    presence: bool = False,
 ) -> AsyncIterator[Running]:
     pipe = pipe or FakePipe(direct)
     encoding = house.frames.websocket_messages
     caller = caller or Caller()
-    opened = await house.opening.open(pipe, encoding, topics, Start.parse(start), caller, ephemeral=ephemeral)
+    asked = {"ephemeral": ephemeral, "presence": presence}
+    opened = await house.opening.open(pipe, encoding, topics, Start.parse(start), caller, **asked)
     stream, listener = opened.stream, Silence()
     task = asyncio.create_task(stream.run(opened.first, listener))
     try:

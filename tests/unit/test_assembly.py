@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from service.apps.base import App, Ground
-from service.assembly import Assembly, named_apps
+from service.assembly import Assembly
 from service.core.ephemeral import EphemeralDraft
 from service.core.errors import ConfigError, InvalidError, StorageError
 from service.core.event import Draft, Rule
 from service.core.topics import TopicFilter
+from service.named import named_apps
 from service.settings import Settings
 from service.wire.ephemeral.gathering import Gathering
 from service.wire.frames import Frames

@@ -3,7 +3,20 @@
 from typing import Any
 
 from service.core.limits import EPHEMERAL_BATCH, EPHEMERAL_TTL, EPHEMERAL_TTL_LEAST, EPHEMERAL_TTL_MAX, KEY_MAX
-from service.openapi import COUNT, JSON, STRING, WRITING, Description, Schema, answer, array, operation, record, ref
+from service.openapi import (
+    COUNT,
+    JSON,
+    STRING,
+    WRITING,
+    Description,
+    Schema,
+    answer,
+    array,
+    nullable,
+    operation,
+    record,
+    ref,
+)
 
 _ANY: Schema = {"description": "Any JSON value; its bound is TWINWIRE_EPHEMERAL_MAX."}
 
@@ -44,7 +57,11 @@ def _schemas() -> dict[str, Schema]:
         "type": ref("EventType"),
         "time": {**STRING, "format": "date-time"},
         "after": {**ref("Cursor"), "description": "The head of the log when it was accepted."},
-        "from": record({"user": STRING}, description="Who sent it, if the service knows."),
+        "from": record(
+            {"user": nullable(STRING), "member": {**STRING, "description": "Who it is in presence."}},
+            optional=("member",),
+            description="Who sent it, if the service knows.",
+        ),
         "data": _ANY,
     }
     return {

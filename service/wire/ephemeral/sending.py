@@ -8,6 +8,7 @@ from typing import Final
 
 from service.access.gate import Act, Gate
 from service.bus.ephemeral import EphemeralBus
+from service.bus.presence import PresenceBus
 from service.core.errors import InvalidError, TwinwireError
 from service.log.base import Turn
 from service.stream.asgi import Receive
@@ -29,7 +30,9 @@ FREE_BYTES: Final = 4 * 1024
 class Sending:
     """What both ways share."""
 
-    def __init__(self, gate: Gate, bus: EphemeralBus, reader: EphemeralReader) -> None:
+    def __init__(self, gate: Gate, bus: EphemeralBus, reader: EphemeralReader, presence: PresenceBus) -> None:
+        """`presence` knows as whom a connection is at a topic: that is told beside its user, and is its key there."""
+        self._presence = presence
         self.gate = gate
         self.bus = bus
         self.reader = reader
@@ -44,11 +47,13 @@ class Sending:
                 raise InvalidError(f"{name} is of events that are kept", field=name)
         assert message.topic is not None
         assert message.type is not None
-        incoming = IncomingEphemeral(message.topic, message.type, message.data, message.key, message.ttl)
+        member = self._presence.only(peer.id, message.topic)
+        key = member if message.key is None else message.key
+        incoming = IncomingEphemeral(message.topic, message.type, message.data, key, message.ttl)
         draft = self.reader.draft(incoming)
         self.gate.check_publish(peer.caller, Act.CHANGE, draft.topic, is_kept=False)
         skipped = "" if message.echo else peer.id
-        send = partial(self.bus.send, [draft], sender=peer.id, user=peer.caller.subject, skipped=skipped)
+        send = partial(self.bus.send, [draft], sender=peer.id, user=peer.caller.subject, skipped=skipped, member=member)
         self.gate.counted(Act.CHANGE, "rate", send)
 
 

@@ -210,7 +210,7 @@ async def test_names_and_labels_are_as_prometheus_wants_them() -> None:
         assert not family.name.endswith(("_count", "_sum", "_bucket"))
         for sample in family.samples:
             assert sample.name.endswith("_total") == (family.type == "counter"), sample.name
-            assert set(sample.labels) <= {"act", "le", "percentile", "reason", "status", "transport", "version"}
+            assert set(sample.labels) <= {"act", "kind", "le", "percentile", "reason", "status", "transport", "version"}
 
 
 async def test_problems_are_told_by_status() -> None:

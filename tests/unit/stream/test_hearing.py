@@ -65,7 +65,7 @@ async def test_who_asked_is_told_so_and_gets_them_without_id_and_prev(
         assert list(frame) == ["topic", "type", "time", "after", "data"]
         assert frame["after"] == bus.cursor(1)
         assert "light" not in other.pipe.types
-    assert (house.bus.ephemeral.hearers, running.stream.hearing) == (0, DEAF)
+    assert (house.bus.ephemeral.hearers, running.stream.beside.hearing) == (0, DEAF)
 
 
 async def test_a_direct_one_is_written_in_the_step_in_which_it_came(house: House, bus: EventBus) -> None:
@@ -202,12 +202,12 @@ async def test_one_that_ends_hears_nothing_more(house: House, bus: EventBus) -> 
 async def test_it_can_begin_and_end_while_the_stream_runs(house: House, bus: EventBus) -> None:
     async with stream_on(house) as running:
         await running.live()
-        house.opening.listen_in(running.stream, hears=True)
-        house.opening.listen_in(running.stream, hears=True)
+        house.opening.besides.listen_in(running.stream, hears=True)
+        house.opening.besides.listen_in(running.stream, hears=True)
         send(bus, 1)
-        house.opening.listen_in(running.stream, hears=False)
+        house.opening.besides.listen_in(running.stream, hears=False)
         send(bus, 2)
-        house.opening.listen_in(running.stream, hears=False)
+        house.opening.besides.listen_in(running.stream, hears=False)
         assert told(running) == [1]
         assert bus.ephemeral.hearers == 0
 
@@ -223,10 +223,10 @@ async def test_who_ends_and_begins_anew_in_the_midst_of_a_delivery_has_it_once(h
             bus.ephemeral.join(TWO, encoding, one)
         send(bus, 1)
         assert (told(running), told(other)) == ([1], []), "the crowd is between them"
-        house.opening.listen_in(running.stream, hears=False)
+        house.opening.besides.listen_in(running.stream, hears=False)
         async with running.stream.between_pages():
             running.stream.change(ALL)
-        house.opening.listen_in(running.stream, hears=True)
+        house.opening.besides.listen_in(running.stream, hears=True)
         await until(lambda: told(other) == [1])
         await running.live()
         send(bus, 2)

@@ -135,11 +135,15 @@ async def test_answers_are_what_the_document_says(app: TwinwireApp) -> None:
     check(await response.get_json(), EVENTS, "post", 201)
     response = await client.post(EPHEMERAL, json={"topic": "a/b", "type": "x", "data": 1, "key": "k", "ttl": 1})
     check(await response.get_json(), EPHEMERAL, "post", 202)
-    page = await (await client.get(f"{EVENTS}?after=elsewhere-9&ephemeral=1")).get_json()
+    for status in (201, 200):
+        response = await client.put("/api/presence/a/b/t-1", json={"data": {"n": 1}, "lease": 60})
+        assert response.status_code == status
+        check(await response.get_json(), "/api/presence/{place}/{member}", "put", status)
+    page = await (await client.get(f"{EVENTS}?after=elsewhere-9&ephemeral=1&presence=1")).get_json()
     assert page["events"]
     assert page["gap"]
     check(page, EVENTS, "get", 200)
-    for path in ("/api/health", "/api/ready", "/api/topics"):
+    for path in ("/api/health", "/api/ready", "/api/topics", "/api/presence", "/api/presence/stats"):
         check(await (await client.get(path)).get_json(), path, "get", 200)
     response = await client.post("/api/topics/trim", json={"topic": "**", "keep": 0})
     check(await response.get_json(), "/api/topics/trim", "post", 200)

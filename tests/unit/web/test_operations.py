@@ -10,6 +10,7 @@ import pytest
 from service.assembly import Assembly
 from service.bus.start import Start
 from service.core.errors import StorageFullError
+from service.core.presence import Party
 from service.core.topics import TopicFilter
 from service.log.sqlite.migrate import load
 from service.resources import resource
@@ -91,6 +92,7 @@ async def test_metrics_have_names_to_rely_on(app: TwinwireApp, assembly: Assembl
 async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, assembly: Assembly) -> None:
     await assembly.bus.publish([*drafts(2, "a"), *drafts(1, "b")])
     await assembly.bus.trim(TopicFilter(("a",)), 1)
+    assembly.bus.presence.enter("b", ":m", Party("me", "+", is_ours=True))
     stream = Exchange(app, http_scope("GET", "/api/sse", "topic=a"))
     await stream.body_holds(b"caught_up")
     listed = (await call(app, "GET", "/api/topics")).json()["topics"]
@@ -104,6 +106,7 @@ async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, assemb
             "bytes": 1,
             "head": cursor(2),
             "floor": cursor(1),
+            "present": 0,
             "subscribers": {"websocket": 0, "sse": 1, "poll": 0},
         },
         {
@@ -112,6 +115,7 @@ async def test_topics_are_listed_with_their_subscribers(app: TwinwireApp, assemb
             "bytes": 1,
             "head": cursor(3),
             "floor": None,
+            "present": 1,
             "subscribers": {"websocket": 0, "sse": 0, "poll": 0},
         },
     ]

@@ -14,7 +14,9 @@ from tests.support.wires import http_scope
 KNOWN = Parameters("topic", "after", "limit", "named")
 
 
-async def asked(body: bytes, query: str = "", media_type: str | None = "application/json") -> Request:
+async def asked(
+    body: bytes, query: str = "", media_type: str | None = "application/json", known: tuple[str, ...] = ()
+) -> Request:
     request = Request(http_scope("POST", "/", query, {} if media_type is None else {"Content-Type": media_type}))
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -22,7 +24,7 @@ async def asked(body: bytes, query: str = "", media_type: str | None = "applicat
         return next(messages)
 
     with Bodies(1 << 20, 10).open() as room:
-        await take_asked(request, receive, room, KNOWN)
+        await take_asked(request, receive, room, Parameters(*known) if known else KNOWN)
     return request
 
 
@@ -75,3 +77,14 @@ async def test_what_is_no_json_or_too_much_is_refused() -> None:
         await asked(b" " * (ASKED_MAX + 1))
     with pytest.raises(MediaTypeError):
         await asked(b"{}", media_type="text/plain")
+
+
+async def test_what_may_come_several_times_may_be_a_list() -> None:
+    request = await asked(b'{"presence_version":["a:1","b:2"]}', "presence_version=c:3", known=("presence_version",))
+    assert [value for name, value in request.query if name == "presence_version"] == ["c:3", "a:1", "b:2"]
+    request = await asked(b'{"presence_version":"a:1"}', known=("presence_version",))
+    assert request.value("presence_version") == "a:1"
+    for wrong in (b"[[]]", b"[null]", b"{}"):
+        with pytest.raises(InvalidError) as caught:
+            await asked(b'{"presence_version":%b}' % wrong, known=("presence_version",))
+        assert caught.value.field == "presence_version"

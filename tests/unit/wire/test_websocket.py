@@ -513,6 +513,7 @@ async def test_a_rule_that_fails_is_a_problem_and_the_connection_lives_on(house:
         house.bus,
         DraftReader(100_000, rules),
         house.sending,
+        house.saying,
         house.renewal,
         ONE_TURN,
         data_max=100_000,

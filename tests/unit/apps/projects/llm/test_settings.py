@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from service.apps.projects.llm.settings import ModelSettings
 from service.apps.projects.settings import ProjectsSettings
-from service.assembly import named_apps
 from service.core.errors import ConfigError
+from service.named import named_apps
 from tests.support.server import ROOT
 from tests.support.standin import KEY
 
