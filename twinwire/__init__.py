@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from twinwire.aio import AsyncTwinwire
     from twinwire.batch import Batch
     from twinwire.blocking import BlockingBatch, BlockingSubscription, Twinwire
+    from twinwire.blocking_room import BlockingRoom, BlockingWatch
     from twinwire.caller import Caller
     from twinwire.chooser import Transport
     from twinwire.errors import ClosedError, ForkedError, InvalidError, RefusedError, TwinwireError
     from twinwire.event import Draft, Ephemeral, Event, Gap, Page, RawJson, Snapshot
     from twinwire.mounting import Live, asgi
+    from twinwire.presence import Room, Watch
+    from twinwire.roll import Change, Left, Member, Roll, User
     from twinwire.store import CursorStore, FileStore, SqlStore
     from twinwire.subscription import Subscription
     from twinwire.timing import Timing
@@ -32,8 +35,11 @@ __all__ = [
     "AsyncTwinwire",
     "Batch",
     "BlockingBatch",
+    "BlockingRoom",
     "BlockingSubscription",
+    "BlockingWatch",
     "Caller",
+    "Change",
     "ClosedError",
     "CursorStore",
     "Draft",
@@ -43,10 +49,14 @@ __all__ = [
     "ForkedError",
     "Gap",
     "InvalidError",
+    "Left",
     "Live",
+    "Member",
     "Page",
     "RawJson",
     "RefusedError",
+    "Roll",
+    "Room",
     "Snapshot",
     "SqlStore",
     "Subscription",
@@ -54,6 +64,8 @@ __all__ = [
     "Transport",
     "Twinwire",
     "TwinwireError",
+    "User",
+    "Watch",
     "asgi",
 ]
 
@@ -61,11 +73,14 @@ _HOMES: Final = {
     "aio": "AsyncTwinwire",
     "batch": "Batch",
     "blocking": "BlockingBatch BlockingSubscription Twinwire",
+    "blocking_room": "BlockingRoom BlockingWatch",
     "caller": "Caller",
     "chooser": "Transport",
     "errors": "ClosedError ForkedError InvalidError RefusedError TwinwireError",
     "event": "Draft Ephemeral Event Gap Page RawJson Snapshot",
     "mounting": "Live asgi",
+    "presence": "Room Watch",
+    "roll": "Change Left Member Roll User",
     "store": "CursorStore FileStore SqlStore",
     "subscription": "Subscription",
     "timing": "Timing",

@@ -10,13 +10,14 @@ import inspect
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Unpack
 
 from twinwire.aio import AsyncTwinwire
 from twinwire.batch import Batch
+from twinwire.blocking_room import BlockingRoom, BlockingWatch
 from twinwire.chooser import TRANSPORTS, Transport
 from twinwire.connection import State
 from twinwire.cursor import is_cursor
@@ -25,7 +26,9 @@ from twinwire.event import About, Draft, Event, Gap, Page, Snapshot
 from twinwire.inbox import Position
 from twinwire.passing import Heard
 from twinwire.portal import Portal
+from twinwire.presence import Told
 from twinwire.reading import Where
+from twinwire.roll import Change, Roll
 from twinwire.store import CursorStore
 from twinwire.subscription import Subscription
 from twinwire.timing import Timing
@@ -105,8 +108,9 @@ class Twinwire:
         after: str | None = None,
         store: CursorStore | None = None,
         ephemeral: Heard | None = None,
+        presence: Callable[[Change], object] | None = None,
     ) -> "BlockingSubscription":
-        """As `AsyncTwinwire.subscribe`, for `for`. `ephemeral` is called in the client's own thread."""
+        """As `AsyncTwinwire.subscribe`, for `for`. `ephemeral` and `presence` are called in the client's own thread."""
         self.opened()
         loaded = store.load() if store is not None else None
         if inspect.iscoroutine(loaded):
@@ -114,7 +118,8 @@ class Twinwire:
         if inspect.isawaitable(loaded):
             raise TypeError("a store of coroutines is for AsyncTwinwire")
         after = loaded or after
-        return BlockingSubscription(self, self._live.subscribe(*topics, after=after, ephemeral=ephemeral), after, store)
+        subscription = self._live.subscribe(*topics, after=after, ephemeral=ephemeral, presence=presence)
+        return BlockingSubscription(self, subscription, after, store)
 
     def history(self, *topics: str, **where: Unpack[Where]) -> Page:
         """As `AsyncTwinwire.history`."""
@@ -137,6 +142,29 @@ class Twinwire:
     ) -> None:
         """As `AsyncTwinwire.ephemeral`."""
         self.opened().call(self._live.ephemeral(topic, type, data, key=key, ttl=ttl))
+
+    def place(
+        self,
+        place: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        member: str | None = None,
+        watch: bool = True,
+        **told: Unpack[Told],
+    ) -> BlockingRoom:
+        """As `AsyncTwinwire.place`: `with live.place(...) as room`. What is given to be called is so in the client's
+        own thread."""
+        self.opened()
+        return BlockingRoom(self.opened, self._live.place(place, data=data, member=member, watch=watch, **told))
+
+    def watch(self, *places: str, **told: Unpack[Told]) -> BlockingWatch:
+        """As `AsyncTwinwire.watch`: `with live.watch(...) as watch`."""
+        self.opened()
+        return BlockingWatch(self.opened, self._live.watch(*places, **told))
+
+    def who(self, *places: str) -> list[Roll]:
+        """As `AsyncTwinwire.who`."""
+        return self.opened().call(self._live.who(*places))
 
     def publish_many(self, drafts: Iterable[Draft]) -> list[str]:
         """As `AsyncTwinwire.publish_many`."""

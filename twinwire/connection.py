@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
+from twinwire.beside import Beside
 from twinwire.chooser import Chooser, Transport
 from twinwire.credential import Credential
 from twinwire.cursor import is_cursor
@@ -21,7 +22,6 @@ from twinwire.http import Http
 from twinwire.inbox import Inbox, Position
 from twinwire.link import Link
 from twinwire.logs import CONNECTED, logger
-from twinwire.passing import Heard, tell
 from twinwire.race import Lost, race
 from twinwire.reader import Reader, Verdict
 from twinwire.timing import Backoff
@@ -49,15 +49,15 @@ class Connection:
         transports: Sequence[Transport],
         inbox: Inbox,
         wires: Mapping[Transport, Open] | None = None,
-        ephemeral: Heard | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`ephemeral` is told of events that are not kept; without it nobody asks for them."""
+        """`beside` is told of what is in no log."""
         self._http = http
         self._topics = topics
         self._after = after
         self._inbox = inbox
-        self._wires = wires or usual_wires(ephemeral=ephemeral is not None)
-        self._ephemeral = ephemeral
+        self._beside = beside or Beside()
+        self._wires = wires or usual_wires(ephemeral=self._beside.hears, presence=self._beside.watches)
         self._reader = Reader(after)
         self._chooser = Chooser(transports)
         self._backoff = Backoff(http.timing)
@@ -127,8 +127,8 @@ class Connection:
 
     def heard(self, link: Link, frame: Frame, raw: str) -> None:
         """Told at once, and not put among the others: nothing is queued of what is worth nothing later."""
-        if self._ephemeral is not None and link is self._link and link.fault is None:
-            tell(self._ephemeral, frame, raw)
+        if link.fault is None and (link is self._link or link is self._spare):
+            self._beside.heard(link, frame, raw, is_working=link is self._link)
 
     def changed(self, link: Link) -> None:
         self._wake.set()
@@ -227,7 +227,8 @@ class Connection:
             link.close()
 
     def _launch(self, name: Transport) -> Link:
-        after = self._reader.cursor or self._after
+        is_new = self._link is None and self._beside.is_alone  # and nobody wants to know what it has missed
+        after = self._after if is_new else self._reader.cursor or self._after
         link = Link(name, after, self._wires[name](self._http, self._topics, after), self._http, self)
         link.opened.add_done_callback(lambda _: self._wake.set())
         self._links.add(link)
@@ -263,8 +264,10 @@ class Connection:
 
     def _adopt(self, link: Link) -> None:
         self._link = link
-        if link.name == "websocket" and self._chooser.ping_every:
-            link.keep_alive(self._chooser.ping_every)
+        pings = [every for every in (self._chooser.ping_every, self._beside.ping_every) if every]
+        if link.name == "websocket" and pings:
+            link.keep_alive(min(pings))
+        self._beside.adopt(link)
         self._credential.adopt(link)
         link.go()
 

@@ -61,6 +61,7 @@ class WirePage(msgspec.Struct):
     more: bool = False
     gap: WireGap | None = None
     ephemeral: list[msgspec.Raw] | None = None
+    presence: list[msgspec.Raw] | None = None
 
 
 class _Least(msgspec.Struct):
@@ -72,9 +73,25 @@ _decoder = msgspec.json.Decoder(Frame)
 _least = msgspec.json.Decoder(_Least)
 
 KNOWN: Final = frozenset(
-    {"connection", "gap", "state_end", "caught_up", "heartbeat", "auth", "goodbye", "problem", "reply", "pong"}
+    {
+        "connection",
+        "gap",
+        "state_end",
+        "caught_up",
+        "heartbeat",
+        "auth",
+        "goodbye",
+        "problem",
+        "reply",
+        "pong",
+        "presence",
+    }
 )
 """Control frames of which a client knows the members; one of another type is passed over."""
+
+ELSEWHERE: Final = frozenset({"presence"})
+"""Those of which no more than the type is read here, since their members are called as others' are: roll.py reads
+them."""
 
 
 def decode(text: str | bytes) -> Frame:
@@ -85,9 +102,9 @@ def decode(text: str | bytes) -> Frame:
         raise ValueError("it is nested too deeply") from error
     except msgspec.ValidationError:
         least = _least.decode(text)
-        if least.topic is not None or least.type in KNOWN:
+        if least.topic is not None or least.type in KNOWN - ELSEWHERE:
             raise
-        return Frame(least.type)  # of a later service, whose members may be called as ours are
+        return Frame(least.type)  # or of a later service, whose members may be called as ours are
 
 
 def event_of(frame: Frame, raw: str) -> Event:

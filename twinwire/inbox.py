@@ -45,6 +45,11 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def error(self) -> BaseException | None:
+        """What it has ended with."""
+        return self._error
+
     async def room(self) -> None:
         """Until there is room for another item."""
         while self.is_full and not self._is_ended:

@@ -45,7 +45,7 @@ class Owner(Protocol):
     async def frame(self, link: "Link", frame: Frame, raw: str) -> None: ...
 
     def heard(self, link: "Link", frame: Frame, raw: str) -> None:
-        """An event came that is in no log."""
+        """Something came that is in no log: an event that is not kept, or who is at a place."""
 
     def changed(self, link: "Link") -> None:
         """It is productive now, or has ended."""
@@ -196,6 +196,9 @@ class Link:
     async def _control(self, frame: Frame, raw: str) -> Fault | None:
         if frame.type == "goodbye":
             return _goodbye(frame)
+        if frame.type == "presence":
+            self._owner.heard(self, frame, raw)
+            return None
         if frame.type == "caught_up":
             self.is_caught_up = True
         await self._hand(frame, raw)

@@ -17,7 +17,9 @@ class Timing:
     """Seconds. `connect`: until a connection has said its first frame; `hedge`: until the next transport is tried
     beside one that has not; `productive`: a connection that lives so long is one that works; `probe`: between looks
     whether a better transport works by now, at first; `poll_wait`: of one long poll; `request`: until an answer, else;
-    `publish`: for which publishing is tried again. `backoff_base`, `backoff_cap`: the n-th delay is
+    `publish`: for which publishing is tried again; `lease`: for which a member of a place without a stream says that it
+    is there; `pace`: between two things that are said of a member; `settle`: for which whoever was at a place before a
+    connection ended is taken to be coming back. `backoff_base`, `backoff_cap`: the n-th delay is
     random(0, min(cap, base * 2^n))."""
 
     connect: float = 8.0
@@ -27,6 +29,9 @@ class Timing:
     poll_wait: float = 25.0
     request: float = 15.0
     publish: float = 30.0
+    lease: float = 30.0
+    pace: float = 0.25
+    settle: float = 10.0
     backoff_base: float = 1.0
     backoff_cap: float = 30.0
 

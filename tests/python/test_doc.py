@@ -35,11 +35,13 @@ def run_all(name: str, tmp_path: Path) -> list[str]:
 
 def test_each_does_what_the_page_says(tmp_path: Path) -> None:
     said = run_all("docs/python.md", tmp_path)
-    assert len(said) == 9
+    assert len(said) == 11
     assert "orders/17 paid {'total': 12}" in said[0]
     assert said[1] == "orders/18 9\n"
     assert (tmp_path / "mails.cursor").read_text().count("-") == 1
     assert "opened\n" in said[6]
+    assert said[7] == "['Ada']\n[{'name': 'Ada', 'looks_at': 'app.py'}]\n"
+    assert said[8] == "boards/7 1\nworker-3\n"
     assert said[4] == "{'on': True}\n"
 
 

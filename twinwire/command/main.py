@@ -19,7 +19,7 @@ from twinwire.errors import TwinwireError
 from twinwire.server import why_missing
 from twinwire.version import installed_version
 
-OWN: Final = ("ask", "publish", "relay", "run", "state", "tail")
+OWN: Final = ("ask", "publish", "relay", "run", "state", "tail", "who")
 """Each in a module of its name."""
 
 ENTRY_POINTS: Final = "twinwire.commands"

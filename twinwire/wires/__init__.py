@@ -14,12 +14,14 @@ Open = Callable[[Http, Sequence[str], str | None], Wire]
 """Makes a transport for these filters, from a cursor on."""
 
 
-def usual_wires(*, ephemeral: bool = False) -> dict[Transport, Open]:
-    """Those of the service, which bring events that are not kept too; polls of one subscription learn together how long
-    they may wait."""
+def usual_wires(*, ephemeral: bool = False, presence: bool = False) -> dict[Transport, Open]:
+    """Those of the service, which bring events that are not kept too, and who is there; polls of one subscription learn
+    together how long they may wait."""
     patience = Patience()
     return {
-        "websocket": partial(WebSocketWire, ephemeral=ephemeral),
-        "sse": partial(SseWire, ephemeral=ephemeral),
-        "poll": lambda http, topics, after: PollWire(http, topics, after, patience, ephemeral=ephemeral),
+        "websocket": partial(WebSocketWire, ephemeral=ephemeral, presence=presence),
+        "sse": partial(SseWire, ephemeral=ephemeral, presence=presence),
+        "poll": lambda http, topics, after: PollWire(
+            http, topics, after, patience, ephemeral=ephemeral, presence=presence
+        ),
     }

@@ -6,6 +6,7 @@ request is cut, so that polling works through any idle timeout.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
@@ -16,13 +17,17 @@ from twinwire.errors import Fault
 from twinwire.frames import Frame, WirePage
 from twinwire.http import Http
 from twinwire.link import WireError, read_frame
+from twinwire.roll import WirePresence, read_presence
 
 PAGE: Final = 500
 GRACE: Final = 10.0
 """Seconds beyond the wait, after which a request is stalled."""
 EMPTY_PAUSE: Final = 1.0
-"""Seconds between two requests of which the first was answered at once, with nothing: by a service that drains."""
+"""Seconds between two requests of which the first was answered at once, with nothing: by a service that drains; or with
+nothing but what came before."""
 WAIT_MIN: Final = 1.0
+PLACES_MAX: Final = 200
+"""Places whose number is said with each request, which may have 64 KiB; the lists of more come again each time."""
 
 
 class Patience:
@@ -37,12 +42,23 @@ class Patience:
 
 
 class PollWire:
-    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too."""
+    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too; `presence`:
+    who is there, too."""
 
     def __init__(
-        self, http: Http, topics: Sequence[str], after: str | None, patience: Patience, *, ephemeral: bool = False
+        self,
+        http: Http,
+        topics: Sequence[str],
+        after: str | None,
+        patience: Patience,
+        *,
+        ephemeral: bool = False,
+        presence: bool = False,
     ) -> None:
         self._ephemeral = 1 if ephemeral else None
+        self._presence = 1 if presence else None
+        self._versions: dict[str, int] = {}
+        """The numbers of the lists that came, by place."""
         self._http = http
         self._topics = topics
         self._after = after
@@ -62,26 +78,32 @@ class PollWire:
             if page.gap is not None:
                 gap = page.gap
                 yield Frame("gap", gap.id, requested=gap.requested, reason=gap.reason, floor=gap.floor), ""
-            for raw in (*page.events, *(page.ephemeral or ())):
+            for raw in (*(page.presence or ()), *page.events, *(page.ephemeral or ())):
                 text = str(raw, "utf-8")
-                yield read_frame(text), text
+                yield self._read(text), text
             self._after = page.cursor
             is_first = not is_live and not page.more
             yield Frame("caught_up" if is_first else "heartbeat", page.cursor), ""
             is_live = is_live or is_first
-            is_idle = not (page.events or page.ephemeral) and page.gap is None and not page.more and wait > 0
-            if is_idle and (left := EMPTY_PAUSE - (time.monotonic() - asked)) > 0:
+            is_empty = not (page.events or page.ephemeral or page.presence or page.gap or page.more)
+            is_idle = is_empty and wait > 0
+            is_again = len(self._versions) >= PLACES_MAX and bool(page.presence) and not page.events
+            if (is_idle or is_again) and (left := EMPTY_PAUSE - (time.monotonic() - asked)) > 0:
                 await asyncio.sleep(left)
 
     async def _page(self, wait: float, asked: float) -> WirePage:
-        params = [
+        versions = [f"{place}:{version}" for place, version in self._versions.items()]
+        params: list[tuple[str, object]] = [
             ("after", self._after or "latest"),
             ("wait", f"{wait:g}"),
             ("limit", PAGE),
             ("ephemeral", self._ephemeral),
+            ("presence", self._presence),
+            *(("presence_version", version) for version in versions),
         ]
         url, sent = self._http.place.asking("events", "events/read", self._topics, params)
-        body = None if sent is None else as_json({**sent, "wait": wait})
+        several = {"presence_version": versions} if versions else {}
+        body = None if sent is None else as_json({**sent, "wait": wait, **several})
         outcome = await self._http.attempt(
             "GET" if body is None else "POST", url, WirePage, body=body, within=wait + GRACE
         )
@@ -90,6 +112,21 @@ class PollWire:
         if outcome.kind == "network":
             self._patience.cut(time.monotonic() - asked, wait)
         raise WireError(Fault("stalled", outcome.detail) if outcome.kind == "timeout" and wait else outcome)
+
+    def _read(self, text: str) -> Frame:
+        """Raises WireError for what is no frame."""
+        frame = read_frame(text)
+        if frame.type == "presence" and frame.topic is None:
+            with contextlib.suppress(ValueError):  # whoever takes it says so
+                self._note(read_presence(text))
+        return frame
+
+    def _note(self, told: WirePresence) -> None:
+        """Its number is said with the next request."""
+        self._versions.pop(told.place, None)
+        self._versions[told.place] = told.version
+        while len(self._versions) > PLACES_MAX:
+            del self._versions[next(iter(self._versions))]
 
     def _connection(self, page: WirePage) -> Frame:
         is_resumed = is_cursor(self._after)

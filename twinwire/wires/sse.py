@@ -17,13 +17,15 @@ EVENT_MAX: Final = 64 << 20
 
 
 class SseWire:
-    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too."""
+    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too; `presence`:
+    who is there, too."""
 
-    def __init__(self, http: Http, topics: Sequence[str], after: str | None, *, ephemeral: bool = False) -> None:
+    def __init__(
+        self, http: Http, topics: Sequence[str], after: str | None, *, ephemeral: bool = False, presence: bool = False
+    ) -> None:
+        beside = [("ephemeral", 1 if ephemeral else None), ("presence", 1 if presence else None)]
         self._http = http
-        self._asked = http.place.asking(
-            "sse", "sse", topics, [("after", after), ("ephemeral", 1 if ephemeral else None)]
-        )
+        self._asked = http.place.asking("sse", "sse", topics, [("after", after), *beside])
 
     async def frames(self) -> AsyncGenerator[tuple[Frame, str], None]:
         url, asked = self._asked

@@ -41,12 +41,16 @@ _logger.setLevel(logging.INFO)  # at DEBUG the library tells every field of a ha
 
 
 class WebSocketWire:
-    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too."""
+    """`topics`: filters; none for all. `after` as for a stream; `ephemeral`: events that are not kept, too; `presence`:
+    who is there, too."""
 
-    def __init__(self, http: Http, topics: Sequence[str], after: str | None, *, ephemeral: bool = False) -> None:
+    def __init__(
+        self, http: Http, topics: Sequence[str], after: str | None, *, ephemeral: bool = False, presence: bool = False
+    ) -> None:
         self._http = http
         self._topics = topics
-        self._start = ("after", after), ("ephemeral", 1 if ephemeral else None)
+        beside = ("ephemeral", 1 if ephemeral else None), ("presence", 1 if presence else None)
+        self._start = ("after", after), *beside
         self._socket: ClientConnection | None = None
 
     async def frames(self) -> AsyncGenerator[tuple[Frame, str], None]:

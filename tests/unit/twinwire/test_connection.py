@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 
+from tests.unit.twinwire.present import diff, state
 from tests.unit.twinwire.scripted import CONNECTION, Http, Wire, Wires, event
+from twinwire.beside import Beside
 from twinwire.chooser import TRANSPORTS, Transport
 from twinwire.connection import Connection
 from twinwire.errors import Fault, Problem, RefusedError, TwinwireError
 from twinwire.event import Event, Gap
 from twinwire.inbox import Inbox, Position
+from twinwire.presence import Unread
+from twinwire.roll import Changes
 from twinwire.timing import Timing
 from twinwire.token import Token
+from twinwire.watching import Watching
 
 CAUGHT_UP = '{"type":"caught_up","id":"e-1"}'
 CUT = Fault("network", "cut")
@@ -233,3 +238,69 @@ async def test_who_closes_it_leaves_nothing(rigs: Any) -> None:
     assert wire.is_closed
     assert rig.connection.state == "closed"
     assert await rig.inbox.wait() is (len(rig.inbox) > 0)
+
+
+class Watched(Rig):
+    """Of whose events nobody wants to know."""
+
+    def __init__(self) -> None:
+        self.adopted: list[str | None] = []
+        self.changes = Changes()
+        http: Any = Http(Timing(backoff_base=0.001, backoff_cap=0.001, probe=0.01, productive=0.01, hedge=60.0))
+        self.wires = Wires()
+        self.inbox = Unread()
+        wires: dict[Transport, Any] = {name: self.wires.of(name) for name in TRANSPORTS}
+        self.watching = Watching(http, ("p",), self.changes.note, self.adopted.append)
+        beside = Beside(watching=self.watching, is_alone=True)
+        self.connection = Connection(http, ("p",), "latest", TRANSPORTS, self.inbox, wires, beside)
+
+    def there(self) -> list[str]:
+        roll = self.watching.rolls.get("p")
+        return [member.member for member in roll.members] if roll else []
+
+
+@pytest.fixture
+async def watched() -> AsyncIterator[Watched]:
+    rig = Watched()
+    yield rig
+    rig.watching.close()
+    await rig.connection.close()
+
+
+async def test_who_is_there_moves_no_cursor_and_what_was_missed_is_not_asked_for(watched: Watched) -> None:
+    first = await watched.connected(1)
+    assert first.after == "latest"
+    first.say(state(3, "ada:a"), event(2, 1), diff(4, joins=["bob:b"], users=2, members=2))
+    await watched.until(lambda: watched.there() == ["a", "b"])
+    assert watched.connection._reader.cursor == "e-2"
+    assert len(watched.inbox) == 0
+    first.say(CUT)
+    second = await watched.connected(2)
+    assert second.after == "latest"
+    second.say(state(1, "bob:b", "eve:e"))
+    await watched.until(lambda: watched.there() == ["a", "b", "e"])
+
+
+async def test_a_better_transport_brings_its_lists_and_is_told_of(watched: Watched) -> None:
+    (await watched.wires.next(1))[1].say(CUT)
+    sse = await watched.connected(2, "sse")
+    sse.say(state(3, "ada:a"), CAUGHT_UP)
+    await watched.until(lambda: watched.there() == ["a"])
+    better = await watched.connected(3)
+    better.say(state(3, "ada:a"), diff(4, joins=["bob:b"], users=2, members=2), CAUGHT_UP)
+    await watched.until(lambda: watched.connection.transport == "websocket")
+    await watched.until(lambda: watched.there() == ["a", "b"])
+    assert len(watched.adopted) == 2
+
+
+async def test_what_does_not_say_who_is_there_ends_the_connection(watched: Watched) -> None:
+    (await watched.connected(1)).say('{"type":"presence","place":"p","version":1,"state":[{"member":"b"}]}')
+    await watched.wires.next(2)
+    assert watched.wires.opened[0][1].is_let_go
+
+
+async def test_who_may_be_there_says_something_in_time(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinwire.beside.PING", 0.005)
+    first = await watched.connected(1)
+    await watched.until(lambda: len(first.sent) > 1)
+    assert first.sent[0] == '{"op":"ping"}'

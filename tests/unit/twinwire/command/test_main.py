@@ -39,7 +39,7 @@ def test_what_there_is_with_the_server_and_without() -> None:
     runner = CliRunner()
     assert version("twinwire") in runner.invoke(commands(missing), ["--version"]).output
     shown = runner.invoke(commands(missing), ["-h"]).output
-    assert all(name in shown for name in ("publish", "state", "tail", "pip install 'twinwire[server]'", "'quart'"))
+    assert all(name in shown for name in ("publish", "tail", "who", "pip install 'twinwire[server]'", "'quart'"))
     shown = runner.invoke(commands(lambda: More(group, (StrangeError,))), ["-h"]).output
     assert "strange" in shown
     assert "publish" in shown

@@ -96,6 +96,8 @@ def in_shell(line: str, **env: str) -> subprocess.CompletedProcess[bytes]:
         "twinwire tail $'\\xe9' --once",
         "twinwire tail --after $'\\xe9' --once",
         "twinwire tail --url $'http://\\xe9' --once",
+        "twinwire who $'\\xe9'",
+        "twinwire who --follow $'\\xe9'",
         "twinwire $'\\xe9'",
         "twinwire serve --port x",
         "twinwire serve --database ''",
