@@ -11,17 +11,16 @@ import { Intake } from "./intake.js";
 import { Link } from "./link.js";
 import { Prober } from "./probe.js";
 import { Race } from "./race.js";
-import { Requests } from "./requests.js";
 import { Retry } from "./retry.js";
+import { Speaker } from "./speaker.js";
 import { FaultKind, State, Transport } from "./states.js";
-import { TopicSet, carrierOf } from "./topic-set.js";
 
 /** @import { Context, FullFault, LinkOwner, Start } from "./internal.js" */
 /** @import { ControlFrame, Fault, StreamState, TransportName, WireEvent } from "./index.js" */
 /** @import { InnerSource, RootSource, SourceListener } from "./source.js" */
 
 /** @implements {RootSource} @implements {InnerSource} @implements {LinkOwner} */
-export class Connection {
+export class Connection extends Speaker {
   #context;
   #listener;
   #after;
@@ -29,7 +28,6 @@ export class Connection {
   #chooser;
   #retry;
   #prober;
-  #requests;
   #credential;
   /** Attempts that run, while there is no connection. @type {Race | null} */
   #race = null;
@@ -48,6 +46,10 @@ export class Connection {
    * @param {SourceListener} listener
    */
   constructor(context, { topics, after }, listener) {
+    super(context, topics, listener, {
+      ...{ link: () => this.#link, intake: () => this.#intake, prober: () => this.#prober },
+      restart: () => (this.#link === null && this.#race === null ? undefined : this.restart("topics")),
+    });
     const { env, settings } = context;
     this.#context = context;
     this.#listener = listener;
@@ -55,9 +57,8 @@ export class Connection {
     this.#intake = new Intake(after, listener);
     this.#chooser = new Chooser(env, context.transports, context.memoryKey);
     this.#retry = new Retry(env, settings);
-    this.#requests = new Requests(env);
     this.#credential = new Credential(context, {
-      ask: (link, message) => this.#requests.send(link, message),
+      ask: (link, message) => this.requests.send(link, message),
       restart: (reason) => this.restart(reason),
       tell: (notice) => listener.auth(notice),
     });
@@ -66,10 +67,6 @@ export class Connection {
       targets: () => (this.#link ? this.#chooser.better(this.#link.name) : []),
       launch: (name) => this.#launch(name, true),
     });
-    const [requests, intake, prober] = [this.#requests, this.#intake, this.#prober];
-    const restart = () => (this.#link === null && this.#race === null ? undefined : this.restart("topics"));
-    const carrier = carrierOf({ requests, intake, prober, link: () => this.#link, restart });
-    this.topics = new TopicSet(topics, carrier);
   }
 
   get cursor() {
@@ -112,7 +109,10 @@ export class Connection {
 
   /** @type {(name: TransportName, probe: boolean) => Link} */
   #launch(name, probe) {
-    const request = { topics: this.topics.asked, after: this.cursor ?? this.#after };
+    const request = {
+      ...{ topics: this.topics.asked, after: this.cursor ?? this.#after },
+      ...this.attendance.asked,
+    };
     this.#listener.attempt({ transport: name, after: request.after, probe });
     return new Link(this.#context, name, request, this);
   }
@@ -127,7 +127,7 @@ export class Connection {
     this.#credential.cancel();
     this.#link?.close();
     this.#link = null;
-    this.#requests.abandon();
+    this.requests.abandon();
   }
 
   // -- what links tell
@@ -159,6 +159,7 @@ export class Connection {
     if (link.name === Transport.WEBSOCKET && this.#chooser.pingEvery) link.keepAlive(this.#chooser.pingEvery);
     this.#chooser.connected(link.name);
     this.#credential.adopt(link);
+    this.attendance.adopt(reason !== "connected");
     this.#listener.transport(link.name, reason);
     this.#listener.stale(link.isStale);
   }
@@ -176,7 +177,13 @@ export class Connection {
     else if (frame.type === "heartbeat") this.#intake.position(frame.id);
     else if (frame.type === "caught_up") this.#caughtUp(frame, spare);
     else if (frame.type === "auth" && !spare) this.topics.lose(this.#credential.frame(link, frame));
-    else if (!spare) this.#requests.frame(frame);
+    else if (!spare) this.requests.frame(frame);
+    if (link === this.#link && frame.topic === undefined) this.attendance.frame(frame);
+  }
+
+  /** @type {LinkOwner["linkBeside"]} */
+  linkBeside(link, event) {
+    if (link === this.#link) this.#listener.beside(event);
   }
 
   /** @type {(link: Link, event: WireEvent, spare: boolean) => void} */
@@ -212,7 +219,7 @@ export class Connection {
     const link = this.#prober.proven();
     if (link === null) return;
     const old = this.#link;
-    this.#requests.abandon();
+    this.requests.abandon();
     this.#adopt(link, "better");
     old?.close();
     this.#setState(State.LIVE);
@@ -232,7 +239,7 @@ export class Connection {
   /** @type {(fault: FullFault) => void} */
   #broken(fault) {
     this.#link = null;
-    this.#requests.abandon();
+    this.requests.abandon();
     this.#credential.cancel();
     const spare = this.#prober.link;
     if (spare?.connection && !isRefusal(fault) && fault.retryAfter === undefined) {
@@ -279,7 +286,7 @@ export class Connection {
     this.#halt();
     this.#listener.transport(null, "closed");
     this.#setState(State.CLOSED);
-    this.topics.closed();
+    this.silence();
     this.#listener.ended(error);
   }
 
@@ -313,6 +320,7 @@ export class Connection {
 
   /** `online`, a tab shown again: waits for nothing but a delay that the server ordered. */
   wake() {
+    this.attendance.wake();
     if (this.#retry.wakeable) this.#begin();
     const isBack = this.state === State.OFFLINE && this.#context.env.online();
     if (this.#link?.verify() === false && isBack) return this.restart("online"); // nobody knows if it still lives
@@ -323,20 +331,11 @@ export class Connection {
     this.#link?.end({ kind: FaultKind.DROPPED, detail: "dropped on purpose" });
   }
 
-  /** Rejects with UnansweredError if there is no WebSocket. @type {RootSource["request"]} */
-  request = (message) => this.#requests.send(this.#link, message);
-  /** @type {RootSource["subscribe"]} */
-  subscribe = (topics) => this.topics.add(topics);
-  /** @type {RootSource["unsubscribe"]} */
-  unsubscribe = (topics) => this.topics.remove(topics);
-
   /** The browser says that the network is gone; a connection that still works says otherwise, by its next frame. */
   offline() {
     if (this.#retry.waiting || this.#link !== null) this.#setState(State.OFFLINE);
     this.#link?.verify();
   }
-
-  rest() {}
 
   close() {
     if (this.state !== State.CLOSED) this.#finish(null);
@@ -345,6 +344,6 @@ export class Connection {
   quit() {
     this.#halt();
     this.state = State.CLOSED;
-    this.topics.closed();
+    this.silence();
   }
 }

@@ -75,6 +75,7 @@ function defaults() {
     visibility: guarded(() => page.document),
     page: typeof page.addEventListener === "function" ? page : null,
     network: guarded(() => page.navigator),
+    sendBeacon: guarded(() => page.navigator.sendBeacon.bind(page.navigator)),
     origin: guarded(() => page.origin),
     warn: (text) => console.warn(text),
   };

@@ -113,6 +113,19 @@ export function isFinal({ problem, status = 0, tooLong = false }) {
   return Boolean(problem) && status >= 400 && status < 500 && !passing.includes(status);
 }
 
+/** Statuses that say: later. */
+const LATER = [408, 425, 429];
+
+/**
+ * Whether the same request may be answered otherwise another time; also where nobody has answered.
+ *
+ * @param {TwinwireError} error
+ */
+export function isPassing(error) {
+  if (error.status === 0 || error.status >= 500 || LATER.includes(error.status)) return true;
+  return error.passing === true && !isRefusal(error);
+}
+
 /**
  * What helps where a request is too long.
  *

@@ -12,6 +12,7 @@ import {
   strangerWords,
   tooLongWords,
 } from "./errors.js";
+import { fieldsOf } from "./queries.js";
 import { FaultKind, Transport } from "./states.js";
 
 export { Auth } from "./auth.js";
@@ -161,11 +162,10 @@ export class Http {
   asking(path, longer, topics, params) {
     const url = String(this.url(path, [...topicPairs(topics), ...params, ...this.auth.query]));
     if (url.length <= URL_MAX) return { url, headers: {}, init: {} };
-    const asked = Object.fromEntries(params.filter(([, value]) => value !== null && value !== undefined));
     return {
       url: String(this.url(longer, this.auth.query)),
       headers: { "Content-Type": "application/json" },
-      init: { method: "POST", body: JSON.stringify({ topics, ...asked }) },
+      init: { method: "POST", body: JSON.stringify({ topics, ...fieldsOf(params) }) },
     };
   }
 

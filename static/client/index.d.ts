@@ -334,6 +334,8 @@ export interface ConnectOptions {
   page?: EventTarget | null | undefined;
   /** `onLine` is read. Default: navigator. */
   network?: { readonly onLine: boolean } | null | undefined;
+  /** Sends as the page ends. Default: navigator.sendBeacon. */
+  sendBeacon?: ((url: string, text: string) => boolean) | null | undefined;
   /** Of the page; "null" if it has none. Default: `globalThis.origin`. */
   origin?: string | null | undefined;
   /** For the page's developer. Default: console.warn. */
@@ -403,6 +405,132 @@ export interface LiveState<T = unknown> extends Iterable<StateEntry<T>> {
   off(type: string, fn?: (detail: any) => void): void;
   /** Takes its topic away, as a handle does. */
   close(): void;
+}
+
+/** One tab or program at a place. `D`: what it says of itself, a promise of the page's that nothing checks. */
+export interface Member<D = any> {
+  /** Of its token; null for a caller without a subject. */
+  readonly user: string | null;
+  /** Unique at the place, and the same over reconnects and reloads. */
+  readonly member: string;
+  readonly data: D;
+  /** When it entered, RFC 3339. */
+  readonly since: string;
+  /** Whether the service knows who it is. What `data` says of that nobody has checked. */
+  readonly verified: boolean;
+  /** The claim `info` of its token, if there is one. */
+  readonly info?: unknown;
+}
+
+/** Who is at a place, with all tabs together; a caller without a user each by himself. */
+export interface PlaceUser<D = any> {
+  readonly user: string | null;
+  /** This page's own user, or its own member. */
+  readonly self: boolean;
+  /** In the order in which they entered; at least one. */
+  readonly members: readonly Member<D>[];
+  /** Of this page's member, else of the newest that is not away, else of the newest. */
+  readonly data: D;
+  /** Of the member that has been here longest. */
+  readonly since: string;
+  /** `data.away` is true of each member. */
+  readonly away: boolean;
+  readonly info?: unknown;
+}
+
+/** What is other than before at a place; all three are empty if only the counts, `current` or `error` are. */
+export interface PlaceChange<D = any> {
+  readonly joined: readonly Member<D>[];
+  readonly updated: readonly Member<D>[];
+  /** `reason` as the server said: `left`, `closed`, `lost`, `expired`, `revoked`; null where nobody has told. */
+  readonly left: readonly (Member<D> & { readonly reason: string | null })[];
+}
+
+export interface PlaceOptions<D = any> {
+  /** What others see of this member: a JSON object, 1 KiB unless the server says otherwise. Default: {}. */
+  data?: D | undefined;
+  /** 1-64 of `[A-Za-z0-9_.~-]`. Default: drawn once for each tab, and kept in `storage` over reloads. */
+  member?: string | undefined;
+  /** Adds `away: true` to the data while the page is hidden. Default: false. */
+  away?: boolean | undefined;
+  /** false: only to see who is there, until `enter()`. Default: true. */
+  enter?: boolean | undefined;
+}
+
+/** Who is at a place, live, and this tab among them; see `Stream.place`. */
+export interface PlaceHandle<D = any> {
+  readonly name: string;
+  /** This tab's member id; null before it is drawn, which takes a moment. */
+  readonly member: string | null;
+  /** This tab's member as the others see it; null while it is not among them. */
+  readonly self: Member<D> | null;
+  /** Everybody, by user: this page's own first, then in the order in which they came. Replaced when it changes, never changed. */
+  readonly users: readonly PlaceUser<D>[];
+  /** Everybody, member by member, in the order in which they entered. Replaced as `users` is. */
+  readonly members: readonly Member<D>[];
+  /** How many there are, also where `truncated`. */
+  readonly counts: { readonly users: number; readonly members: number };
+  /** There are too many to be listed (500, unless the server says otherwise): `users` and `members` are empty, `counts` hold. */
+  readonly truncated: boolean;
+  /** This is who is there now. False before the first list, and while the connection is away: then it is who was. */
+  readonly current: boolean;
+  /** Whether this tab is to be there: after `place` or `enter`, until `leave` or `close`. */
+  readonly entered: boolean;
+  /** Why this tab is not let in, or the place may not be seen; null if nothing is wrong. Tried again with every new connection, and after `set`. */
+  readonly error: TwinwireError | null;
+  /** Resolves with the first list; rejects with a TwinwireError if there can't be one. */
+  readonly ready: Promise<void>;
+
+  /** Says other data, or enters with it. At most 4 times a second, the last one wins. Throws TwinwireError (422) for what is no JSON object. */
+  set(data: D): void;
+  /** As `set`, of what is other than before (RFC 7396): a member that is null goes. */
+  merge(patch: { [K in keyof D]?: D[K] | null } & object): void;
+  /** Enters again after `leave`, or for the first time after `enter: false`. */
+  enter(data?: D): void;
+  /** Goes at once, and still sees who is there. */
+  leave(): void;
+  /** Leaves, and takes its topic away, as a handle does. */
+  close(): void;
+
+  /** The first member of a user who was not there has come; this page's own user is not told of. */
+  on(type: "came", fn: (user: PlaceUser<D>) => void): Off;
+  /** The last member of a user has gone: as he was. */
+  on(type: "went", fn: (user: PlaceUser<D>) => void): Off;
+  /** Anything that can be read here is other than before. After `came` and `went`. */
+  on(type: "change", fn: (change: PlaceChange<D>) => void): Off;
+  on(type: "error", fn: (error: TwinwireError) => void): Off;
+  once(type: "came" | "went", fn: (user: PlaceUser<D>) => void): Off;
+  once(type: "change", fn: (change: PlaceChange<D>) => void): Off;
+  once(type: "error", fn: (error: TwinwireError) => void): Off;
+  off(type: string, fn?: (detail: any) => void): void;
+}
+
+/** An event that is not kept (docs/protocol.md, section 10): it has no `id`, and moves no cursor. */
+export interface EphemeralEvent<T = unknown, Type extends string = string> {
+  readonly id?: undefined;
+  readonly topic: string;
+  readonly type: Type;
+  /** RFC 3339. */
+  readonly time: string;
+  /** The head of the log when it was accepted. */
+  readonly after?: Cursor | null;
+  /** Who sent it, if the service knows. */
+  readonly from?: { readonly user: string | null; readonly member?: string };
+  readonly data: T;
+}
+
+/** What `hear` is called with for `*`. */
+export type EphemeralOf<E extends object = Events> = {
+  [Type in keyof E & string]: EphemeralEvent<E[Type], Type>;
+}[keyof E & string];
+
+export interface EphemeralOptions {
+  /** 1-128 bytes: of several with the same topic, type and key that were not delivered yet, the newest is. */
+  key?: string | undefined;
+  /** Seconds for which it is wanted, 0.1-60. Default 5. */
+  ttl?: number | undefined;
+  /** This page hears it too, if it listens. Without a WebSocket it does in any case. */
+  echo?: boolean | undefined;
 }
 
 export interface Stream<E extends object = Events> extends AsyncIterable<EventOf<E> | GapFrame> {
@@ -475,6 +603,27 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
   liveState<T = unknown>(filter: string): LiveState<T>;
 
   /**
+   * Enters a place, which is any topic, and tells who is there. The topic is added to the stream's topics if it is not
+   * among them. It survives reconnects, other transports and reloads, in which nobody sees this tab go. One stream has
+   * one member at a place: a second handle of the same is the same member. Throws TwinwireError (422) for what is none.
+   */
+  place<D = any>(topic: string, options?: PlaceOptions<D>): PlaceHandle<D>;
+
+  /**
+   * Sends an event that is not kept to whoever is live and hears them, over the WebSocket if there is one. Resolves once
+   * it is accepted, which promises nothing; rejects with a TwinwireError if it was refused, or there is no connection.
+   * Who does not look at the promise is not bothered.
+   */
+  ephemeral(topic: string, type: string, data: unknown, options?: EphemeralOptions): Promise<void>;
+
+  /**
+   * Calls `fn` for each event of `type` that is not kept, on the stream's topics; `*`: of any type. They come only while
+   * somebody hears them. Returns the way to undo it.
+   */
+  hear(type: "*", fn: (event: EphemeralOf<E>) => void): Off;
+  hear<Type extends keyof E & string>(type: Type, fn: (event: EphemeralEvent<E[Type], Type>) => void): Off;
+
+  /**
    * One page of history, through the same base URL and token: from the oldest event that is kept, unless `after`,
    * `before` or `order` says where.
    */
@@ -515,6 +664,11 @@ export interface TopicHandle<E extends object = Events> {
   off(type: string, fn?: (detail: any) => void): void;
   /** On this topic. Rejects with a TwinwireError (422) if it is a filter. */
   publish(draft: Omit<Draft, "topic">): Promise<{ id: Cursor }>;
+  /** As the stream's, for events of this topic that are not kept. Ends with the handle. */
+  hear(type: "*", fn: (event: EphemeralOf<E>) => void): Off;
+  hear<Type extends keyof E & string>(type: Type, fn: (event: EphemeralEvent<E[Type], Type>) => void): Off;
+  /** On this topic. Rejects with a TwinwireError (422) if it is a filter. */
+  ephemeral(type: string, data: unknown, options?: EphemeralOptions): Promise<void>;
   /** One page of this topic's history. */
   history(query?: Omit<HistoryQuery, "topics">): ReturnType<Stream<E>["history"]>;
   /** Takes its listeners away, and its topic if no other handle holds it and the stream had it not. */

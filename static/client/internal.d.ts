@@ -7,9 +7,11 @@ import type {
   ConnectOptions,
   ControlFrame,
   Cursor,
+  EphemeralEvent,
   Fault,
   GapFrame,
   KeyValueStorage,
+  Member,
   Problem,
   StreamState,
   TransportName,
@@ -41,6 +43,7 @@ export interface Environment {
   visibility: NonNullable<ConnectOptions["visibility"]> | null;
   page: EventTarget | null;
   network: { readonly onLine: boolean } | null;
+  sendBeacon: ((url: string, text: string) => boolean) | null;
   origin: string | null;
   /** For the page's developer. */
   warn(text: string): void;
@@ -93,6 +96,10 @@ export interface StreamRequest {
   readonly topics: readonly string[];
   /** A cursor, `earliest`, `latest`, or null for `latest`. */
   readonly after: string | null;
+  /** Events that are not kept, too. */
+  readonly ephemeral: boolean;
+  /** Who is at the places that its topics are. */
+  readonly presence: boolean;
 }
 
 export type Frame = WireEvent | ControlFrame;
@@ -137,6 +144,8 @@ export interface LinkOwner {
   /** The connection frame came: from now on it is a connection. */
   linkConnected(link: Link, frame: ControlFrame): void;
   linkFrame(link: Link, frame: Frame): void;
+  /** An event that is in no log: it proves nothing and moves nothing. */
+  linkBeside(link: Link, event: EphemeralEvent): void;
   /** Nothing has come for so long that nobody knows what is so; or something has again. */
   linkStale(link: Link, isStale: boolean): void;
   /** It has proved to be of use. At most once. */
@@ -153,6 +162,9 @@ export interface EventPage {
   readonly floor: Cursor | null;
   readonly more: boolean;
   readonly gap: GapFrame | null;
+  /** Of a long poll that asked for it. */
+  readonly presence?: readonly PresenceFrame[];
+  readonly ephemeral?: readonly EphemeralEvent[];
 }
 
 /** Where a source starts. */
@@ -160,6 +172,58 @@ export interface Start<Topics = readonly string[]> {
   readonly topics: Topics;
   readonly after: string | null;
 }
+
+// -- presence (docs/protocol.md, section 11)
+
+/** A `state`, or a diff; `fetched`: it came beside the connection. */
+export interface PresenceFrame {
+  readonly type: "presence";
+  readonly topic?: undefined;
+  readonly place: string;
+  readonly version: number;
+  readonly state?: readonly Member[];
+  readonly joins?: readonly Member[];
+  readonly updates?: readonly Member[];
+  readonly leaves?: readonly {
+    readonly user: string | null;
+    readonly member: string;
+    readonly reason: string;
+  }[];
+  readonly users: number;
+  readonly members: number;
+  readonly truncated?: boolean;
+  readonly fetched?: boolean;
+}
+
+export interface WantedMember {
+  readonly place: string;
+  readonly member: string;
+  readonly data: Record<string, unknown>;
+}
+
+/** What a stream wants of its source beside the log: all of it, each time. */
+export interface Wanted {
+  readonly ephemeral: boolean;
+  /** Those that are watched. */
+  readonly places: readonly string[];
+  readonly members: readonly WantedMember[];
+}
+
+/** A place may not be watched (`member` null), or this member may not be there. `error` as a tab can tell another. */
+export interface Refused {
+  readonly type: "refused";
+  readonly topic?: undefined;
+  readonly place: string;
+  readonly member: string | null;
+  readonly error: { readonly message: string; readonly status: number; readonly problem: Problem | null };
+}
+
+/** What a source tells beside its log. */
+export type Beside =
+  | EphemeralEvent
+  | PresenceFrame
+  | Refused
+  | { readonly type: "entered"; readonly topic?: undefined; readonly place: string; readonly member: string };
 
 // -- what tabs tell each other; tabs/leader.js and tabs/follower.js say when
 
@@ -194,7 +258,14 @@ export type TabMessage =
   | Frames
   | { readonly kind: "auth"; readonly tab: string; readonly notice: AuthNotice }
   | { readonly kind: "refused"; readonly tab: string; readonly to: string }
-  | { readonly kind: "join"; readonly tab: string; readonly topics: readonly string[] }
+  | { readonly kind: "beside"; readonly tab: string; readonly access: Access; readonly word: Beside }
+  | {
+      readonly kind: "join";
+      readonly tab: string;
+      readonly topics: readonly string[];
+    }
+  | { readonly kind: "attend"; readonly tab: string; readonly to: string; readonly wanted: Wanted }
+  | { readonly kind: "ask"; readonly tab: string; readonly to: string; readonly place: string }
   | { readonly kind: "leave" | "wake" | "reconnect"; readonly tab: string };
 
 /** Topics that a follower's page waits for, since no leader covers them yet. */

@@ -46,6 +46,7 @@ export class Link {
   /** By purpose. @type {Record<string, Timer | null>} */
   #timers = {};
   #silence;
+  #pingEvery = Infinity;
 
   /** The connection frame; null before it came. @type {ControlFrame | null} */
   connection = null;
@@ -211,18 +212,19 @@ export class Link {
   }
 
   /**
-   * An event has a topic and a cursor. A topic without one marks an event that is in no log, which a later
-   * server may send: it proves nothing and moves nothing (docs/protocol.md, section 2).
+   * An event has a topic and a cursor. A topic without one marks an event that is in no log (docs/protocol.md,
+   * section 10).
    *
    * @param {WireEvent} event
    */
   #event(event) {
-    if (event.id === undefined || event.id === null) return;
+    if (event.id === undefined || event.id === null)
+      return this.#owner.linkBeside(this, /** @type {any} */ (event));
     if (!isCursor(event.id))
-      return void this.end({ kind: FaultKind.PROTOCOL, detail: "an event's id is no cursor" });
+      return this.end({ kind: FaultKind.PROTOCOL, detail: "an event's id is no cursor" });
     this.events += 1;
     this.#owner.linkFrame(this, event);
-    if (this.events === 1 && !this.#timers.proving) this.#prove();
+    return this.events === 1 && !this.#timers.proving ? this.#prove() : undefined;
   }
 
   /** @param {ControlFrame} frame */
@@ -307,11 +309,17 @@ export class Link {
     return this.connection !== null && this.send('{"op":"ping"}');
   }
 
-  /** Pings every `ms` of milliseconds, for a path that cuts idle connections. @param {number} ms */
+  /** Pings every `ms` of milliseconds, or more often if that was asked for. @param {number} ms */
   keepAlive(ms) {
-    this.#arm("keep", ms, () => {
+    if (ms >= this.#pingEvery) return;
+    this.#pingEvery = ms;
+    this.#keep();
+  }
+
+  #keep() {
+    this.#arm("keep", this.#pingEvery, () => {
       this.ping();
-      this.keepAlive(ms);
+      this.#keep();
     });
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { Backoff } from "./backoff.js";
-import { TwinwireError, isRefusal } from "./errors.js";
+import { TwinwireError, isPassing } from "./errors.js";
 import { UnansweredError } from "./requests.js";
 
 /** @import { Environment, Settings } from "./internal.js" */
@@ -13,17 +13,10 @@ import { UnansweredError } from "./requests.js";
 /** @import { Reply } from "./source.js" */
 
 const SOCKET_MAX = 60 * 1024; // bytes; a WebSocket message over the server's limit would cost the connection
-const PASSING = [408, 425, 429];
 
 /** @param {string} text */
 function byteLength(text) {
   return text.length > SOCKET_MAX ? text.length : new TextEncoder().encode(text).length;
-}
-
-/** @param {TwinwireError} error */
-function isPassing(error) {
-  if (error instanceof UnansweredError || error.status === 0 || error.status >= 500) return true;
-  return PASSING.includes(error.status) || (error.passing === true && !isRefusal(error));
 }
 
 export class Publisher {

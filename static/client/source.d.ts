@@ -17,6 +17,7 @@ import type {
   TransportName,
   WireEvent,
 } from "./index.js";
+import type { Beside, Wanted } from "./internal.js";
 
 /** What a client message brings back: the server's reply. */
 export type Reply = ControlFrame;
@@ -68,6 +69,13 @@ export interface Source {
    * WebSocket of this source's own, or no answer: whether it took effect is not known then.
    */
   request(message: object): Promise<Reply>;
+  /**
+   * What is wanted beside the log from now on, all of it. It may be told at any time, also before `start`; the source
+   * brings it about over whatever connection there is.
+   */
+  attend(wanted: Wanted): void;
+  /** The state of a place that is watched is needed once more. */
+  ask(place: string): void;
   /** Connects anew from the cursor, at once, also after `unauthorized`. */
   reconnect(): void;
   /**
@@ -82,6 +90,8 @@ export interface Source {
 
 /** A source that another source holds: Tabs its part, Leader its connection. */
 export interface InnerSource extends Source {
+  /** `lapsed`: members that are not wanted any more have not left; their tab is gone, and may be back soon. */
+  attend(wanted: Wanted, lapsed?: boolean): void;
   /** Ends without a word: somebody else carries the stream on, from `cursor`. Idempotent. */
   quit(): void;
 }
@@ -91,7 +101,7 @@ export interface RootSource extends Source {
   /** The part in a shared connection; null: the connection is this page's own. */
   readonly role: "leader" | "follower" | null;
   /** The page is hidden for good, or put aside (bfcache). `wake` comes back. */
-  rest(): void;
+  rest(members?: Wanted["members"]): void;
   /** Ends, and says so: `state` with `closed`, then `ended`. Idempotent. */
   close(): void;
 }
@@ -124,6 +134,8 @@ export interface SourceListener extends IntakeListener {
   /** A connection began: what comes until `live` is a replay. */
   connected(frame: ControlFrame): void;
   frame(frame: WireEvent | ControlFrame, transport: TransportName): void;
+  /** What is not of the log; of places that another tab watches, too. */
+  beside(word: Beside): void;
   /** What becomes of the credential. `lost` are of all topics of a shared connection. */
   auth(notice: AuthNotice): void;
   /** Last, once: null after `close`, else why no attempt will follow. */

@@ -3,6 +3,7 @@
  * this page's topics, counts, keeps the cursor, and hands events to listeners and iterators.
  */
 
+import { Aside } from "./aside.js";
 import { Condition } from "./condition.js";
 import { Connection } from "./connection.js";
 import { isCursor } from "./cursor.js";
@@ -23,10 +24,11 @@ import { TopicHandle } from "./topic.js";
 import { readTopics, topicMatcher } from "./topics.js";
 
 /** @import { AuthNotice, ConnectOptions, Cursor, Draft, Fault, GapFrame } from "./index.js" */
-/** @import { StreamNotices, TransportName, WireEvent } from "./index.js" */
+/** @import { PlaceOptions, StreamNotices, TransportName, WireEvent } from "./index.js" */
 /** @import { Share } from "./internal.js" */
 /** @import { RootSource, SourceListener } from "./source.js" */
 /** @import { Listener } from "./emitter.js" */
+/** @import { Ephemerals } from "./ephemeral.js" */
 
 export class Stream {
   #env;
@@ -41,6 +43,7 @@ export class Stream {
   #source;
   #publisher;
   #unwatch;
+  #aside;
   #topics;
   #matches;
   /** Why it ended. @type {TwinwireError | Fault | null} */
@@ -66,6 +69,7 @@ export class Stream {
     this.#source = this.#open(options, base, transports, share);
     const request = (/** @type {object} */ message) => this.#source.request(message);
     this.#publisher = new Publisher(this.#env, this.#http, this.#settings, request);
+    this.#aside = new Aside({ env: this.#env, http: this.#http, base }, this, () => this.#source);
     this.#unwatch = watchPage(this.#env, {
       wake: () => this.#source.wake(),
       offline: () => this.#source.offline(),
@@ -162,6 +166,7 @@ export class Stream {
       gap: (gap) => this.#gap(gap),
       moved: (_before, cursor) => this.#moved(cursor),
       anomaly: (detail) => this.#anomaly(detail),
+      beside: (word) => this.#aside.tell(word, this.#matches),
       auth: (detail) => this.#auth(detail),
       ended: (error) => this.#ended(error),
     };
@@ -217,6 +222,7 @@ export class Stream {
     this.#error = error;
     this.#unwatch();
     this.#store.flush();
+    this.#aside.company.end();
     for (const iterator of [...this.#iterators]) iterator.end(error && this.#reason());
     this.#emitter.emit(":close", { error });
   }
@@ -228,14 +234,11 @@ export class Stream {
 
   // -- for the page
 
-  /** @type {(type: string, fn: Listener) => () => void} */
-  on = (type, fn) => this.#emitter.on(type, fn);
+  /** @type {(type: string, fn: Listener) => () => void} */ on = (type, fn) => this.#emitter.on(type, fn);
 
-  /** @type {(type: string, fn: Listener) => () => void} */
-  once = (type, fn) => this.#emitter.once(type, fn);
+  /** @type {(type: string, fn: Listener) => () => void} */ once = (type, fn) => this.#emitter.once(type, fn);
 
-  /** @type {(type: string, fn?: Listener) => void} */
-  off = (type, fn) => this.#emitter.off(type, fn);
+  /** @type {(type: string, fn?: Listener) => void} */ off = (type, fn) => this.#emitter.off(type, fn);
 
   [Symbol.asyncIterator]() {
     const iterator = new MessageIterator(this.#settings.iteratorLimit, (done) =>
@@ -302,6 +305,15 @@ export class Stream {
   liveState = (filter) =>
     new LiveState(this, filter, { env: this.#env, http: this.#http, settings: this.#settings });
 
+  /** @type {(topic: string, options?: PlaceOptions) => any} */
+  place = (topic, options) => this.#aside.company.place(topic, options);
+
+  /** @type {Ephemerals["send"]} */
+  ephemeral = (topic, type, data, options) => this.#aside.ephemerals.send(topic, type, data, options);
+
+  /** @type {Ephemerals["hear"]} */
+  hear = (type, fn, matches) => this.#aside.ephemerals.hear(type, fn, matches);
+
   /** @param {{ topics?: string | readonly string[], [parameter: string]: unknown }} query */
   history({ topics, ...query } = {}) {
     return this.#http.history({ topics: topics === undefined ? this.#topics : readTopics(topics), ...query });
@@ -332,6 +344,7 @@ export class Stream {
   }
 
   close() {
+    this.#aside.company.close();
     this.#source.close();
   }
 }

@@ -22,27 +22,31 @@ import { Transport } from "./states.js";
  */
 
 /**
- * What a change of topics needs of a connection.
+ * What speaking needs of a connection.
  *
- * @param {object} connection
- * @param {Requests} connection.requests
- * @param {Intake} connection.intake
- * @param {Prober} connection.prober
- * @param {() => Link | null} connection.link
- * @param {() => void} connection.restart
+ * @typedef {object} Line
+ * @property {() => Link | null} link that is acted on
+ * @property {() => Intake} intake
+ * @property {() => Prober} prober
+ * @property {() => void} restart connects anew, if it is connected or about to be
+ */
+
+/**
+ * @param {Requests} requests
+ * @param {Line} line
  * @returns {Carrier}
  */
-export function carrierOf({ requests, intake, prober, link, restart }) {
+export function carrierOf(requests, { link, intake, prober, restart }) {
   return {
     speaks: () => link()?.name === Transport.WEBSOCKET,
     ask: (message) => {
-      intake.topicsChanged();
-      prober.cancel(); // it asked for the old topics
-      prober.begin(true);
-      return requests.send(link(), message, ({ id }) => intake.position(id));
+      intake().topicsChanged();
+      prober().cancel(); // it asked for the old topics
+      prober().begin(true);
+      return requests.send(link(), message, ({ id }) => intake().position(id));
     },
     renew: () => {
-      intake.topicsChanged();
+      intake().topicsChanged();
       restart();
     },
   };

@@ -8,7 +8,7 @@ import { Emitter } from "./emitter.js";
 import { State } from "./states.js";
 import { oneTopic, readTopic, topicMatcher } from "./topics.js";
 
-/** @import { Cursor, Draft, GapFrame, WireEvent } from "./index.js" */
+/** @import { Cursor, Draft, EphemeralOptions, GapFrame, WireEvent } from "./index.js" */
 /** @import { Listener } from "./emitter.js" */
 /** @import { Stream } from "./stream.js" */
 
@@ -44,6 +44,8 @@ export class TopicHandle {
   #off;
   #isHeld;
   #isClosed = false;
+  /** What ends listeners of events that are not kept. @type {Set<() => void>} */
+  #heard = new Set();
   /** Resolves with the position from which the stream has this topic; rejects if it can't. */
   ready;
 
@@ -102,6 +104,21 @@ export class TopicHandle {
     this.#emitter.off(type, fn);
   }
 
+  /** @type {(type: string, fn: Listener) => () => void} */
+  hear(type, fn) {
+    const off = this.#stream.hear(type, fn, topicMatcher([this.name]));
+    this.#heard.add(off);
+    return () => {
+      this.#heard.delete(off);
+      off();
+    };
+  }
+
+  /** @type {(type: string, data: unknown, options?: EphemeralOptions) => Promise<void>} */
+  ephemeral(type, data, options) {
+    return this.#stream.ephemeral(this.name, type, data, options);
+  }
+
   /** @param {Omit<Draft, "topic">} draft */
   async publish(draft) {
     return this.#stream.publish({ ...draft, topic: oneTopic(this.name) });
@@ -116,6 +133,8 @@ export class TopicHandle {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#off();
+    for (const off of this.#heard) off();
+    this.#heard.clear();
     if (!this.#isHeld) return;
     const held = heldBy(this.#stream);
     const found = held.get(this.name);

@@ -44,6 +44,7 @@ function link(more = {}) {
   const owner = {
     linkConnected: () => told.push("connected"),
     linkFrame: (_link, frame) => told.push(frame.type),
+    linkBeside: () => told.push("beside"),
     linkStale: (_link, isStale) => stale.push(isStale),
     linkProductive: () => told.push("productive"),
     linkEnded: (_link, fault) => told.push(fault),
@@ -182,7 +183,7 @@ test("an event that is in no log proves nothing", async () => {
   const { socket, clock, told, subject } = connected();
   socket.frame({ topic: "a", type: "typing", data: {} });
   await clock.advance(2_000);
-  assert.deepEqual([kinds(told), subject.events, subject.productive], [["connected"], 0, false]);
+  assert.deepEqual([kinds(told), subject.events, subject.productive], [["connected", "beside"], 0, false]);
 });
 
 test("goodbye is passed on, then ends it, with a delay within bounds", () => {

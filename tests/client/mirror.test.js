@@ -10,16 +10,22 @@ const TESTS = fileURLToPath(new URL("./", import.meta.url));
 
 /** Modules whose work shows only together with others: the files that show it. */
 const ELSEWHERE = {
+  "aside.js": ["place", "ephemeral"],
+  "company.js": ["place"],
   "condition.js": ["stream", "reconnect", "demotion"],
   "connect.js": ["stream", "core"],
   "connection.js": ["start", "reconnect", "demotion", "exact", "auth"],
+  "members.js": ["attendance", "tabs/wants"],
   "nowhere.js": ["stream"],
   "open.js": ["core"],
+  "seat.js": ["place"],
+  "speaker.js": ["attendance", "stream"],
   "states.js": ["index"], // constants; types/exports.ts holds them equal to the declarations
   "tabs/follower.js": ["tabs/tabs"],
   "tabs/leader.js": ["tabs/tabs"],
   "tabs/roster.js": ["tabs/tabs", "tabs/refused"],
   "tabs/share.js": ["tabs/tabs", "tabs/group"],
+  "tabs/voice.js": ["tabs/wants"],
 };
 
 const modules = readdirSync(CLIENT, { recursive: true }).filter((name) => name.endsWith(".js"));

@@ -109,6 +109,76 @@ await post("devices/hall", about("on"));
         behind='say("lamp", lamp); await post("devices/hall", about("off"));',
     ),
     Example(
+        "who is here",
+        'stream.place("projects/42"',
+        ("shown true Ada", "shown true Ada app.py 12"),
+        before=IMPORT
+        + """
+const show = (users, current) => {
+  const own = users.find(({ self }) => self)?.data;
+  if (own) say("shown", current, own.name, own.view?.file ?? "", own.view?.line);
+};
+const greet = (user) => say("greeted", user);
+""",
+    ),
+    Example(
+        "what is not kept",
+        'stream.hear("cursor"',
+        ("moved me 1 2",),
+        before=IMPORT + 'const member = "me";\nconst move = (...words) => say("moved", ...words);\n',
+        # Until this page's wish has reached the tab that holds the connection nothing comes.
+        behind="""
+setInterval(() => stream.ephemeral("projects/42", "cursor", { member, x: 1, y: 2 }, { echo: true }), 200);
+""",
+    ),
+    Example(
+        "React, of a place",
+        "useEffect(() => place?.set(data)",
+        ("react place Ada reads", "react place Ada writes"),
+        behind="""
+import { StrictMode, createElement } from "react";
+import { createRoot } from "react-dom/client";
+import { connect } from "twinwire-client";
+const stream = connect({ topics: "places/1" });
+function App() {
+  const [data, setData] = useState({ name: "Ada", does: "reads" });
+  const users = usePlace(stream, "places/1", data);
+  useEffect(() => {
+    const own = users.find(({ self, data: { name } }) => self && name);
+    if (own) say("react place", own.data.name, own.data.does);
+    if (own?.data.does === "reads") setData({ name: "Ada", does: "writes" });
+  }, [users]);
+  return null;
+}
+const root = createRoot(document.body.appendChild(document.createElement("div")));
+root.render(createElement(StrictMode, null, createElement(App)));
+""",
+        bundle=".jsx",
+    ),
+    Example(
+        "Vue, of a place",
+        "watch(data, (now) => place.set(now)",
+        ("vue place reads", "vue place writes"),
+        behind="""
+import { createApp, ref } from "vue";
+import { connect } from "twinwire-client";
+const stream = connect({ topics: "places/2" });
+createApp({
+  setup() {
+    const data = ref({ does: "reads" });
+    const users = usePlace(stream, "places/2", data);
+    watch(users, (now) => {
+      const own = now.find(({ self }) => self);
+      if (own) say("vue place", own.data.does);
+      if (own?.data.does === "reads") data.value.does = "writes";
+    });
+    return () => null;
+  },
+}).mount(document.body.appendChild(document.createElement("div")));
+""",
+        bundle=".js",
+    ),
+    Example(
         "React, of a state",
         "export function useLiveState",
         ("react state door open", "react state door shut"),
@@ -151,7 +221,7 @@ root.render(createElement(StrictMode, null, createElement(App)));
     ),
     Example(
         "Vue",
-        'from "vue"',
+        "export function useProject",
         ("vue live", "vue published true"),
         behind="""
 import { createApp, watch } from "vue";

@@ -14,10 +14,11 @@ import { FaultKind, State, Transport } from "../states.js";
 import { Identity } from "./identity.js";
 import { Tail } from "./tail.js";
 import { Vigil } from "./vigil.js";
+import { Voice } from "./voice.js";
 import { Wishes } from "./wishes.js";
 
 /** @import { Context, Frames, Hello, Start, TabMessage, TabPort } from "../internal.js" */
-/** @import { AuthNotice, Cursor, StreamState, TransportName, WireEvent } from "../index.js" */
+/** @import { Cursor, StreamState, TransportName, WireEvent } from "../index.js" */
 /** @import { InnerSource, Source, SourceListener } from "../source.js" */
 
 const PAGE = 1_000; // events
@@ -35,6 +36,7 @@ export class Follower {
   /** The topics that this tab's events are of. @type {readonly string[]} */
   #active;
   #wishes = new Wishes();
+  #voice;
   /** The leader's last hello. @type {Hello | null} */
   #leader = null;
   /** What the leader told while this tab catches up. */
@@ -63,6 +65,7 @@ export class Follower {
     this.#port = port;
     this.#after = after;
     this.#active = topics;
+    this.#voice = new Voice(id, (message) => this.#post(message));
     this.#intake = new Intake(after, listener);
     const { settings, env } = context;
     this.#backoff = new Backoff(settings.backoffBase, settings.backoffCap, env.random);
@@ -80,7 +83,6 @@ export class Follower {
   get cursor() {
     return this.#intake.cursor;
   }
-
   get transport() {
     return this.#leader?.transport ?? null;
   }
@@ -90,7 +92,6 @@ export class Follower {
   get access() {
     return this.#leader?.access ?? NOBODY;
   }
-
   get topics() {
     return [...new Set([...this.#active, ...this.#wishes.topics])];
   }
@@ -101,17 +102,19 @@ export class Follower {
   }
 
   join() {
-    if (this.#stopped) return;
     this.#joinedAt = this.#context.env.elapsed();
-    this.#port.post({ kind: "join", tab: this.#id, topics: this.topics });
+    this.#post({ kind: "join", tab: this.#id, topics: this.topics });
+    this.#voice.again();
   }
 
   #rejoin() {
     if (this.#context.env.elapsed() - this.#joinedAt > REJOIN) this.join();
   }
 
-  leave() {
-    if (!this.#stopped) this.#port.post({ kind: "leave", tab: this.#id });
+  leave = () => this.#post({ kind: "leave", tab: this.#id });
+  /** @param {TabMessage} message */
+  #post(message) {
+    if (!this.#stopped) this.#port.post(message);
   }
 
   // -- from the leader
@@ -122,6 +125,7 @@ export class Follower {
     if (message.kind === "hello") this.#hello(message);
     else if (message.kind === "frames") this.#frames(message);
     else if (message.kind === "auth") this.#auth(message);
+    else if (message.kind === "beside") this.#beside(message);
     else if (message.kind === "refused" && message.to === this.#id) this.#port.refused();
   }
 
@@ -136,6 +140,7 @@ export class Follower {
     if (message.heard) this.#listener.heard(message.heard);
     if (other) this.join();
     else if (!this.#covers(this.topics)) this.#rejoin();
+    this.#voice.trust(message.transport === null ? null : message.tab);
     if (transport !== message.transport) this.#listener.transport(message.transport, "leader");
     this.#wishes.settle(
       (topics) => this.#covers(topics),
@@ -186,7 +191,12 @@ export class Follower {
     this.#meet(message.from ?? message.to);
   }
 
-  /** @param {{ tab: string, notice: AuthNotice }} message */
+  /** @param {Extract<TabMessage, { kind: "beside" }>} message */
+  #beside({ tab, access, word }) {
+    if (this.#leader?.tab === tab && this.#identity.admits(access)) this.#listener.beside(word);
+  }
+
+  /** @param {Extract<TabMessage, { kind: "auth" }>} message */
   #auth({ tab, notice }) {
     if (this.#leader?.tab !== tab || !this.#identity.admits(notice)) return;
     this.#active = this.#active.filter((topic) => !notice.lost.includes(topic));
@@ -225,8 +235,7 @@ export class Follower {
       this.#intake.begin(after, { id, head: page.head, floor: page.floor });
       if (page.gap) this.#intake.gap({ ...page.gap, type: "gap" });
       this.#backoff.reset();
-      // A history that proves a loss is asked again once; the second time the reader lets it pass, and says
-      // so.
+      // A history that proves a loss is asked again once; the second time the reader lets it pass.
       if (!page.events.every((event) => this.#deliver(event, Transport.POLL))) return true;
       this.#intake.position(page.cursor);
     } catch (error) {
@@ -240,8 +249,7 @@ export class Follower {
     return this.cursor !== before;
   }
 
-  /** False if the chain is broken, or this tab has another part by now. */
-  /** @type {(event: WireEvent, transport: TransportName) => boolean} */
+  /** False if the chain is broken, or this tab is something else by now. @type {(event: WireEvent, transport: TransportName) => boolean} */
   #deliver(event, transport) {
     if (this.#stopped) return false;
     this.#listener.frame(event, transport);
@@ -294,15 +302,11 @@ export class Follower {
   // -- what the page asks
 
   /** @type {Source["subscribe"]} */
-  subscribe(topics) {
-    if (this.#covers(topics)) {
-      this.#active = [...new Set([...this.#active, ...topics])];
-      this.join();
-      return Promise.resolve({ id: this.cursor });
-    }
-    const granted = this.#wishes.add(topics);
+  async subscribe(topics) {
+    const granted = this.#covers(topics) ? null : this.#wishes.add(topics);
+    if (granted === null) this.#active = [...new Set([...this.#active, ...topics])];
     this.join();
-    return granted;
+    return granted ?? { id: this.cursor };
   }
 
   /** @type {Source["unsubscribe"]} */
@@ -311,25 +315,20 @@ export class Follower {
     this.join();
     return { id: this.cursor };
   }
-
   /** @type {Source["request"]} */
-  request() {
-    return Promise.reject(new UnansweredError("the connection is in another tab"));
-  }
+  request = () => Promise.reject(new UnansweredError("the connection is in another tab"));
+
+  /** @type {Source["attend"]} */ attend = (wanted) => this.#voice.attend(wanted);
+  /** @type {Source["ask"]} */ ask = (place) => this.#voice.ask(place);
 
   /** This tab has a connection now, which asks for what it waited for. @param {Source} connection */
-  handOver(connection) {
-    this.#wishes.settle(() => true, { id: connection.cursor });
-  }
+  handOver = (connection) => this.#wishes.settle(() => true, { id: connection.cursor });
 
-  /** Nobody will carry the stream on. */
-  abandon() {
-    this.#wishes.abandon();
-  }
+  /** Nobody will carry the stream on. */ abandon = () => this.#wishes.abandon();
 
   reconnect() {
     this.#identity.forget();
-    if (!this.#stopped) this.#port.post({ kind: "reconnect", tab: this.#id });
+    this.#post({ kind: "reconnect", tab: this.#id });
     this.wake();
   }
 
@@ -341,7 +340,6 @@ export class Follower {
 
   offline() {}
   drop() {}
-
   quit() {
     this.#stopped = true;
     this.#vigil.end();

@@ -16,6 +16,7 @@ import { TwinwireError } from "../errors.js";
 import { State } from "../states.js";
 import { Outbox } from "./outbox.js";
 import { Roster } from "./roster.js";
+import { Wants } from "./wants.js";
 
 const SETTLE_TIME = 10_000; // ms; by then every living tab has told a new leader its topics
 const TOPICS_MAX = 100; // filters of one stream (docs/protocol.md, section 1, as the service bounds it)
@@ -33,6 +34,10 @@ export class Leader {
   #own;
   #after;
   #roster;
+  #wants = new Wants(
+    () => this.#connection,
+    (word) => this.#stopped || this.#port.post({ kind: "beside", tab: this.#id, access: this.access, word }),
+  );
   /** The topics that the connection has asked for. @type {Set<string>} */
   #covered;
   /** The end of the queue of changes to `#covered`. @type {Promise<unknown>} */
@@ -73,7 +78,9 @@ export class Leader {
   /** @param {string | null} after */
   #connect(after) {
     const start = { topics: [...this.#covered], after };
-    return new Connection(this.#context, start, this.#relay(this.#listener));
+    const connection = new Connection(this.#context, start, this.#relay(this.#listener));
+    connection.attend(this.#wants.all);
+    return connection;
   }
 
   get state() {
@@ -129,6 +136,10 @@ export class Leader {
         listener.frame(frame, name);
         if (frame.type === "heartbeat" && frame.topic === undefined) this.#hello();
       },
+      beside: (word) => {
+        this.#wants.pass(word);
+        listener.beside(word);
+      },
       auth: (notice) => {
         if (!this.#stopped) this.#port.post({ kind: "auth", tab: this.#id, notice });
         this.#lose(notice.lost);
@@ -174,6 +185,7 @@ export class Leader {
   release() {
     this.#isApart = true;
     this.#end();
+    this.#wants.clear();
     return this.#connection;
   }
 
@@ -220,11 +232,18 @@ export class Leader {
   hear(message) {
     if (message.kind === "join") this.#joined(message);
     else if (message.kind === "leave") this.#gone(message.tab);
+    else if (message.kind === "attend") this.#wanted(message);
+    else if (message.kind === "ask" && message.to === this.#id) this.#connection.ask(message.place);
     else if (message.kind === "wake") this.#connection.wake();
     else if (message.kind === "reconnect" && this.state !== State.LIVE) this.#connection.reconnect();
   }
 
-  /** @param {{ tab: string, topics: readonly string[] }} message */
+  /** @param {Extract<TabMessage, { kind: "attend" }>} message */
+  #wanted({ tab, to, wanted }) {
+    if (to === this.#id && this.#roster.has(tab)) this.#wants.set(tab, wanted);
+  }
+
+  /** @param {Extract<TabMessage, { kind: "join" }>} message */
   #joined({ tab, topics }) {
     this.#roster.join(tab, topics);
     this.#hello(); // it lives, however long it takes to have those topics
@@ -245,6 +264,7 @@ export class Leader {
 
   /** @param {string} tab */
   #gone(tab) {
+    this.#wants.delete(tab);
     if (this.#roster.leave(tab) && this.#settle === null) this.#prune();
   }
 
@@ -299,28 +319,20 @@ export class Leader {
   }
 
   /** @type {Source["request"]} */
-  request(message) {
-    return this.#connection.request(message);
-  }
+  request = (message) => this.#wants.request(message, this.#context.env.now(), () => this.access);
+  /** @type {Source["attend"]} */
+  attend = (wanted) => this.#wants.keep(wanted);
+  /** @type {Source["ask"]} */
+  ask = (place) => this.#connection.ask(place);
+  reconnect = () => this.#connection.reconnect();
+  wake = () => this.#connection.wake();
+  offline = () => this.#connection.offline();
+  drop = () => this.#connection.drop();
 
-  reconnect() {
-    this.#connection.reconnect();
+  /** The others hear of it from the lock; they enter again with the next leader. */
+  leave() {
+    this.#connection.rest(this.#wants.own.members);
   }
-
-  wake() {
-    this.#connection.wake();
-  }
-
-  offline() {
-    this.#connection.offline();
-  }
-
-  drop() {
-    this.#connection.drop();
-  }
-
-  /** The others hear of it from the lock. */
-  leave() {}
 
   #end() {
     this.#outbox.flush();

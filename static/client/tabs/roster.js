@@ -2,6 +2,9 @@
 
 /** @import { Environment } from "../internal.js" */
 
+/** Milliseconds: what a tab said last may come after the news that it has gone. */
+const LAST_WORDS = 50;
+
 export class Roster {
   #env;
   #name;
@@ -9,6 +12,7 @@ export class Roster {
   /** By tab. @type {Map<string, readonly string[]>} */
   #tabs = new Map();
   #watches = new AbortController();
+  #ended = false;
 
   /**
    * `gone(tab)`: one has ended, however it did.
@@ -34,6 +38,11 @@ export class Roster {
     this.#tabs.set(tab, topics);
   }
 
+  /** @param {string} tab */
+  has(tab) {
+    return this.#tabs.has(tab);
+  }
+
   /** False if it was not here. @param {string} tab */
   leave(tab) {
     return this.#tabs.delete(tab);
@@ -56,6 +65,7 @@ export class Roster {
   }
 
   end() {
+    this.#ended = true;
     this.#watches.abort();
   }
 
@@ -66,7 +76,7 @@ export class Roster {
    */
   #watch(tab) {
     const lock = `${this.#name}:tab:${tab}`;
-    const granted = () => this.#gone(tab);
+    const granted = () => void this.#env.setTimeout(() => this.#ended || this.#gone(tab), LAST_WORDS);
     this.#env.locks?.request(lock, { signal: this.#watches.signal }, granted).catch(() => {});
   }
 }

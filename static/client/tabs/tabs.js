@@ -9,6 +9,7 @@
  * Connection of this tab's own.
  */
 
+import { NOTHING_WANTED } from "../attendance.js";
 import { Connection } from "../connection.js";
 import { Role, State } from "../states.js";
 import { Follower } from "./follower.js";
@@ -40,6 +41,7 @@ export class Tabs {
   #after;
   /** The topics of all tabs, as the leader said last. @type {readonly string[]} */
   #known = [];
+  #wanted = NOTHING_WANTED;
   /** End the locks that this tab holds or waits for. @type {(() => void)[]} */
   #free = [];
   /** Until a leader that was asked must have answered. @type {Timer | null} */
@@ -88,7 +90,9 @@ export class Tabs {
   /** A follower from where this tab stands, which does nothing yet. @param {readonly string[]} topics */
   #follower(topics) {
     const start = { topics, after: this.#position(), id: this.id };
-    return new Follower(this.#context, start, this.#listener, this.#port());
+    const follower = new Follower(this.#context, start, this.#listener, this.#port());
+    follower.attend(this.#wanted);
+    return follower;
   }
 
   start() {
@@ -164,6 +168,7 @@ export class Tabs {
     const topics = { own: follower.topics, known: this.#known };
     const start = { topics, after: this.#position(), id: this.id };
     this.#side = new Leader(this.#context, start, this.#listener, this.#port());
+    this.#side.attend(this.#wanted);
     this.#become(Role.LEADER);
     this.#side.start();
     follower.handOver(this.#side);
@@ -256,6 +261,7 @@ export class Tabs {
     follower.leave();
     this.#retire();
     this.#side = new Connection(this.#context, start, this.#listener);
+    this.#side.attend(this.#wanted);
     this.#become(null);
     this.#side.start();
     follower.handOver(this.#side);
@@ -272,18 +278,18 @@ export class Tabs {
   // -- what the page asks
 
   /** @type {Source["request"]} */
-  request(message) {
-    return this.#side.request(message);
-  }
-
+  request = (message) => this.#side.request(message);
   /** @type {Source["subscribe"]} */
-  subscribe(topics) {
-    return this.#side.subscribe(topics);
-  }
-
+  subscribe = (topics) => this.#side.subscribe(topics);
   /** @type {Source["unsubscribe"]} */
-  unsubscribe(topics) {
-    return this.#side.unsubscribe(topics);
+  unsubscribe = (topics) => this.#side.unsubscribe(topics);
+  /** @type {Source["ask"]} */
+  ask = (place) => this.#side.ask(place);
+
+  /** @type {Source["attend"]} */
+  attend(wanted) {
+    this.#wanted = wanted;
+    this.#side.attend(wanted);
   }
 
   reconnect() {
@@ -296,13 +302,8 @@ export class Tabs {
     else this.#side.wake();
   }
 
-  offline() {
-    this.#side.offline();
-  }
-
-  drop() {
-    this.#side.drop();
-  }
+  offline = () => this.#side.offline();
+  drop = () => this.#side.drop();
 
   /** The page is hidden for good, or put aside (bfcache): another tab leads. `wake` comes back. */
   rest() {

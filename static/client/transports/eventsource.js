@@ -5,6 +5,7 @@
  */
 
 import { URL_MAX, faultOf, topicPairs } from "../http.js";
+import { besidePairs } from "../queries.js";
 import { FaultKind } from "../states.js";
 
 /** @import { Context, StreamRequest, Wire, WireFault, WireListener } from "../internal.js" */
@@ -23,6 +24,7 @@ export function openEventSource({ env, http }, request, link) {
   const url = http.url("api/sse", [
     ...topicPairs(request.topics),
     ["after", request.after],
+    ...besidePairs(request),
     ["named", 0], // everything, control frames too, arrives as `message`
     ...http.auth.query,
   ]);

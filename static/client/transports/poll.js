@@ -9,9 +9,10 @@
 import { isCursor } from "../cursor.js";
 import { reasonOf } from "../errors.js";
 import { responseFault } from "../http.js";
+import { besidePairs } from "../queries.js";
 import { FaultKind, Transport } from "../states.js";
 
-/** @import { Context, EventPage, Frame, StreamRequest } from "../internal.js" */
+/** @import { Context, EventPage, Frame, PresenceFrame, StreamRequest } from "../internal.js" */
 /** @import { Wire, WireFault, WireListener } from "../internal.js" */
 /** @typedef {{ fault: WireFault, page?: undefined } | { fault?: undefined, page: EventPage }} Answer */
 
@@ -48,6 +49,8 @@ class Poll {
   /** Whose events these are: pages do not say it. @type {{ subject?: string | null, expires?: string | null }} */
   #who = {};
   #after;
+  /** Of who is there, by place. @type {Map<string, number>} */
+  #versions = new Map();
 
   /**
    * @param {Context} context
@@ -71,7 +74,8 @@ class Poll {
       if (fault) return this.#end(fault, env.elapsed() - started, wait);
       if (!this.#connected) this.#who = await this.#identify();
       this.#take(page);
-      const idle = page.events.length === 0 && this.#live && wait > 0;
+      const isEmpty = ![page.events, page.presence, page.ephemeral].some((told) => told?.length);
+      const idle = isEmpty && this.#live && wait > 0;
       if (this.#open && idle && env.elapsed() - started < EMPTY_PAUSE) await this.#rest();
     }
   }
@@ -118,6 +122,8 @@ class Poll {
       ["after", this.#after],
       ["wait", wait],
       ["limit", PAGE],
+      ...besidePairs(this.#request),
+      ...this.#versionPairs(),
     ]);
     const abort = new AbortController();
     this.#abort = abort;
@@ -144,6 +150,11 @@ class Poll {
     }
   }
 
+  /** What is known of who is where: what is other than that comes. @returns {[string, string][]} */
+  #versionPairs() {
+    return [...this.#versions].map(([place, version]) => ["presence_version", `${place}:${version}`]);
+  }
+
   /** Tells tabs that share what is read here whether they may; without an answer nobody knows. */
   async #identify() {
     const { http } = this.#context;
@@ -167,11 +178,19 @@ class Poll {
     if (!this.#connected) this.#connect(page);
     if (page.gap) this.#tell({ ...page.gap, type: "gap" });
     for (const event of page.events) this.#tell(event);
+    for (const frame of page.presence ?? []) this.#seen(frame);
+    for (const event of page.ephemeral ?? []) this.#tell(/** @type {any} */ (event));
     this.#after = page.cursor;
     if (!this.#live && !page.more) {
       this.#live = true;
       this.#tell({ type: "caught_up", id: page.cursor });
     } else this.#tell({ type: "heartbeat", id: page.cursor });
+  }
+
+  /** @param {PresenceFrame} frame */
+  #seen(frame) {
+    this.#versions.set(frame.place, frame.version);
+    this.#tell(/** @type {any} */ (frame));
   }
 
   /** @param {EventPage} page */

@@ -5,6 +5,7 @@
 
 import { reasonOf } from "../errors.js";
 import { responseFault } from "../http.js";
+import { besidePairs } from "../queries.js";
 import { EventStreamParser } from "../sse-parser.js";
 import { FaultKind, Transport } from "../states.js";
 
@@ -20,7 +21,8 @@ import { FaultKind, Transport } from "../states.js";
  */
 export function openSse({ env, http }, request, link) {
   const abort = new AbortController();
-  const asked = http.asking("api/sse", "api/sse", request.topics, [["after", request.after]]);
+  const params = /** @type {[string, unknown][]} */ ([["after", request.after], ...besidePairs(request)]);
+  const asked = http.asking("api/sse", "api/sse", request.topics, params);
   // Asked for in a URL with `auth`, it would be taken for an EventSource, which can be told nothing by a status.
   /** @type {Record<string, string>} */
   const fetched = http.auth.expected ? { "X-Twinwire-Fetch": "1" } : {};

@@ -8,6 +8,7 @@
 
 import { AUTH_REF } from "../auth.js";
 import { URL_MAX, topicPairs } from "../http.js";
+import { besidePairs } from "../queries.js";
 import { FaultKind } from "../states.js";
 
 /** @import { Context, StreamRequest, Wire, WireFault, WireListener } from "../internal.js" */
@@ -25,9 +26,11 @@ export function openWebSocket({ env, http, handshake }, request, link) {
   const isMessage = token !== null && (subprotocols === null || handshake.failed === token);
   /** @type {[string, unknown][]} */
   const auth = isMessage ? [["auth", "message"]] : query;
-  const whole = http.url("api/ws", [...topicPairs(request.topics), ["after", request.after], ...auth]);
+  const more = besidePairs({ ...request, presence: false }); // places are watched by messages
+  const params = /** @type {[string, unknown][]} */ ([["after", request.after], ...more, ...auth]);
+  const whole = http.url("api/ws", [...topicPairs(request.topics), ...params]);
   const isLater = String(whole).length > URL_MAX; // then the topics follow in a message
-  const url = isLater ? http.url("api/ws", [["filter", "later"], ["after", request.after], ...auth]) : whole;
+  const url = isLater ? http.url("api/ws", [["filter", "later"], ...params]) : whole;
   url.protocol = url.protocol.replace(/^http/, "ws");
   const socket = construct(env.WebSocket, String(url), isMessage ? null : subprotocols);
   let isOpened = false;

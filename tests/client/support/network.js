@@ -10,10 +10,21 @@
  * `filter(frame, transport)` may drop or change a frame: null drops it.
  */
 
+import { topicMatcher } from "../../../static/client/topics.js";
+import { Crowd } from "./crowd.js";
+import { fakeFetch, listOf, request } from "./fetching.js";
 import { Guard } from "./guard.js";
 
 export class Network {
-  rules = { websocket: "ok", sse: "ok", poll: "ok", post: "ok", state: "ok" };
+  rules = {
+    websocket: "ok",
+    sse: "ok",
+    poll: "ok",
+    post: "ok",
+    state: "ok",
+    presence: "ok",
+    ephemeral: "ok",
+  };
   killAfter = 300;
   retryAfter = null;
   problem = true;
@@ -31,6 +42,7 @@ export class Network {
     this.clock = clock;
     this.log = log;
     this.guard = new Guard(clock);
+    this.crowd = new Crowd(clock);
     const network = this;
     this.WebSocket = class extends FakeWebSocket {
       constructor(url, protocols) {
@@ -71,6 +83,28 @@ export class Network {
     this.#open.delete(connection);
   }
 
+  /** What was sent by a beacon: `{path, body}`; it arrives. */
+  beacons = [];
+  sendBeacon = (url, text) => {
+    const body = JSON.parse(text);
+    this.beacons.push({ path: new URL(url).pathname, body });
+    this.crowd.closed(body.connection, "closed", body.members);
+    return true;
+  };
+
+  /** Sends an event that is not kept to whoever hears it, but for `skipped`. */
+  ephemeral({ topic, type, data }, user = null, skipped = null) {
+    const from = user === null ? {} : { from: { user } };
+    const event = { topic, type, time: new Date(this.clock.now()).toISOString(), ...from, data };
+    for (const connection of this.#open)
+      if (
+        connection !== skipped &&
+        connection.hears &&
+        topicMatcher(listOf(connection.subscription.topics))(topic)
+      )
+        connection.subscription.send(event);
+  }
+
   /** Open connections by transport. */
   connections(transport) {
     return [...this.#open].filter((connection) => connection.transport === transport);
@@ -89,11 +123,7 @@ export class Network {
   }
 }
 
-function request(url) {
-  const { searchParams } = new URL(url);
-  const topics = searchParams.getAll("topic");
-  return { topics, after: searchParams.get("after"), limit: Number(searchParams.get("limit") ?? 500) };
-}
+const PRESENCE = ["watch", "unwatch", "presence", "enter", "leave"];
 
 class FakeWebSocket {
   transport = "websocket";
@@ -126,6 +156,8 @@ class FakeWebSocket {
   #stream() {
     const send = (frame) => this.frame(frame);
     this.opened = this.network.guard.open(this.bearer, send, () => this.cut(1008, "auth:expired"));
+    this.hears = new URL(this.url).searchParams.get("ephemeral") === "1";
+    this.watcher = this.network.crowd.watcher(send);
     this.subscription = this.network.log.subscribe(request(this.url), "websocket", send, this.opened);
     if (this.readyState !== 1) this.subscription.close();
   }
@@ -158,8 +190,15 @@ class FakeWebSocket {
     });
   }
 
-  #answer({ op, topics, topic, type, data, key, token }) {
+  #answer(message) {
+    const { op, topics, topic, type, data, key, token } = message;
     const { log } = this.network;
+    if (PRESENCE.includes(op)) return this.#present(message);
+    if (op === "publish" && message.ephemeral) {
+      this.network.ephemeral(message, this.bearer.subject, message.echo ? null : this);
+      return { type: "reply" };
+    }
+    if (op === "subscribe" && message.ephemeral !== undefined) this.hears = message.ephemeral;
     if (op === "auth") return this.#auth(token);
     const now = this.subscription.topics;
     if (op === "ping") return { type: "pong" };
@@ -173,8 +212,25 @@ class FakeWebSocket {
     return { type: "problem", status: 422, title: "Unknown op" };
   }
 
+  #present({ op, place, places, member, data }) {
+    const { crowd } = this.network;
+    if (op === "watch" && places.some((name) => crowd.forbidden.has(`watch ${name}`)))
+      return { type: "problem", status: 403, title: "Forbidden" };
+    if (op === "watch") queueMicrotask(() => crowd.watch(this.watcher, places));
+    if (op === "unwatch") for (const name of places) this.watcher.patterns.delete(name);
+    if (op === "presence") queueMicrotask(() => this.frame(crowd.state(place)));
+    if (op === "leave") crowd.leave(place, member);
+    if (op !== "enter") return { type: "reply" };
+    const by = { user: this.bearer.subject, data, connection: this.opened.connection };
+    const entered = crowd.enter("websocket", place, member, by);
+    if (typeof entered !== "number") return { type: "reply", ...entered };
+    return { type: "problem", status: entered, title: `No: ${entered}`, retry: this.network.retryAfter };
+  }
+
   cut(code = 1006, reason = "") {
     if (this.readyState === 3) return;
+    this.network.crowd.gone(this.watcher);
+    this.network.crowd.closed(this.opened?.connection ?? null, code === 1006 ? "lost" : "closed");
     this.readyState = 3;
     this.subscription?.close();
     this.network.guard.close(this.opened?.connection);
@@ -201,8 +257,11 @@ class FakeEventSource {
       const ticket = new URL(url).searchParams.get("ticket");
       const bearer = ticket === null ? network.guard.bearer() : network.guard.redeem(ticket);
       if (bearer === null) return send({ type: "goodbye", reason: "auth", detail: "invalid", code: 1008 });
-      this.connection = network.guard.open(bearer, send, () => this.cut());
-      this.subscription = network.log.subscribe(request(url), "sse", send, this.connection);
+      this.opened = network.guard.open(bearer, send, () => this.cut());
+      this.hears = new URL(url).searchParams.get("ephemeral") === "1";
+      this.subscription = network.log.subscribe(request(url), "sse", send, this.opened);
+      const isWatching = new URL(url).searchParams.get("presence") === "1";
+      this.watcher = network.crowd.watcher(send, isWatching ? this.subscription.topics : []);
     }, 5);
   }
 
@@ -214,135 +273,9 @@ class FakeEventSource {
 
   close() {
     this.subscription?.close();
-    this.network.guard.close(this.connection?.connection);
+    this.network.crowd.gone(this.watcher);
+    this.network.crowd.closed(this.opened?.connection ?? null);
+    this.network.guard.close(this.opened?.connection);
     this.network.closed(this);
   }
-}
-
-const problemType = { "content-type": "application/problem+json" };
-
-function answer(network, status, body, headers = { "content-type": "application/json" }) {
-  const more = network.retryAfter === null ? {} : { "retry-after": String(network.retryAfter) };
-  return new Response(JSON.stringify(body), { status, headers: { ...headers, ...more } });
-}
-
-function refusal(network, rule) {
-  if (rule === "refuse") throw new TypeError("fetch failed");
-  if (rule === "html")
-    return new Response("<html>", { status: 200, headers: { "content-type": "text/html" } });
-  if (typeof rule !== "number") return null;
-  if (network.problem) return answer(network, rule, { status: rule, title: `No: ${rule}` }, problemType);
-  return new Response("<html>", { status: rule, headers: { "content-type": "text/html" } });
-}
-
-async function fakeFetch(network, address, init = {}) {
-  const url = new URL(address);
-  const post = init.method === "POST";
-  const aside = ASIDE.find((name) => url.pathname.endsWith(`/api/${name}`));
-  const transport = aside ?? (url.pathname.endsWith("/api/sse") ? "sse" : post ? "post" : "poll");
-  network.note(transport, url, init.headers);
-  await new Promise((resolve) => network.clock.setTimeout(resolve, 5));
-  if (init.signal?.aborted) throw new DOMException("aborted", "AbortError");
-  if (url.href.length > network.urlMax) return new Response("<html>", { status: 414 });
-  const token = init.headers?.Authorization?.replace("Bearer ", "");
-  const bearer = network.guard.bearer(token);
-  const isOut = bearer === null && aside !== "session" ? 401 : null;
-  const refused = refusal(network, isOut ?? network.rules[transport]);
-  if (refused) return refused;
-  if (aside === "state") return stateOf(network, url.searchParams);
-  if (aside) return asideOf(network, aside, token, bearer, init.body);
-  if (post) return published(network, JSON.parse(init.body));
-  return transport === "sse"
-    ? streamed(network, url, bearer, init.signal)
-    : polled(network, url, init.signal);
-}
-
-/** Requests about who asks, and of states. */
-const ASIDE = ["session", "tickets", "auth", "state"];
-
-function stateOf(network, query) {
-  const asked = ["join", "next", "subject"].map((name) => query.get(name));
-  const found = network.log.state(query.getAll("topic"), ...asked);
-  if (typeof found !== "number") return answer(network, 200, found);
-  return answer(network, found, { status: found, title: `No: ${found}` }, problemType);
-}
-
-function asideOf(network, name, token, bearer, body) {
-  const { guard } = network;
-  if (name === "session") return answer(network, 200, bearer ? guard.fields(bearer) : { subject: null });
-  if (name === "tickets") return answer(network, 201, { ticket: guard.ticket(token) });
-  const refused = refusal(network, network.auth);
-  if (refused) return refused;
-  const status = guard.renew(JSON.parse(body).connection, token, "http");
-  return status === 200 ? answer(network, 200, guard.fields(bearer)) : refusal(network, status);
-}
-
-function published(network, body) {
-  network.posts.push(body);
-  const add = ({ topic, type, data, key }) => network.log.publish(topic, type, data, key).id;
-  return answer(network, 201, Array.isArray(body) ? { ids: body.map(add) } : { id: add(body) });
-}
-
-function streamed(network, url, bearer, signal) {
-  const encoder = new TextEncoder();
-  const connection = { transport: "sse" };
-  const body = new ReadableStream({
-    start(controller) {
-      const end = (act) => () => {
-        if (connection.ended) return;
-        connection.ended = true;
-        connection.subscription?.close();
-        network.guard.close(connection.opened?.connection);
-        network.closed(connection);
-        act();
-      };
-      connection.cut = end(() => controller.error(new TypeError("network error")));
-      signal?.addEventListener(
-        "abort",
-        end(() => controller.error(new DOMException("aborted", "AbortError"))),
-      );
-      network.opened(connection);
-      if (network.rules.sse === "swallow") return;
-      controller.enqueue(encoder.encode(": hello\n\nretry: 2000\n\n"));
-      const send = (frame) => {
-        const passed = network.filter(frame, "sse");
-        if (!passed || connection.ended) return;
-        const lines = `event: ${passed.type}\nid: ${passed.id}\ndata: ${JSON.stringify(passed)}\n\n`;
-        controller.enqueue(encoder.encode(lines));
-      };
-      connection.opened = network.guard.open(bearer, send, () => connection.cut());
-      connection.subscription = network.log.subscribe(request(url), "sse", send, connection.opened);
-    },
-  });
-  return new Response(body, { status: 200, headers: { "content-type": "text/event-stream; charset=utf-8" } });
-}
-
-function polled(network, url, signal) {
-  const query = request(url);
-  const wait = Number(url.searchParams.get("wait") ?? 0);
-  const page = network.log.page(query);
-  const done = page.events.length > 0 || page.gap || wait === 0;
-  if (done) return answer(network, 200, filtered(network, page));
-  return new Promise((resolve, reject) => {
-    const connection = { transport: "poll" };
-    const end = (act) => {
-      if (connection.ended) return;
-      connection.ended = true;
-      network.clock.clearTimeout(timer);
-      stop();
-      network.closed(connection);
-      act();
-    };
-    const next = () => filtered(network, network.log.page({ ...query, after: page.cursor }));
-    const respond = () => end(() => resolve(answer(network, 200, next())));
-    const timer = network.clock.setTimeout(respond, wait * 1000);
-    const stop = network.log.onNext(query.topics, () => network.clock.setTimeout(respond, 1));
-    connection.cut = () => end(() => reject(new TypeError("network error")));
-    signal?.addEventListener("abort", () => end(() => reject(new DOMException("aborted", "AbortError"))));
-    network.opened(connection);
-  });
-}
-
-function filtered(network, page) {
-  return { ...page, events: page.events.map((event) => network.filter(event, "poll")).filter(Boolean) };
 }

@@ -21,6 +21,7 @@ export class World {
       fetch: this.network.fetch,
       WebSocket: this.network.WebSocket,
       EventSource: this.network.EventSource,
+      sendBeacon: this.network.sendBeacon,
       BroadcastChannel: null,
       locks: null,
       setTimeout: this.clock.setTimeout,

@@ -81,6 +81,33 @@ const chat = open.topic<{ message: { text: string } }>("chat/7");
 chat.on("message", ({ data }) => void data.text);
 void chat.publish({ type: "message", data: { text: "hi" } }).then(({ id }) => id.length);
 
+// What is not kept has no id, and its data by type as an event has.
+stream.hear("completion", ({ data, from, id }) => {
+  const none: undefined = id;
+  void [data.files.toFixed(), from?.user, none];
+});
+// @ts-expect-error: no event of this page is called so
+stream.hear("progress", () => {});
+topic.hear("*", (event) => void (event.type === "log" && event.data.level));
+void topic.ephemeral("log", { level: "info" }, { key: "k", ttl: 2 }).then((nothing: void) => nothing);
+// @ts-expect-error: seconds
+void stream.ephemeral("builds/7", "log", {}, { ttl: "2s" });
+
+// Who is at a place, and what they say of themselves.
+const room = stream.place<{ name: string; view?: { line: number } }>("builds/7", { data: { name: "Ada" } });
+room.on("came", ({ user, data, members }) => void [user?.length, data.name.length, members[0].since]);
+room.on("change", ({ left }) => void left.map(({ reason, data }) => [reason?.length, data.view?.line]));
+room.on("error", ({ status }) => void status.toFixed());
+room.merge({ view: null });
+// @ts-expect-error: a name is text
+room.set({ name: 7 });
+// @ts-expect-error: the lists are not changed
+room.users.push();
+// @ts-expect-error: no such event
+room.on("moved", () => {});
+const anyone = stream.place("builds/7", { enter: false });
+void [room.self?.data.name, room.users[0].members[0].data.name, anyone.users[0].data.anything];
+
 const live = createFacade<Build>({ prefix: "builds/" });
 live.on("completion", ({ data }) => void data.files);
 live.connect(

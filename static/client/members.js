@@ -1,0 +1,288 @@
+/**
+ * The members that a connection keeps at places: each enters with the same id and data over every link, which nobody
+ * sees, and leaves when it is not wanted any more. One thing at a time for each member, and its newest data.
+ */
+
+import { Errand } from "./errand.js";
+import { TwinwireError } from "./errors.js";
+import { UnansweredError } from "./requests.js";
+import { Transport } from "./states.js";
+
+/** @import { Context, PresenceFrame, WantedMember } from "./internal.js" */
+/** @import { Host } from "./attendance.js" */
+/** @import { Link } from "./link.js" */
+
+/**
+ * Seconds for which a member is there that does not speak over a WebSocket: longer than a poll waits. That of a stream
+ * too: its line may be cut for many minutes before the server notices.
+ */
+const LEASE = 40;
+/** Seconds for which it is there when its page ends: a reload takes less. */
+const LAST_LEASE = 10;
+/** Milliseconds between two renewals, at least. */
+export const RENEW = 12_000;
+
+/**
+ * @typedef {object} Seated one of those that are wanted, and how far it has come
+ * @property {WantedMember} member
+ * @property {string} text the data that are wanted
+ * @property {string | null} sent those that this link has told; null: none
+ * @property {string | null} refused those that were refused
+ * @property {number} at when they were told
+ * @property {boolean} isLeaving
+ * @property {Errand} errand
+ */
+
+/** @type {(place: string, member: string) => string} */
+const keyOf = (place, member) => `${place} ${member}`;
+
+/**
+ * What says that these go with their page; null where there is no connection that they are bound to.
+ *
+ * @param {readonly WantedMember[]} members
+ * @param {Link} link
+ */
+function farewell(members, link) {
+  const connection = link.connection?.connection;
+  if (!connection) return null;
+  return JSON.stringify({ connection, members: members.map(({ place, member }) => ({ place, member })) });
+}
+
+export class Members {
+  #context;
+  #host;
+  /** @type {Map<string, Seated>} */
+  #members = new Map();
+
+  /**
+   * @param {Context} context
+   * @param {Host} host
+   */
+  constructor(context, host) {
+    this.#context = context;
+    this.#host = host;
+  }
+
+  get size() {
+    return this.#members.size;
+  }
+
+  get #link() {
+    return this.#host.link();
+  }
+
+  /** The link, if it takes messages. */
+  get #speaks() {
+    return this.#link?.name === Transport.WEBSOCKET;
+  }
+
+  /**
+   * All that are wanted. `lapsed`: who is not among them any more has not left, but his tab is gone, and may be back
+   * soon.
+   *
+   * @param {readonly WantedMember[]} wanted
+   * @param {boolean} lapsed
+   */
+  attend(wanted, lapsed) {
+    const members = new Map(wanted.map((one) => [keyOf(one.place, one.member), one]));
+    const gone = [...this.#members].filter(([key]) => !members.has(key)).map(([, seated]) => seated);
+    for (const [key, member] of members) this.#seat(key, member);
+    const leaving = gone.filter(({ isLeaving }) => !isLeaving);
+    if (lapsed) this.#lapse(leaving);
+    else for (const seated of leaving) this.#dismiss(seated);
+  }
+
+  /** @type {(key: string, member: WantedMember) => void} */
+  #seat(key, member) {
+    const text = JSON.stringify(member.data);
+    const known = this.#members.get(key);
+    if (known !== undefined) return void Object.assign(known, { member, text, isLeaving: false });
+    /** @type {Seated} */
+    const seated = {
+      ...{ member, text, sent: null, refused: null, at: -Infinity, isLeaving: false },
+      errand: this.#errand(() => seated, null),
+    };
+    this.#members.set(key, seated);
+  }
+
+  /**
+   * @param {() => Seated} seated
+   * @param {Promise<unknown> | null} before what is waited for
+   */
+  #errand(seated, before) {
+    return new Errand(
+      this.#context,
+      () => (before === null ? this.#settle(seated()) : before.then(() => this.#settle(seated()))),
+      (error) => this.#refused(seated(), error),
+    );
+  }
+
+  /** Whatever is not yet so. */
+  bring() {
+    for (const { errand } of this.#members.values()) errand.go();
+  }
+
+  /** A link is acted on from now on, which knows none of them. */
+  adopt() {
+    for (const seated of this.#members.values()) [seated.sent, seated.refused] = [null, null];
+  }
+
+  /** @param {PresenceFrame} frame */
+  frame({ place, leaves }) {
+    for (const { member, reason } of leaves ?? []) {
+      const seated = this.#members.get(keyOf(place, member));
+      if (!seated || seated.sent === null || seated.isLeaving || reason === "revoked") continue;
+      seated.sent = null; // it was taken for lost, and is here
+      seated.errand.go();
+    }
+  }
+
+  /** Those that are there for so long only. */
+  renew() {
+    if (this.#link === null || this.#speaks) return;
+    for (const seated of this.#members.values()) {
+      if (seated.sent === null || this.#context.env.elapsed() < seated.at + RENEW) continue;
+      seated.sent = null;
+      seated.errand.go();
+    }
+  }
+
+  // -- one of them
+
+  /** @param {Seated} seated */
+  #settle(seated) {
+    const link = this.#link;
+    const { member, text } = seated;
+    if (seated.isLeaving) return this.#leave(seated);
+    if (link === null || seated.sent === text || seated.refused === text) return null;
+    const entering = this.#speaks ? this.#host.ask({ op: "enter", ...member }) : this.#put(member, link);
+    return entering.then(() => {
+      if (link !== this.#link) return this.#late(seated, link);
+      [seated.sent, seated.refused, seated.at] = [text, null, this.#context.env.elapsed()];
+      this.#host.tell({ type: "entered", place: member.place, member: member.member });
+    });
+  }
+
+  /** @param {WantedMember} member */
+  #url({ place, member }) {
+    return this.#context.http.url(`api/presence/${place}/${member}`);
+  }
+
+  /**
+   * @param {WantedMember} member
+   * @param {Link} link
+   */
+  async #put(member, link) {
+    const connection = link.connection?.connection;
+    const stay = connection ? { connection, lease: LEASE } : { lease: LEASE };
+    const body = JSON.stringify({ data: member.data, ...stay });
+    try {
+      await this.#context.http.json(this.#url(member), { method: "PUT", body });
+    } catch (error) {
+      // The connection has ended, and nobody has noticed yet.
+      const isOver = error instanceof TwinwireError && error.problem?.field === "connection";
+      throw isOver ? new UnansweredError("the connection ended") : error;
+    }
+  }
+
+  /** @param {Seated} seated */
+  #dismiss(seated) {
+    seated.isLeaving = true;
+    if (this.#link === null)
+      this.#forget(seated); // it ends with the connection that it was of
+    else seated.errand.go();
+  }
+
+  /** @param {Seated} seated */
+  async #leave(seated) {
+    const { member, sent } = seated;
+    seated.sent = null;
+    if (sent !== null && this.#link !== null) {
+      const { place, member: id } = member;
+      const left = this.#speaks ? this.#host.ask({ op: "leave", place, member: id }) : this.#remove(member);
+      await left.catch(() => {}); // then its lease ends
+    }
+    this.#forget(seated);
+  }
+
+  /** It has entered over a link that was let go meanwhile, maybe for good. @type {(seated: Seated, link: Link) => void} */
+  #late({ member, isLeaving }, link) {
+    if (isLeaving && link.name === Transport.POLL) this.#remove(member).catch(() => {});
+  }
+
+  /** @param {WantedMember} member */
+  #remove(member) {
+    return this.#context.http.json(this.#url(member), { method: "DELETE" });
+  }
+
+  /** @param {Seated} seated */
+  #forget(seated) {
+    if (!seated.isLeaving) return seated.errand.go(); // it has come back meanwhile
+    const key = keyOf(seated.member.place, seated.member.member);
+    if (this.#members.get(key) === seated) this.#members.delete(key);
+    return seated.errand.end();
+  }
+
+  /** @type {(seated: Seated, error: TwinwireError) => void} */
+  #refused(seated, { message, status, problem }) {
+    seated.refused = seated.text;
+    const { place, member } = seated.member;
+    this.#host.tell({ type: "refused", place, member, error: { message, status, problem } });
+  }
+
+  // -- the end of a page
+
+  /** The server waits for them as for a connection that was closed. @param {Seated[]} gone */
+  #lapse(gone) {
+    const here = gone.filter(({ sent }) => sent !== null);
+    for (const seated of gone) [seated.isLeaving, seated.sent] = [true, null];
+    const told =
+      this.#link === null
+        ? null
+        : this.#part(
+            here.map(({ member }) => member),
+            this.#link,
+          );
+    for (const seated of gone) {
+      if (told === null || !here.includes(seated)) this.#dismiss(seated);
+      else {
+        // Until it is told none of them enters again: what overtakes it would be undone by it.
+        seated.errand.end();
+        seated.errand = this.#errand(() => seated, told);
+        seated.errand.go();
+      }
+    }
+  }
+
+  /** @type {(members: WantedMember[], link: Link) => Promise<unknown>} */
+  #part(members, link) {
+    const { http } = this.#context;
+    const body = farewell(members, link);
+    if (body === null) return Promise.all(members.map((member) => this.#bow(member)));
+    return http.json(http.url("api/presence/leave"), { method: "POST", body }).catch(() => {});
+  }
+
+  /** The page of these ends, or is put aside: the last it can say. @param {readonly WantedMember[]} members */
+  rest(members) {
+    const { env, http } = this.#context;
+    const own = members.flatMap(({ place, member }) => this.#members.get(keyOf(place, member)) ?? []);
+    const here = own.filter(({ sent }) => sent !== null).map(({ member }) => member);
+    const link = this.#link;
+    for (const seated of own) seated.sent = null;
+    if (link === null || here.length === 0) return;
+    const text = farewell(here, link);
+    if (text === null) for (const member of here) this.#bow(member);
+    else env.sendBeacon?.(String(http.url("api/presence/leave")), text);
+  }
+
+  /** @param {WantedMember} member @returns {Promise<unknown>} */
+  #bow(member) {
+    const body = JSON.stringify({ data: member.data, lease: LAST_LEASE });
+    const asked = { method: "PUT", body, keepalive: true };
+    return this.#context.http.json(this.#url(member), asked).catch(() => {});
+  }
+
+  end() {
+    for (const { errand } of this.#members.values()) errand.end();
+  }
+}

@@ -1,0 +1,167 @@
+/** Each tab is a member of its own over the leader's connection, and hears what is not kept. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { roles, World } from "../support/world.js";
+
+const SETTLED = 800; // ms
+const ONCE = { joins: 1, updates: 0, leaves: 0 };
+
+/** So many tabs of one user, each a member of `a`: `m0`, `m1` and so on. */
+async function crowd(count, options = {}) {
+  const world = new World();
+  const tabs = await world.tabs(count, () => options);
+  const handles = tabs.map(({ stream }, n) => stream.place("a", { member: `m${n}`, data: { n } }));
+  await world.clock.advance(SETTLED);
+  await Promise.all(handles.map(({ ready }) => ready));
+  return { world, tabs, handles, seen: (id) => world.network.crowd.seen(id) };
+}
+
+const ids = ({ members }) => members.map(({ member }) => member);
+
+for (const transport of ["websocket", "sse", "poll"]) {
+  test(`${transport}: five tabs are five members over one connection, and each sees all`, async () => {
+    const { world, tabs, handles, seen } = await crowd(5, { transports: [transport] });
+    await world.clock.advance(90_000);
+    assert.equal(world.network.count(transport), 1);
+    assert.deepEqual(roles(tabs), ["leader", ...Array(4).fill("follower")]);
+    for (const [n, handle] of handles.entries()) {
+      assert.deepEqual(ids(handle).toSorted(), ["m0", "m1", "m2", "m3", "m4"], transport);
+      assert.deepEqual([handle.current, handle.self.data, seen(`m${n}`)], [true, { n }, ONCE]);
+    }
+    handles[3].set({ n: 33 });
+    await world.clock.advance(SETTLED);
+    assert.deepEqual(handles[1].members.find(({ member }) => member === "m3").data, { n: 33 });
+    handles[2].leave();
+    tabs[4].stream.close();
+    await world.clock.advance(SETTLED);
+    assert.deepEqual(ids(handles[2]).toSorted(), ["m0", "m1", "m3"]);
+  });
+}
+
+test("the leader goes, another leads, and of the others nobody is seen to go", async () => {
+  for (const end of ["crash", "pagehide"]) {
+    const { world, tabs, handles, seen } = await crowd(4);
+    if (end === "crash") tabs[0].crash();
+    else tabs[0].page.fire("pagehide");
+    await world.clock.advance(20_000);
+    assert.deepEqual(
+      [1, 2, 3].map((n) => seen(`m${n}`)),
+      [ONCE, ONCE, ONCE],
+      end,
+    );
+    assert.deepEqual([seen("m0").leaves, ids(handles[1]).toSorted()], [1, ["m1", "m2", "m3"]], end);
+    assert.equal(handles[1].current, true);
+  }
+});
+
+test("a follower's tab ends: it is gone after three seconds; loaded again before, it was never away", async () => {
+  const { world, tabs, seen } = await crowd(3);
+  tabs[1].crash();
+  await world.clock.advance(2_000);
+  assert.deepEqual(seen("m1"), ONCE);
+  await world.clock.advance(2_000);
+  assert.deepEqual(world.network.crowd.told.at(-1).leaves, [{ user: null, member: "m1", reason: "closed" }]);
+  tabs[2].page.fire("pagehide");
+  tabs[2].crash();
+  const again = world.tab();
+  again.stream.place("a", { member: "m2", data: { n: 2 } });
+  await world.clock.advance(20_000);
+  assert.deepEqual(seen("m2"), ONCE);
+});
+
+test("a tab that ends while it enters is not left behind", async () => {
+  const { world, tabs } = await crowd(2, { transports: ["sse"] });
+  tabs[1].stream.place("a/1", { member: "m1" });
+  await world.clock.advance(4); // the request is on its way
+  tabs[1].crash();
+  await world.clock.advance(10_000);
+  assert.deepEqual([world.network.crowd.at("a/1"), world.network.crowd.at("a")], [[], ["m0"]]);
+});
+
+test("over a long poll a tab that has ended is gone after ten seconds, and back at once", async () => {
+  const { world, tabs, seen } = await crowd(3, { transports: ["poll"] });
+  tabs[1].crash();
+  tabs[2].crash();
+  await world.clock.advance(1_000);
+  world.tab({ transports: ["poll"] }).stream.place("a", { member: "m2", data: { n: 2 } });
+  await world.clock.advance(7_000);
+  assert.deepEqual([seen("m1"), seen("m2")], [ONCE, ONCE]);
+  await world.clock.advance(5_000);
+  assert.equal(seen("m1").leaves, 1);
+  await world.clock.advance(90_000);
+  assert.deepEqual(seen("m2"), ONCE);
+});
+
+test("a tab that joins later gets the state, and one whose messages are lost is right in the end", async () => {
+  const { world, handles } = await crowd(2);
+  const third = world.tab({ topics: "b" });
+  await third.live();
+  const handle = third.stream.place("a", { enter: false });
+  await world.clock.advance(SETTLED);
+  assert.deepEqual(ids(handle).toSorted(), ["m0", "m1"]);
+  world.channels.passes = ({ kind }) => kind !== "beside";
+  handles[0].set({ n: 100 });
+  await world.clock.advance(SETTLED);
+  world.channels.passes = () => true;
+  handles[1].set({ n: 101 });
+  await world.clock.advance(SETTLED);
+  assert.deepEqual(
+    handle.members.map(({ data }) => data.n).toSorted(),
+    [100, 101],
+    "a hole in the numbers asks for the state",
+  );
+});
+
+test("a refusal reaches the tab that it is about, and no other", async () => {
+  const world = new World();
+  const tabs = await world.tabs(3);
+  const handles = tabs.map(({ stream }, n) => stream.place("a", { member: `m${n}` }));
+  const heard = [];
+  handles.forEach((handle, n) => handle.on("error", ({ status }) => heard.push([n, status])));
+  world.network.crowd.refusals.push(...[0, 0, 422].filter(Boolean));
+  await world.clock.advance(SETTLED);
+  assert.equal(heard.length, 1);
+  const [[refused]] = heard;
+  assert.deepEqual(
+    handles.map(({ error }) => error?.status ?? null),
+    [0, 1, 2].map((n) => (n === refused ? 422 : null)),
+  );
+});
+
+test("tabs of two users in one group are each at the place as who they are", async () => {
+  const world = new World();
+  for (const name of ["ada", "bob"]) world.network.guard.add(name, name);
+  const tabs = ["ada", "bob", "ada"].map((name) =>
+    world.tab({ tabs: { group: "g" }, getToken: () => name, topics: "a" }),
+  );
+  const handles = tabs.map(({ stream }, n) => stream.place("a", { member: `m${n}` }));
+  for (const tab of tabs) await tab.live();
+  await world.clock.advance(10_000);
+  for (const handle of handles)
+    assert.deepEqual(handle.members.map(({ user, member }) => `${user} ${member}`).toSorted(), [
+      "ada m0",
+      "ada m2",
+      "bob m1",
+    ]);
+  for (const n of [0, 1, 2]) assert.deepEqual(world.network.crowd.seen(`m${n}`), ONCE);
+});
+
+test("what is not kept is heard in every tab that hears, but in the leader that sent it", async () => {
+  const world = new World();
+  const tabs = await world.tabs(3, (n) => ({ topics: n === 2 ? "b" : "a" }));
+  const heard = tabs.map(() => []);
+  tabs.forEach(({ stream }, n) => stream.hear("cursor", ({ data }) => heard[n].push(data)));
+  await world.clock.advance(SETTLED);
+  world.network.ephemeral({ topic: "a", type: "cursor", data: 1 });
+  await tabs[0].stream.ephemeral("a", "cursor", 2);
+  const sent = tabs[1].stream.ephemeral("a", "cursor", 3); // over HTTP, as it publishes
+  await world.clock.advance(SETTLED);
+  await sent;
+  assert.deepEqual(heard, [[1, 3], [1, 2, 3], []]);
+  assert.deepEqual(
+    tabs.map(({ events }) => events.length),
+    [0, 0, 0],
+  );
+});
