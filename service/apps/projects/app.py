@@ -85,6 +85,7 @@ class ProjectsApp(App):
             max_runs=self._settings.max_runs,
             bounds=Bounds(self._settings.runs_kept, self._settings.run_log_max, self._settings.run_logs_max),
             sandbox=sandbox,
+            presence=ground.presence,
         )
         self._previews = Previews(
             self._settings,

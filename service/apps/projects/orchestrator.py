@@ -57,9 +57,10 @@ class Orchestrator:
         *,
         max_runs: int = RUNS,
         ended: Callable[[str], None] = lambda project: None,
+        rests: Callable[[Run], None] = lambda run: None,
     ) -> None:
         """`pace` is the seconds that each stage takes at least, `max_runs` how many runs may work or wait. `ended` is
-        called with a project of which a run has ended.
+        called with a project of which a run has ended, `rests` with a run on which nobody works any more.
         """
         self._bus = bus
         self._store = store
@@ -70,6 +71,7 @@ class Orchestrator:
         self._sandbox = sandbox
         self._max_runs = max_runs
         self._ended = ended
+        self._rests = rests
         self._slots = asyncio.Semaphore(concurrency)
         self._jobs: dict[str, _Job] = {}
         self._queue = Queue(bus)
@@ -201,6 +203,7 @@ class Orchestrator:
             finally:
                 runner.slot.give()
                 self._ended(runner.run.project)
+                self._rests(runner.run)
         except TwinwireError as error:
             logger.warning("run_interrupted", run=runner.run.id, reason=error.detail)
         except Exception:

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
-from service.apps.base import Bus
+from service.apps.base import Alone, Bus, Company
 from service.apps.projects.agents.base import Agent
 from service.apps.projects.archive import pack, slug
+from service.apps.projects.attendance import Attendance, AttendedBus
 from service.apps.projects.brief import parse_brief
 from service.apps.projects.changes import Change, topic_of
 from service.apps.projects.ids import new_id
@@ -45,6 +46,8 @@ Making = Callable[[], AbstractContextManager[object]]
 PROJECTS: Final = 100_000
 """Projects at most, unless it is said otherwise."""
 
+_NOBODY: Final = Alone()
+
 _NOTHING: Final = ""
 """An id that no project has."""
 
@@ -75,11 +78,14 @@ class ProjectService:
         clock: Clock,
         runs: RunService,
         questions: Questions,
+        attendance: Attendance,
         *,
         max_projects: int = PROJECTS,
         sandbox: Sandbox = NO_SANDBOX,
     ):
-        """`max_projects` is how many there may be; if there are more already, they stay."""
+        """`max_projects` is how many there may be; if there are more already, they stay. `attendance` is told by `bus`
+        who works."""
+        self._attendance = attendance
         self.sandbox: Final = sandbox
         self._max_projects = max_projects
         self._bus = bus
@@ -107,28 +113,40 @@ class ProjectService:
         max_runs: int = RUNS,
         bounds: Bounds = BOUNDS,
         sandbox: Sandbox = NO_SANDBOX,
+        presence: Company = _NOBODY,
     ) -> "ProjectService":
         """`pace` is the seconds that a stage takes at least, `concurrency` how many runs work at a time.
 
-        `agents` replaces the built-in and installed ones; what they write is run in `sandbox`. Raises InvalidError if
-        an agent breaks the contract, StorageError if the tables can't be read.
+        `agents` replaces the built-in and installed ones; what they write is run in `sandbox`. Who works is present
+        in `presence`. Raises InvalidError if an agent breaks the contract, StorageError if the tables can't be read.
         """
         pipeline = installed_pipeline() if agents is None else Pipeline(agents)
+        attendance = Attendance(presence)
+        bus = AttendedBus(bus, attendance)
         opened = await tables()
         store, questions = Store(opened), Questions(bus, QuestionStore(opened), clock)
         runs = RunService(bus, store, clock, bounds)
-        ended = runs.pruning.wake
         orchestrator = Orchestrator(
-            bus, store, pipeline, pace, concurrency, clock, questions, sandbox, max_runs=max_runs, ended=ended
+            bus,
+            store,
+            pipeline,
+            pace,
+            concurrency,
+            clock,
+            questions,
+            sandbox,
+            max_runs=max_runs,
+            ended=runs.pruning.wake,
+            rests=attendance.rest,
         )
-        return cls(
-            bus, store, orchestrator, pipeline, clock, runs, questions, max_projects=max_projects, sandbox=sandbox
-        )
+        parts = (bus, store, orchestrator, pipeline, clock, runs, questions, attendance)
+        return cls(*parts, max_projects=max_projects, sandbox=sandbox)
 
     async def start(self) -> None:
         """Go on with the runs that an earlier process left unfinished."""
         async with self._store.view() as view:
             self._known.update(await view.project_ids())
+        await self._attendance.start(self._store)
         self.questions.start()
         await self._orchestrator.start()
         self.runs.start()
