@@ -1,0 +1,1 @@
+"""An application: who was at a place, as events on its topic."""
