@@ -96,7 +96,7 @@ async def open_page(page: Page, url: str) -> None:
     await sign_in(page.context, url, ROOT)
     await page.goto(f"{url}/admin.html")
     await expect(page.locator("#figures-note")).to_contain_text("open stream")
-    for panel in ("connections", "topics", "revocations"):
+    for panel in ("connections", "topics", "places", "revocations"):
         await expect(page.locator(f"#{panel}-note")).not_to_be_empty()
 
 

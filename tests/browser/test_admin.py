@@ -22,7 +22,7 @@ DRAWN: Final = (
     "points => (document.querySelector('.chart__line').getAttribute('d') ?? '').split(/[ML]/).length > points"
 )
 WIDTHS: Final = {"wide": (1440, 900), "narrow": (360, 780)}
-PANELS: Final = ("figures", "connections", "events", "topics", "revocations")
+PANELS: Final = ("figures", "connections", "events", "topics", "places", "revocations")
 CONNECTIONS: Final = 1_000
 TOPICS: Final = 10_000
 PATIENCE: Final = 20_000

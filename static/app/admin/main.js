@@ -1,10 +1,11 @@
-/** The operator's page: figures, connections, events, topics, a live tail, a form to publish, revocations. Each panel stands on its own. */
+/** The operator's page: figures, connections, events, topics, places, a live tail, a form to publish, revocations. Each panel stands on its own. */
 
 import { createNotice, createToasts } from "../shared/announce.js";
 import { byId } from "../shared/dom.js";
 import { createWho, loginUrl } from "../shared/who.js";
 import { watchConnections } from "./connections.js";
 import { watchFigures } from "./figures.js";
+import { watchPlaces } from "./places.js";
 import { preparePublish } from "./publish.js";
 import { watchRevocations } from "./revocations.js";
 import { prepareTail } from "./tail.js";
@@ -69,6 +70,7 @@ panels.push(
   }),
   watchConnections(toast, () => known.streams),
   watchTopics(() => known.policies),
+  watchPlaces(toast),
   watchRevocations(toast),
 );
 judge();

@@ -118,7 +118,7 @@ function buildFacts(list) {
  *
  * @param {HTMLDetailsElement} root
  */
-function closeFromOutside(root) {
+export function closeFromOutside(root) {
   document.addEventListener("click", (event) => {
     if (root.open && !root.contains(/** @type {Node} */ (event.target))) root.open = false;
   });

@@ -11,10 +11,11 @@ from service.resources import resource
 LEAST = 3.0
 LEAST_OF_TEXT = 4.5
 ANSI = tuple(f"ansi-{number}" for number in range(16))
+PEOPLE = tuple(f"who-{number}" for number in range(8))
 
 
-def colours(scheme: str) -> dict[str, str]:
-    text = (resource("static") / "app/css/tokens.css").read_text()
+def colours(scheme: str, sheet: str = "tokens") -> dict[str, str]:
+    text = (resource("static") / f"app/css/{sheet}.css").read_text()
     light, dark = text.split("@media (prefers-color-scheme: dark)")
     found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
     return found if scheme == "light" else {**found, **dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))}
@@ -65,3 +66,28 @@ def test_the_grounds_that_scripts_reckon_with_are_the_darkest_and_the_lightest()
     names = ("sunk", "red-soft", "blue-soft")
     assert luminance(grounds["light"]) <= min(luminance(colours("light")[name]) for name in names)
     assert luminance(grounds["dark"]) >= max(luminance(colours("dark")[name]) for name in names)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_letters_of_a_face_can_be_read_and_its_colour_is_seen(scheme: str) -> None:
+    """On its own colour; that as text and as a mark, on every ground on which it stands."""
+    grounds, known = colours(scheme), colours(scheme, "here")
+    assert len({known[name] for name in PEOPLE}) == len(PEOPLE)
+    for name in PEOPLE:
+        assert ratio(known[name], known["on-who"]) >= LEAST_OF_TEXT, name
+        assert ratio(known[name], grounds["sheet"]) >= LEAST_OF_TEXT, name
+        assert ratio(known[name], grounds["sunk"]) >= LEAST, name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_no_person_or_is_away_can_be_read_too(scheme: str) -> None:
+    known = colours(scheme)
+    assert ratio(known["ink-2"], known["paper"]) >= LEAST_OF_TEXT
+    assert ratio(known["ink-2"], known["sunk"]) >= LEAST_OF_TEXT
+
+
+def test_scripts_know_as_many_people_s_colours_as_there_are() -> None:
+    text = (resource("static") / "app/projects/project/people.js").read_text()
+    assert f"export const COLOURS = {len(PEOPLE)};" in text
+    styled = set(re.findall(r'\[data-colour="(\d)"\]', (resource("static") / "app/css/here.css").read_text()))
+    assert styled == {name.removeprefix("who-") for name in PEOPLE}

@@ -36,12 +36,21 @@ export class FileView {
   #areKept = true;
   #isLive = false;
   #isListed = false; // by the server: before that nobody knows that there are none
+  /** Where somebody wants to be, until it is shown. @type {{ path: string, line: number } | null} */
+  #wanted = null;
+  #changed;
   #reading = new AbortController(); // of the newest request: one that was overtaken is let go
   #ask = batched(() => this.#render());
 
-  /** @param {string} project its id */
-  constructor(project) {
+  /**
+   * `changed()` is called when another file is shown, or none.
+   *
+   * @param {string} project its id
+   * @param {() => void} changed
+   */
+  constructor(project, changed) {
     this.#project = project;
+    this.#changed = changed;
     rove(byId("files"), "button");
     byId("files-changed").addEventListener("change", () => this.#ask());
   }
@@ -57,7 +66,38 @@ export class FileView {
     this.#reading.abort();
     clearTimeout(this.#timer);
     this.#selected = null;
+    this.#changed();
     this.#ask();
+  }
+
+  /** The path of the file that is shown. */
+  get shown() {
+    return this.#selected;
+  }
+
+  /**
+   * Show a file of this run, at a line of it, as soon as it is there; false if it is known that there is no such file.
+   *
+   * @param {string} path
+   * @param {number} line 0 for none
+   */
+  goTo(path, line) {
+    this.#wanted = { path, line };
+    return !this.#isListed || this.#toWanted();
+  }
+
+  /** Whether there was such a file. */
+  #toWanted() {
+    const { path = "" } = this.#wanted ?? {};
+    if (!this.#all().has(path)) {
+      this.#wanted = null;
+      return false;
+    }
+    byId("follow", HTMLInputElement).checked = false;
+    this.#select(path);
+    byId("preview-text").focus();
+    this.#ask();
+    return true;
   }
 
   /** @returns {Map<string, FileInfo>} */
@@ -70,6 +110,7 @@ export class FileView {
     this.#areKept = areKept;
     this.#isListed = true;
     const files = this.#all();
+    if (this.#wanted !== null && this.#toWanted()) return;
     if (this.#selected !== null && files.has(this.#selected)) this.#fetchSoon();
     else this.settle();
     this.#ask();
@@ -211,6 +252,7 @@ export class FileView {
     setText(byId("preview-note"), "");
     setText(byId("preview-text"), preview);
     byId("preview-text").scrollTop = 0;
+    this.#changed();
     this.#fetchSoon();
   }
 
@@ -237,8 +279,17 @@ export class FileView {
       const action = file ? WORDS[file.action] : "";
       const said = action === "" ? "as before this run" : `${action} in this run`;
       setText(byId("preview-note"), file ? `${bytes(file.size)}, ${said}` : "");
+      if (this.#wanted?.path === path) this.#toLine(this.#wanted.line);
     } catch (error) {
       if (!signal.aborted) setText(byId("preview-note"), inWords(error, "Reading the file"));
     }
+  }
+
+  /** @param {number} line */
+  #toLine(line) {
+    this.#wanted = null;
+    const box = byId("preview-text");
+    const height = Number.parseFloat(getComputedStyle(box).lineHeight);
+    if (line > 0) box.scrollTop = (line - 1) * height - box.clientHeight / 3;
   }
 }

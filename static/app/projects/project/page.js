@@ -15,6 +15,7 @@ import { tellOtherLog } from "../../shared/page.js";
 import { projects } from "../api.js";
 import { hasShape } from "../shape.js";
 import { Actions, mayNot } from "./actions.js";
+import { Here } from "./here.js";
 import { agentTitle, ProjectModel } from "./model.js";
 import { createNotifier } from "./notify.js";
 import { renderOverall } from "./overall.js";
@@ -30,6 +31,7 @@ import { WorkArea } from "./work-area.js";
 /** @import { GapFrame, Stream, StreamState } from "../../../client/index.js" */
 /** @import { Page } from "../../shared/page.js" */
 /** @import { ProjectEvent, ProjectEvents, Run } from "../types.js" */
+/** @import { View } from "./people.js" */
 
 /** @typedef {ReturnType<typeof together>} Loaded */
 
@@ -75,6 +77,8 @@ export class ProjectPage {
   #list;
   #notify = createNotifier();
   #stream;
+  /** Null where one may not see who is here. @type {Here | null} */
+  #here = null;
   #render;
 
   /**
@@ -98,6 +102,7 @@ export class ProjectPage {
       isNewest: ({ number, kind }) =>
         kind === "generation" && number >= (this.#runs.generation?.number ?? number),
       retry: (stage) => this.#actions.retryFrom(stage),
+      looked: () => this.#here?.fileChanged(),
     });
     this.#list = new RunsView(this.#runs, () => this.#older());
     const renderStations = createStations((stage) => this.#area.openStage(stage));
@@ -145,6 +150,12 @@ export class ProjectPage {
       if (state === "live") this.#area.again();
     });
     stream.on(":stale", look);
+    const own = `projects/${this.#model.id}`;
+    const around = {
+      showing: () => this.#area.showing,
+      goTo: (/** @type {View} */ view) => this.#goToView(view),
+    };
+    if (topics.includes(own)) this.#here = new Here(stream, own, around);
     stream.on("*", (message) =>
       message.topic !== undefined ? this.#receive(message) : this.#reset(message),
     );
@@ -188,6 +199,17 @@ export class ProjectPage {
     else if (this.#number > 0) return;
     await this.#choose();
     if (place?.line && place.run === this.#number) this.#area.goTo(place.line);
+  }
+
+  /** What another one looks at. @param {View} view */
+  async #goToView(view) {
+    if (view.run !== this.#number) {
+      history.pushState(null, "", ofRun(view.run));
+      await this.#goToPlace();
+    }
+    if (view.run !== this.#number) return; // it is not kept any more, and that is said
+    if ("file" in view) this.#area.goToFile(view.file, view.line);
+    else byId("logs").focus();
   }
 
   get #number() {
@@ -305,6 +327,7 @@ export class ProjectPage {
 
   #gone() {
     this.#area.close();
+    this.#here?.close();
     this.#stream.close();
     this.#deleted();
   }

@@ -19,6 +19,7 @@ import { Shown } from "./shown.js";
  * @property {() => void} changed the run that is shown is another one, or has changed
  * @property {(run: Run) => boolean} isNewest whether it is the project's newest generation
  * @property {(stage: number) => void} retry from a stage of it
+ * @property {() => void} looked another file is shown, or another run
  */
 
 export class WorkArea {
@@ -52,7 +53,7 @@ export class WorkArea {
       isOver: () => this.shown !== null && !isActive(this.shown.run),
     });
     this.#tools = createTools(project, number, around.page.toast);
-    this.#files = new FileView(project);
+    this.#files = new FileView(project, () => around.looked());
   }
 
   /** Another run, or none. @param {Run | null} run */
@@ -132,6 +133,22 @@ export class WorkArea {
   goTo(line) {
     this.#search.clear();
     this.#pane.goTo(line);
+  }
+
+  /** What is shown of it: the run, 0 for none, and the path of a file. */
+  get showing() {
+    return { run: this.shown?.run.number ?? 0, file: this.#files.shown };
+  }
+
+  /**
+   * A file of the run that is shown.
+   *
+   * @param {string} path
+   * @param {number} line 0 for none
+   */
+  goToFile(path, line) {
+    if (!this.#files.goTo(path, line))
+      this.#around.page.toast("This file is not among those of the run any more.");
   }
 
   /** Why one may not begin a run here; null: one may. @param {string | null} reason */
