@@ -157,6 +157,32 @@ class Unplugged(Mode):
         raise ResetError
 
 
+class Vanishing(Mode):
+    """The network is good until `vanish`: then nothing passes any more, in either direction, and nobody is told."""
+
+    def __init__(self) -> None:
+        self._is_gone = False
+
+    def vanish(self) -> None:
+        self._is_gone = True
+
+    async def refuse(self, request: Head) -> bytes | None:
+        if self._is_gone:
+            await asyncio.get_running_loop().create_future()
+        return None
+
+    def down(self, exchange: Exchange, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        return self._passing(chunks)
+
+    up = down
+
+    async def _passing(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for data in chunks:
+            yield b"" if self._is_gone else data
+        if self._is_gone:  # nor is an end
+            await asyncio.get_running_loop().create_future()
+
+
 class Slow(Mode):
     """A thin, long line that all connections share. `latency` in seconds each way, `rate` in bit/s each way."""
 

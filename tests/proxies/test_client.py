@@ -4,38 +4,21 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.proxies.cases import Case, cases
 from tests.proxies.conftest import selected
+from tests.proxies.nodes import PROGRAM, dispatch, node
 from tests.proxies.rounds import EVENTS, Listener
 from tests.support.api import history
-from tests.support.needs import program
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PROGRAM: Final = Path(__file__).with_name("watch.mjs")
-
-
-def node() -> str:
-    """Node's path. Without it tests are skipped, but never in CI."""
-    return program("node", "no node: install version 20 or newer")
-
-
 Ending = tuple[Listener, asyncio.Task[dict[str, Any]]]
-
-
-async def dispatch(output: asyncio.StreamReader, listeners: dict[str, Listener]) -> None:
-    """Hand each line of the Node process to the listener that it is about."""
-    async for text in output:
-        line = json.loads(text)
-        (what,) = line.keys() & {"live", "mark", "done"}
-        listeners[line["name"]].tell(what, line if what == "done" else line[what])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
