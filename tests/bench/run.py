@@ -20,6 +20,7 @@ from tests.bench.rows import (
     idle,
     latency,
     paint,
+    presence,
     publishing,
     python,
     replay,
@@ -39,6 +40,7 @@ DOCS: Final = ROOT / "docs"
 GROUPS: Final[Mapping[str, Callable[[Context], Iterable[Row]]]] = {
     "fanout": fanout.rows,
     "ephemeral": ephemeral.rows,
+    "presence": presence.rows,
     "latency": latency.rows,
     "topics": topics.rows,
     "publishing": publishing.rows,
@@ -57,7 +59,8 @@ STATE: Final = "state"
 KEPT: Final = "state-kept"
 PYTHON: Final = "python"
 EPHEMERAL: Final = "ephemeral"
-USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE, KEPT, PYTHON, EPHEMERAL))
+PRESENCE: Final = "presence"
+USUAL: Final = tuple(name for name in GROUPS if name not in (SIZE, STATE, KEPT, PYTHON, EPHEMERAL, PRESENCE))
 """The groups that are measured if none is named."""
 
 CURVES: Final[Mapping[str, Callable[[Context], Mapping[str, Any]]]] = {
