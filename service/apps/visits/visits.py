@@ -65,9 +65,6 @@ BATCH: Final = 100
 OWED_MAX: Final = 1_000
 """Rows to be removed of visits whose end could not be stored."""
 
-WORKING: Final = ("agent:", "run:")
-"""With which users begin who are no people: a project's agents and commands are present too."""
-
 
 class State(Enum):
     """See the module, where AWAY is HERE with a moment at which he left. TELLING is COMING, and LEAVING is AWAY, while
@@ -152,8 +149,7 @@ class Visits:
         for user in went:
             self._go(Key(place, user), members)
         for user in came:
-            if not user.startswith(WORKING):
-                self._come(Key(place, user), members)
+            self._come(Key(place, user), members)
 
     def _come(self, key: Key, members: int) -> None:
         visit = self._visits.get(key)

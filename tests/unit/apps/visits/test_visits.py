@@ -182,12 +182,11 @@ async def test_each_place_is_a_visit_of_its_own(desk: Desk) -> None:
         ]
 
 
-@pytest.mark.parametrize("user", ["agent:coder", "run:7", None])
-async def test_who_is_no_person_is_not_told_of(desk: Desk, user: str | None) -> None:
+async def test_who_is_nobody_is_not_told_of(desk: Desk) -> None:
     async with desk.open():
-        desk.come(user)
+        desk.come(None)
         await desk.after(SETTLED)
-        desk.go(user)
+        desk.go(None)
         await desk.after(SETTLED)
         assert (desk.told, desk.visits.held) == ([], 0)
 
