@@ -14,7 +14,7 @@ from service.core.errors import ConflictError, StorageError
 from service.core.event import Draft
 from service.log.base import Receipt
 from tests.support.clock import HeldClock, ManualClock
-from tests.support.company import Members
+from tests.support.members import Members
 from tests.support.projects import BRIEF, DEADLINE, Failing, Gate, Plain, World
 from tests.support.reporter import Reporter
 

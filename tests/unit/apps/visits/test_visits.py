@@ -18,7 +18,7 @@ from service.core.topics import TopicFilter
 from service.log.base import Receipt
 from service.log.sqlite.tables import open_tables
 from tests.support.clock import ManualClock
-from tests.support.company import Members
+from tests.support.members import Members
 from tests.support.projects import LimitedBus, World
 
 PLACE = "projects/p"
