@@ -91,12 +91,14 @@ class Holding:
         self._connection: str | None = None
         self._is_bound = False
         """Whether it is known by now which connection it is of, or that it is of none."""
+        self._is_anew = False
+        """Bound since it was said last."""
         self._is_due = False
         self._due_at: float | None = None
         """By the loop, when the lease is renewed."""
         self._wake = asyncio.Event()
         self._is_leaving = False
-        self._waiting: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         """Of those who wait until the service has the data."""
         self._trouble: TwinwireError | None = None
         """Why the last request came to nothing."""
@@ -107,7 +109,7 @@ class Holding:
 
     def bind(self, connection: str | None) -> None:
         """It is there as long as this connection, which is open, and says so; None: as long as it says so."""
-        self._connection, self._is_bound = connection, True
+        self._connection, self._is_bound, self._is_anew = connection, True, True
         self.again()
 
     def again(self) -> None:
@@ -128,12 +130,12 @@ class Holding:
         if self._is_leaving:
             raise ClosedError("the member has left")
         self.again()
-        if self._waiting is None:
-            self._waiting = self._loop.create_future()
-            self._waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        waiting = self._loop.create_future()
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._waiting.append(waiting)
         try:
             async with asyncio.timeout(self._http.timing.publish):
-                await asyncio.shield(self._waiting)
+                await waiting
         except TimeoutError:
             detail = f"the service could not be told that it is at {self.place}"
             raise self._trouble or TwinwireError(detail, is_passing=True) from None
@@ -169,8 +171,8 @@ class Holding:
             if not self._is_bound or not (self._is_due or self._is_lease_due()):
                 await self._until_woken(self._due_at if self._is_bound else None)
                 continue
-            said = self.data
-            self._is_due = False
+            said, waiting = self.data, len(self._waiting)
+            self._is_due = self._is_anew = False
             try:
                 await self._say(said)
             except TwinwireError as error:
@@ -178,13 +180,13 @@ class Holding:
                     return
                 self._trouble = error
                 await self._pause(max(error.retry_after or backoff.next(), self._http.timing.pace))
+                if self._is_anew:
+                    backoff.reset()
                 continue
             backoff.reset()
             self._trouble = None
-            if self.data is said:
-                self._tell(None)
-            else:
-                self._is_due = True
+            self._tell(None, waiting)
+            self._is_due = self._is_due or self.data is not said
             await self._pause(self._http.timing.pace)
 
     async def _say(self, data: dict[str, Any]) -> None:
@@ -225,15 +227,14 @@ class Holding:
         self._wake.clear()
 
     async def _pause(self, seconds: float) -> None:
-        """Or until it leaves."""
+        """Or until it leaves, or is of another connection."""
         end = self._loop.time() + seconds
-        while not self._is_leaving and self._loop.time() < end:
+        while not (self._is_leaving or self._is_anew) and self._loop.time() < end:
             await self._until_woken(end)
 
-    def _tell(self, error: TwinwireError | None) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            if error is None:
-                waiting.set_result(None)
-            else:
-                waiting.set_exception(error)
+    def _tell(self, error: TwinwireError | None, most: int | None = None) -> None:
+        """Those who wait, or the first of them."""
+        told, self._waiting = self._waiting[:most], [] if most is None else self._waiting[most:]
+        for waiting in told:
+            if not waiting.done():
+                waiting.set_result(None) if error is None else waiting.set_exception(error)

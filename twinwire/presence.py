@@ -319,6 +319,12 @@ class Room(Watch):
         assert self._holding is not None
         self._holding.bind(connection)
 
+    def _ended(self) -> None:
+        """It is there all the same, by its lease: it may be present where it may not look on any more."""
+        super()._ended()
+        if self._holding is not None and not self._is_closed:
+            self._holding.bind(None)
+
     def _saw(self, roll: Roll, reasons: Mapping[Key, str | None]) -> None:
         super()._saw(roll, reasons)
         if self._holding is not None and any(

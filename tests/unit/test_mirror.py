@@ -93,7 +93,6 @@ ELSEWHERE: Final = {
     "twinwire/logs.py": "a name and a word",
     "twinwire/version.py": "seen from twinwire/command/test_main.py",
     "twinwire/passing.py": "on a real server, over each transport: tests/python/test_ephemeral.py",
-    "twinwire/presence.py": "on a real server, over each transport: tests/python/test_presence.py",
     "twinwire/reading.py": "asked through tests/python/test_publish.py",
     "twinwire/subscription.py": "tests/python/test_subscribe.py",
     "twinwire/contrib/django/apps.py": "asked through contrib/django/test_checks.py",

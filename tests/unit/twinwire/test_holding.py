@@ -1,48 +1,16 @@
 """A member's own side, against a service that answers as it is told to."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from tests.unit.twinwire.answers import Answers
 from twinwire.errors import ClosedError, InvalidError, RefusedError, TwinwireError
 from twinwire.holding import Holding, member_id, merged, object_of
-from twinwire.place import Place
-from twinwire.timing import Timing
 
 BUSY = TwinwireError("busy", status=503, is_passing=True)
-
-
-class Answers:
-    """Takes everything, unless there is an error to be answered with."""
-
-    place = Place("http://x")
-
-    def __init__(self, **timing: float) -> None:
-        self.timing = Timing(**{"backoff_base": 0.001, "backoff_cap": 0.001, "pace": 0.001, "publish": 10.0, **timing})
-        self.said: list[tuple[str, Any]] = []
-        self.errors: list[Exception] = []
-        self.lease = 30.0
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.news = asyncio.Event()
-
-    async def json(self, method: str, url: str, kind: Any, body: bytes | None = None, **sent: Any) -> Any:
-        assert url == "http://x/api/presence/a/b~c/t.1"
-        self.said.append((method, None if body is None else json.loads(body)))
-        self.news.set()
-        await self.gate.wait()
-        if self.errors:
-            raise self.errors.pop(0)
-        return None if method == "DELETE" else kind(self.lease)
-
-    async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.said) < count:
-                self.news.clear()
-                await self.news.wait()
 
 
 class Rig:
@@ -142,6 +110,37 @@ async def test_what_passes_is_tried_again_and_told_if_it_lasts(rigs: Any) -> Non
     with pytest.raises(TwinwireError, match="could not be told that it is at a/b~c") as raised:
         await nowhere.holding.until_told()
     assert raised.value.is_passing
+
+
+async def test_a_stream_that_is_back_ends_a_pause(rigs: Any) -> None:
+    """Others hold who was there for ten seconds; a pause after an outage may be thirty."""
+    rig = rigs()
+    rig.http.errors.append(TwinwireError("away", status=503, is_passing=True, retry_after=3_600.0))
+    rig.holding.bind("one")
+    await rig.http.until(1)
+    await asyncio.sleep(0.02)
+    rig.holding.bind("two")
+    await rig.http.until(2)
+    assert rig.said[-1]["connection"] == "two"
+
+
+async def test_who_waits_is_told_though_others_set_more(rigs: Any) -> None:
+    """Each request had found newer data, and nobody was told until they paused."""
+    rig = rigs(publish=5.0)
+    rig.holding.bind("one")
+    await rig.holding.until_told()
+    rig.http.gate.clear()
+    first = asyncio.create_task(rig.holding.set({"n": 1}))
+    await rig.http.until(2)
+    later = asyncio.create_task(rig.holding.set({"n": 2}))
+    await asyncio.sleep(0.01)
+    answered, rig.http.gate = rig.http.gate, asyncio.Event()
+    answered.set()
+    await first
+    assert not later.done()
+    rig.http.gate.set()
+    await later
+    assert rig.said[-1]["data"] == {"n": 2}
 
 
 async def test_a_connection_that_has_ended_is_replaced(rigs: Any) -> None:
