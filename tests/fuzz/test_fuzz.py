@@ -1,6 +1,7 @@
 """A few inputs of each target; `python -m tests.fuzz --count N` takes as many as it is told."""
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz import grammar
 from tests.fuzz.mutation import neighbour
-from tests.fuzz.run import all_targets, run
+from tests.fuzz.run import STEP, all_targets, run
 from tests.fuzz.target import Check, Target, must
 
 COUNT = 420
@@ -52,9 +53,14 @@ def test_fault_is_told_with_its_input() -> None:
 
 
 def test_slow_input_is_a_fault() -> None:
+    def check(number: int) -> None:
+        until = time.thread_time() + 1.5 * STEP
+        while time.thread_time() < until:
+            pass
+
     @contextmanager
     def open() -> Iterator[Check[int]]:
-        yield lambda number: must(sum(range(10_000_000)) or True, "")
+        yield check
 
     fault = run(Target("slow", st.integers(), open), 5, 1).fault
     assert fault is not None
