@@ -18,7 +18,9 @@ TABLE: Final = re.compile(r"<!-- metrics:[^>]*-->\n(.*?)<!-- /metrics -->", re.D
 FOREIGN: Final = frozenset({"up"})
 """What Prometheus makes itself."""
 
-LABELS: Final = frozenset({"act", "instance", "job", "le", "percentile", "reason", "status", "transport", "version"})
+LABELS: Final = frozenset(
+    {"act", "instance", "job", "kind", "le", "percentile", "reason", "status", "transport", "version"}
+)
 GROWING: Final = frozenset({"changes", "increase", "rate"})
 """Functions of counters, and of what is set anew at each start."""
 

@@ -56,7 +56,7 @@ async def take(url: str, twinwire: str) -> None:
     """All of it, on a new log: each line does what the README says. `twinwire` is how a shell calls the command."""
     program("curl")
     lines = [await run(command, url, twinwire) for command in tour()]
-    publish, batch, order, history, stream, gap, tail, generate, watch, topics = lines
+    publish, batch, order, history, stream, gap, tail, generate, watch, who, topics = lines
     ids = [publish.json()["id"], *batch.json()["ids"], order.json()["id"]]
     assert [event["id"] for event in history.json()["events"]] == ids
     assert history.json()["cursor"] == ids[-1]
@@ -70,5 +70,6 @@ async def take(url: str, twinwire: str) -> None:
 
     assert generate.json()["status"] == "queued"
     assert {"status_update", "agent_update"} <= {frame["type"] for frame in watch.frames()}
+    assert not who.output or "agent:" in who.output, "whoever still works"
     named = {topic["topic"] for topic in topics.json()["topics"]}
     assert {"tour/one", "tour/two", "projects", f"projects/{generate.json()['project']}"} <= named
