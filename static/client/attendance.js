@@ -64,8 +64,12 @@ export class Attendance {
 
   /** What the next request is to ask for. */
   get asked() {
-    return { ephemeral: this.#wanted.ephemeral, presence: this.#wanted.places.length > 0 };
+    const { ephemeral, places } = this.#wanted;
+    return { ephemeral, presence: places.length > 0, isWatched: this.#isWatched };
   }
+
+  /** @type {(place: string) => boolean} */
+  #isWatched = (place) => this.#watched.has(place);
 
   /** @returns {Link | null} */
   get #link() {

@@ -4,16 +4,19 @@
  */
 
 import { TwinwireError } from "./errors.js";
-import { memberOf } from "./member.js";
+import { anotherMember, memberOf } from "./member.js";
 import { PlaceHandle } from "./place.js";
 import { Seat } from "./seat.js";
 import { oneTopic, topicMatcher } from "./topics.js";
 
 /** @import { Beside, Environment, PresenceFrame, Refused, Wanted } from "./internal.js" */
 /** @import { EphemeralEvent, PlaceOptions } from "./index.js" */
+/** @import { Turn } from "./roll.js" */
 /** @import { Stream } from "./stream.js" */
 
-const MEMBER = /^[A-Za-z0-9_.~-]{1,64}$/;
+/** Not of dots alone: in the path of a URL these lead elsewhere. */
+const MEMBER = /^(?!\.+$)[A-Za-z0-9_.~-]{1,64}$/;
+const HAS_DOTS = /(?:^|\/)\.+(?:\/|$)/;
 
 export class Company {
   #env;
@@ -25,6 +28,10 @@ export class Company {
   /** This tab's id, once somebody needs it. @type {string | null} */
   #member = null;
   #isAsked = false;
+  /** This tab's id was another user's, and another one is being drawn. */
+  #isDrawing = false;
+  /** It was drawn instead of another one, and has not entered yet. */
+  #isOther = false;
   #offs;
 
   /**
@@ -41,7 +48,7 @@ export class Company {
     env.visibility?.addEventListener?.("visibilitychange", shown);
     this.#offs = [
       () => env.visibility?.removeEventListener?.("visibilitychange", shown),
-      stream.on(":transport", ({ transport }) => transport === null && this.#cut()),
+      stream.on(":transport", ({ transport, reason }) => transport === null && this.#cut(reason)),
       stream.on(":stale", () => this.#turn()),
       stream.on(":auth", () => this.#check()),
     ];
@@ -65,7 +72,9 @@ export class Company {
     const { member = null } = options;
     if (member !== null && !MEMBER.test(member))
       throw new TwinwireError(`not a member's id: ${member}`, 422, { field: "member" });
-    const seat = this.#seats.get(oneTopic(topic)) ?? this.#seat(topic, member);
+    if (HAS_DOTS.test(oneTopic(topic)))
+      throw new TwinwireError(`nobody can be at ${topic}: a segment is dots alone`, 422, { field: "place" });
+    const seat = this.#seats.get(topic) ?? this.#seat(topic, member);
     if (member !== null && seat.member !== member)
       throw new TwinwireError(`this stream has another member at ${topic}`, 422, { field: "member" });
     try {
@@ -79,8 +88,10 @@ export class Company {
   #seat(topic, member) {
     const seat = new Seat(this.#env, topic, {
       member: member ?? this.#member,
+      isDrawn: member === null,
       push: () => this.changed(),
       ask: () => this.#source.ask(topic),
+      turn: (turn) => this.#pass(seat, turn),
     });
     this.#seats.set(topic, seat);
     if (seat.member === null) this.#draw();
@@ -90,9 +101,24 @@ export class Company {
   async #draw() {
     if (this.#isAsked) return;
     this.#isAsked = true;
-    this.#member = await memberOf(this.#env, this.#base);
+    this.#use(await memberOf(this.#env, this.#base));
+  }
+
+  /** The tab was another user's before. @param {string} former */
+  async #redraw(former) {
+    this.#isDrawing = true;
+    this.#isOther = true;
+    const member = await anotherMember(this.#env, this.#base, former);
+    this.#isDrawing = false;
+    this.#use(member);
+  }
+
+  /** @param {string} member */
+  #use(member) {
+    this.#member = member;
     for (const seat of this.#seats.values()) {
-      seat.member ??= this.#member;
+      if (!seat.isDrawn) continue;
+      seat.member = member;
       seat.handles.forEach((handle) => handle.turn());
     }
     this.changed();
@@ -123,17 +149,27 @@ export class Company {
     const seat = this.#seats.get(frame.place);
     const turn = seat?.take(frame, this.#stream.subject) ?? null;
     if (!seat || turn === null) return;
-    if (seat.error !== null && seat.roll.find(seat.member) !== null) seat.error = null;
+    const { own } = seat;
+    if (own !== null && [...turn.change.joined, ...turn.change.updated].includes(own)) seat.error = null;
+    this.#pass(seat, turn);
+  }
+
+  /** @type {(seat: Seat, turn: Turn) => void} */
+  #pass(seat, { change, came, went }) {
     const handles = [...seat.handles];
-    for (const user of turn.came) handles.forEach((handle) => handle.pass("came", user));
-    for (const user of turn.went) handles.forEach((handle) => handle.pass("went", user));
-    for (const handle of handles) handle.turn(turn.change);
+    for (const user of came) handles.forEach((handle) => handle.pass("came", user));
+    for (const user of went) handles.forEach((handle) => handle.pass("went", user));
+    for (const handle of handles) handle.turn(change);
   }
 
   /** A place may not be watched (no member), or not be entered; of another tab's member too. @param {Refused} word */
   #refused({ place, member, error }) {
     const seat = this.#seats.get(place);
     if (!seat || (member !== null && member !== seat.member)) return;
+    const isAnothers = member !== null && error.status === 403 && error.problem?.field === "member";
+    if (isAnothers && seat.isDrawn && this.#isDrawing) return;
+    if (isAnothers && seat.isDrawn && !this.#isOther) return void this.#redraw(member);
+    if (member !== null) seat.release();
     this.refuse(seat, new TwinwireError(error.message, error.status, error.problem), member === null);
   }
 
@@ -149,13 +185,16 @@ export class Company {
   /** @param {string} place @param {string} member */
   #entered(place, member) {
     const seat = this.#seats.get(place);
-    if (!seat || seat.member !== member || seat.error === null) return;
+    if (!seat || seat.member !== member) return;
+    if (seat.isDrawn) this.#isOther = false;
+    if (seat.error === null) return;
     seat.error = null;
     this.#turn();
   }
 
-  #cut() {
-    for (const seat of this.#seats.values()) seat.roll.cut();
+  /** @param {string} reason */
+  #cut(reason) {
+    for (const seat of this.#seats.values()) seat.cut(reason === "rest");
     this.#turn();
   }
 
@@ -168,7 +207,7 @@ export class Company {
     const covers = topicMatcher(this.#stream.topics);
     for (const seat of this.#seats.values()) {
       if (covers(seat.name)) continue;
-      seat.roll.cut();
+      seat.cut(true);
       this.refuse(seat, new TwinwireError(`${seat.name} may not be read any more`, 403), true);
     }
   }

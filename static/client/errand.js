@@ -12,6 +12,7 @@ export class Errand {
   #env;
   #act;
   #failed;
+  #delayed;
   #backoff;
   /** @type {Timer | null} */
   #timer = null;
@@ -20,16 +21,19 @@ export class Errand {
   #isOver = false;
 
   /**
-   * `act()` does it, and gives null if there is nothing to do; `failed(error)` if no other try helps.
+   * `act()` does it, and gives null if there is nothing to do; `failed(error)` if no other try helps, `delayed(error)`
+   * if one may.
    *
    * @param {{ env: Environment, settings: Settings }} context
    * @param {() => Promise<unknown> | null} act
    * @param {(error: TwinwireError) => void} failed
+   * @param {(error: TwinwireError) => void} delayed
    */
-  constructor({ env, settings }, act, failed) {
+  constructor({ env, settings }, act, failed, delayed = () => {}) {
     this.#env = env;
     this.#act = act;
     this.#failed = failed;
+    this.#delayed = delayed;
     this.#backoff = new Backoff(settings.backoffBase, settings.backoffCap, env.random);
   }
 
@@ -72,5 +76,6 @@ export class Errand {
     if (!isPassing(error)) return this.#failed(error);
     const delay = error.retryAfter ?? boundedDelay(error.problem?.retry) ?? this.#backoff.next();
     this.#timer = this.#env.setTimeout(() => this.go(), delay);
+    this.#delayed(error);
   }
 }

@@ -449,7 +449,10 @@ export interface PlaceChange<D = any> {
 export interface PlaceOptions<D = any> {
   /** What others see of this member: a JSON object, 1 KiB unless the server says otherwise. Default: {}. */
   data?: D | undefined;
-  /** 1-64 of `[A-Za-z0-9_.~-]`. Default: drawn once for each tab, and kept in `storage` over reloads. */
+  /**
+   * 1-64 of `[A-Za-z0-9_.~-]`, not dots alone. Default: drawn once for each tab, and kept in `storage` over reloads; anew
+   * where it is another user's, who was signed in in this tab before.
+   */
   member?: string | undefined;
   /** Adds `away: true` to the data while the page is hidden. Default: false. */
   away?: boolean | undefined;
@@ -462,7 +465,7 @@ export interface PlaceHandle<D = any> {
   readonly name: string;
   /** This tab's member id; null before it is drawn, which takes a moment. */
   readonly member: string | null;
-  /** This tab's member as the others see it; null while it is not among them. */
+  /** This tab's member as the others see it; null while it is not among them, and never another user's. */
   readonly self: Member<D> | null;
   /** Everybody, by user: this page's own first, then in the order in which they came. Replaced when it changes, never changed. */
   readonly users: readonly PlaceUser<D>[];
@@ -472,16 +475,25 @@ export interface PlaceHandle<D = any> {
   readonly counts: { readonly users: number; readonly members: number };
   /** There are too many to be listed (500, unless the server says otherwise): `users` and `members` are empty, `counts` hold. */
   readonly truncated: boolean;
-  /** This is who is there now. False before the first list, and while the connection is away: then it is who was. */
+  /**
+   * This is who is there now. False before the first list, and while the connection is away: then it is who was. For the
+   * first ten seconds after that, whoever was there and is not told of yet counts as there: he may be coming back.
+   */
   readonly current: boolean;
   /** Whether this tab is to be there: after `place` or `enter`, until `leave` or `close`. */
   readonly entered: boolean;
-  /** Why this tab is not let in, or the place may not be seen; null if nothing is wrong. Tried again with every new connection, and after `set`. */
+  /**
+   * Why this tab is not let in, or the place may not be seen; null if nothing is wrong. Tried again with every new
+   * connection, and after `set`; by itself what passes (429, 503): then it is null once this tab has entered.
+   */
   readonly error: TwinwireError | null;
   /** Resolves with the first list; rejects with a TwinwireError if there can't be one. */
   readonly ready: Promise<void>;
 
-  /** Says other data, or enters with it. At most 4 times a second, the last one wins. Throws TwinwireError (422) for what is no JSON object. */
+  /**
+   * Says other data, or enters with it. At most 4 times a second, the last one wins. Throws TwinwireError (422) for what is
+   * no object that JSON can tell: a list, a date, a cycle, a BigInt.
+   */
   set(data: D): void;
   /** As `set`, of what is other than before (RFC 7396): a member that is null goes. */
   merge(patch: { [K in keyof D]?: D[K] | null } & object): void;
@@ -605,7 +617,8 @@ export interface Stream<E extends object = Events> extends AsyncIterable<EventOf
   /**
    * Enters a place, which is any topic, and tells who is there. The topic is added to the stream's topics if it is not
    * among them. It survives reconnects, other transports and reloads, in which nobody sees this tab go. One stream has
-   * one member at a place: a second handle of the same is the same member. Throws TwinwireError (422) for what is none.
+   * one member at a place: a second handle of the same is the same member. Throws TwinwireError (422) for what is none, and
+   * for a topic with a segment of dots alone.
    */
   place<D = any>(topic: string, options?: PlaceOptions<D>): PlaceHandle<D>;
 

@@ -100,6 +100,8 @@ export interface StreamRequest {
   readonly ephemeral: boolean;
   /** Who is at the places that its topics are. */
   readonly presence: boolean;
+  /** Whether that of a place is looked at now. */
+  readonly isWatched: (place: string) => boolean;
 }
 
 export type Frame = WireEvent | ControlFrame;

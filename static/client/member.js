@@ -33,6 +33,25 @@ export function memberOf(env, base) {
   return known;
 }
 
+/**
+ * This tab's id from now on, since `former` is another user's: somebody else is signed in.
+ *
+ * @param {Environment} env
+ * @param {URL} base
+ * @param {string} former
+ * @returns {Promise<string>}
+ */
+export async function anotherMember(env, base, former) {
+  const { storage } = env;
+  if (storage === null) return draw(env);
+  const key = `twinwire:member:${base}`;
+  const known = memberOf(env, base);
+  // Another stream of the page may have been quicker.
+  const next = known.then((id) => (id === former ? renew(env, storage, key) : id));
+  DRAWN.get(storage)?.set(key, next);
+  return next;
+}
+
 /** @param {Environment} env */
 function draw({ random }) {
   const part = () => Math.floor(random() * 2 ** 48).toString(36);
@@ -47,6 +66,15 @@ function draw({ random }) {
 async function find(env, storage, key) {
   const kept = guarded(() => storage.getItem(key));
   if (kept && (await holds(env, key, kept, true))) return kept;
+  return renew(env, storage, key);
+}
+
+/**
+ * @param {Environment} env
+ * @param {KeyValueStorage} storage
+ * @param {string} key
+ */
+async function renew(env, storage, key) {
   const id = draw(env);
   guarded(() => storage.setItem(key, id));
   await holds(env, key, id, false);

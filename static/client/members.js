@@ -4,7 +4,7 @@
  */
 
 import { Errand } from "./errand.js";
-import { TwinwireError } from "./errors.js";
+import { TwinwireError, isPassing } from "./errors.js";
 import { UnansweredError } from "./requests.js";
 import { Transport } from "./states.js";
 
@@ -28,7 +28,9 @@ export const RENEW = 12_000;
  * @property {string} text the data that are wanted
  * @property {string | null} sent those that this link has told; null: none
  * @property {string | null} refused those that were refused
+ * @property {number | null} delayed the status with which it was put off, and that was told
  * @property {number} at when they were told
+ * @property {boolean} isLeased it has entered without a connection, with whose end it would go
  * @property {boolean} isLeaving
  * @property {Errand} errand
  */
@@ -99,7 +101,8 @@ export class Members {
     if (known !== undefined) return void Object.assign(known, { member, text, isLeaving: false });
     /** @type {Seated} */
     const seated = {
-      ...{ member, text, sent: null, refused: null, at: -Infinity, isLeaving: false },
+      ...{ member, text, sent: null, refused: null, delayed: null, at: -Infinity },
+      ...{ isLeased: false, isLeaving: false },
       errand: this.#errand(() => seated, null),
     };
     this.#members.set(key, seated);
@@ -114,6 +117,7 @@ export class Members {
       this.#context,
       () => (before === null ? this.#settle(seated()) : before.then(() => this.#settle(seated()))),
       (error) => this.#refused(seated(), error),
+      (error) => this.#putOff(seated(), error),
     );
   }
 
@@ -124,7 +128,8 @@ export class Members {
 
   /** A link is acted on from now on, which knows none of them. */
   adopt() {
-    for (const seated of this.#members.values()) [seated.sent, seated.refused] = [null, null];
+    for (const seated of this.#members.values())
+      Object.assign(seated, { sent: null, refused: null, delayed: null });
   }
 
   /** @param {PresenceFrame} frame */
@@ -157,8 +162,10 @@ export class Members {
     if (link === null || seated.sent === text || seated.refused === text) return null;
     const entering = this.#speaks ? this.#host.ask({ op: "enter", ...member }) : this.#put(member, link);
     return entering.then(() => {
-      if (link !== this.#link) return this.#late(seated, link);
-      [seated.sent, seated.refused, seated.at] = [text, null, this.#context.env.elapsed()];
+      seated.isLeased = !link.connection?.connection;
+      seated.at = this.#context.env.elapsed();
+      if (link !== this.#link) return this.#late(seated);
+      Object.assign(seated, { sent: text, refused: null, delayed: null });
       this.#host.tell({ type: "entered", place: member.place, member: member.member });
     });
   }
@@ -188,26 +195,30 @@ export class Members {
   /** @param {Seated} seated */
   #dismiss(seated) {
     seated.isLeaving = true;
-    if (this.#link === null)
+    if (this.#link === null && !seated.isLeased)
       this.#forget(seated); // it ends with the connection that it was of
     else seated.errand.go();
   }
 
   /** @param {Seated} seated */
   async #leave(seated) {
-    const { member, sent } = seated;
+    const { member, sent, isLeased, at } = seated;
+    const link = this.#link;
     seated.sent = null;
-    if (sent !== null && this.#link !== null) {
+    if (sent !== null && link !== null) {
       const { place, member: id } = member;
       const left = this.#speaks ? this.#host.ask({ op: "leave", place, member: id }) : this.#remove(member);
       await left.catch(() => {}); // then its lease ends
-    }
+    } else if (isLeased && this.#context.env.elapsed() < at + LEASE * 1_000)
+      await this.#remove(member).catch((error) => {
+        if (link === null && isPassing(error)) throw error; // as the connection is away, so are requests
+      });
     this.#forget(seated);
   }
 
-  /** It has entered over a link that was let go meanwhile, maybe for good. @type {(seated: Seated, link: Link) => void} */
-  #late({ member, isLeaving }, link) {
-    if (isLeaving && link.name === Transport.POLL) this.#remove(member).catch(() => {});
+  /** It has entered over a link that was let go meanwhile, maybe for good. @param {Seated} seated */
+  #late({ member, isLeased, isLeaving }) {
+    if (isLeaving && isLeased) this.#remove(member).catch(() => {});
   }
 
   /** @param {WantedMember} member */
@@ -224,8 +235,21 @@ export class Members {
   }
 
   /** @type {(seated: Seated, error: TwinwireError) => void} */
-  #refused(seated, { message, status, problem }) {
+  #refused(seated, error) {
     seated.refused = seated.text;
+    this.#complain(seated, error);
+  }
+
+  /** By a bound of the service; once, however often it is tried. @type {(seated: Seated, error: TwinwireError) => void} */
+  #putOff(seated, error) {
+    const { status, problem } = error;
+    if (problem === null || status === seated.delayed || seated.isLeaving) return;
+    seated.delayed = status;
+    this.#complain(seated, error);
+  }
+
+  /** @type {(seated: Seated, error: TwinwireError) => void} */
+  #complain(seated, { message, status, problem }) {
     const { place, member } = seated.member;
     this.#host.tell({ type: "refused", place, member, error: { message, status, problem } });
   }
@@ -235,7 +259,7 @@ export class Members {
   /** The server waits for them as for a connection that was closed. @param {Seated[]} gone */
   #lapse(gone) {
     const here = gone.filter(({ sent }) => sent !== null);
-    for (const seated of gone) [seated.isLeaving, seated.sent] = [true, null];
+    for (const seated of gone) Object.assign(seated, { isLeaving: true, sent: null, isLeased: false });
     const told =
       this.#link === null
         ? null
@@ -268,7 +292,7 @@ export class Members {
     const own = members.flatMap(({ place, member }) => this.#members.get(keyOf(place, member)) ?? []);
     const here = own.filter(({ sent }) => sent !== null).map(({ member }) => member);
     const link = this.#link;
-    for (const seated of own) seated.sent = null;
+    for (const seated of own) Object.assign(seated, { sent: null, isLeased: false });
     if (link === null || here.length === 0) return;
     const text = farewell(here, link);
     if (text === null) for (const member of here) this.#bow(member);

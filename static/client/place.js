@@ -21,6 +21,7 @@ export class PlaceHandle {
   #topic;
   #emitter = new Emitter();
   #isClosed = false;
+  #isAway;
   /** @type {readonly Member<any>[] | null} */
   #members = null;
   /** @type {readonly PlaceUser<any>[] | null} */
@@ -43,6 +44,7 @@ export class PlaceHandle {
     this.#company = company;
     this.#seat = seat;
     this.name = seat.name;
+    this.#isAway = away;
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -67,7 +69,7 @@ export class PlaceHandle {
   }
 
   get self() {
-    return this.#seat.roll.find(this.member);
+    return this.#seat.own;
   }
 
   get members() {
@@ -76,7 +78,7 @@ export class PlaceHandle {
   }
 
   get users() {
-    this.#users ??= usersOf(this.members, this.member, this.#stream.subject);
+    this.#users ??= usersOf(this.members, this.member, this.#seat.subject);
     return this.#users;
   }
 
@@ -115,7 +117,7 @@ export class PlaceHandle {
 
   /** @param {any} [data] */
   enter(data) {
-    if (!this.#isClosed) this.#seat.enter(this, data);
+    if (!this.#isClosed) this.#seat.enter(this, data, this.#isAway);
   }
 
   leave() {

@@ -57,8 +57,8 @@ export class Publisher {
   }
 
   /** @param {Draft} draft */
-  #keyed({ topic, type, data = null, key }) {
-    return { topic, type, data, key: key ?? this.#draw() };
+  #keyed({ topic, type, data = null, key, subject, append, final }) {
+    return { topic, type, data, key: key ?? this.#draw(), subject, append, final };
   }
 
   #draw() {

@@ -192,6 +192,45 @@ test("over a long poll the last thing is a short lease", async () => {
   assert.deepEqual(world.network.crowd.at("a"), []);
 });
 
+test("whoever leaves while a poll's connection is away is gone as soon as a request gets through", async () => {
+  for (const how of ["leave", "close", "end", "again"]) {
+    const world = new World();
+    const { tab, handle } = await here(world, { transports: ["poll"] });
+    world.network.set({ poll: "refuse", presence: how === "end" ? "ok" : "refuse" });
+    world.network.cut();
+    await world.clock.advance(200);
+    assert.deepEqual([tab.stream.transport, world.network.crowd.at("a")], [null, ["me"]]);
+    if (how === "end") tab.stream.close();
+    else handle[how === "close" ? "close" : "leave"]();
+    if (how === "again") handle.enter();
+    await world.clock.advance(2_000);
+    world.network.set({ presence: "ok" });
+    await world.clock.advance(3_000);
+    assert.deepEqual(world.network.crowd.at("a"), how === "again" ? ["me"] : [], how);
+    if (how !== "again") assert.equal(world.network.crowd.told.at(-1).leaves[0].reason, "left");
+    world.network.up();
+    await world.clock.advance(30_000);
+    assert.deepEqual(world.network.crowd.at("a"), how === "again" ? ["me"] : [], how);
+    tab.stream.close();
+    await world.clock.advance(1_000);
+    assert.equal(world.clock.pending, 0);
+  }
+});
+
+test("of whoever can't say that he leaves nothing is tried when his lease has ended", async () => {
+  const world = new World();
+  const { handle } = await here(world, { transports: ["poll"] });
+  world.network.set({ poll: "refuse", presence: "refuse" });
+  world.network.cut();
+  await world.clock.advance(200);
+  handle.leave();
+  await world.clock.advance(80_000);
+  const tried = world.network.tried("presence").length;
+  world.network.set({ presence: "ok" });
+  await world.clock.advance(60_000);
+  assert.equal(world.network.tried("presence").length, tried);
+});
+
 test("nothing is left running when the stream is closed", async () => {
   for (const transport of TRANSPORTS) {
     const world = new World();

@@ -11,10 +11,15 @@ import { bench } from "./support/fakes.js";
 /** An errand whose steps the test ends: `answers` by number. */
 function errand() {
   const { clock, env } = bench();
-  const [answers, failures] = [[], []];
+  const [answers, failures, delays] = [[], [], []];
   const act = () => new Promise((resolve, reject) => answers.push({ resolve, reject, at: clock.now() }));
-  const subject = new Errand({ env, settings: DEFAULTS }, act, ({ status }) => failures.push(status));
-  return { subject, clock, answers, failures };
+  const subject = new Errand(
+    { env, settings: DEFAULTS },
+    act,
+    ({ status }) => failures.push(status),
+    ({ status }) => delays.push(status),
+  );
+  return { subject, clock, answers, failures, delays };
 }
 
 test("one at a time, and once more for all that was asked for meanwhile", async () => {
@@ -30,7 +35,7 @@ test("one at a time, and once more for all that was asked for meanwhile", async 
 });
 
 test("what passes is tried again, when the server says or later and later; what does not is told", async () => {
-  const { subject, clock, answers, failures } = errand();
+  const { subject, clock, answers, failures, delays } = errand();
   subject.go();
   const start = clock.now();
   answers[0].reject(Object.assign(new TwinwireError("later", 503), { retryAfter: 7_000 }));
@@ -44,7 +49,7 @@ test("what passes is tried again, when the server says or later and later; what 
   await clock.advance(2_000);
   answers[3].reject(new TwinwireError("no", 403));
   await clock.advance(100_000);
-  assert.deepEqual([failures, answers.length], [[403], 4]);
+  assert.deepEqual([failures, delays, answers.length], [[403], [503, 429, 0], 4]);
   subject.go();
   assert.equal(answers.length, 5, "asked again it is done again");
 });
@@ -58,4 +63,14 @@ test("after its end nothing is begun, and no timer is left", async () => {
   await clock.advance(1_000);
   subject.go();
   assert.deepEqual([answers.length, failures, clock.pending], [1, [], 0]);
+});
+
+test("whoever hears of a delay may end it", async () => {
+  const { clock, env } = bench();
+  let count = 0;
+  const act = () => Promise.reject(new TwinwireError(`${(count += 1)}`, 503));
+  const subject = new Errand({ env, settings: DEFAULTS }, act, assert.fail, () => subject.end());
+  subject.go();
+  await clock.advance(60_000);
+  assert.deepEqual([count, clock.pending], [1, 0]);
 });

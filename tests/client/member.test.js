@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { memberOf } from "../../static/client/member.js";
+import { anotherMember, memberOf } from "../../static/client/member.js";
 import { ChannelHub, LockTable, MemoryStorage, Page, forbiddenStorage } from "./support/browser.js";
 import { bench } from "./support/fakes.js";
 
@@ -57,6 +57,21 @@ for (const means of ["locks", "channel"]) {
     assert.notEqual(await id(tab()), own);
   });
 }
+
+test("another one is drawn for all streams of the page, kept, and held", async () => {
+  const { tab, id } = browser("locks");
+  const first = tab();
+  const former = await id(first);
+  const drawn = await Promise.all([1, 2].map(() => anotherMember(first.env, BASE, former)));
+  assert.notEqual(drawn[0], former);
+  assert.deepEqual([drawn[1], await id(first)], [drawn[0], drawn[0]], "once");
+  assert.equal(first.storage.getItem(`twinwire:member:${BASE}`), drawn[0]);
+  assert.notEqual(await id(tab(copy(first.storage))), drawn[0], "a duplicate finds out");
+  first.end();
+  assert.equal(await id(tab(copy(first.storage))), drawn[0]);
+  const { env } = tab(null);
+  assert.match(await anotherMember(env, BASE, "t-former"), /^t-/);
+});
 
 test("a page that is loaded again before its forerunner is gone waits for it", async () => {
   const { tab, id, clock } = browser("locks");

@@ -11,7 +11,6 @@ const TESTS = fileURLToPath(new URL("./", import.meta.url));
 /** Modules whose work shows only together with others: the files that show it. */
 const ELSEWHERE = {
   "aside.js": ["place", "ephemeral"],
-  "company.js": ["place"],
   "condition.js": ["stream", "reconnect", "demotion"],
   "connect.js": ["stream", "core"],
   "connection.js": ["start", "reconnect", "demotion", "exact", "auth"],

@@ -142,6 +142,23 @@ test("away is told while the page is hidden", async () => {
   assert.deepEqual(handle.self.data, { name: "Ada" });
 });
 
+test("away is told as well of who left and came back, and of who came later", async () => {
+  for (const enter of [true, false]) {
+    const world = new World();
+    const tab = world.open();
+    const { handle } = room(tab, "a", { data: { n: 1 }, away: true, enter });
+    await tab.live();
+    await world.clock.advance(SETTLED);
+    handle.leave();
+    await world.clock.advance(SETTLED);
+    handle.enter();
+    await world.clock.advance(SETTLED);
+    tab.page.hide();
+    await world.clock.advance(SETTLED);
+    assert.deepEqual(handle.self.data, { n: 1, away: true });
+  }
+});
+
 test("leave is at once, and still sees who is there; enter comes back; close ends it", async () => {
   const world = new World();
   const tab = world.open({ topics: "other" });
@@ -215,7 +232,8 @@ test("what passes is tried again: too many, a server that has no room", async ()
   await world.clock.advance(SETTLED);
   await handle.ready;
   await world.clock.advance(10_000);
-  assert.deepEqual([handle.self.data, heard], [{ n: 1 }, []]);
+  assert.deepEqual([handle.self.data, heard], [{ n: 1 }, ["error 429", "error 503"]]);
+  assert.equal(handle.error, null);
 });
 
 test("with too many there are counts, and lists again when there are fewer", async () => {
@@ -248,6 +266,8 @@ test("while the connection is away it is who was there, and afterwards what has 
   world.network.up();
   await tab.live();
   await world.clock.advance(SETTLED);
+  assert.deepEqual([handle.current, names(handle), heard], [true, ["bob", "eve", "joe"], ["came joe"]]);
+  await world.clock.advance(10_000);
   assert.deepEqual([handle.current, names(handle), heard], [true, ["bob", "joe"], ["came joe", "went eve"]]);
 });
 

@@ -28,6 +28,29 @@ test("with POST where there is none, one or many", async () => {
   assert.deepEqual(await many, { ids: ["aaa-2", "aaa-3"] });
 });
 
+for (const transport of ["websocket", "sse"]) {
+  test(`${transport}: all of a draft goes out, and nothing that it has not`, async () => {
+    const world = new World();
+    const tab = world.open({ transports: [transport] });
+    await tab.live();
+    const full = { ...draft, key: "k", subject: "s", append: true, final: true };
+    for (const drafts of [full, draft, [full, draft]]) {
+      const pending = tab.stream.publish(drafts);
+      await world.clock.advance(10);
+      await pending;
+    }
+    const socket = world.network.connections("websocket")[0]?.sent ?? [];
+    const sent = [...socket.filter(({ op }) => op === "publish"), ...world.network.posts].flat();
+    assert.equal(sent.length, 4);
+    for (const { op: _op, ref: _ref, key, ...rest } of sent) {
+      assert.equal(typeof key, "string");
+      if (key === "k") assert.deepEqual({ ...rest, key }, full);
+      else assert.deepEqual(rest, draft);
+    }
+    assert.equal(sent.filter(({ key }) => key === "k").length, 2);
+  });
+}
+
 test("the id of a publish reply does not move the cursor over events that are still to come", async () => {
   const world = new World();
   const tab = world.open();

@@ -307,10 +307,12 @@ export class Tabs {
 
   /** The page is hidden for good, or put aside (bfcache): another tab leads. `wake` comes back. */
   rest() {
-    if (this.#closed || this.#channel === null || this.#side instanceof Connection) return;
+    if (this.#side instanceof Connection) return this.#side.rest();
+    if (this.#closed || this.#channel === null) return;
     this.#side.leave();
     this.#retire();
     this.#side = this.#follower(this.#side.topics);
+    this.#listener.transport(null, "rest");
     this.#listener.stale(true); // a page that is taken out again is not live before it is connected
     this.#become(Role.FOLLOWER);
   }

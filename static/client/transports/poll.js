@@ -16,6 +16,7 @@ import { FaultKind, Transport } from "../states.js";
 /** @import { Wire, WireFault, WireListener } from "../internal.js" */
 /** @typedef {{ fault: WireFault, page?: undefined } | { fault?: undefined, page: EventPage }} Answer */
 
+const PLACES_MAX = 200; // whose versions are remembered: a request has room for them
 const PAGE = 500;
 const GRACE = 10_000; // ms beyond the wait, after which a request is stalled
 const EMPTY_PAUSE = 1_000; // ms; a draining server answers at once with nothing
@@ -74,10 +75,16 @@ class Poll {
       if (fault) return this.#end(fault, env.elapsed() - started, wait);
       if (!this.#connected) this.#who = await this.#identify();
       this.#take(page);
-      const isEmpty = ![page.events, page.presence, page.ephemeral].some((told) => told?.length);
-      const idle = isEmpty && this.#live && wait > 0;
-      if (this.#open && idle && env.elapsed() - started < EMPTY_PAUSE) await this.#rest();
+      const isEarly = env.elapsed() - started < EMPTY_PAUSE && this.#isIdle(page, wait);
+      if (this.#open && isEarly) await this.#rest();
     }
+  }
+
+  /** Whether the next answer may come as soon, and bring as little. @type {(page: EventPage, wait: number) => boolean} */
+  #isIdle({ events, presence = [], ephemeral = [] }, wait) {
+    if (!this.#live || events.length > 0 || ephemeral.length > 0) return false;
+    if (presence.length === 0) return wait > 0;
+    return this.#versions.size >= PLACES_MAX; // those that were forgotten are told with each answer
   }
 
   close() {
@@ -189,8 +196,17 @@ class Poll {
 
   /** @param {PresenceFrame} frame */
   #seen(frame) {
+    this.#versions.delete(frame.place);
     this.#versions.set(frame.place, frame.version);
+    if (this.#versions.size > PLACES_MAX) this.#forget();
     this.#tell(/** @type {any} */ (frame));
+  }
+
+  /** The oldest; not one that the page looks at, of which nothing would tell that it is empty. */
+  #forget() {
+    const places = [...this.#versions.keys()];
+    const { isWatched } = this.#request;
+    this.#versions.delete(places.find((place) => !isWatched(place)) ?? places[0]);
   }
 
   /** @param {EventPage} page */

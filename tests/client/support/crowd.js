@@ -38,6 +38,11 @@ export class Crowd {
     return this.#place(name).members.get(id)?.told;
   }
 
+  /** Of what a problem is that refuses an enter. */
+  fieldOf(name) {
+    return this.forbidden.has(name) ? "place" : "member";
+  }
+
   /** A status, or the fields of an answer. */
   enter(how, name, id, { user = null, data, connection = null, lease = null }) {
     this.asked.push([how, name, id]);

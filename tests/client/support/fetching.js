@@ -67,7 +67,8 @@ function presenceOf(network, url, { method = "GET", body }, { subject }) {
   if (method !== "PUT") return new Response(null, { status: 204 });
   const entered = crowd.enter("http", place, member, { ...asked, user: subject });
   if (typeof entered !== "number") return answer(network, 200, entered);
-  return answer(network, entered, { status: entered, title: `No: ${entered}` }, problemType);
+  const problem = { status: entered, title: `No: ${entered}`, field: crowd.fieldOf(place) };
+  return answer(network, entered, problem, problemType);
 }
 
 function stateOf(network, query) {

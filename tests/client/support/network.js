@@ -224,7 +224,14 @@ class FakeWebSocket {
     const by = { user: this.bearer.subject, data, connection: this.opened.connection };
     const entered = crowd.enter("websocket", place, member, by);
     if (typeof entered !== "number") return { type: "reply", ...entered };
-    return { type: "problem", status: entered, title: `No: ${entered}`, retry: this.network.retryAfter };
+    const field = crowd.fieldOf(place);
+    return {
+      type: "problem",
+      status: entered,
+      title: `No: ${entered}`,
+      retry: this.network.retryAfter,
+      field,
+    };
   }
 
   cut(code = 1006, reason = "") {

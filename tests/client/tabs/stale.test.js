@@ -112,7 +112,7 @@ test("a page that was put aside is not live before it is connected again", async
   const world = new World();
   const [tab] = await world.tabs(1);
   tab.page.fire("pagehide");
-  assert.deepEqual([tab.stream.state, tab.stream.stale], ["live", true]);
+  assert.deepEqual([tab.stream.state, tab.stream.stale, tab.stream.transport], ["live", true, null]);
   await world.clock.advance(60_000);
   world.network.set({ websocket: "blackhole" });
   tab.page.fire("pageshow");

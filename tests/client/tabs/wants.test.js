@@ -94,6 +94,53 @@ test("over a long poll a tab that has ended is gone after ten seconds, and back 
   assert.deepEqual(seen("m2"), ONCE);
 });
 
+test("a tab that is taken out again shows who is there now, and before that nobody as of now", async () => {
+  for (const aside of [0, 1]) {
+    const { world, tabs, handles } = await crowd(2);
+    world.network.crowd.enter("self", "a", "x", { user: "bob", connection: "else" });
+    await world.clock.advance(SETTLED);
+    const shown = [];
+    const [tab, handle] = [tabs[aside], handles[aside]];
+    handle.on("change", () => handle.current && shown.push(ids(handle).includes("x")));
+    tab.page.fire("pagehide");
+    assert.deepEqual([handle.current, ids(handle).includes("x"), shown], [false, true, []]);
+    await world.clock.advance(60_000);
+    world.network.crowd.leave("a", "x");
+    await world.clock.advance(5_000);
+    tab.page.fire("pageshow");
+    assert.equal(handle.current, false);
+    await world.clock.advance(3_000);
+    assert.deepEqual(
+      [handle.current, [...new Set(shown)], handle.self?.member],
+      [true, [false], `m${aside}`],
+    );
+    assert.deepEqual(ids(handle).toSorted(), ["m0", "m1"]);
+  }
+});
+
+test("a tab with a connection of its own says goodbye as one that is alone does", async () => {
+  class Sandboxed {
+    constructor() {
+      throw new DOMException("denied", "SecurityError");
+    }
+  }
+  for (const transport of ["websocket", "poll"]) {
+    const world = new World();
+    const tab = world.tab({ transports: [transport], BroadcastChannel: Sandboxed });
+    tab.stream.place("a", { member: "me" });
+    await tab.live();
+    await world.clock.advance(13_000);
+    assert.deepEqual([tab.stream.role, world.network.crowd.at("a")], [null, ["me"]]);
+    tab.page.fire("pagehide");
+    await world.clock.advance(20);
+    world.network.down(transport === "poll"); // the line is dead, and nobody has noticed
+    await world.clock.advance(transport === "poll" ? 9_000 : 2_000);
+    assert.deepEqual(world.network.crowd.at("a"), ["me"], transport);
+    await world.clock.advance(2_000);
+    assert.deepEqual(world.network.crowd.at("a"), [], transport);
+  }
+});
+
 test("a tab that joins later gets the state, and one whose messages are lost is right in the end", async () => {
   const { world, handles } = await crowd(2);
   const third = world.tab({ topics: "b" });

@@ -22,7 +22,10 @@ const page = (events, cursor, more = {}) => ({
 const silence = () => new Promise(() => {});
 
 /** A poll whose answers are `answers`, one after the other and then silence, or with `repeat` the first one always. */
-function open(answers, { after = "k-1", repeat = false, who = { subject: null, expires: null } } = {}) {
+function open(
+  answers,
+  { after = "k-1", repeat = false, who = { subject: null, expires: null }, request = {} } = {},
+) {
   const patience = { seconds: Infinity };
   const asked = [];
   const told = [];
@@ -41,7 +44,11 @@ function open(answers, { after = "k-1", repeat = false, who = { subject: null, e
     frame: (frame) => told.push(frame),
     end: (fault) => told.push(fault),
   };
-  const wire = openPoll({ env, http, settings: DEFAULTS, patience }, { topics: ["a"], after }, link);
+  const wire = openPoll(
+    { env, http, settings: DEFAULTS, patience },
+    { topics: ["a"], after, ...request },
+    link,
+  );
   return {
     wire,
     clock,
@@ -140,6 +147,36 @@ test("empty answers that come at once, as of a draining server, are not asked fo
   const before = asked.length;
   await clock.advance(60_000);
   assert.deepEqual([asked.length, clock.pending], [before, 0]);
+});
+
+test("versions of the newest 200 places go with a request, and of those that are looked at", async () => {
+  const states = (count, version) =>
+    Array.from({ length: count }, (_, n) => ({
+      ...{ type: "presence", place: `projects/${n}/room`, version, state: [], users: 0, members: 0 },
+    }));
+  const bodies = [];
+  const answer = ({ body }) => {
+    if (bodies.length === 20) return silence();
+    bodies.push(JSON.parse(body ?? "{}").presence_version ?? []);
+    return Response.json(page([], "k-1", { presence: states(250, bodies.length) }));
+  };
+  const isWatched = (place) => place === "projects/3/room" || place === "projects/240/room";
+  const request = { presence: true, isWatched };
+  const { wire, clock, told } = open([answer], { repeat: true, request });
+  await clock.advance(5_500);
+  assert.ok(bodies.length <= 8, `${bodies.length} requests in five seconds`);
+  assert.deepEqual([bodies[0].length, ...new Set(bodies.slice(1).map(({ length }) => length))], [0, 200]);
+  for (const known of bodies.slice(1)) {
+    const places = known.map((text) => Number(/\d+/.exec(text)[0]));
+    assert.deepEqual(
+      places.toSorted((a, b) => a - b),
+      [3, ...Array.from({ length: 199 }, (_, n) => n + 51)],
+    );
+  }
+  assert.equal(told.filter(({ type }) => type === "presence").length, 250 * bodies.length);
+  wire.close();
+  await clock.advance(10_000);
+  assert.equal(clock.pending, 0);
 });
 
 test("a request that is cut while it waits makes the next ones wait half as long, down to a second", async () => {
