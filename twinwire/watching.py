@@ -28,6 +28,9 @@ from twinwire.timing import Backoff
 WAITING_MAX: Final = 100
 """Changes of a place that wait for its list: 25 seconds of them. With more it is asked for anew."""
 
+RUN: Final = 1 << 18
+"""So much higher at least are the numbers of a service that was started anew (docs/protocol.md, section 11)."""
+
 EMPTY_MAX: Final = 1_000
 """Places where nobody is any more, whose number is remembered: of one that is forgotten the next list is asked for."""
 
@@ -107,7 +110,8 @@ class Watching:
         waiting = lists.asked.get(frame.place)
         if frame.state is not None:
             known, shown = lists.rolls.get(frame.place), self.rolls.get(frame.place)
-            if known is not None and shown is not None and frame.version < known.version and link is self._link:
+            is_other = known is not None and not 0 <= frame.version - known.version < RUN
+            if shown is not None and is_other and link is self._link:
                 self._begin(link, [shown])  # polls outlive a restart
             lists.asked.pop(frame.place, None)  # of which the answer is of no interest any more
             lists.is_asked.discard(frame.place)

@@ -1,14 +1,14 @@
 """Members of this process, and who follows users as they come and go: presence, as an application uses it
 (`service.apps.base.Company`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from service.bus.presence import PresenceBus
 from service.core.errors import ForbiddenError, InvalidError, NotFoundError, OverloadedError, TooLargeError
-from service.core.member import check_ours
+from service.core.member import check_ours, is_ours
 from service.core.place import Change, Gone, Shown
 from service.core.presence import Party
 from service.core.topics import check_open, check_topic
@@ -17,9 +17,13 @@ OURS: Final = "\n+"
 """As whom all of them count: no caller does."""
 
 
-def _is_outside(user: str, moved: Sequence[Shown | Gone]) -> bool:
-    """Whether one of his is no member of this process."""
-    return any(one.user == user and not one.member.startswith(":") for one in moved)
+DATA_MAX: Final = 1024
+"""Bytes of what one of them tells, whatever clients may: the service does not start without its own."""
+
+
+def _outside(moved: Iterable[Shown | Gone]) -> set[str | None]:
+    """Users of whom one is no member of this process."""
+    return {one.user for one in moved if not is_ours(one.member)}
 
 
 class OwnCompany:
@@ -61,8 +65,9 @@ class OwnCompany:
         """See `Company`."""
 
         def told(change: Change) -> None:
-            came = tuple(user for user in change.came if _is_outside(user, change.joins))
-            went = tuple(user for user in change.went if _is_outside(user, change.leaves))
+            joined, left = _outside(change.joins), _outside(change.leaves)
+            came = tuple(user for user in change.came if user in joined)
+            went = tuple(user for user in change.went if user in left)
             if came or went:
                 callback(self._passage(change.place, came, went, change.users, change.members))
 
@@ -76,6 +81,6 @@ class OwnCompany:
             text = msgspec.json.encode(data).decode()
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidError(f"data is a JSON object: {error}", field="data") from error
-        if len(text.encode()) > self._bus.bounds.data:
-            raise TooLargeError(f"data has at most {self._bus.bounds.data} bytes", field="data")
+        if len(text.encode()) > DATA_MAX:
+            raise TooLargeError(f"data has at most {DATA_MAX} bytes", field="data")
         return text

@@ -17,7 +17,7 @@ from service.bus.telling import Telling
 from service.core.errors import NotFoundError
 from service.core.limits import PRESENCE_OPS, PRESENCE_RATE
 from service.core.place import Member, Place, Terms
-from service.core.presence import CLOSED, DRAINED, LOST, Bounds, Party, Presence
+from service.core.presence import CLOSED, DRAINED, LOST, Bounds, Party, Presence, floor_at
 from service.core.time import Clock
 from service.core.topics import TopicFilter
 from service.core.wheel import TICK, Wheel
@@ -32,13 +32,21 @@ LOOK: Final = 1_000
 LOOK_ON: Final = 0.05
 """Seconds after which that goes on."""
 
+COMPARISONS: Final = 40_000
+"""Segments compared in one step, some milliseconds: filters that are hard to match look at fewer places."""
+
+
+def looks(topics: TopicFilter, most: int) -> int:
+    """Places that are held against a filter in one step, of `most`."""
+    return max(1, min(most, COMPARISONS // topics.weight))
+
 
 class PresenceBus:
     """See the module. All methods are called on the event loop, and none waits but `settle` and `close`."""
 
     def __init__(self, clock: Clock, bounds: Bounds = BOUNDS) -> None:
         self.bounds: Final = bounds
-        self.state: Final = Presence(bounds)
+        self.state: Final = Presence(bounds, floor_at(clock.unix_ms()))
         self.now: Final = clock.monotonic
         self.telling: Final = Telling(self.state, clock.monotonic)
         self._clock = clock
@@ -179,13 +187,17 @@ class PresenceBus:
         self._soon()
         return found
 
-    def limit(self, connection: str, may_be: Callable[[str], bool]) -> int:
-        """Of what a connection holds, what may be there; how many may not, and are gone."""
+    def limit(self, connection: str, user: str | None, may_be: Callable[[str], bool]) -> int:
+        """Of what a connection holds, what is this user's and may be there; how many are not, and are gone. Who was
+        nobody before has left as that: nobody could say anything of such a member any more."""
         holding = self._holdings.get(connection)
-        found = [one for one in (() if holding is None else holding.members) if not may_be(one.place.topic)]
-        for member in found:
-            self._remove(member, "revoked")
-        return len(found)
+        members, gone = () if holding is None else holding.members, 0
+        for member in members:
+            is_other = member.shown.user != user
+            if is_other or not may_be(member.place.topic):
+                self._remove(member, "left" if is_other else "revoked")
+                gone += 1
+        return gone
 
     def recheck(self, is_forbidden: Callable[[Any], bool]) -> Generator[bool, None, int]:
         """Of those who are there by a lease, whoever is forbidden is gone; how many. Yields after some."""
@@ -194,9 +206,11 @@ class PresenceBus:
         while places := self.state.after(number, most):
             number = places[-1].number
             for place in places:
-                for member in tuple(place.members.values()):
+                for id, member in tuple(place.members.items()):
                     looked += 1
-                    if member.terms is not None and member.terms.owner is not None and is_forbidden(member.terms.owner):
+                    owner = None if member.terms is None else member.terms.owner
+                    is_here = place.members.get(id) is member  # others had their turns since
+                    if is_here and owner is not None and is_forbidden(owner):
                         self._remove(member, "revoked")
                         gone += 1
                     if looked % LOOK == 0:
@@ -207,7 +221,8 @@ class PresenceBus:
     def places(self, topics: TopicFilter, after: int = 0) -> Iterator[Place | None]:
         """Those that match and at which somebody was told to be, with a higher number, by it; None now and then, to
         give way."""
-        while found := self.state.after(after, LOOK // 4):
+        most = looks(topics, LOOK // 4)
+        while found := self.state.after(after, most):
             for place in found:
                 if place.told_members and not place.is_gone and topics.matches(place.topic):
                     yield place
@@ -233,11 +248,13 @@ class PresenceBus:
 
     def _look_on(self) -> None:
         self._looking = None
-        self._look()
-        now = self.now()
-        if not self._is_closed and (self._wheel.has_due(now) or self.state.has_over(now)):
-            self._looking = asyncio.get_running_loop().call_later(LOOK_ON, self._look_on)
-        self._soon()
+        try:
+            self._look()
+        finally:  # a fault with one of them must not keep all others for ever
+            now = self.now()
+            if not self._is_closed and (self._wheel.has_due(now) or self.state.has_over(now)):
+                self._looking = asyncio.get_running_loop().call_later(LOOK_ON, self._look_on)
+            self._soon()
 
     def _look(self) -> None:
         now = self.now()

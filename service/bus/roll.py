@@ -98,15 +98,16 @@ class Roll:
             self._forget(next(iter(self._kept)))
         return frame
 
-    def page(self, place: Place, after: str, most: int) -> Generator[None, None, tuple[list[Shown], bool]]:
-        """So many of its members by their ids, after one, and whether there are more. Gives way at each `yield`."""
+    def page(self, place: Place, after: str, most: int) -> Generator[None, None, tuple[list[Shown], str | None]]:
+        """So many of its members by their ids, after one, and the id after which there are more, if there are. Gives
+        way at each `yield`; who leaves meanwhile is not among them."""
         ids, found = place.ids(), list[str]()
         for start in range(0, len(ids), PAGE_LOOK):
             found += [id for id in ids[start : start + PAGE_LOOK] if id > after and place.told_of(id) is not None]
             found = sorted(found)[: most + 1]
             yield
         told = [shown for id in found[:most] if (shown := place.told_of(id)) is not None]
-        return told, len(found) > most
+        return told, found[most - 1] if len(found) > most else None
 
     def clear(self) -> None:
         """Let go of all that is kept."""

@@ -41,7 +41,8 @@ class _Audience:
 
     def __init__(self, encoding: PresenceEncoding[Any]) -> None:
         self.encoding = encoding
-        self.watchers: dict[Watcher, None] = {}
+        self.watchers: dict[Watcher, int] = {}
+        """Each with how often it has joined: a stream may have named just what it is about."""
 
 
 class Telling:
@@ -69,7 +70,7 @@ class Telling:
         audience = self._audiences.get(group)
         if audience is None:
             audience = self._audiences[group] = _Audience(encoding)
-        audience.watchers[watcher] = None
+        audience.watchers[watcher] = audience.watchers.get(watcher, 0) + 1
         for pattern in topics.patterns:
             if ANY_SEGMENT not in pattern:
                 self._state.watch(pattern)
@@ -77,7 +78,9 @@ class Telling:
 
     def part(self, group: Group[Any], watcher: Watcher) -> None:
         audience = self._audiences[group]
-        del audience.watchers[watcher]
+        audience.watchers[watcher] -= 1
+        if not audience.watchers[watcher]:
+            del audience.watchers[watcher]
         if not audience.watchers:
             del self._audiences[group]
         self._groups.leave(group)

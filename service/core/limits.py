@@ -102,6 +102,9 @@ PRESENCE_OPS: Final = Rate(60.0, 240)
 PRESENCE_LEFT: Final = 500
 """Members that one beacon names: a connection at all its places with some members each."""
 
+PRESENCE_KNOWN: Final = 1_000
+"""Places of which a poll says the version that it knows: all that 64 KiB of a body may name, where names are short."""
+
 PAGE_DEFAULT: Final = 500
 """Events in one long-poll or history answer, unless the caller says otherwise."""
 

@@ -18,11 +18,17 @@ _OURS: Final = re.compile(rf":{MEMBER_PATTERN}\Z", re.ASCII)
 
 def check_member(text: str) -> str:
     """Return `text`. Raises InvalidError if it is no member's id."""
-    if _MEMBER.match(text) is None:
+    if _MEMBER.match(text) is None or not text.strip("."):
         raise InvalidError(
-            f"{text[:MEMBER_MAX]!r} is no member: 1-{MEMBER_MAX} characters of A-Z a-z 0-9 _ . ~ -", field="member"
+            f"{text[:MEMBER_MAX]!r} is no member: 1-{MEMBER_MAX} characters of A-Z a-z 0-9 _ . ~ -, not dots alone",
+            field="member",
         )
     return text
+
+
+def is_ours(id: str) -> bool:
+    """Whether one who has it is in this process."""
+    return id.startswith(":")
 
 
 def check_ours(text: str) -> str:

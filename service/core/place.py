@@ -66,11 +66,13 @@ class Change(NamedTuple):
 
 class Terms(NamedTuple):
     """Of one that is there by a lease of so many seconds. `ends` is when the credential does by which it is here, and
-    `owner` who asked: whether his still counts is another's question, which is not asked of None."""
+    `owner` who asked: whether his still counts is another's question, which is not asked of None. `over` is when the
+    lease is, once it has begun."""
 
     lease: float
     ends: float
     owner: object
+    over: float = NEVER
 
 
 class Member:

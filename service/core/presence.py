@@ -16,13 +16,14 @@ back: then nobody is told anything, as of one who changed his connection.
 
 A place is there as long as somebody is, or somebody watches it by its name. Of one that is gone the last version is
 remembered, so that its numbers go on where they were; what is forgotten of too many lifts the `floor` from which all
-begin.
+begin. That is above all numbers of earlier processes to begin with, so that whoever has known one of those is not taken
+to know what there is now: see `floor_at`.
 
 Pure: the time is handed in, in seconds of one clock that does not go back, or in Unix ms.
 """
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, get_args
 
@@ -41,6 +42,13 @@ LOST: Final = 10.0
 DRAINED: Final = 15.0
 """Seconds for those whom the service sends away, who come back somewhere else."""
 
+RUN: Final = 1 << 18
+"""Numbers between processes that are started one after the other, at least: hours in which each batch is another. So
+who polls sees that the service was started anew."""
+
+RUN_MS: Final = 100
+"""Milliseconds for which no second process is started: it takes longer."""
+
 PAST_MAX: Final = 10_000
 """Places that are gone of which the version is remembered."""
 
@@ -49,6 +57,9 @@ COME_BACK: Final = 5.0
 
 CHANGES: Final = ("joined", "updated", *get_args(LeaveReason))
 """What can be told of a member."""
+
+_LINGERING: Final[tuple[LeaveReason, ...]] = ("closed", "lost")
+"""Why one is about to leave who may be back until then."""
 
 _DEAD: Final = 64
 """Places that are gone which `_order` may hold beside as many as there are."""
@@ -77,10 +88,16 @@ class Party(NamedTuple):
     is_ours: bool = False
 
 
+def floor_at(unix_ms: int) -> int:
+    """The number from which a process may begin: above all that one has come to which has begun so before. JavaScript
+    counts so far until 2078."""
+    return unix_ms // RUN_MS * RUN
+
+
 class Presence:
     """See the module."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, floor: int = 0) -> None:
         self.bounds: Final = bounds
         self.places: dict[str, Place] = {}
         """By their names."""
@@ -97,11 +114,11 @@ class Presence:
         self._dead = 0
         """How many of them are gone."""
         self._number = 0
-        self._past: dict[str, int] = {}
+        self._past: OrderedDict[str, int] = OrderedDict()
         """The last version of places that are gone, which went last at the end."""
-        self._floor = 0
-        """The highest of those that were forgotten."""
-        self._dirty: dict[Place, float] = {}
+        self._floor = floor
+        """The highest of those that were forgotten, or that of the beginning."""
+        self._dirty: OrderedDict[Place, float] = OrderedDict()
         """Those that have changed, with when they are to be told, the first at first."""
 
     # Places
@@ -110,7 +127,7 @@ class Presence:
         return self.places.get(topic)
 
     def version(self, topic: str) -> int:
-        """The last that was told of a place of this name; 0 of one of which nobody ever was."""
+        """The last that was told of a place of this name; the floor of one at which nobody ever was."""
         place = self.places.get(topic)
         return place.version if place is not None else self._past.get(topic, self._floor)
 
@@ -139,10 +156,10 @@ class Presence:
             return
         place.is_gone = True
         del self.places[place.topic]
-        if place.version:
+        if place.version > self._floor:
             self._past[place.topic] = place.version
         if len(self._past) > PAST_MAX:
-            self._floor = max(self._floor, self._past.pop(next(iter(self._past))))
+            self._floor = max(self._floor, self._past.popitem(last=False)[1])
         self._dead += 1
         if self._dead > _DEAD + len(self.places):
             self._order = list(self.places.values())
@@ -221,9 +238,13 @@ class Presence:
 
     def stay(self, member: Member, terms: Terms | None, now: float) -> None:
         """It is there from now on by a lease, or by the connection that holds it."""
-        member.terms = terms
-        over = NEVER if terms is None else now + terms.lease
-        ends = NEVER if terms is None else terms.ends
+        member.terms = None if terms is None else terms._replace(over=now + terms.lease)
+        self._stay(member)
+
+    def _stay(self, member: Member) -> None:
+        """For as long as its terms say."""
+        terms = member.terms
+        over, ends = (NEVER, NEVER) if terms is None else (terms.over, terms.ends)
         member.due = min(over, ends)
         member.why = "revoked" if ends < over else "expired"
         self._wheel.put(member)
@@ -232,13 +253,13 @@ class Presence:
         """It leaves in so many seconds, unless it is back; it may be about to leave sooner."""
         due = now + seconds
         if due <= member.due or not _is_lingering(member):
-            member.due, member.why, member.terms = due, why, None
+            member.due, member.why = due, why
             self._wheel.put(member)
 
     def back(self, member: Member, why: LeaveReason) -> None:
-        """It was about to leave for this reason, and does not."""
+        """It was about to leave for this reason, and does not: a lease that it has goes on."""
         if _is_lingering(member) and member.why == why:
-            member.due = NEVER
+            self._stay(member)
 
     def remove(self, member: Member, reason: LeaveReason, now: float) -> None:
         """It is there no more."""
@@ -276,8 +297,7 @@ class Presence:
         """The next place whose batch is to be told now, and what of it; None if there is none."""
         if self.due > now:
             return None
-        place = next(iter(self._dirty))
-        del self._dirty[place]
+        place, _ = self._dirty.popitem(last=False)
         change = place.commit()
         if change is None:
             self.tidy(place)
@@ -303,4 +323,4 @@ class Presence:
 
 def _is_lingering(member: Member) -> bool:
     """Whether it is about to leave, and not by the end of a lease."""
-    return member.due != NEVER and member.terms is None
+    return member.due != NEVER and member.why in _LINGERING

@@ -5,8 +5,9 @@ from typing import Any, Final
 from service.bus.ephemeral import EphemeralBus
 from service.bus.presence import PresenceBus
 from service.core.topics import TopicFilter
+from service.stream.eyes import BLIND, Eyes
 from service.stream.hearing import DEAF, Ears, Hearing
-from service.stream.watching import BLIND, Eyes, Watching
+from service.stream.watching import Watching
 
 
 class Beside:

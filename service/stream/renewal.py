@@ -95,7 +95,7 @@ class Renewal:
         stream.tell("auth", self._hub.control.auth("renewed", caller.subject, caller.expires, now))
 
     async def _reduce(self, stream: Stream[Any], caller: Caller) -> None:
-        self._bus.presence.limit(stream.peer.id, caller.rights.may_enter)
+        self._bus.presence.limit(stream.peer.id, caller.subject, caller.rights.may_enter)
         async with stream.between_pages():
             stream.beside.watching.reduce(caller.rights.unread)
             topics = stream.subscription.topics

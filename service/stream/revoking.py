@@ -126,16 +126,22 @@ class Revoker:
     async def _enforce(self) -> int:
         """End the streams that may not go on, and tell those that may for a while; how many of both."""
         self._gate.recheck()
-        now, spared = self._clock.unix_ms(), list[tuple[int, Stream[Any]]]()
+        now, spared, moments = self._clock.unix_ms(), list[tuple[int, Stream[Any]]](), set[int]()
+
+        def is_forbidden(caller: Any) -> bool:
+            until = self._revocations.ends_at(caller)
+            if until is not None and until > now:
+                moments.add(until)
+            return until is not None and until <= now
 
         def is_over(stream: Stream[Any]) -> bool:
             until = self._revocations.ends_at(stream.peer.caller)
             if until is not None and until > now:
                 spared.append((until, stream))
-            return until is not None and until <= now
+            return is_forbidden(stream.peer.caller)
 
         ended = await self._hub.end_those(is_over, REVOKED)
-        await in_turns(self._bus.presence.recheck(lambda owner: self._is_forbidden(owner, now)))
+        await in_turns(self._bus.presence.recheck(is_forbidden))  # who is present without a stream
         for number, (until, stream) in enumerate(spared, 1):
             if number % FAREWELL_BATCH == 0:
                 await asyncio.sleep(0)
@@ -143,15 +149,10 @@ class Revoker:
                 stream.warned = 0.0  # it need not be told that its token would have lived longer
                 subject = stream.peer.caller.subject
                 stream.tell("auth", self._hub.control.auth("expiring", subject, until, now))
-        if spared:
-            self._come_back(min(until for until, _ in spared) - now)
+        if moments:
+            self._come_back(min(moments) - now)
         self._is_owed = False
         return ended + len(spared)
-
-    def _is_forbidden(self, owner: Any, now: int) -> bool:
-        """Of who is present without a stream."""
-        until = self._revocations.ends_at(owner)
-        return until is not None and until <= now
 
     def _come_back(self, milliseconds: int) -> None:
         if self._timer is not None:

@@ -11,19 +11,22 @@ only beyond these a state is owed.
 Rule 5: who is owed too much is stalled: he comes back, and is told all of it anew.
 
 What it watches is two filters: what the stream is about, if it has asked so (`follow`), and what it has named (`ask`).
+What neither covers any more is owed no more, but for a state that was asked for by itself (`once`).
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from service.bus.group import Group
-from service.bus.presence import PresenceBus
+from service.bus.presence import PresenceBus, looks
 from service.bus.subscription import State, Subscription
 from service.core.place import Place
 from service.core.topics import ANY_SEGMENT, TopicFilter
 from service.stream.control import StreamEncoding
 from service.stream.ending import STALLED, Ending
+from service.stream.eyes import BLIND, Eyes
+from service.stream.owed import Owed, Why
 from service.stream.pipe import Pipe
 
 OWED_MAX: Final = 4_000
@@ -40,59 +43,6 @@ FLUSH_BYTES: Final = 64 * 1024
 
 FLUSH_LOOK: Final = 500
 """Places that are looked at meanwhile."""
-
-
-class Eyes(Protocol):
-    """What a stream asks of who watches for it."""
-
-    @property
-    def is_owed(self) -> bool:
-        """Whether a state has yet to be told."""
-
-    def has_sent(self) -> bool:
-        """Whether its client was sent any since this was asked last."""
-
-    def change(self, topics: TopicFilter) -> None:
-        """The stream has another filter."""
-
-    def reduce(self, unread: Callable[[Iterable[str]], Collection[str]]) -> None:
-        """Of what was named, `unread` says what may not be watched any more."""
-
-    def soon(self) -> None:
-        """Something may be owed to a stream that is live: see to it that it is told."""
-
-    async def flush(self) -> None:
-        """Between two pages: tell some of what is owed, with back-pressure. Raises what `Pipe.send` raises."""
-
-    def close(self) -> "Eyes":
-        """Once. Who watches from then on: nobody."""
-
-
-class _Blind:
-    """Of a stream that has not asked."""
-
-    is_owed: Final = False
-
-    def has_sent(self) -> bool:
-        return False
-
-    def change(self, topics: TopicFilter) -> None:
-        return
-
-    def reduce(self, unread: Callable[[Iterable[str]], Collection[str]]) -> None:
-        return
-
-    def soon(self) -> None:
-        return
-
-    async def flush(self) -> None:
-        return
-
-    def close(self) -> Eyes:
-        return self
-
-
-BLIND: Final = _Blind()
 
 
 class Watches(Protocol):
@@ -130,7 +80,7 @@ class Watching:
         self._stream = stream
         self._along: Group[Any] | None = None
         self._asked: Group[Any] | None = None
-        self._owed: dict[str, None] = {}
+        self._owed = Owed()
         """Places whose state is to be told, the first at first."""
         self._walks: dict[str, _Walk] = {}
         """Of each of the two filters that has wildcards, while it is under way."""
@@ -155,50 +105,57 @@ class Watching:
 
     def follow(self, topics: TopicFilter | None) -> None:
         """Watch what the stream is about; None: no more."""
-        self._along = self._other("along", self._along, topics)
+        old, self._along = self._along, self._joined(self._along, topics)
+        self._moved("along", old, self._along)
 
     def ask(self, topics: TopicFilter | None) -> None:
         """Watch what was named, all of it."""
-        self._asked = self._other("asked", self._asked, topics)
+        old, self._asked = self._asked, self._joined(self._asked, topics)
+        self._moved("asked", old, self._asked)
 
     def change(self, topics: TopicFilter) -> None:
         if self._along is not None:
             self.follow(topics)
-            self._keep()
 
     def reduce(self, unread: Callable[[Iterable[str]], Collection[str]]) -> None:
         """See `Eyes`."""
         lost = unread(self.asked)
         if lost and self._asked is not None:
             self.ask(self._asked.topics.minus(lost))
-            self._keep()
+        self._owed.reduce(unread)
 
-    def _keep(self) -> None:
-        """Owe what it watches yet."""
-        covered = [one.topics.matches for one in (self._along, self._asked) if one is not None]
-        self._owed = {one: None for one in self._owed if any(matches(one) for matches in covered)}
-        self._held = [one for one in self._held if any(matches(one[0]) for matches in covered)]
+    @property
+    def _covered(self) -> Sequence[TopicFilter]:
+        return [one.topics for one in (self._along, self._asked) if one is not None]
 
-    def _other(self, name: str, old: Group[Any] | None, topics: TopicFilter | None) -> Group[Any] | None:
+    def _joined(self, old: Group[Any] | None, topics: TopicFilter | None) -> Group[Any] | None:
         if topics is not None and not topics.patterns:
             topics = None
         if old is not None and topics == old.topics:
             return old
-        had = () if old is None else old.topics.patterns
         new = None if topics is None else self._bus.telling.join(topics, self._stream.encoding, self)
         if old is not None:
             self._bus.telling.part(old, self)
-        fresh = [one for one in (() if topics is None else topics.patterns) if one not in had]
+        return new
+
+    def _moved(self, name: str, old: Group[Any] | None, new: Group[Any] | None) -> None:
+        """Owe no more what it does not watch any more, and what it has come to watch."""
+        if new is old:
+            return
+        for topic, _ in self._take_held():
+            self.owe(topic)
+        self._owed.keep(self._covered)
+        had = () if old is None else old.topics.patterns
+        patterns = () if new is None else new.topics.patterns
+        fresh = [one for one in patterns if one not in had]
         for topic in fresh:
             if ANY_SEGMENT not in topic:
                 self.owe(topic)
-        wild = tuple(one for one in (() if topics is None else topics.patterns) if ANY_SEGMENT in one)
-        if topics is None or not wild:
+        wild = tuple(one for one in patterns if ANY_SEGMENT in one)
+        if not wild:
             self._walks.pop(name, None)
         elif name in self._walks or any(ANY_SEGMENT in one for one in fresh):
-            walked = topics if len(wild) == len(topics.patterns) else TopicFilter(wild)
-            self._walks[name] = _Walk(walked, self._bus.state.last)
-        return new
+            self._walks[name] = _Walk(TopicFilter(wild), self._bus.state.last)
 
     # What it is told
 
@@ -235,12 +192,16 @@ class Watching:
         held, self._held, self._held_bytes = self._held, [], 0
         return held
 
-    def owe(self, topic: str) -> None:
+    def once(self, topic: str) -> None:
+        """Its state is asked for by itself: it is to be told whatever is watched."""
+        self.owe(topic, Why.ASKED)
+
+    def owe(self, topic: str, why: Why = Why.WATCHED) -> None:
         """Its state is to be told."""
         if len(self._owed) >= OWED_MAX and topic not in self._owed:
             self._stream.end(STALLED)
         else:
-            self._owed[topic] = None
+            self._owed.add(topic, why)
 
     @property
     def is_owed(self) -> bool:
@@ -255,14 +216,25 @@ class Watching:
         stream = self._stream
         if not self.is_owed or stream.subscription.state is not State.LIVE:
             return
-        if not self._walks and not any(self._is_telling(topic) for topic in self._owed):
-            frames = [self._frame(topic) for topic in self._owed]
-            if sum(map(len, frames)) <= FLUSH_BYTES and stream.pipe.write(stream.encoding.join(frames)):
-                self._owed.clear()
-                self._sent = True
-                self._bus.telling.frames += len(frames)
-                return
-        stream.subscription.fall_back()
+        frames = self._few()
+        if frames and stream.pipe.write(stream.encoding.join(frames)):
+            self._owed.clear()
+            self._sent = True
+            self._bus.telling.frames += len(frames)
+        elif self.is_owed:  # it may have come out that it is not
+            stream.subscription.fall_back()
+
+    def _few(self) -> list[bytes] | None:
+        """All that is owed, if that is little and can be told now."""
+        frames, size = list[bytes](), 0
+        for topic in () if self._walks else self._owed.first(FLUSH_LOOK, self._covered):
+            if self._is_telling(topic):
+                return None
+            frames.append(self._frame(topic))
+            size += len(frames[-1])
+            if size > FLUSH_BYTES:
+                return None
+        return frames if len(frames) == len(self._owed) else None
 
     async def flush(self) -> None:
         """See `Eyes`."""
@@ -284,11 +256,11 @@ class Watching:
 
     def _take(self) -> list[bytes]:
         frames, size = list[bytes](), 0
-        for topic in tuple(self._owed)[:FLUSH_LOOK]:
+        for topic in self._owed.first(FLUSH_LOOK, self._covered):
             if size >= FLUSH_BYTES:
                 return frames
             if not self._is_telling(topic):
-                del self._owed[topic]
+                self._owed.remove(topic)
                 frames.append(self._frame(topic))
                 size += len(frames[-1])
         for name, walk in tuple(self._walks.items()):
@@ -297,7 +269,8 @@ class Watching:
 
     def _go_on(self, name: str, walk: _Walk, frames: list[bytes], size: int) -> int:
         """Some steps of a walk; how many bytes there are then."""
-        places = [place for place in self._bus.state.after(walk.told, FLUSH_LOOK) if place.number <= walk.until]
+        most = looks(walk.topics, FLUSH_LOOK)
+        places = [place for place in self._bus.state.after(walk.told, most) if place.number <= walk.until]
         for place in places:
             if size >= FLUSH_BYTES:
                 return size
@@ -326,8 +299,8 @@ class Watching:
         return encoding.presence(roll.nobody(topic, self._bus.state.version(topic)))
 
     def close(self) -> Eyes:
-        self.follow(None)
-        self.ask(None)
         self._owed.clear()
         self._held.clear()
+        self.follow(None)
+        self.ask(None)
         return BLIND

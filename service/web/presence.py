@@ -11,14 +11,13 @@ from service.access.gate import Act
 from service.assembly import Assembly
 from service.bus.presence import PresenceBus
 from service.bus.steps import in_turns
-from service.core.errors import InvalidError, NotFoundError
+from service.core.errors import ForbiddenError, InvalidError, NotFoundError
 from service.core.limits import PRESENCE_LEFT
-from service.core.member import check_member
+from service.core.member import check_member, is_ours
 from service.core.parameters import Parameters
 from service.core.presence import CHANGES
 from service.core.topics import TopicFilter, check_pattern, check_readable, is_topic
 from service.stream.ending import RESTART
-from service.stream.renewal import is_owner
 from service.web.caller import visit
 from service.web.json import answer, answer_text, nothing, read, read_any
 from service.web.query import flag, number
@@ -33,6 +32,10 @@ MEMBERS_MAX: Final = 1_000
 
 LISTS_MAX: Final = 4
 """Lists that are made at a time, each in steps."""
+
+_ENTER_BYTES: Final = 64 * 1024
+_LEAVE_BYTES: Final = 256 * 1024
+"""Of a body: data, and what is other of them, are some KiB; PRESENCE_LEFT members with long names are 150 KiB."""
 
 _LISTING: Final = Parameters("place", "limit", "after")
 _ENTERING: Final = Parameters()
@@ -73,7 +76,7 @@ def _add_members(blueprint: Blueprint, assembly: Assembly) -> None:
     @blueprint.put("/api/presence/<path:place>/<member>")
     async def enter(place: str, member: str) -> Response:
         _ENTERING.check(request.args)
-        caller, body = visit().caller, await read(EnterRequest)
+        caller, body = visit().caller, await read(EnterRequest, _ENTER_BYTES)
         visit().gate.check_still(caller, Act.CHANGE)  # the body may have taken its time
         entering.check_right(caller, Act.CHANGE, check_place(place))
         if body.connection is None:
@@ -89,6 +92,8 @@ def _add_members(blueprint: Blueprint, assembly: Assembly) -> None:
         _LEAVING.check(request.args)
         if flag("disconnect"):
             visit().check_admin()
+            if is_ours(member):
+                raise ForbiddenError("an application's own member is there until that says otherwise", field="member")
             found = presence.remove(check_place(place), member)
             if found.connection:
                 assembly.hub.end(found.connection, RESTART)
@@ -100,7 +105,7 @@ def _add_members(blueprint: Blueprint, assembly: Assembly) -> None:
     async def beacon() -> Response:
         """Whoever knows the connection's id is its client, and nobody else; who does not is told nothing."""
         _ENTERING.check(request.args)
-        body = await read_any(LeaveRequest)
+        body = await read_any(LeaveRequest, _LEAVE_BYTES)
         if len(body.members) > PRESENCE_LEFT:
             raise InvalidError(f"members are {PRESENCE_LEFT} at most", field="members")
         presence.beacon(body.connection, [(one.place, one.member) for one in body.members])
@@ -147,11 +152,16 @@ def stats_of(presence: PresenceBus) -> dict[str, Any]:
 
 
 def _own(assembly: Assembly, connection: str, caller: Caller) -> str:
-    """Raises NotFoundError for another subject's stream as for one that is not there."""
+    """Raises NotFoundError for another subject's stream as for one that is not there. Nobody's is another's too: who is
+    somebody would be there for as long as it is open, whatever becomes of his credential."""
     stream = assembly.hub.find(connection)
-    if stream is None or stream.ending is not None or not is_owner(stream, caller):
+    if stream is None or stream.ending is not None or not _is_same(stream.peer.caller, caller):
         raise NotFoundError("there is no such connection of yours", field="connection")
     return connection
+
+
+def _is_same(one: Caller, other: Caller) -> bool:
+    return (one.subject, one.is_anonymous) == (other.subject, other.is_anonymous)
 
 
 async def _members(presence: PresenceBus, topic: str, after: str, most: int, limit: str | None) -> str:
@@ -163,8 +173,8 @@ async def _members(presence: PresenceBus, topic: str, after: str, most: int, lim
         return _answer([roll.nobody(topic, presence.state.version(topic))], None)
     if not (after or limit) and not roll.is_long(place):
         return _answer([roll.state(place)], None)
-    found, more = await in_turns(roll.page(place, after, most))
-    return _answer([roll.part(place, found)], f'"{found[-1].member}"' if more else None)
+    found, next = await in_turns(roll.page(place, after, most))
+    return _answer([roll.part(place, found)], None if next is None else f'"{next}"')
 
 
 def check_after(text: str) -> None:

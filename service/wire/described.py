@@ -16,6 +16,7 @@ from service.core.limits import (
     KEY_MAX,
     PAGE_DEFAULT,
     PAGE_MAX,
+    PRESENCE_KNOWN,
     RESERVED_TYPES,
     TOPIC_MAX,
     WAIT_MAX,
@@ -116,7 +117,12 @@ def _parameters() -> dict[str, Any]:
         "join": query("join", "`text`: the strings of a value that was appended to are one event.", {"enum": ["text"]}),
         EPHEMERAL: query(EPHEMERAL, "1: events that are not kept, too.", {"enum": ["0", "1"], "default": "0"}),
         PRESENCE: query(PRESENCE, "1: who is where on these topics, too.", {"enum": ["0", "1"], "default": "0"}),
-        VERSION: query(VERSION, "`PLACE:VERSION`, of each place that is known.", array(STRING), explode=True),
+        VERSION: query(
+            VERSION,
+            "`PLACE:VERSION`, of each place that is known.",
+            array(STRING, maxItems=PRESENCE_KNOWN),
+            explode=True,
+        ),
         "named": query("named", "0 leaves the `event:` lines out.", {"enum": ["0", "1"], "default": "1"}),
     }
     for name in CURSOR_PARAMETERS:
@@ -330,7 +336,7 @@ def _values() -> dict[str, Schema]:
             "properties": {
                 "topics": array(ref("TopicFilter"), minItems=1, maxItems=FILTER_TOPICS_MAX),
                 "after": STRING,
-                VERSION: {"oneOf": [STRING, array(STRING)]},
+                VERSION: {"oneOf": [STRING, array(STRING, maxItems=PRESENCE_KNOWN)]},
             },
             "additionalProperties": {"type": ["string", "number", "boolean"]},
         },

@@ -54,10 +54,13 @@ async def test_11_a_place_is_watched_from_its_first_member_to_its_last(
     """11, "What watchers get": an empty state at once, diffs with dense versions, no `id`."""
     async with open_stream(url, transport, place, query=ASKED) as stream:
         assert stream.connection["presence"] is True
-        assert await told(stream, place) == {
+        empty = await told(stream, place)
+        version = empty["version"]
+        assert 0 < version < 2**53
+        assert empty == {
             "type": "presence",
             "place": place,
-            "version": 0,
+            "version": version,
             "state": [],
             "users": 0,
             "members": 0,
@@ -67,7 +70,7 @@ async def test_11_a_place_is_watched_from_its_first_member_to_its_last(
         response = await put(url, place, "t-1", data={"name": "Ada"})
         assert (response.status, response.json()) == (
             201,
-            {"place": place, "member": "t-1", "lease": 30, "version": 0},
+            {"place": place, "member": "t-1", "lease": 30, "version": version},
         )
         first = await told(stream, place)
         (joined,) = first["joins"]
@@ -77,7 +80,7 @@ async def test_11_a_place_is_watched_from_its_first_member_to_its_last(
         assert first == {
             "type": "presence",
             "place": place,
-            "version": 1,
+            "version": version + 1,
             "joins": [joined],
             "updates": [],
             "leaves": [],
@@ -90,11 +93,11 @@ async def test_11_a_place_is_watched_from_its_first_member_to_its_last(
         assert (await put(url, place, "t-1", merge={"file": "a.py"})).status == 200
         second = await told(stream, place)
         assert [one["data"] for one in second["updates"]] == [{"name": "Ada", "file": "a.py"}]
-        assert (second["version"], second["joins"], second["leaves"]) == (2, [], [])
+        assert (second["version"], second["joins"], second["leaves"]) == (version + 2, [], [])
         assert (await remove(url, place, "t-1")).status == 204
         third = await told(stream, place)
         assert third["leaves"] == [{"user": None, "member": "t-1", "reason": "left"}]
-        assert (third["version"], third["users"], third["members"]) == (3, 0, 0)
+        assert (third["version"], third["users"], third["members"]) == (version + 3, 0, 0)
         for frame in stream.frames:
             if frame.block is not None and frame.value["type"] == "presence":
                 assert (frame.block.event, frame.block.id) == ("presence", None)
@@ -106,17 +109,20 @@ async def test_11_a_websocket_enters_says_more_and_leaves(url: str, place: str) 
         assert isinstance(mine, WebSocketCollector)
         reply = await mine.ask({"op": "watch", "places": [place], "ref": "w"})
         assert reply.value == {"type": "reply", "ref": "w", "places": [place]}
-        assert (await told(mine, place))["state"] == []
+        empty = await told(mine, place)
+        version = empty["version"]
+        assert empty["state"] == []
         reply = await mine.ask({"op": "enter", "place": place, "member": "t-1", "data": {"a": 1}, "ref": 1})
-        assert reply.value == {"type": "reply", "ref": 1, "place": place, "member": "t-1", "lease": 30, "version": 0}
+        present = {"place": place, "member": "t-1", "lease": 30, "version": version}
+        assert reply.value == {"type": "reply", "ref": 1, **present}
         assert [one["member"] for one in (await told(mine, place))["joins"]] == ["t-1"]
         await mine.send({"op": "update", "place": place, "data": {"a": 1}})  # the same is no change
         await mine.send({"op": "update", "place": place, "merge": {"b": 2}})
         found = await told(mine, place)
-        assert (found["version"], [one["data"] for one in found["updates"]]) == (2, [{"a": 1, "b": 2}])
+        assert (found["version"], [one["data"] for one in found["updates"]]) == (version + 2, [{"a": 1, "b": 2}])
         await mine.send({"op": "presence", "place": place})
         found = await told(mine, place)
-        assert (found["version"], [one["data"] for one in found["state"]]) == (2, [{"a": 1, "b": 2}])
+        assert (found["version"], [one["data"] for one in found["state"]]) == (version + 2, [{"a": 1, "b": 2}])
         reply = await mine.ask({"op": "leave", "place": place, "ref": 2})
         assert reply.value == {"type": "reply", "ref": 2, "place": place, "member": "t-1"}
         assert [one["reason"] for one in (await told(mine, place))["leaves"]] == ["left"]
@@ -148,24 +154,47 @@ async def test_11_a_long_poll_has_the_state_of_what_it_does_not_know(url: str, p
             url, topic=[place, f"{place}/*"], after="latest", wait=wait, presence=1, presence_version=list(versions)
         )
 
+    def rows(answer: dict[str, Any]) -> list[tuple[str, int, int]]:
+        return [(one["place"], one["version"] - floor, one["members"]) for one in answer["presence"]]
+
     first = await poll()
-    assert [(one["place"], one["version"], one["state"]) for one in first["presence"]] == [(place, 0, [])]
-    waiting = asyncio.create_task(poll(f"{place}:0"))
+    floor = first["presence"][0]["version"]
+    assert rows(first) == [(place, 0, 0)]
+    waiting = asyncio.create_task(poll(f"{place}:{floor}"))
     await put(url, f"{place}/a", "t-1")
     answer = await waiting
-    assert [(one["place"], one["version"], one["members"]) for one in answer["presence"]] == [(f"{place}/a", 1, 1)]
+    assert rows(answer) == [(f"{place}/a", 1, 1)]
     assert answer["events"] == []
-    waiting = asyncio.create_task(poll(f"{place}:0", f"{place}/a:1"))
+    waiting = asyncio.create_task(poll(f"{place}:{floor}", f"{place}/a:{floor + 1}"))
     await put(url, place, "t-1")
-    answer = await waiting
-    assert [(one["place"], one["version"], one["members"]) for one in answer["presence"]] == [(place, 1, 1)]
+    assert rows(await waiting) == [(place, 1, 1)]
     await remove(url, f"{place}/a", "t-1")
-    answer = await poll(f"{place}:1", f"{place}/a:1")
-    assert [(one["place"], one["version"], one["members"]) for one in answer["presence"]] == [(f"{place}/a", 2, 0)]
-    assert (await poll(f"{place}:1", f"{place}/a:2", wait=0))["presence"] == []
+    assert rows(await poll(f"{place}:{floor + 1}", f"{place}/a:{floor + 1}")) == [(f"{place}/a", 2, 0)]
+    assert (await poll(f"{place}:{floor + 1}", f"{place}/a:{floor + 2}", wait=0))["presence"] == []
     assert "presence" not in (await api.read(url, topic=place, after="latest"))
     response = await api.read_response(url, topic=place, presence=1, presence_version="a")
     assert (response.status, response.json()["field"]) == (422, "presence_version")
+    many = {"topics": [place], "presence": 1, "presence_version": [f"p/{n}:1" for n in range(1_001)]}
+    response = await request(url, "POST", "/api/events/read", json_body=many)
+    assert (response.status, response.json()["field"]) == (422, "presence_version")
+
+
+async def test_11_what_was_known_before_a_restart_is_not_taken_for_what_there_is(tmp_path: Path) -> None:
+    """11, "What watchers get": numbers of a process are above those of earlier ones."""
+    with ServerProcess(tmp_path, env={"TWINWIRE_APPS": "none"}) as process:
+        known = list[dict[str, Any]]()
+        for _ in range(2):
+            watcher = await connect(process.url, "sse", "p", query=ASKED)
+            await told(watcher, "p")
+            await put(process.url, "p", "t-1")
+            await told(watcher, "p")
+            versions = [f"p:{one['version']}" for one in known]
+            answer = await api.read(process.url, topic="p", presence=1, presence_version=versions)
+            assert [one["members"] for one in answer["presence"]] == [1]
+            known = answer["presence"]
+            watcher.reset()
+            assert await asyncio.to_thread(process.stop) == 0
+            await process.astart()
 
 
 async def leaves(stream: Collector, place: str) -> list[tuple[str, str]]:
@@ -200,7 +229,7 @@ async def test_11_who_is_back_in_time_was_never_away(url: str, place: str) -> No
             assert asyncio.get_running_loop().time() - began >= 9.5
         assert await leaves(watcher, place) == [("stays", "closed")]
         shown = [frame.value for frame in watcher.frames if is_of(place, frame)]
-        assert [frame["version"] for frame in shown] == [0, 1, 2, 3, 4]
+        assert [frame["version"] - shown[0]["version"] for frame in shown] == [0, 1, 2, 3, 4]
 
 
 async def beacon(url: str, body: Any) -> Response:
@@ -254,7 +283,7 @@ async def test_11_leaving_and_listing(url: str, place: str) -> None:
     assert [one["member"] for one in page["places"][0]["state"]] == ["m2"]
     assert (page["more"], page["places"][0]["members"]) == (False, 3)
     empty = await listed(url, f"place={place}/never")
-    assert [(one["version"], one["state"]) for one in empty["places"]] == [(0, [])]
+    assert [(one["place"], one["state"]) for one in empty["places"]] == [(f"{place}/never", [])]
     for query, field in (
         ("place=a//b", "place"),
         ("limit=0", "limit"),
@@ -315,6 +344,7 @@ async def test_11_an_ephemeral_event_says_which_member_sent_it(url: str, place: 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     env = {"TWINWIRE_APPS": "none", "TWINWIRE_TOKEN_KEYS": KEYS}
+    env |= {"TWINWIRE_ANONYMOUS_SUBSCRIBE": "open/**", "TWINWIRE_ANONYMOUS_PUBLISH": "open/**"}
     with ServerProcess(tmp_path_factory.mktemp("guarded"), env=env) as process:
         yield process
         assert process.stop() == 0
@@ -358,6 +388,63 @@ async def test_11_users_come_and_go_whatever_tabs_they_have(guarded: ServerProce
         assert (await ask(url, "PUT", "/api/presence/elsewhere/t", bob, {})).json()["field"] == "place"
         answer = await ask(url, "GET", f"/api/presence?place={place}", token("eve", subscribe=["elsewhere"]))
         assert answer.status == 403
+
+
+async def test_11_who_is_somebody_is_at_no_place_by_a_stream_that_is_nobody_s(
+    guarded: ServerProcess, place: str
+) -> None:
+    """11, `connection`: what becomes of his token would not end it."""
+    url, path = guarded.url, f"open/{place}"
+    async with open_stream(url, "sse", path) as stream, open_stream(url, "sse", path, headers=ADMIN) as other:
+        for connection, text, status in (
+            (stream.connection["connection"], who("ada", path), 404),
+            (stream.connection["connection"], who_without_subject(path), 404),
+            (other.connection["connection"], who("ada", path), 404),
+            (stream.connection["connection"], None, 201),
+        ):
+            answer = await ask(url, "PUT", f"/api/presence/{path}/t-1", text, {"connection": connection})
+            assert answer.status == status
+            assert status == 201 or answer.json()["field"] == "connection"
+
+
+def who_without_subject(place: str) -> str:
+    return token(subscribe=[place], presence=[place])
+
+
+async def test_11_who_becomes_somebody_enters_again_as_that(guarded: ServerProcess, place: str) -> None:
+    """11, "Who leaves": as whom he was he has left, and could say nothing of it any more."""
+    url, path = guarded.url, f"open/{place}"
+    async with open_stream(url, "sse", path, query=ASKED) as watcher, open_stream(url, "websocket", path) as mine:
+        assert isinstance(mine, WebSocketCollector)
+        await told(watcher, path)
+        enter = {"op": "enter", "place": path, "member": "t-1"}
+        await mine.ask({**enter, "ref": 1})
+        assert [one["user"] for one in (await told(watcher, path))["joins"]] == [None]
+        await mine.ask({"op": "auth", "token": who("bob", path), "ref": 2})
+        assert (await told(watcher, path))["leaves"] == [{"user": None, "member": "t-1", "reason": "left"}]
+        assert (await mine.ask({**enter, "ref": 3})).value["type"] == "reply"
+        assert [one["user"] for one in (await told(watcher, path))["joins"]] == ["bob"]
+        assert (await mine.ask({"op": "leave", "place": path, "ref": 4})).value["member"] == "t-1"
+        assert (await told(watcher, path))["members"] == 0
+
+
+async def test_11_bodies_have_bounds_and_an_application_s_own_stays(guarded: ServerProcess) -> None:
+    """11, "Over HTTP": before anything in them is looked at, a beacon's without a credential too."""
+    url = guarded.url
+    for method, path, size in (
+        ("PUT", "/api/presence/open/p/t-1", 64),
+        ("POST", "/api/presence/leave", 256),
+    ):
+        fields = {"Content-Type": "application/json"}
+        body = b"{" + b" " * (size * 1024)
+        answer = await request(url, method, path, headers=fields, body=body)
+        assert answer.status == 413, path
+        assert (await request(url, method, path, headers=fields, body=body[:-1])).status == 400
+    members = [{"place": f"open/{'x' * 190}", "member": "m" * 64}] * 500
+    assert (await beacon(url, {"connection": "x", "members": members})).status == 204
+    assert (await beacon(url, {"connection": "x", "members": [*members, members[0]]})).status == 422
+    answer = await request(url, "DELETE", "/api/presence/projects/1/:run-1?disconnect=1", headers=ADMIN)
+    assert (answer.status, answer.json()["field"]) == (403, "member")
 
 
 async def test_11_a_token_that_is_revoked_ends_its_members_at_once(guarded: ServerProcess, place: str) -> None:

@@ -5,11 +5,14 @@ from typing import Any
 
 from service.bus.presence import PresenceBus
 from service.core.place import Place
-from service.core.presence import Party
+from service.core.presence import Party, floor_at
+from tests.support.clock import ManualClock
 
 ADA = Party("ada", "=ada")
 BOB = Party("bob", "=bob")
 NOBODY = Party(None, "@::1")
+FLOOR = floor_at(ManualClock().unix_ms())
+"""The version of a place at which nobody ever was, on a clock of a test."""
 
 
 class RollText:

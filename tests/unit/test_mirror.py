@@ -37,6 +37,7 @@ ELSEWHERE: Final = {
     "stream/hypercorn/unguarded.py": "needs a server: tests/integration/test_guards.py",
     "stream/hypercorn/upstream.py": "tests/integration/test_guards.py, beside what it is for",
     "stream/hypercorn/websocket.py": "needs a server: tests/integration/test_guards.py",
+    "stream/eyes.py": "a contract, and who does nothing: stream/test_watching.py",
     "stream/registry.py": "contracts: their implementations are tested",
     "web/access.py": "tests/integration/test_access.py, on a whole service",
     "web/caller.py": "tests/integration/test_access.py, on a whole service",

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from service.bus.encoding import PresenceEncoding
-from service.bus.presence import PresenceBus
+from service.bus.presence import PresenceBus, looks
 from service.core.errors import InvalidError
+from service.core.limits import PRESENCE_KNOWN
 from service.core.place import Place
 from service.core.topics import ANY_SEGMENT, TopicFilter, is_topic
 from service.wire.request import VERSION, Request
@@ -29,11 +30,14 @@ def read_versions(request: Request) -> dict[str, int]:
             if not (is_topic(place) and version.isascii() and version.isdigit() and len(version) <= _DIGITS):
                 raise InvalidError(f"{VERSION} is PLACE:VERSION", field=VERSION)
             found[place] = int(version)
+            if len(found) > PRESENCE_KNOWN:
+                raise InvalidError(f"{VERSION} names {PRESENCE_KNOWN:,} places at most", field=VERSION)
     return found
 
 
 class Attending:
-    """Of one poll. `known` are the versions that its client has."""
+    """Of one poll. `known` are the versions that its client has: also of places that are none of its `topics`, of which
+    it is not told by this."""
 
     def __init__(
         self, bus: PresenceBus, encoding: PresenceEncoding[Any], topics: TopicFilter, known: Mapping[str, int]
@@ -41,7 +45,7 @@ class Attending:
         self._bus = bus
         self._encoding = encoding
         self._topics = topics
-        self._known: Final = {place: version for place, version in known.items() if topics.matches(place)}
+        self._known: Final = dict(known)
         self._found: dict[str, bytes] = {}
         """States of places, the first at first."""
         self._seen = bus.telling.number
@@ -74,12 +78,13 @@ class Attending:
         self._found.clear()
         self._seen = self._bus.telling.number
         size = 0
-        named = [one for one in self._topics.patterns if ANY_SEGMENT not in one]
-        for topic in (*named, *self._known):
-            if topic not in self._found and self._differs(topic):
-                size += self._add(topic)
-                if size >= STATES_BYTES:
-                    return
+        for topic in self._others():
+            if topic is None:
+                yield
+                continue
+            size += self._add(topic)
+            if size >= STATES_BYTES:
+                return
         if self._topics.exact is not None:
             return  # there is no other place
         for place in self._bus.places(self._topics):
@@ -89,6 +94,22 @@ class Attending:
                 size += self._add(place.topic)
                 if size >= STATES_BYTES:
                     return
+
+    def _others(self) -> Iterator[str | None]:
+        """Of the places that are named, and those that are known, which have another version; None now and then, to
+        give way."""
+        topics = self._topics
+        yield from (one for one in topics.patterns if ANY_SEGMENT not in one and self._differs(one))
+        left = most = looks(topics, PRESENCE_KNOWN)
+        for topic in self._known:
+            if topic in self._found or not self._differs(topic):
+                continue
+            if topics.matches(topic):
+                yield topic
+            left -= 1
+            if not left:
+                yield None
+                left = most
 
     def _differs(self, topic: str) -> bool:
         return self._known.get(topic) != self._bus.state.version(topic)

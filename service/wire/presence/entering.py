@@ -42,8 +42,11 @@ class Held(NamedTuple):
 
 
 def check_place(text: str) -> str:
-    """Return `text`. Raises InvalidError if it is no topic, ForbiddenError if nobody can be there."""
-    return check_open(check_topic(text, "place"), "place")
+    """Return `text`. Raises InvalidError for what is no topic, or in no URL, ForbiddenError if nobody can be there."""
+    check_open(check_topic(text, "place"), "place")
+    if not all(segment.strip(".") for segment in text.split("/")):
+        raise InvalidError(f"{text!r} has a segment of dots alone, which is no part of a URL's path", field="place")
+    return text
 
 
 def check_lease(seconds: float | None) -> float:

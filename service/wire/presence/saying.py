@@ -46,7 +46,7 @@ class SayingPresence:
                 topic = self._readable(message, stream)
                 await self._reply(message, stream, {"place": topic})
                 eyes = self._besides.eyes(stream)
-                eyes.owe(topic)
+                eyes.once(topic)
                 eyes.soon()
             case _:
                 await self._watch(message, stream, more=op == "watch")

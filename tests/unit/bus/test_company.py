@@ -1,9 +1,11 @@
 """Presence as an application uses it: members of this process, and who follows users."""
 
+import time
+
 import pytest
 
 from service.apps.base import Company, Passage
-from service.bus.company import OURS, OwnCompany
+from service.bus.company import DATA_MAX, OURS, OwnCompany
 from service.bus.presence import PresenceBus
 from service.core.errors import ForbiddenError, InvalidError, TooLargeError
 from service.core.presence import Bounds, Party
@@ -68,10 +70,28 @@ async def test_what_none_can_have_is_an_error_and_no_room_is_none(bus: PresenceB
     with pytest.raises(InvalidError):
         company.enter("p", ":a", data={"x": object()})
     with pytest.raises(TooLargeError):
-        company.enter("p", ":a", data={"x": "y" * bus.bounds.data})
+        company.enter("p", ":a", data={"x": "y" * DATA_MAX})
     bus.enter("p", "a", ADA)
     bus.enter("p", ":taken", Party("other", OURS, is_ours=True))
     assert not company.enter("p", ":taken", user="me")
     assert company.enter("p", ":a")
     assert not company.enter("p", ":b")
     assert company.enter("p", ":a"), "one that is there goes on"
+
+
+async def test_what_clients_may_tell_does_not_bound_it(clock: ManualClock) -> None:
+    """Or the service could not start, once somebody has reported a command."""
+    assert OwnCompany(PresenceBus(clock, Bounds(data=64)), Passage).enter("p", ":a", data={"title": "x" * 400})
+
+
+async def test_very_many_who_come_in_one_batch_are_told_in_time(clock: ManualClock) -> None:
+    """Each is held against a set, and not against all others: else it would be some seconds."""
+    count, told = 20_000, list[Passage]()
+    bus = PresenceBus(clock, Bounds(members=2 * count))
+    OwnCompany(bus, Passage).follow(told.append)
+    for n in range(count):
+        bus.state.enter("p", f"m{n}", Party(f"u{n}", f"u{n}"), None, bus.now(), 0)
+    began = time.thread_time()
+    await batch(bus, clock)
+    assert time.thread_time() - began < 2.0
+    assert len(told[0].came) == count

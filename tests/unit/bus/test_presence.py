@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from service.bus.presence import LOOK, PresenceBus
+from service.bus.presence import COMPARISONS, LOOK, PresenceBus, looks
 from service.bus.steps import at_once
 from service.core.errors import ForbiddenError, NotFoundError, RateLimitedError
 from service.core.limits import PRESENCE_LEASE, PRESENCE_OPS, PRESENCE_RATE
 from service.core.place import Terms
-from service.core.presence import CLOSED, DRAINED, LOST, Bounds, Party
+from service.core.presence import CLOSED, DRAINED, LOST, RUN, Bounds, Party
 from service.core.topics import TopicFilter
 from tests.support.clock import ManualClock
 from tests.support.company import ADA, BOB, NOBODY, Eye, RollText
@@ -151,10 +151,23 @@ async def test_what_a_new_token_does_not_grant_ends(house: House) -> None:
     enter(house, place="p")
     enter(house, place="q")
     await house.after(0)
-    assert house.bus.limit("c", lambda place: place == "q") == 1
-    assert house.bus.limit("unknown", lambda place: False) == 0
+    assert house.bus.limit("c", "ada", lambda place: place == "q") == 1
+    assert house.bus.limit("unknown", "ada", lambda place: False) == 0
     assert await house.after(0) == [("a", "revoked")]
     assert house.bus.only("c", "q") == "a"
+
+
+async def test_who_was_nobody_has_left_as_that_when_he_is_somebody(house: House) -> None:
+    """It could be neither changed nor ended any more, and he would be shown twice."""
+    enter(house, "a", party=NOBODY)
+    await house.after(0)
+    assert house.bus.limit("c", "ada", lambda place: True) == 1
+    assert enter(house, "a")
+    assert house.bus.limit("c", "ada", lambda place: True) == 0
+    assert await house.after(0) == [("a", "left")]
+    member = house.bus.find("p", "a")
+    assert member is not None
+    assert (member.shown.user, house.bus.state.count) == ("ada", 1)
 
 
 async def test_leases_of_forbidden_owners_end_in_steps(house: House) -> None:
@@ -167,6 +180,35 @@ async def test_leases_of_forbidden_owners_end_in_steps(house: House) -> None:
     assert at_once(house.bus.recheck(lambda owner: owner == "owner 1")) == 0
     assert house.bus.state.count == 3 * LOOK - LOOK // 2
     assert at_once(house.bus.recheck(lambda owner: owner is not None)) == LOOK // 2
+
+
+async def test_who_has_left_or_entered_anew_between_two_steps_of_that_is_passed_over(house: House) -> None:
+    for n in range(LOOK + 500):
+        party = NOBODY._replace(who=f"@{n}")
+        house.bus.enter("p", f"m{n}", party, terms=Terms(60.0, math.inf, "old"))
+    steps = house.bus.recheck(lambda owner: owner == "old")
+    next(steps)
+    house.bus.leave("p", f"m{LOOK}", None)
+    house.bus.leave("p", f"m{LOOK + 1}", None)
+    anew, _ = house.bus.enter("p", f"m{LOOK + 1}", NOBODY, terms=Terms(60.0, math.inf, "new"))
+    assert at_once(steps) == LOOK + 498
+    assert (house.bus.find("p", f"m{LOOK + 1}"), house.bus.state.count) == (anew, 1)
+
+
+async def test_a_fault_with_one_of_them_does_not_keep_the_others_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.bus.enter("p", "a", ADA, terms=Terms(10.0, math.inf, None))
+    house.bus._look_on()
+
+    def fail() -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(house.bus, "_look", fail)
+    with pytest.raises(ValueError, match="a fault"):
+        house.bus._look_on()
+    assert house.bus._looking is not None
+    await house.bus.close()
 
 
 async def test_changes_have_a_rate_and_going_on_has_none(house: House) -> None:
@@ -209,7 +251,25 @@ async def test_places_are_listed_by_their_numbers_with_turns(house: House) -> No
     assert found.count(None) >= 2
     after = next(place for place in found if place is not None and place.topic == "a/500").number
     assert sum(place is not None for place in house.bus.places(ALL, after)) == 99
+    heavy = TopicFilter(tuple(f"a/*/*/{n}" for n in range(100)))
+    assert looks(heavy, LOOK) < 10
+    assert list(house.bus.places(heavy)).count(None) >= 600 * heavy.weight // COMPARISONS
     assert (house.bus.present("a/000"), house.bus.present("a/empty"), house.bus.present("never")) == (1, 0, 0)
+
+
+async def test_its_numbers_are_above_those_of_every_earlier_process(house: House) -> None:
+    """However often a place has changed there: who has known that would take what he knows for what there is."""
+    bus = PresenceBus(house.clock, Bounds(batch=0.05))
+    for n in range(100):
+        bus.enter("p", f"m{n}", NOBODY)
+        house.clock.advance(0.05)
+        bus.look()
+        await bus.settle()
+    last = bus.state.version("p")
+    assert last > 99
+    await bus.close()
+    assert PresenceBus(house.clock).state.version("p") > last + RUN
+    assert last < 2**53
 
 
 async def test_the_process_itself_is_there_without_a_lease(house: House) -> None:
@@ -218,6 +278,21 @@ async def test_the_process_itself_is_there_without_a_lease(house: House) -> None
     member = house.bus.find("p", ":a")
     assert member is not None
     assert (member.due, member.connection) == (math.inf, "")
+
+
+async def test_a_lease_beside_a_connection_goes_on_when_its_silence_ends(house: House) -> None:
+    enter(house, "other")
+    house.bus.enter("p", "a", ADA, connection="c", terms=Terms(100.0, math.inf, None))
+    assert await house.after(PRESENCE_LEASE + 3) == []
+    member = house.bus.find("p", "a")
+    assert member is not None
+    assert member.why == "lost"
+    for _ in range(5):
+        house.bus.heard("c")
+        assert (member.why, member.terms is None) == ("expired", False)
+        assert await house.after(10) == []
+    house.bus.heard("c")
+    assert await house.after(20) == [("a", "expired")], "a word does not renew it"
 
 
 async def test_a_lease_beside_a_connection_ends_it_too_and_its_end_is_a_loss(house: House) -> None:

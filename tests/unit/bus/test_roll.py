@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from service.bus.roll import KEPT_BYTES, KEPT_MAX, PAGE_LOOK, Roll
 from service.bus.steps import at_once
 from service.core.place import Member, Place, Shown
@@ -103,11 +105,26 @@ def test_so_many_are_kept_and_so_many_bytes() -> None:
 
 def test_pages_of_a_place_are_by_ids_and_made_in_steps() -> None:
     place, roll = place_of(2 * PAGE_LOOK + 10), Roll(500)
-    seen, after, more = list[str](), "", True
-    while more:
+    seen, after = list[str](), ""
+    next: str | None = ""
+    while next is not None:
+        after = next
         steps = roll.page(place, after, 1_000)
         assert len(list(steps)) == 3
-        found, more = at_once(roll.page(place, after, 1_000))
+        found, next = at_once(roll.page(place, after, 1_000))
         seen += [one.member for one in found]
-        after = seen[-1]
+        assert next in (None, seen[-1])
     assert seen == sorted(place.members)
+
+
+def test_a_page_whose_members_have_left_meanwhile_says_where_the_next_begins() -> None:
+    place, roll = place_of(3), Roll(500)
+    steps = roll.page(place, "", 2)
+    next(steps)
+    for id in ("m0", "m1"):
+        place.remove(place.members[id], "left")
+    place.commit()
+    with pytest.raises(StopIteration) as ended:
+        next(steps)
+    assert ended.value.value == ([], "m1")
+    assert [one.member for one in at_once(roll.page(place, "m1", 2))[0]] == ["m2"]

@@ -10,7 +10,7 @@ from service.core.place import Change
 from service.core.presence import Bounds
 from service.core.topics import TopicFilter
 from tests.support.clock import ManualClock
-from tests.support.company import ADA, BOB, NOBODY, Eye, RollText
+from tests.support.company import ADA, BOB, FLOOR, NOBODY, Eye, RollText
 
 P = TopicFilter(("p",))
 WILD = TopicFilter(("*",))
@@ -46,7 +46,7 @@ async def test_a_batch_is_one_frame_for_all_who_watch(bus: PresenceBus, clock: M
     assert [len(eye.frames) for eye in eyes] == [1, 1, 1, 0]
     assert (encoding.made, other.made, bus.telling.frames, bus.telling.watchers) == (1, 1, 3, 4)
     frame = eyes[0].frames[0]
-    assert (frame["version"], len(frame["joins"]), frame["came"]) == (1, 20, ["ada", "bob"])
+    assert (frame["version"], len(frame["joins"]), frame["came"]) == (FLOOR + 1, 20, ["ada", "bob"])
 
 
 async def test_a_thousand_who_join_within_a_second_cost_a_watcher_few_frames(
@@ -76,8 +76,8 @@ async def test_by_a_wildcard_a_place_begins_with_a_state(bus: PresenceBus, clock
     bus.enter("p", "a", ADA)
     await batch(bus, clock)
     assert (named.states, wild.states) == ([False] * 4, [True, True, False, False, True])
-    assert [frame["version"] for frame in named.frames] == [1, 2, 3, 4]
-    assert [frame["version"] for frame in wild.frames if frame["place"] == "p"] == [1, 2, 3, 4]
+    assert [frame["version"] - FLOOR for frame in named.frames] == [1, 2, 3, 4]
+    assert [frame["version"] - FLOOR for frame in wild.frames if frame["place"] == "p"] == [1, 2, 3, 4]
 
 
 async def test_a_long_place_that_is_short_again_is_told_as_a_state(clock: ManualClock) -> None:
@@ -109,7 +109,21 @@ async def test_slices_let_others_in_and_no_state_is_made_meanwhile(bus: Presence
     assert not place.is_telling
     assert [len(eye.frames) for eye in eyes] == [1] * (len(eyes) - 1) + [0]
     await batch(bus, clock)
-    assert [frame["version"] for frame in eyes[0].frames] == [1, 2]
+    assert [frame["version"] - FLOOR for frame in eyes[0].frames] == [1, 2]
+
+
+async def test_who_joins_twice_with_the_same_filter_is_told_until_he_has_parted_twice(
+    bus: PresenceBus, clock: ManualClock
+) -> None:
+    """As a stream does that has named just what it is about."""
+    eye, encoding = Eye(), RollText()
+    first, second = bus.telling.join(P, encoding, eye), bus.telling.join(P, encoding, eye)
+    bus.telling.part(first, eye)
+    bus.enter("p", "a", ADA)
+    await batch(bus, clock)
+    assert (len(eye.frames), bus.telling.watchers) == (1, 1)
+    bus.telling.part(second, eye)
+    assert bus.telling.watchers == 0
 
 
 async def test_its_own_timer_tells_it(bus: PresenceBus) -> None:

@@ -7,13 +7,13 @@ from service.core.limits import MEMBER_MAX
 from service.core.member import as_data, as_object, check_member, check_ours, patched
 
 
-@pytest.mark.parametrize("text", ["t", "A-z_0.9~", "x" * MEMBER_MAX])
+@pytest.mark.parametrize("text", ["t", "A-z_0.9~", "..a", "x" * MEMBER_MAX])
 def test_ids(text: str) -> None:
     assert check_member(text) == text
     assert check_ours(f":{text}") == f":{text}"
 
 
-@pytest.mark.parametrize("text", ["", "x" * (MEMBER_MAX + 1), "a/b", "a b", "ä", ":a", "a\n", "a\n\n"])
+@pytest.mark.parametrize("text", ["", "x" * (MEMBER_MAX + 1), "a/b", "a b", "ä", ":a", "a\n", "a\n\n", ".", ".."])
 def test_what_is_none(text: str) -> None:
     with pytest.raises(InvalidError) as caught:
         check_member(text)

@@ -1,13 +1,14 @@
 """Who is where: owners, bounds, times, and places that come and go with their numbers."""
 
 import math
+import time
 
 import pytest
 
 from service.core.errors import ForbiddenError, NotFoundError, OverloadedError, RateLimitedError
 from service.core.limits import PRESENCE_OF_USER
 from service.core.place import Change, Member, Terms
-from service.core.presence import _DEAD, CLOSED, LOST, PAST_MAX, Bounds, Party, Presence
+from service.core.presence import _DEAD, CLOSED, LOST, PAST_MAX, RUN, RUN_MS, Bounds, Party, Presence, floor_at
 
 ADA = Party("ada", "=ada")
 BOB = Party("bob", "=bob")
@@ -17,8 +18,8 @@ NOBODY = Party(None, "@::1")
 class Model(Presence):
     """With a clock of the test's."""
 
-    def __init__(self, bounds: Bounds | None = None) -> None:
-        super().__init__(bounds or Bounds())
+    def __init__(self, bounds: Bounds | None = None, floor: int = 0) -> None:
+        super().__init__(bounds or Bounds(), floor)
         self.now = 100.0
 
     def go(self, place: str = "p", id: str = "a", party: Party = ADA, data: str | None = None) -> Member:
@@ -115,6 +116,21 @@ def test_silence_is_taken_back_and_another_end_is_not(model: Model) -> None:
     assert model.batches(60)[0].leaves == ()
 
 
+def test_a_lease_goes_on_when_silence_is_taken_back(model: Model) -> None:
+    member = model.go()
+    model.batches()
+    model.stay(member, Terms(30.0, math.inf, None), model.now)
+    over = model.now + 30.0
+    for n in range(2):
+        model.linger(member, "lost", LOST, model.now)
+        model.back(member, "closed")
+        assert (member.due, member.why) == (model.now + LOST, "lost")
+        model.back(member, "lost")
+        assert (member.due, member.why) == (over, "expired"), n
+    (change,) = model.batches(32.0)
+    assert [one.reason for one in change.leaves] == ["expired"]
+
+
 def test_a_lease_ends_unless_it_is_renewed_and_with_its_credential(model: Model) -> None:
     member = model.go()
     model.batches()
@@ -207,6 +223,32 @@ def test_what_is_forgotten_of_places_that_are_gone_lifts_the_rest() -> None:
     assert len(model._past) == PAST_MAX
     assert (model.version("first"), model.version("never")) == (6, 6)
     assert len(model._order) <= _DEAD + 2
+
+
+def test_all_begin_at_the_floor_and_nobody_s_place_is_told_as_that() -> None:
+    model = Model(floor=700)
+    assert model.version("p") == 700
+    model.go()
+    assert [change.version for change in model.batches()] == [701]
+    model.watch("q")
+    model.unwatch("q")
+    assert (model.version("q"), dict(model._past)) == (700, {})
+    assert floor_at(1_800_000_000_000 + RUN_MS) == floor_at(1_800_000_000_000) + RUN < 2**53
+
+
+def test_of_very_many_places_the_last_is_taken_in_the_time_of_the_first() -> None:
+    """The front of a dict is the farther off, the more was taken from it."""
+    model = Model(Bounds(members=100_000, of_caller=100_000))
+    for n in range(100_000):
+        model.enter(f"p{n}", "a", ADA, None, model.now, 0)
+    model.now += 1.0
+    times = list[float]()
+    for _ in range(5):
+        began = time.thread_time()
+        for _ in range(20_000):
+            assert model.take(model.now) is not None
+        times.append(time.thread_time() - began)
+    assert times[-1] < 4 * times[0]
 
 
 def test_places_are_walked_by_their_numbers_while_they_come_and_go() -> None:

@@ -7,6 +7,7 @@ import pytest
 from service.access.caller import Caller
 from service.access.gate import Act
 from service.access.revocation import Revocation
+from service.access.rights import Grants
 from service.bus.bus import EventBus
 from service.core.errors import (
     ForbiddenError,
@@ -17,6 +18,7 @@ from service.core.errors import (
     UnavailableError,
 )
 from service.core.event import Draft
+from service.core.presence import Party
 from service.core.topics import TopicFilter
 from service.stream.ending import EXPIRED, FAULT, FORBIDDEN, REVOKED, Ending
 from tests.support.access import Known, caller_of
@@ -71,6 +73,18 @@ async def test_who_was_nobody_becomes_somebody_once(house: House) -> None:
         assert running.stream.peer.caller == ADA._replace(address="192.0.2.1")
         with pytest.raises(ForbiddenError):
             await house.renewal.by_token(running.stream, "other")
+
+
+async def test_who_was_nobody_is_not_at_a_place_as_that_any_more(house: House, bus: EventBus) -> None:
+    async with stream_on(house, topics=TWO, caller=Caller(address="192.0.2.1")) as running:
+        await running.live()
+        bus.presence.enter("a", "m", Party(None, "@"), connection=running.stream.peer.id, speaks=True)
+        ada = ADA._replace(rights=ADA.rights._replace(presence=Grants(("a",))))
+        await house.renewal.renew(running.stream, ada)
+        assert bus.presence.present("a") == 0
+        bus.presence.enter("a", "m", Party("ada", "ada"), connection=running.stream.peer.id, speaks=True)
+        await house.renewal.renew(running.stream, ada)
+        assert bus.presence.present("a") == 1
 
 
 async def test_what_is_no_longer_covered_leaves_the_filter_and_is_told(house: House, bus: EventBus) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from service.access.revocation import Revocations
 from service.bus.bus import EventBus
 from service.core.errors import StorageError
 from service.core.event import Draft
+from service.core.place import Terms
+from service.core.presence import Party
 from service.core.topics import TopicFilter
 from service.log.base import Page, Search
 from service.stream.ending import REVOKED
@@ -98,6 +101,19 @@ async def test_a_stream_may_go_on_for_a_while_and_be_renewed(
         await other.over()
         assert other.stream.ending == REVOKED
         assert honest.stream.ending is None
+
+
+async def test_who_is_present_without_a_stream_may_go_on_for_a_while_too(
+    house: House, clock: ManualClock, started: tuple[Revoker, Revocations]
+) -> None:
+    """At the end of it his members are gone, also where no stream was spared."""
+    revoker, _ = started
+    presence = house.bus.presence
+    presence.enter("p", "a", Party("ada", "ada"), terms=Terms(120.0, math.inf, ADA))
+    assert await revoker.revoke("subject", "ada", clock.unix_ms(), grace=0.05) == 0
+    assert presence.present("p") == 1
+    clock.advance(0.1)
+    await until(lambda: presence.present("p") == 0)
 
 
 @pytest.mark.parametrize("steps", range(12))

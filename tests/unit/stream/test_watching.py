@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.presence import PresenceBus
+from service.bus.presence import COMPARISONS, PresenceBus
 from service.bus.subscription import State
 from service.core.topics import TopicFilter
 from service.stream.ending import STALLED
-from service.stream.watching import BLIND, FLUSH_LOOK, HELD_BYTES, HELD_MAX, OWED_MAX, Watching
+from service.stream.eyes import BLIND
+from service.stream.watching import FLUSH_LOOK, HELD_BYTES, HELD_MAX, OWED_MAX, Watching
 from tests.support.clock import ManualClock
 from tests.support.company import ADA, BOB, NOBODY, Seen
 from tests.support.stream_fixtures import House
@@ -99,7 +100,7 @@ async def test_the_pump_of_a_portable_pipe_has_some_batches_and_no_more(house: H
         for n in range(HELD_MAX):
             house.bus.presence.enter("t", f"m{n}", NOBODY)
             await batch(house)
-        assert (len(eyes._held), eyes._owed) == (HELD_MAX, {})
+        assert (len(eyes._held), list(eyes._owed)) == (HELD_MAX, [])
         running.pipe.empty()
         await until(lambda: not eyes.is_owed and running.state is State.LIVE)
         assert len([frame for frame in told(running) if "joins" in frame]) == HELD_MAX + 1
@@ -192,11 +193,89 @@ async def test_what_it_does_not_watch_any_more_is_not_owed(house: House) -> None
         eyes = watching(house, running)
         assert list(eyes._owed) == ["t"]
         eyes.change(TopicFilter(("other/*",)))
-        assert eyes._owed == {}
+        assert len(eyes._owed) == 0
         assert list(eyes._walks) == ["along"]
         running.pipe.empty()
         await until(lambda: running.state is State.LIVE)
         assert eyes._walks == {}
+
+
+async def test_what_is_watched_no_more_is_not_told_though_it_was_owed(house: House) -> None:
+    """`presence: false`, `unwatch` and another token: each owes nothing of what it has ended."""
+    for place in ("t", "p", "q", "new"):
+        house.bus.presence.enter(place, "a", ADA)
+    await batch(house)
+    async with stream_on(house, presence=True) as running:
+        await running.live()
+        count = len(told(running))
+        eyes = watching(house, running)
+        eyes.change(TopicFilter(("t", "new")))
+        eyes.follow(None)
+        eyes.ask(TopicFilter(("p", "q")))
+        eyes.once("p")
+        eyes.once("t")
+        eyes.ask(None)
+        eyes.soon()
+        await until(lambda: not eyes.is_owed)
+        assert sorted(frame["place"] for frame in told(running)[count:]) == ["p", "t"], "asked for by themselves"
+        eyes.ask(TopicFilter(("p", "q")))
+        eyes.once("t")
+        eyes.once("new")
+        eyes.reduce(lambda patterns: tuple(one for one in patterns if one in ("p", "new")))
+        assert sorted(eyes._owed) == ["q", "t"]
+
+
+async def test_what_it_has_named_as_well_it_watches_until_it_has_ended_both(house: House) -> None:
+    async with stream_on(house, presence=True) as running:
+        await running.live()
+        eyes = watching(house, running)
+        eyes.ask(TopicFilter(("t",)))
+        eyes.soon()
+        eyes.ask(None)
+        count = len(told(running))
+        house.bus.presence.enter("t", "a", ADA)
+        await batch(house)
+        assert len(told(running)) == count + 1
+    assert house.bus.presence.telling.watchers == 0
+
+
+async def test_states_are_made_until_they_are_too_many_to_be_told_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = '{"x":"' + "y" * 1_000 + '"}'
+    for place in range(20):
+        for n in range(40):
+            house.bus.presence.enter(f"p{place}", f"m{n}", NOBODY, data=data)
+    await batch(house)
+    async with stream_on(house) as running:
+        await running.live()
+        made, state = list[str](), house.bus.presence.telling.roll.state
+        monkeypatch.setattr(
+            house.bus.presence.telling.roll, "state", lambda place: (made.append(place.topic), state(place))[1]
+        )
+        eyes = watching(house, running)
+        eyes.ask(TopicFilter(tuple(f"p{place}" for place in range(20))))
+        eyes.soon()
+        assert len(made) == 2
+        assert running.state is not State.LIVE
+        await until(lambda: not eyes.is_owed and running.state is State.LIVE)
+        assert len(told(running)) == 20
+
+
+async def test_a_walk_under_a_filter_that_is_hard_to_match_has_short_steps(house: House) -> None:
+    for n in range(200):
+        house.bus.presence.enter(f"a/b/c/{n}", "m", NOBODY)
+    await batch(house)
+    heavy = TopicFilter(tuple(f"a/*/*/{n}" for n in range(100)))
+    async with stream_on(house, topics=TopicFilter(("none",))) as running:
+        await running.live()
+        eyes, steps = watching(house, running), 0
+        eyes.ask(heavy)
+        frames = list[bytes]()
+        while eyes.is_owed:
+            frames += eyes._take()
+            steps += 1
+        assert (len(frames), steps >= 200 * heavy.weight // COMPARISONS) == (100, True)
 
 
 async def test_who_is_owed_too_many_is_stalled(house: House) -> None:

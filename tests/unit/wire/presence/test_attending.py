@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from service.bus.presence import PresenceBus
+from service.bus.presence import COMPARISONS, PresenceBus
 from service.bus.steps import at_once
 from service.core.errors import InvalidError
+from service.core.limits import PRESENCE_KNOWN
 from service.core.topics import TopicFilter
 from service.wire.presence.attending import STATES_BYTES, Attending, read_versions
 from service.wire.request import Request
 from tests.support.clock import ManualClock
-from tests.support.company import ADA, NOBODY, RollText
+from tests.support.company import ADA, FLOOR, NOBODY, RollText
 from tests.support.wires import http_scope
 
 
@@ -36,11 +37,14 @@ def found(attending: Attending) -> list[tuple[str, int]]:
     at_once(attending.look())
     items: list[dict[str, Any]] = json.loads(b"[" + attending.items() + b"]")
     assert bool(attending) == bool(items)
-    return [(one["place"], one["version"]) for one in items]
+    return [(one["place"], one["version"] - FLOOR) for one in items]
 
 
 def attending(presence: PresenceBus, *patterns: str, **known: int) -> Attending:
-    return Attending(presence, RollText(), TopicFilter(patterns), known)
+    """It knows versions above the first, as `found` tells them."""
+    return Attending(
+        presence, RollText(), TopicFilter(patterns), {place: FLOOR + version for place, version in known.items()}
+    )
 
 
 async def test_what_it_knows_is_not_told_again(presence: PresenceBus, clock: ManualClock) -> None:
@@ -94,6 +98,19 @@ async def test_an_answer_is_bounded_and_the_next_goes_on(presence: PresenceBus, 
     assert (len(known), rounds) == (60, 3)
 
 
+async def test_what_it_knows_is_held_against_its_filter_in_steps(presence: PresenceBus, clock: ManualClock) -> None:
+    """A filter that is hard to match takes a fifth of a millisecond for each."""
+    names = [f"a/{n:x}/b/{n % 100}" for n in range(PRESENCE_KNOWN - 1)]
+    presence.enter("a/x/b/7", "m", ADA)
+    await batch(presence, clock)
+    heavy = TopicFilter(tuple(f"a/*/*/{n}" for n in range(100)))
+    one = Attending(presence, RollText(), heavy, dict.fromkeys((*names, "a/x/b/7"), 1))
+    assert sum(1 for _ in one.look()) >= PRESENCE_KNOWN * heavy.weight // COMPARISONS
+    assert len(json.loads(b"[" + one.items() + b"]")) == PRESENCE_KNOWN
+    other = Attending(presence, RollText(), TopicFilter(("b/*",)), dict.fromkeys(names, 1))
+    assert found(other) == []
+
+
 def test_versions_are_read() -> None:
     def versions(query: str) -> dict[str, int]:
         return read_versions(Request(http_scope("GET", "/", query)))
@@ -103,3 +120,10 @@ def test_versions_are_read() -> None:
         with pytest.raises(InvalidError) as caught:
             versions(f"presence_version={wrong}")
         assert caught.value.field == "presence_version"
+    many = [f"presence_version=p/{n}:1" for n in range(PRESENCE_KNOWN + 1)]
+    assert len(versions("&".join(many[:400]))) == 400  # as many as a URL may have
+    request = Request(http_scope("POST", "/", ""))
+    request.add([("presence_version", one.partition("=")[2]) for one in many])
+    with pytest.raises(InvalidError, match="1,000") as caught:
+        read_versions(request)
+    assert caught.value.field == "presence_version"

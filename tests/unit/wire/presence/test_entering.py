@@ -19,6 +19,7 @@ from service.core.errors import (
 )
 from service.core.limits import PRESENCE_LEASE, PRESENCE_LEASE_LEAST, PRESENCE_LEASE_MAX
 from service.wire.presence.entering import Entering, Held, Said, check_lease, check_place, party_of
+from tests.support.company import FLOOR
 from tests.support.stream_fixtures import House
 
 TOKEN = TokenId("j", 1, "k")
@@ -51,7 +52,7 @@ async def test_who_enters_is_told_his_lease_and_the_place_s_version(entering: En
         True,
         '{"name":"Ada"}',
     )
-    assert entering.answer(member) == {"place": "p/1", "member": "t", "lease": 30.0, "version": 0}
+    assert entering.answer(member) == {"place": "p/1", "member": "t", "lease": 30.0, "version": FLOOR}
     again, is_new = enter(entering, said=said(merge={"y": 2}))
     assert (again is member, is_new, member.shown.data) == (True, False, '{"x":1,"y":2}')
     assert member.terms is not None
@@ -139,6 +140,15 @@ def test_leases_that_are_none(seconds: float) -> None:
     with pytest.raises(InvalidError) as caught:
         check_lease(seconds)
     assert caught.value.field == "lease"
+
+
+@pytest.mark.parametrize("place", ["..", "a/..", "a/./b", "../a", "a/..."])
+def test_places_that_no_url_leads_to(place: str) -> None:
+    """`PUT /api/presence/a/../me` is `PUT /api/presence/me` before anybody sees it."""
+    with pytest.raises(InvalidError) as caught:
+        check_place(place)
+    assert caught.value.field == "place"
+    assert check_place("a/..b/c.") == "a/..b/c."
 
 
 def test_places_and_parties() -> None:

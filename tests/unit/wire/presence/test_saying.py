@@ -13,7 +13,7 @@ from service.core.limits import PRESENCE_OPS, PRESENCE_PLACES
 from tests.support.access import Known, caller_of
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
-from tests.support.wires import Socket, memory_bus, open_sockets
+from tests.support.wires import Socket, memory_bus, open_sockets, until
 
 
 @pytest.fixture
@@ -122,6 +122,13 @@ async def test_a_subscribe_asks_for_presence_and_takes_it_back(house: House, soc
     assert [frame["place"] for frame in socket.frames if frame["type"] == "presence"][-1] == "v"
     assert (await ask(socket, "unsubscribe", topics=["v"], presence=False))["presence"] is False
     assert house.bus.presence.telling.watchers == 0
+    count = [frame["type"] for frame in socket.frames].count("presence")
+    await ask(socket, "subscribe", topics=["w"], presence=True)
+    assert (await ask(socket, "subscribe", topics=["new"], presence=False))["presence"] is False
+    await ask(socket, "presence", place="once")
+    await until(lambda: socket.frames[-1].get("place") == "once")
+    told = [frame["place"] for frame in socket.frames if frame["type"] == "presence"][count:]
+    assert "new" not in told, "it was asked for and taken back in one message"
 
 
 async def test_a_filter_that_comes_later_may_ask_for_it(house: House) -> None:
