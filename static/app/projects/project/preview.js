@@ -146,7 +146,7 @@ class Preview {
       }
       this.#isRefused = true;
       const right = `projects/${this.#model.id}`;
-      this.#offer("off", `You may not run this application: that takes a right to “${right}”.`);
+      this.#offer("off", `You may not run this application: that takes a right to “${right}”`);
       return;
     }
     this.#offer(view.state, view.message);
