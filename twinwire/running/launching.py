@@ -74,7 +74,7 @@ class Piped:
     def stop(self) -> None:
         """Nobody asks for it: we are stopped together."""
 
-    suspend = resume = drained = stop
+    suspend = resume = restored = drained = stop
 
     def ending(self) -> None:
         self._witness.close()

@@ -104,7 +104,10 @@ class Child(Protocol):
         """We go on."""
 
     def ending(self) -> None:
-        """It has ended, or we can't go on: the user's terminal is as it was."""
+        """It has ended, or we can't go on: what is typed is no longer the command's."""
+
+    def restored(self) -> None:
+        """All that is to be shown was shown, or we can't go on: the user's terminal is as it was."""
 
     def drained(self) -> None:
         """All output was read."""
@@ -142,18 +145,21 @@ class Program:
             self._report(spool)
             return self._finish(spool, Ended(error.exit, None))
         try:
-            pumps = [Pump(one.source, one.target, self._recorder(spool, one)) for one in child.outputs]
-            for pump in pumps:
-                pump.start()
-            watch(watched, self._events.put, child.has_it_too)
-            threading.Thread(target=lambda: self._events.put(child.wait()), name="command", daemon=True).start()
-            self._report(spool)
-            ended = self._follow(child)
-            after = None if spool is None else spool.elapsed
+            try:
+                pumps = [Pump(one.source, one.target, self._recorder(spool, one)) for one in child.outputs]
+                for pump in pumps:
+                    pump.start()
+                watch(watched, self._events.put, child.has_it_too)
+                threading.Thread(target=lambda: self._events.put(child.wait()), name="command", daemon=True).start()
+                self._report(spool)
+                ended = self._follow(child)
+                after = None if spool is None else spool.elapsed
+            finally:
+                child.ending()
+            self._end_the_rest()
+            self._drain(pumps)
         finally:
-            child.ending()
-        self._end_the_rest()
-        self._drain(pumps)
+            child.restored()
         child.drained()
         return self._finish(spool, ended, after)
 

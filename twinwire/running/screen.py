@@ -65,15 +65,32 @@ class Keyboard:
         if not self._is_taken.is_set() or self._before is None:
             return
         self._is_taken.clear()
-        with suppress(termios.error):
-            termios.tcsetattr(STDIN, termios.TCSADRAIN, self._before)
+        self._set(self._before)
 
     def close(self) -> None:
-        """As it was, and nothing is read from it any more."""
-        self.give_back()
+        """As it was, but for its output, and nothing is read from it any more. What the other one has shown last is on
+        its way yet, with ends of lines that must not be made once more: `restore` comes when that is over.
+        """
+        if self._is_taken.is_set() and self._before is not None:
+            self._is_taken.clear()
+            attributes = [*self._before]
+            attributes[OFLAG] &= ~termios.OPOST
+            self._set(attributes)
+        else:
+            self._before = None
         self._is_over = True
         os.write(self._wake, b".")
         self._is_taken.set()
+
+    def restore(self) -> None:
+        """Its output too. Once it is closed; idempotent."""
+        before, self._before = self._before, None
+        if before is not None:
+            self._set(before)
+
+    def _set(self, attributes: list[Any]) -> None:
+        with suppress(termios.error):
+            termios.tcsetattr(STDIN, termios.TCSADRAIN, attributes)
 
     def _run(self) -> None:
         with suppress(OSError):

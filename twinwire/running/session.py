@@ -107,9 +107,13 @@ class Session:
         copy_size(STDIN, self._ours)
 
     def ending(self) -> None:
-        """The command has ended: the user's terminal is as it was, and the end of the other can be seen."""
+        """The command has ended: keys are the user's terminal's again, and the end of the other can be seen."""
         self._keyboard.close()
         os.close(self._theirs)
+
+    def restored(self) -> None:
+        """The user's terminal is as it was, its output too."""
+        self._keyboard.restore()
 
     def drained(self) -> None:
         """All output was read: the leader may go."""

@@ -45,6 +45,17 @@ def test_a_command_that_asks(service: Reported, env: dict[str, str], tmp_path: P
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+LAST = "import sys; print('x' * 60_000); print('last', flush=True)"
+
+
+def test_what_it_shows_last_is_shown_as_it_is(service: Reported, env: dict[str, str]) -> None:
+    """The user's terminal was as before while the command's last output was on its way: its lines were ended twice."""
+    with Terminal([*TWINWIRE, sys.executable, "-c", LAST], env) as terminal:
+        assert terminal.end() == 0
+        assert terminal.shown.endswith(b"x\r\nlast\r\n")
+        assert terminal.attributes == terminal.before
+
+
 LISTENS = """
 import os, signal, sys
 def told(number, frame):
@@ -82,8 +93,9 @@ def test_job_control_of_a_shell(service: Reported, env: dict[str, str]) -> None:
         terminal.expect(b"one\r\none\r\n")
         terminal.type(b"\x1a")
         terminal.expect(b"Stopped")
+        terminal.expect(b"$ ")  # the shell reads keys as they are, too: what is raw behind this is ours
         terminal.type(b"fg\r")
-        terminal.expect(b"fg\r\n")
+        terminal.expect(b"af''ter'\r\n")
         terminal.until_raw()
         terminal.type(b"two\r")
         terminal.expect(b"two\r\n")
