@@ -78,6 +78,7 @@ async def test_pictures(
 
 
 LOOK: Final = """nodes => nodes.map((node) => {
+    for (const one of document.getAnimations()) if (one instanceof CSSTransition) one.finish();
     const look = (pseudo) => {
         const { backgroundColor, borderLeftColor, borderLeftStyle, borderRadius, content } =
             getComputedStyle(node, pseudo);
@@ -86,7 +87,7 @@ LOOK: Final = """nodes => nodes.map((node) => {
     };
     return [look(null), look("::after")].join(" / ");
 })"""
-"""How elements look with forced colours: what of that can tell one from another."""
+"""How elements look with forced colours, once they have come to that: what of it can tell one from another."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
