@@ -80,6 +80,13 @@ export class Ephemerals {
     return sent;
   }
 
+  /**
+   * A client message that says so of itself. Resolves with a reply that tells nothing.
+   *
+   * @type {(message: { topic: string, type: string, data: unknown } & EphemeralOptions) => Promise<object>}
+   */
+  publish = ({ topic, type, data, ...options }) => this.#send(topic, type, data, options).then(() => ({}));
+
   /** @type {(topic: string, type: string, data: unknown, options: EphemeralOptions) => Promise<void>} */
   async #send(topic, type, data, { key, ttl, echo }) {
     const { http, carrier, request } = this.#way;

@@ -259,14 +259,13 @@ export class Stream {
     return this.#publisher.publish(drafts);
   }
 
-  /**
-   * @type {(message: { op?: string, type?: string, topics?: any, [more: string]: unknown }) => Promise<any>}
-   */
+  /** @type {(message: { op?: string, type?: string, topics?: any, [more: string]: unknown }) => Promise<any>} */
   async send(message) {
     this.#ensureOpen();
     const { op, type, topic, topics } = message;
+    const by = message.ephemeral === true ? this.#aside.ephemerals : this;
     if (op === "publish" || (op === undefined && topic !== undefined))
-      return this.publish(/** @type {any} */ (message));
+      return by.publish(/** @type {any} */ (message));
     if (op === "subscribe") return this.subscribe(topics);
     if (op === "unsubscribe") return this.unsubscribe(topics);
     return this.#source.request(op === undefined && type === "ping" ? { op: "ping" } : message);

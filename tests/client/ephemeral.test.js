@@ -88,6 +88,9 @@ test("it is sent once: over the WebSocket, with POST where there is none, and no
     ...{ op: "publish", topic: "a", type: "typing", data: { x: 1 }, key: "k", ttl: 2 },
     ...{ ephemeral: true, echo: true },
   });
+  const said = { op: "publish", ...{ topic: "a", type: "typing", data: 2, ephemeral: true } };
+  assert.deepEqual(await tab.stream.send(said), {}, "and no event is published");
+  assert.equal(socket.sent.at(-1).ephemeral, true);
   world.network.set({ websocket: "refuse" });
   world.network.cut();
   await world.clock.until(() => tab.stream.transport === "sse");
