@@ -88,6 +88,7 @@ async def test_report_24_a_log_that_nobody_reads_does_not_stop_a_service(tmp_pat
     try:
         await until_healthy(url, process)
         n = full_at = 0
+        deadline = time.monotonic() + DEADLINE
         while not full_at or n < full_at + 50:  # each pass of retention that takes something is a line
             draft = {"topic": f"t/{n % 7}", "type": "x", "data": n}
             answer = await request(url, "POST", "/api/events", json_body=draft)
@@ -95,7 +96,7 @@ async def test_report_24_a_log_that_nobody_reads_does_not_stop_a_service(tmp_pat
             n += 1
             if not full_at and waiting_in(reading) > PIPE - LINE:
                 full_at = n
-            assert n < 5_000, "the pipe never was full"
+            assert time.monotonic() < deadline, "the pipe never was full"
         assert (await request(url, "GET", "/api/health")).status == 200
         assert await stop(process) == 0
     finally:
