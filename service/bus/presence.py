@@ -136,9 +136,9 @@ class PresenceBus:
 
     # Connections
 
-    def spend(self, connection: str) -> None:
-        """One message about presence of a connection. Raises RateLimitedError."""
-        self._by_connection.take(connection, self.now())
+    def spend(self, connection: str, count: int = 1) -> None:
+        """One message about presence of a connection, or one that counts as so many. Raises RateLimitedError."""
+        self._by_connection.take(connection, self.now(), count)
 
     def only(self, connection: str, topic: str) -> str | None:
         """The id of the one member that a connection has there; None if it has none, or several."""

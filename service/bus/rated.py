@@ -28,9 +28,9 @@ class Rated:
         self._most = RATED_LEAST
         """With so many, those that are full are forgotten."""
 
-    def take(self, who: str, now: float) -> None:
-        """Raises RateLimitedError."""
-        full_at = max(now, self._full_at.get(who, now)) + self._each
+    def take(self, who: str, now: float, count: int = 1) -> None:
+        """So many at once. Raises RateLimitedError."""
+        full_at = max(now, self._full_at.get(who, now)) + count * self._each
         wait = full_at - now - self._rate.burst * self._each
         if wait > _DIGITS:
             rate = self._rate

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from service.access.gate import Act
 from service.core.errors import InvalidError
+from service.core.limits import FILTER_TOPICS_MAX
 from service.core.topics import TopicFilter, check_count, check_pattern, check_readable
 from service.log.base import Turn
 from service.stream.beside import Besides
@@ -16,6 +17,9 @@ from service.wire.presence.entering import Entering, Held, Said, check_place
 
 FEW: Final = 10
 """Patterns that are watched without waiting for a turn."""
+
+WEIGHED: Final = 30
+"""Patterns that count as one message more: a page that comes back with a hundred places, one by one, may."""
 
 OPS: Final = ("enter", "update", "leave", "presence", "watch", "unwatch")
 
@@ -36,7 +40,8 @@ class SayingPresence:
 
     async def say(self, op: str, message: ClientMessage, stream: Stream[Any]) -> None:
         """Carry out one of OPS. Raises what its parts raise: then nothing has changed."""
-        self._entering.gate.counted(Act.SOCKET, "rate", partial(self._besides.presence.spend, stream.peer.id))
+        spend = partial(self._besides.presence.spend, stream.peer.id, self._weight(message, stream))
+        self._entering.gate.counted(Act.SOCKET, "rate", spend)
         match op:
             case "enter" | "update":
                 await self._reply(message, stream, self._enter(message, stream, is_new=op == "enter"))
@@ -50,6 +55,12 @@ class SayingPresence:
                 eyes.soon()
             case _:
                 await self._watch(message, stream, more=op == "watch")
+
+    def _weight(self, message: ClientMessage, stream: Stream[Any]) -> int:
+        """As how many messages it counts: all patterns that are watched then are put into the index anew."""
+        if not message.places:
+            return 1
+        return 1 + min(len(self._besides.eyes(stream).asked) + len(message.places), FILTER_TOPICS_MAX) // WEIGHED
 
     async def _reply(self, message: ClientMessage, stream: Stream[Any], fields: Mapping[str, Any]) -> None:
         """Only to who has named what he said."""

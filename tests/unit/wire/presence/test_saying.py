@@ -10,6 +10,7 @@ from service.access.gate import Act
 from service.access.rights import Grants, Rights
 from service.bus.bus import EventBus
 from service.core.limits import PRESENCE_OPS, PRESENCE_PLACES
+from service.wire.presence.saying import WEIGHED
 from tests.support.access import Known, caller_of
 from tests.support.clock import ManualClock
 from tests.support.stream_fixtures import House
@@ -161,3 +162,23 @@ async def test_another_token_ends_what_it_does_not_grant(bus: EventBus, clock: M
         assert (await ask(socket, "unwatch", places=["none"]))["places"] == ["q"]
         assert (await ask(socket, "enter", place="p"))["status"] == 403
     assert json.dumps(dict(bus.presence.state.of_caller)) == '{"ada": 1}'
+
+
+async def test_a_large_filter_counts_as_many_messages(house: House, socket: Socket) -> None:
+    """What one had sent before he left was carried out for ten seconds."""
+    places = [f"p/{n}/*" for n in range(99)]
+    each = 1 + 99 // WEIGHED
+    for _ in range(int(PRESENCE_OPS.burst) // (2 * each) // 2):
+        assert (await ask(socket, "watch", places=places))["type"] == "reply"
+        assert (await ask(socket, "unwatch", places=places))["type"] == "reply"
+    answers = [await ask(socket, "watch", places=places) for _ in range(int(PRESENCE_OPS.burst) // each)]
+    assert answers[-1]["status"] == 429
+    assert answers[-1]["retry"] > 0
+
+
+async def test_a_hundred_places_one_by_one_are_not_too_many(socket: Socket) -> None:
+    for n in range(100):
+        socket.say({"op": "watch", "places": [f"p/{n}"]})
+    socket.say({"op": "ping"})
+    await socket.next("pong")
+    assert [frame for frame in socket.frames if frame["type"] == "problem"] == []
