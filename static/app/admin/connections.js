@@ -4,7 +4,7 @@ import { request, statusOf } from "../shared/api.js";
 import { byId, h, setData, setText, show } from "../shared/dom.js";
 import { bytes, clock, count, plural } from "../shared/format.js";
 import { TRANSPORTS } from "../shared/indicator.js";
-import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.js";
+import { ROWS, cell, confirmed, createPager, createRows, onSearch, watch } from "./panel.js";
 import { showTimeline } from "./timeline.js";
 
 /** @import { Toast } from "../shared/announce.js" */
@@ -177,11 +177,7 @@ export function watchConnections(toast, total) {
     pager.reset();
     now();
   };
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    search();
-  });
-  form.addEventListener("reset", () => setTimeout(search)); // after the fields are empty
+  onSearch(form, search);
   return now;
 }
 

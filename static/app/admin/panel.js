@@ -135,6 +135,20 @@ export function createPager(place, what, turn) {
 }
 
 /**
+ * Calls `search` when the form is sent, and when its fields were emptied.
+ *
+ * @param {HTMLFormElement} form
+ * @param {() => void} search
+ */
+export function onSearch(form, search) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    search();
+  });
+  form.addEventListener("reset", () => setTimeout(search)); // after the fields are empty
+}
+
+/**
  * Whether people mean it.
  *
  * @param {string} title

@@ -3,7 +3,7 @@
 import { request, statusOf } from "../shared/api.js";
 import { byId, h, setText, show } from "../shared/dom.js";
 import { count, day, plain, plural, spelt } from "../shared/format.js";
-import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.js";
+import { ROWS, cell, confirmed, createPager, createRows, onSearch, watch } from "./panel.js";
 
 /** @import { Toast } from "../shared/announce.js" */
 
@@ -187,10 +187,6 @@ export function watchPlaces(toast) {
     pager.reset();
     now();
   };
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    search();
-  });
-  form.addEventListener("reset", () => setTimeout(search)); // after the fields are empty
+  onSearch(form, search);
   return now;
 }

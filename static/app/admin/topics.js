@@ -6,7 +6,7 @@ import { bytes, count, duration, plural } from "../shared/format.js";
 import { free, likewise } from "../shared/who.js";
 import { topicMatcher } from "../../client/topics.js";
 import { NOTHING, hashOf } from "./start.js";
-import { ROWS, cell, confirmed, createPager, createRows, watch } from "./panel.js";
+import { ROWS, cell, confirmed, createPager, createRows, onSearch, watch } from "./panel.js";
 
 /** @import { Policy } from "./figures.js" */
 
@@ -162,11 +162,7 @@ export function watchTopics(policies) {
     pager.reset();
     now();
   };
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    search();
-  });
-  form.addEventListener("reset", () => setTimeout(search));
+  onSearch(form, search);
   prepareTrim(now);
   return now;
 }
