@@ -167,8 +167,12 @@ async def test_10_a_stopped_reader_gets_what_was_on_its_way_and_64_more(serve: S
     """10, "When": whose connection takes nothing gets 64 of them, the newest, once he reads again."""
     url = serve(apps="none", ephemeral_rate="1000000", ephemeral_burst="1000000").url
     count = 3_000
-    async with open_stream(url, "websocket", topic, query=ASKED, receive_buffer=4_096) as stream:
+    async with (
+        open_stream(url, "websocket", topic, query=ASKED, receive_buffer=4_096) as stream,
+        open_stream(url, "websocket", topic, query=ASKED) as other,
+    ):
         await stream.control("caught_up")
+        await other.control("caught_up")
         connection = await Connection.open(url)
         for first in range(0, count, 100):
             numbers = range(first, first + 100)
@@ -181,6 +185,7 @@ async def test_10_a_stopped_reader_gets_what_was_on_its_way_and_64_more(serve: S
             )
             assert answer.status == 202, answer.body
         await connection.close()
+        await other.until(lambda frame: is_light(frame) and frame.data[0] == count - 1)  # none waits for its turn
         stored = await api.publish(url, topic, "then")
         await stream.until(lambda frame: frame.is_event and not is_light(frame))
         if not any(is_light(frame) and frame.data[0] == count - 1 for frame in stream.frames):
