@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.ephemeral import TOGETHER, TOGETHER_BYTES, WAITING_BYTES, WAITING_MAX, EphemeralBus, Told
+from service.bus.ephemeral import GATHER, TOGETHER, TOGETHER_BYTES, WAITING_BYTES, WAITING_MAX, EphemeralBus, Told
 from service.bus.fanout import SLICE
 from service.bus.group import Groups
 from service.bus.index import LOOKS, STEP
@@ -94,6 +94,21 @@ async def test_what_comes_soon_after_is_one_write_later(bus: EventBus, clock: Ma
     clock.advance(1)
     send(bus, light(-1, key="later"))
     assert ear.heard[-1] == -1
+
+
+async def test_what_comes_in_its_time_waits_for_nothing_though_writing_takes_some_of_it(
+    bus: EventBus, clock: ManualClock
+) -> None:
+    class Slow(Ear):
+        def hear(self, told: Told) -> int:
+            clock.advance(0.8 * GATHER)
+            return super().hear(told)
+
+    bus.ephemeral.join(T, Text(), ear := Slow())
+    for n in range(5):
+        send(bus, light(n, key=str(n)))
+        assert ear.heard == list(range(n + 1))
+        clock.advance(0.4 * GATHER)
 
 
 async def test_its_own_connection_is_left_out_of_what_is_told_to_others(bus: EventBus) -> None:
