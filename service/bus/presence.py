@@ -9,7 +9,7 @@ task.
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from service.bus.holding import Holding, release
 from service.bus.rated import Rated
@@ -39,6 +39,14 @@ COMPARISONS: Final = 40_000
 def looks(topics: TopicFilter, most: int) -> int:
     """Places that are held against a filter in one step, of `most`."""
     return max(1, min(most, COMPARISONS // topics.weight))
+
+
+Value = TypeVar("Value")
+
+
+def _once(value: Value, known: Value) -> Value:
+    """The one that is known if they are the same: so that it is in memory once."""
+    return known if value == known else value
 
 
 class PresenceBus:
@@ -81,9 +89,13 @@ class PresenceBus:
         holding = self._holdings.get(connection) if connection else None
         is_change = before is None or (data is not None and data != before.shown.data)
         if is_change and not party.is_ours:
-            self._by_member.take(f"{party.who} {topic} {id}", now)
+            self._by_member.take((party.who, topic, id), now)
         if holding is not None and (before is None or before.holder is not holding):
             holding.check_room(topic)
+        if holding is not None and holding.members:  # a page is at many places as one, and says the same at many
+            other = holding.members[-1]
+            id, data = _once(id, other.shown.member), _once(data, other.shown.data)
+            party = party._replace(who=_once(party.who, other.who))
         member = state.enter(topic, id, party, data, now, self._clock.unix_ms())
         if connection:
             holding = holding or self._holdings.setdefault(connection, Holding(connection))
@@ -258,6 +270,8 @@ class PresenceBus:
 
     def _look(self) -> None:
         now = self.now()
+        self._by_member.tidy(now)
+        self._by_connection.tidy(now)
         for holding in self._wheel.take(now, LOOK // 10):
             holding.is_silent = True
             for member in holding.members:

@@ -1,17 +1,19 @@
 """How often one may change something of presence: token buckets, one for each who did lately, as in
 `service.access.buckets`; in bounded memory. Nobody is forgotten whose bucket is not full.
+
+A bucket that nothing was taken from for as long as an empty one takes to be full is full. So there are two halves: what
+was taken from goes into the newer one; after that long the older one is let go of as it is, and the newer one is the
+older. Nobody has to be looked for.
 """
 
+from collections.abc import Hashable
 from typing import Final
 
 from service.core.errors import RateLimitedError
 from service.core.rates import Rate
 
 RATED_MAX: Final = 50_000
-"""Who has changed something lately, about 200 bytes each."""
-
-RATED_LEAST: Final = 1_000
-"""So few are not looked at."""
+"""Who has changed something lately, about 120 bytes each."""
 
 _DIGITS: Final = 1e-6
 """Of seconds: what sums of times are off by is less."""
@@ -23,23 +25,36 @@ class Rated:
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._each = 1 / rate.a_second
-        self._full_at: dict[str, float] = {}
-        """By whom: when his is full again."""
-        self._most = RATED_LEAST
-        """With so many, those that are full are forgotten."""
+        self._span = rate.burst * self._each
+        """Seconds in which an empty one is full again."""
+        self._newer: dict[int, float] = {}
+        """By the hash of whom: when his is full again. So two share one bucket once in 2^64."""
+        self._older: dict[int, float] = {}
+        self._turned_at = -self._span
 
-    def take(self, who: str, now: float, count: int = 1) -> None:
+    def __len__(self) -> int:
+        return len(self._newer) + len(self._older)
+
+    def take(self, who: Hashable, now: float, count: int = 1) -> None:
         """So many at once. Raises RateLimitedError."""
-        full_at = max(now, self._full_at.get(who, now)) + count * self._each
-        wait = full_at - now - self._rate.burst * self._each
+        self.tidy(now)
+        key = hash(who)
+        known = self._newer.get(key) or self._older.get(key)
+        full_at = max(now, known or now) + count * self._each
+        wait = full_at - now - self._span
         if wait > _DIGITS:
             rate = self._rate
             raise RateLimitedError(
                 f"at most {rate.a_second:g} changes a second, {rate.burst:g} at once", field="member", retry_after=wait
             )
-        if len(self._full_at) >= self._most and who not in self._full_at:
-            self._full_at = {one: at for one, at in self._full_at.items() if at > now}
-            self._most = min(RATED_MAX, max(RATED_LEAST, 2 * len(self._full_at)))
-            if len(self._full_at) >= RATED_MAX:
-                raise RateLimitedError("too many change something at the moment", field="member", retry_after=1.0)
-        self._full_at[who] = full_at
+        if known is None and len(self) >= RATED_MAX:
+            raise RateLimitedError("too many change something at the moment", field="member", retry_after=1.0)
+        self._older.pop(key, None)
+        self._newer[key] = full_at
+
+    def tidy(self, now: float) -> None:
+        """Forget those whose bucket is full for sure. Called now and then, so that nothing stays of who has gone."""
+        if now >= self._turned_at + self._span:
+            is_both = now >= self._turned_at + 2 * self._span
+            self._older, self._newer = {} if is_both else self._newer, {}
+            self._turned_at = now

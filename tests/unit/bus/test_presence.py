@@ -12,7 +12,7 @@ from service.bus.presence import COMPARISONS, LOOK, PresenceBus, looks
 from service.bus.steps import at_once
 from service.core.errors import ForbiddenError, NotFoundError, RateLimitedError
 from service.core.limits import PRESENCE_LEASE, PRESENCE_OPS, PRESENCE_RATE
-from service.core.place import Terms
+from service.core.place import Member, Terms
 from service.core.presence import CLOSED, DRAINED, LOST, RUN, Bounds, Party
 from service.core.topics import TopicFilter
 from tests.support.clock import ManualClock
@@ -310,6 +310,21 @@ async def test_a_lease_beside_a_connection_ends_it_too_and_its_end_is_a_loss(hou
     assert house.bus._holdings == {}
 
 
+async def test_what_the_members_of_one_connection_share_is_in_memory_once(house: House) -> None:
+    """A page is at many places as one: there it has the same id, and mostly says the same of itself."""
+
+    def enter(topic: str, name: str) -> Member:
+        said = {"id": "".join(["t-", "1"]), "who": "".join(["a", "da"]), "data": f'{{"name":"{name}"}}'}
+        party = Party("ada", said["who"])
+        return house.bus.enter(topic, said["id"], party, data=said["data"], connection="one", speaks=True)[0]
+
+    first, same, other = enter("a", "x"), enter("b", "x"), enter("c", "y")
+    assert same.shown.member is first.shown.member
+    assert same.shown.data is first.shown.data
+    assert same.who is first.who
+    assert other.shown.data == '{"name":"y"}'
+
+
 async def test_ten_thousand_members_take_600_bytes_each_beside_their_data() -> None:
     """And what their streams have anyway: the id of each, and its subject."""
     count, data = 10_000, '{"name":"x"}'
@@ -322,7 +337,7 @@ async def test_ten_thousand_members_take_600_bytes_each_beside_their_data() -> N
         party = Party(users[n], users[n])
         own = data[:-1] + f',"n":{n:05}}}'
         bus.enter(f"projects/{n // 10:05}", f"t-{n:012x}", party, data=own, connection=connections[n], speaks=True)
-    bus._by_member._full_at.clear()  # within seconds
+    bus._by_member.tidy(math.inf)  # within seconds
     for place in bus.state.places.values():
         place.commit()
     bus.state._dirty.clear()
