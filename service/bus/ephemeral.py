@@ -7,8 +7,8 @@ Rule 2: nobody gets one before a stored event that was there when it was accepte
 keeps it in his slots until he is. Who is live may be owed the rest of a round of the fan-out: so each waits here until
 `fed` has come to the head that it was accepted at, also one that came while others waited for that. From then on it
 holds for every live subscription, whenever it is written to, since `fed` never goes back.
-Rule 3: one that comes alone is delivered in that step; those that come soon after its beginning are one write
-to each hearer.
+Rule 3: one that comes alone is delivered in that step; those that come soon after that began are one write to each
+hearer.
 Rule 4: writes are in slices as those of the fan-out, with turns of the loop in between in which hearers come, go and
 get other filters: who is not of the group any more is passed over. A number tells who has them already, from another
 group that he was in.
@@ -42,6 +42,10 @@ GATHER: Final = 0.005
 """Seconds from the beginning of a delivery in which others are waited for, to be one write: where two hundred send ten
 a second, a hearer has ten frames in each of two hundred writes, and not two thousand writes. What comes every ten
 milliseconds waits for nothing, also where a delivery takes some of them."""
+
+REST: Final = 1 / 4
+"""Of the time that a delivery took, at least so much after it likewise: so that what takes long leaves room for others,
+and more of it is one write where the loop is slow."""
 
 TOGETHER: Final = 64
 """Events that are one write at most."""
@@ -240,7 +244,6 @@ class EphemeralBus:
     def _writes(self) -> Generator[bool, None, None]:
         """Writes until nothing waits; yields True whenever the loop should be given a turn before it goes on."""
         room = SLICE
-        self._free_at = self.now() + GATHER
         while self._waiting:
             taken = self._take()
             if not taken:
@@ -248,10 +251,13 @@ class EphemeralBus:
                     yield True  # a round is under way, which takes turns as well
                 continue
             self.number += 1
+            began = self.now()
             shares = yield from self._shares(taken)
             frames: dict[str, dict[Ephemeral, bytes]] = {}
             for group, events in shares.items():
                 room = yield from self._tell(group, events, frames, room)
+            ended = self.now()
+            self._free_at = max(began + GATHER, ended + REST * (ended - began))
         if self._purging is None:
             self._purge_later()
 

@@ -88,10 +88,10 @@ class PresenceBus:
         now, state, before = self.now(), self.state, self.find(topic, id)
         holding = self._holdings.get(connection) if connection else None
         is_change = before is None or (data is not None and data != before.shown.data)
-        if is_change and not party.is_ours:
-            self._by_member.take((party.who, topic, id), now)
         if holding is not None and (before is None or before.holder is not holding):
             holding.check_room(topic)
+        if is_change and not party.is_ours:
+            self._by_member.take((party.who, topic, id), now)
         if holding is not None and holding.members:  # a page is at many places as one, and says the same at many
             other = holding.members[-1]
             id, data = _once(id, other.shown.member), _once(data, other.shown.data)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.bus.bus import EventBus
-from service.bus.ephemeral import GATHER, TOGETHER, TOGETHER_BYTES, WAITING_BYTES, WAITING_MAX, EphemeralBus, Told
+from service.bus.ephemeral import GATHER, REST, TOGETHER, TOGETHER_BYTES, WAITING_BYTES, WAITING_MAX, EphemeralBus, Told
 from service.bus.fanout import SLICE
 from service.bus.group import Groups
 from service.bus.index import LOOKS, STEP
@@ -109,6 +109,23 @@ async def test_what_comes_in_its_time_waits_for_nothing_though_writing_takes_som
         send(bus, light(n, key=str(n)))
         assert ear.heard == list(range(n + 1))
         clock.advance(0.4 * GATHER)
+
+
+async def test_after_a_delivery_that_took_long_there_is_a_rest(bus: EventBus, clock: ManualClock) -> None:
+    class Slow(Ear):
+        def hear(self, told: Told) -> int:
+            clock.advance(8 * GATHER)
+            return super().hear(told)
+
+    bus.ephemeral.join(T, Text(), ear := Slow())
+    send(bus, light(0, key="0"))
+    clock.advance(0.9 * REST * 8 * GATHER)
+    send(bus, light(1, key="1"))
+    assert ear.heard == [0]
+    await until(lambda: ear.heard == [0, 1])
+    clock.advance(1.1 * REST * 8 * GATHER)
+    send(bus, light(2, key="2"))
+    assert ear.heard == [0, 1, 2]
 
 
 async def test_its_own_connection_is_left_out_of_what_is_told_to_others(bus: EventBus) -> None:
