@@ -41,7 +41,8 @@ class Attack:
     """`row` is that of the list of what was found, or the kind of its neighbours.
 
     `needs` is what the log holds beforehand; `env` the server's settings; `descriptors` its bound of them;
-    `connections` with how many it is run; `quick` with how many where the time is short: a few, or one.
+    `connections` with how many it is run; `quick` with how many where the time is short: a few, or one. `leaves` is
+    what it leaves in the server for longer than the next attack may be put off: that one gets another server.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Attack:
     descriptors: int | None = None
     connections: tuple[int, ...] = (1, MANY)
     quick: int = FEW
+    leaves: str = ""
     seconds: float = 0.0  # that it takes at least, however short the times are
 
     def counts(self, is_quick: bool) -> tuple[int, ...]:

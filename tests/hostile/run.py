@@ -78,7 +78,7 @@ class Stage:
 
 def setting(attack: Attack) -> tuple[object, ...]:
     """What has to be the same for two attacks to meet the same server."""
-    return (str(attack.needs), sorted(attack.env.items()), attack.descriptors or 0)
+    return (str(attack.needs), sorted(attack.env.items()), attack.descriptors or 0, attack.leaves)
 
 
 @dataclass(slots=True)
