@@ -39,6 +39,8 @@ class Tail:
         await self.page.goto(f"{self.url}/admin.html{address}")
 
     async def live(self) -> None:
+        # Until its next frame the page says how the stream before was.
+        await self.page.evaluate("() => new Promise(requestAnimationFrame)")
         await expect(self.page.locator("#tail-indicator-state")).to_contain_text("Live ·", timeout=PATIENCE)
         await expect(self.page.locator("#tail-indicator")).to_have_attribute("data-tone", "live")
 

@@ -155,9 +155,13 @@ async def test_its_end_and_a_newer_run_are_shown(page: Page, apps: ServerProcess
     await expect(page.frame_locator(".app__frame").locator("h1")).to_have_text("Naughty")
     await assert_accessible(page)
     frame = await frame_of(page)
+    await page.route("**/api/projects/*/app", lambda route: route.abort())  # a look would empty the frame
     await frame.goto(f"http://{host_of(apps, id)}/die")
     await expect(frame.locator("body")).to_contain_text("about to die")
-    await expect(page.locator(".app__state")).to_have_text("It does not run: it has ended by itself with exit code 3.")
+    await page.unroute("**/api/projects/*/app")
+    await expect(page.locator(".app__state")).to_have_text(
+        "It does not run: it has ended by itself with exit code 3.", timeout=20_000
+    )
     await expect(page.locator(".app__tail")).to_contain_text("about to die")
     await assert_accessible(page)
     await page.get_by_role("button", name="Start it again").click()

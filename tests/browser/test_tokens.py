@@ -144,7 +144,7 @@ async def test_a_token_too_long_for_a_subprotocol_is_the_first_message(bearer: B
 
 
 async def test_rights_that_are_lost_leave_the_topics(bearer: Bearer) -> None:
-    bearer.ttl = SHORT
+    bearer.ttl = RENEWED
     await bearer.connect(topics=[bearer.topic, "a/more"], asks=True)
     await bearer.state("live")
     bearer.claims["subscribe"] = [bearer.topic]

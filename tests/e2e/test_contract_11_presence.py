@@ -213,13 +213,18 @@ async def test_11_who_is_back_in_time_was_never_away(url: str, place: str) -> No
         assert isinstance(mine, WebSocketCollector)
         for member in ("t-1", "stays", "lost"):
             await mine.ask({"op": "enter", "place": place, "member": member, "data": {}, "ref": 1})
-        assert sorted(one["member"] for one in (await told(watcher, place))["joins"]) == ["lost", "stays", "t-1"]
+        joined, there = list[str](), 0
+        while len(joined) < 3:  # one batch, unless the machine is slow just then
+            found = await told(watcher, place)
+            joined += [one["member"] for one in found["joins"]]
+            there = found["version"]
+        assert sorted(joined) == ["lost", "stays", "t-1"]
         named = [{"place": place, "member": member} for member in ("t-1", "stays", "never")]
         body = {"connection": mine.connection["connection"], "members": named}
         assert (await beacon(url, {**body, "connection": str(uuid.uuid4())})).status == 204, "of nobody"
+        began = asyncio.get_running_loop().time()
         assert (await beacon(url, body)).status == 204
         mine.reset()
-        began = asyncio.get_running_loop().time()
         async with open_stream(url, "sse", place) as mine_again:
             connection = mine_again.connection["connection"]
             assert (await put(url, place, "stays", connection=connection)).status == 200
@@ -228,8 +233,8 @@ async def test_11_who_is_back_in_time_was_never_away(url: str, place: str) -> No
             assert await leaves(watcher, place) == [("lost", "lost")]
             assert asyncio.get_running_loop().time() - began >= 9.5
         assert await leaves(watcher, place) == [("stays", "closed")]
-        shown = [frame.value for frame in watcher.frames if is_of(place, frame)]
-        assert [frame["version"] - shown[0]["version"] for frame in shown] == [0, 1, 2, 3, 4]
+        versions = [frame.value["version"] for frame in watcher.frames if is_of(place, frame)]
+        assert versions == list(range(versions[0], there + 4)), "three have left, and nothing else was told"
 
 
 async def beacon(url: str, body: Any) -> Response:

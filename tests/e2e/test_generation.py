@@ -15,7 +15,7 @@ from tests.support.http import request
 from tests.support.server import ServerProcess
 
 STAGES = 12
-PACE = "0.05"
+PACE = "0.1"
 """Seconds a stage takes at least: long enough for a kill to meet a run, short enough for a test."""
 
 

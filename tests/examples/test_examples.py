@@ -274,7 +274,7 @@ createApp({
         "WebSocket",
         "new WebSocket(",
         (" log ",),
-        behind="setTimeout(generate, 500);",
+        behind="setInterval(generate, 500);",  # the first run may be over before it is open
     ),
 )
 ELSEWHERE: Final = {"tokens": "getToken = async"}

@@ -251,10 +251,10 @@ class Program:
             now = time.monotonic()
             if self._is_enough(since):
                 self._kill_at = min(self._kill_at, now)
+            if now >= self._kill_at:
+                send(left, SIGKILL)  # at least once, however late this is looked at
             if now >= self._kill_at + LAST:
                 return
-            if now >= self._kill_at:
-                send(left, SIGKILL)
             time.sleep(LOOK)
 
     def _drain(self, pumps: Sequence[Pump]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,7 @@ async def test_what_passes_is_tried_again_and_told_if_it_lasts(rigs: Any) -> Non
     with pytest.raises(TwinwireError, match="busy"):
         await impatient.holding.until_told()
     impatient.http.errors.clear()
+    impatient.http.timing = replace(impatient.http.timing, publish=10.0)  # it has time now
     await impatient.holding.until_told()
     assert impatient.failed == []
     nowhere = rigs(publish=0.01)

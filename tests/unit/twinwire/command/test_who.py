@@ -12,7 +12,7 @@ from tests.support import api
 from tests.support.server import ServerProcess, command, environment
 from tests.unit.twinwire.command.conftest import Run
 from tests.unit.twinwire.present import member
-from twinwire import Twinwire
+from twinwire import Timing, Twinwire
 from twinwire.command import who as module
 from twinwire.errors import RefusedError, TwinwireError
 from twinwire.roll import Change, Left, User
@@ -86,7 +86,8 @@ def test_who_comes_and_goes(url: str) -> None:
 
 
 def test_it_follows_over_a_restart(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with ServerProcess(tmp_path_factory.mktemp("who")) as server, Twinwire(server.url) as live:
+    quick = Timing(backoff_cap=1.0)  # back before whoever follows takes it to have gone
+    with ServerProcess(tmp_path_factory.mktemp("who")) as server, Twinwire(server.url, timing=quick) as live:
         with live.place("p", member="a") as room, following(server.url, "p", "--json") as lines:
             assert [one["member"] for one in json.loads(lines.readline())["joins"]] == ["a"]
             server.kill9()
