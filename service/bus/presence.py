@@ -92,11 +92,12 @@ class PresenceBus:
             holding.check_room(topic)
         if is_change and not party.is_ours:
             self._by_member.take((party.who, topic, id), now)
+        since = self._clock.unix_ms()
         if holding is not None and holding.members:  # a page is at many places as one, and says the same at many
             other = holding.members[-1]
             id, data = _once(id, other.shown.member), _once(data, other.shown.data)
-            party = party._replace(who=_once(party.who, other.who))
-        member = state.enter(topic, id, party, data, now, self._clock.unix_ms())
+            party, since = party._replace(who=_once(party.who, other.who)), _once(since, other.shown.since)
+        member = state.enter(topic, id, party, data, now, since)
         if connection:
             holding = holding or self._holdings.setdefault(connection, Holding(connection))
             holding.add(member)

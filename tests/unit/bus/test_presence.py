@@ -322,6 +322,7 @@ async def test_what_the_members_of_one_connection_share_is_in_memory_once(house:
     assert same.shown.member is first.shown.member
     assert same.shown.data is first.shown.data
     assert same.who is first.who
+    assert same.shown.since is first.shown.since
     assert other.shown.data == '{"name":"y"}'
 
 
