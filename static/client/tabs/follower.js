@@ -99,6 +99,7 @@ export class Follower {
   start() {
     this.#stopped = false;
     this.#vigil.heard(this.heartbeat);
+    this.join();
   }
 
   join() {

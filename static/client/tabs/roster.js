@@ -11,6 +11,8 @@ export class Roster {
   #gone;
   /** By tab. @type {Map<string, readonly string[]>} */
   #tabs = new Map();
+  /** Those whose lock was free: they have gone, unless they say otherwise soon. @type {Set<string>} */
+  #free = new Set();
   #watches = new AbortController();
   #ended = false;
 
@@ -34,7 +36,8 @@ export class Roster {
 
   /** @type {(tab: string, topics: readonly string[]) => void} */
   join(tab, topics) {
-    if (!this.#tabs.has(tab)) this.#watch(tab);
+    const isBack = this.#free.delete(tab);
+    if (isBack || !this.#tabs.has(tab)) this.#watch(tab);
     this.#tabs.set(tab, topics);
   }
 
@@ -45,6 +48,7 @@ export class Roster {
 
   /** False if it was not here. @param {string} tab */
   leave(tab) {
+    this.#free.delete(tab);
     return this.#tabs.delete(tab);
   }
 
@@ -76,7 +80,11 @@ export class Roster {
    */
   #watch(tab) {
     const lock = `${this.#name}:tab:${tab}`;
-    const granted = () => void this.#env.setTimeout(() => this.#ended || this.#gone(tab), LAST_WORDS);
+    const over = () => !this.#ended && this.#free.delete(tab) && this.#gone(tab);
+    const granted = () => {
+      this.#free.add(tab);
+      this.#env.setTimeout(over, LAST_WORDS);
+    };
     this.#env.locks?.request(lock, { signal: this.#watches.signal }, granted).catch(() => {});
   }
 }

@@ -105,10 +105,10 @@ export class Tabs {
     }
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#become(Role.FOLLOWER);
-    this.#side.start();
     this.#hold(`${this.#name}:tab:${this.id}`, () => {
       this.#stand(false);
-      if (this.#side instanceof Follower && this.#channel !== null) this.#side.join();
+      // Not before: whoever joins without that lock is taken for gone (roster.js).
+      if (this.#side instanceof Follower && this.#channel !== null) this.#side.start();
     });
   }
 
@@ -192,9 +192,8 @@ export class Tabs {
     const follower = this.#follower(this.#side.topics);
     this.#side = follower;
     this.#become(Role.FOLLOWER);
-    follower.start();
     this.#stand(false);
-    follower.join();
+    follower.start();
   }
 
   // -- the channel

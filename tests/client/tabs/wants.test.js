@@ -56,6 +56,32 @@ test("the leader goes, another leads, and of the others nobody is seen to go", a
   }
 });
 
+test("who hears of the leader before it holds its own lock is not taken for gone", async () => {
+  const { world, tabs, handles, seen } = await crowd(1);
+  const { request } = world.locks.tab();
+  const late = async (...asked) => {
+    await new Promise((resolve) => world.clock.setTimeout(resolve, asked[0].includes(":tab:") ? 30 : 0));
+    return request(...asked);
+  };
+  const slow = world.tab({ locks: { request: late } });
+  handles.push(slow.stream.place("a", { member: "slow" }));
+  tabs.push(slow, ...(await world.tabs(1))); // which has the leader say where it stands
+  await world.clock.advance(20_000);
+  assert.deepEqual(seen("slow"), ONCE);
+  assert.deepEqual(roles(tabs), ["leader", "follower", "follower"]);
+  assert.deepEqual(ids(handles[1]).toSorted(), ["m0", "slow"]);
+});
+
+test("a page that is put aside and taken out at once was never away, and is missed when it ends", async () => {
+  const { world, tabs, seen } = await crowd(3);
+  for (const event of ["pagehide", "pageshow"]) tabs[1].page.fire(event);
+  await world.clock.advance(20_000);
+  assert.deepEqual(seen("m1"), ONCE);
+  tabs[1].crash();
+  await world.clock.advance(20_000);
+  assert.equal(seen("m1").leaves, 1);
+});
+
 test("a follower's tab ends: it is gone after three seconds; loaded again before, it was never away", async () => {
   const { world, tabs, seen } = await crowd(3);
   tabs[1].crash();
