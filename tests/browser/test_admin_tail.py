@@ -317,6 +317,7 @@ async def test_an_address_is_followed_behind_the_login(tail: Tail) -> None:
     await tail.page.locator("#notice").get_by_role("button", name="Sign in").click()
     await tail.page.get_by_label("Token, or the link that you were sent").fill(ROOT)
     await tail.page.get_by_role("button", name="Sign in").click()
+    await tail.page.wait_for_url("**/admin.html#**")
     await tail.live()
     await tail.shows(*ids)
 
