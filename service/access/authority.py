@@ -201,10 +201,16 @@ class Authority:
 
     def check(self, caller: Caller) -> None:
         """Whether the credential still counts of one who was let in before. Raises InvalidTokenError."""
-        if not self.seconds_left(caller):
+        self.still(caller)
+
+    def still(self, caller: Caller) -> float:
+        """The same, and for how many more seconds; infinite if it does not end. Raises InvalidTokenError."""
+        left = self.seconds_left(caller)
+        if not left:
             raise InvalidTokenError(reason="expired")
         if self.revocations.forbids(caller):
             raise InvalidTokenError(reason="revoked")
+        return left
 
     def seconds_left(self, caller: Caller) -> float:
         """Of a caller's credential; infinite if it does not end."""

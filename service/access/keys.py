@@ -86,7 +86,7 @@ class KeyRing:
     @property
     def version(self) -> tuple[int, ...]:
         """Another one whenever keys that were fetched are others."""
-        return tuple(source.version for source in self.sources)
+        return tuple(source.version for source in self.sources) if self.sources else ()
 
     def candidates(self, issuer: str | None, kid: str | None, algorithm: str) -> Candidates:
         """Keys that such a token may be signed with. Asks for those that are fetched, if they lack it."""

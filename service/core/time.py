@@ -3,10 +3,11 @@
 import re
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Protocol
 
 _MOMENTS_MAX: Final = 4_096
-"""Timestamps whose text is remembered, about 400 KiB; then the memory starts anew."""
+"""Timestamps whose text is remembered, about 400 KiB; then the memory starts anew. As many seconds are, for all."""
 
 _TEXT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -55,29 +56,17 @@ def parse_rfc3339(text: str) -> int:
     return (moment - _EPOCH) // _MILLISECOND  # in integers: as a float, 1.001 seconds are 1000.9999 milliseconds
 
 
+@lru_cache(_MOMENTS_MAX)
 def _to_the_second(second: int) -> str:
+    """`strftime` costs ten times the rest of a frame."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-class _Seconds(dict[int, str]):
-    """Text up to the second, by Unix seconds: `strftime` costs ten times the rest of a frame."""
-
-    def __missing__(self, second: int) -> str:
-        if len(self) >= _MOMENTS_MAX:
-            self.clear()
-        text = self[second] = _to_the_second(second)
-        return text
 
 
 class Moments(dict[int, str]):
     """`rfc3339` remembered, by Unix ms. The events of one commit share theirs, so a page holds few."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._seconds = _Seconds()
-
     def __missing__(self, unix_ms: int) -> str:
         if len(self) >= _MOMENTS_MAX:
             self.clear()
-        text = self[unix_ms] = f"{self._seconds[unix_ms // 1000]}.{unix_ms % 1000:03}Z"
+        text = self[unix_ms] = rfc3339(unix_ms)
         return text

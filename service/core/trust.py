@@ -18,12 +18,14 @@ from service.core.time import Clock
 JUMP: Final = 60.0
 """Seconds. Less is what a clock drifts in its sleep, and what is set right a little at a time."""
 
+_JUMP_MS: Final = JUMP * 1000
+
 
 class TrustedClock:
     """Implements `Clock`, on another. Looked at often enough: before each commit, and at each sweep of the streams."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._wall = clock.unix_ms
         self._moment = clock.unix_ms()
         self._passed = clock.elapsed()
         """The last believed moment, and when that was."""
@@ -36,8 +38,9 @@ class TrustedClock:
         self.sleep: Final = clock.sleep
 
     def unix_ms(self) -> int:
-        wall, passed, believed = self._look()
-        if abs(wall - believed) > JUMP * 1000:
+        wall, passed = self._wall(), self.elapsed()  # as `_look`, without its call: each request asks for it
+        believed = self._moment + round((passed - self._passed) * 1000)
+        if not -_JUMP_MS <= wall - believed <= _JUMP_MS:
             return believed
         self._moment, self._passed = wall, passed
         return wall
@@ -51,19 +54,19 @@ class TrustedClock:
 
     def _look(self) -> tuple[int, float, int]:
         """The calendar, the seconds that count, and what the calendar should be by these."""
-        wall, passed = self._clock.unix_ms(), self._clock.elapsed()
+        wall, passed = self._wall(), self.elapsed()
         return wall, passed, self._moment + round((passed - self._passed) * 1000)
 
     def not_before(self, newest: int) -> None:
         """There is an event of this moment, in Unix milliseconds."""
         wall, passed, _ = self._look()
-        if newest - wall > JUMP * 1000:
+        if newest - wall > _JUMP_MS:
             self._moment, self._passed = newest, passed
 
     def confirm(self) -> float:
         """The calendar is right. By how many seconds that moves the time."""
         doubt = self.doubt
         if doubt:
-            self._moment, self._passed = self._clock.unix_ms(), self._clock.elapsed()
+            self._moment, self._passed = self._wall(), self.elapsed()
             self.steps += 1
         return doubt

@@ -16,6 +16,9 @@ from service.stream.peer import Peer
 WARNINGS: Final = (60.0, 15.0)
 """Seconds before the end at which a stream is told; one that begins later is told at once."""
 
+WARNED: Final = round(max(WARNINGS) * 1000)
+"""Milliseconds to the end beyond which there is nothing to say."""
+
 SOON: Final = 1.0
 """Seconds to the end below which a timer is set for it."""
 
@@ -40,10 +43,9 @@ class Watch(Protocol):
     def expire(self, stream: Any) -> None: ...
 
 
-def set_end(stream: Ends, watch: Watch) -> None:
-    """A timer for the end of a credential that comes before the sweep has looked twice."""
-    expires = stream.peer.caller.expires
-    if expires is not None and (left := (expires - watch.unix_ms()) / 1000) <= SOON:
+def set_end(stream: Ends, watch: Watch, left: float) -> None:
+    """A timer for the end of a credential in `left` seconds, if that comes before the sweep has looked twice."""
+    if left <= SOON:
         asyncio.get_running_loop().call_later(max(0.0, left), check_expiry, stream, watch)
 
 
@@ -56,7 +58,7 @@ def check_expiry(stream: Ends, watch: Watch) -> None:
     if left <= 0:
         watch.expire(stream)
         return
-    set_end(stream, watch)
+    set_end(stream, watch, left)
     if stream.peer.caller.again is not None:
         return
     due = min((at for at in WARNINGS if left <= at), default=math.inf)

@@ -16,7 +16,7 @@ from service.core.errors import InvalidTokenError
 from service.core.time import Clock
 from service.stream.control import Control, StreamEncoding
 from service.stream.ending import EXPIRED, FAULT, RESTART, Ending, ending_of
-from service.stream.expiry import set_end
+from service.stream.expiry import WARNED, check_expiry, set_end
 from service.stream.gone import Departed, Gone
 from service.stream.peer import Peer
 from service.stream.stream import Stream
@@ -100,14 +100,14 @@ class StreamHub:
         looked at, while the stream was none yet that anybody could have ended.
         """
         try:
-            self._authority.check(stream.peer.caller)
+            left = self._authority.still(stream.peer.caller)
         except InvalidTokenError as error:
             if error.reason == "expired":
                 self.expire(stream)
             else:
                 stream.end(ending_of(error))
             return
-        set_end(stream, self)
+        set_end(stream, self, left)
 
     def expire(self, stream: Stream[Any]) -> None:
         """Its credential's time is over: so is the stream, unless somebody can say whether its client is still who he
@@ -214,9 +214,11 @@ class StreamHub:
 
     async def sweep(self) -> None:
         """Look after every stream once."""
-        now = self.now()
+        now, near = self.now(), self.unix_ms() + WARNED
         for number, stream in enumerate(self.streams(), 1):
             try:
+                if (expires := stream.peer.caller.expires) is not None and expires <= near:
+                    check_expiry(stream, self)
                 stream.sweep(now)
             except Exception:  # one stream's fault must not end the heartbeats of all others
                 logger.exception("sweep_failed", transport=stream.peer.transport)

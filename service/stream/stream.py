@@ -50,7 +50,6 @@ from service.stream.beside import Beside
 from service.stream.between import BetweenPages
 from service.stream.control import StreamEncoding
 from service.stream.ending import FAULT, LOST, STALLED, Ending, fault_of
-from service.stream.expiry import check_expiry
 from service.stream.peer import Peer
 from service.stream.pipe import Pipe
 from service.stream.registry import Listener, Registry
@@ -315,8 +314,6 @@ class Stream(Generic[P]):
 
     def sweep(self, now: float) -> None:
         """Look after this stream: `now` on the hub's clock, in seconds."""
-        if self.peer.caller.expires is not None:
-            check_expiry(self, self._hub)
         if self.pipe.is_closed:
             self.end(LOST)
         elif self.pipe.stalled_for(now) >= self._hub.send_timeout:
