@@ -233,6 +233,8 @@ export interface Hello {
   readonly kind: "hello";
   readonly tab: string;
   readonly topics: readonly string[];
+  /** Those that have joined; undefined: not told by an older version of this tab's. */
+  readonly tabs?: readonly string[];
   readonly position: Cursor | null;
   readonly state: StreamState;
   readonly transport: TransportName | null;

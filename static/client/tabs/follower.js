@@ -140,7 +140,7 @@ export class Follower {
     this.#vigil.server(message.heard ?? null, message.staleAfter ?? null);
     if (message.heard) this.#listener.heard(message.heard);
     if (other) this.join();
-    else if (!this.#covers(this.topics)) this.#rejoin();
+    else if (!this.#covers(this.topics) || message.tabs?.includes(this.#id) === false) this.#rejoin();
     this.#voice.trust(message.transport === null ? null : message.tab);
     if (transport !== message.transport) this.#listener.transport(message.transport, "leader");
     this.#wishes.settle(

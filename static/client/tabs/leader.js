@@ -3,9 +3,9 @@
  * the others:
  *
  * - `frames`: `events` in log order, after the position `from`, up to the position `to`; nothing that matches
- *   `topics` of
- *   the last hello is missing in between;
- * - `hello`: `topics` that are covered from `position` on, the state, the transport, the heartbeat.
+ *   `topics` of the last hello is missing in between;
+ * - `hello`: `topics` that are covered from `position` on, which `tabs` it knows of, the state, the transport, the
+ *   heartbeat.
  *
  * A gap is not told: the position jumps, and each follower learns from the history what its own topics have
  * lost.
@@ -216,6 +216,7 @@ export class Leader {
       kind: "hello",
       tab: this.#id,
       topics: [...this.#covered],
+      tabs: this.#roster.names,
       position: this.cursor,
       state: this.state,
       transport: this.transport,

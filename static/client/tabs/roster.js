@@ -41,6 +41,11 @@ export class Roster {
     this.#tabs.set(tab, topics);
   }
 
+  /** Those that are here. */
+  get names() {
+    return [...this.#tabs.keys()];
+  }
+
   /** @param {string} tab */
   has(tab) {
     return this.#tabs.has(tab);
@@ -74,7 +79,8 @@ export class Roster {
   }
 
   /**
-   * Every tab holds a lock of its own while it lives: to be granted it is to know that the tab has gone.
+   * Every tab holds a lock of its own while it lives: to be granted it is to know that the tab has gone. A shared one,
+   * since another that leads, or did, and hangs, may stand before it.
    *
    * @param {string} tab
    */
@@ -85,6 +91,6 @@ export class Roster {
       this.#free.add(tab);
       this.#env.setTimeout(over, LAST_WORDS);
     };
-    this.#env.locks?.request(lock, { signal: this.#watches.signal }, granted).catch(() => {});
+    this.#env.locks?.request(lock, { mode: "shared", signal: this.#watches.signal }, granted).catch(() => {});
   }
 }

@@ -15,6 +15,7 @@ import { Role, State } from "../states.js";
 import { Follower } from "./follower.js";
 import { holderOf } from "./holder.js";
 import { Leader } from "./leader.js";
+import { Locks } from "./locks.js";
 
 /** @import { Context, Start, TabMessage, TabPort, Timer } from "../internal.js" */
 /** @import { TwinwireError } from "../errors.js" */
@@ -42,11 +43,12 @@ export class Tabs {
   /** The topics of all tabs, as the leader said last. @type {readonly string[]} */
   #known = [];
   #wanted = NOTHING_WANTED;
-  /** End the locks that this tab holds or waits for. @type {(() => void)[]} */
-  #free = [];
+  #locks;
   /** Until a leader that was asked must have answered. @type {Timer | null} */
   #asked = null;
   #closed = false;
+  /** For which request it was granted that it leads: it may have asked twice. @type {object | null} */
+  #leads = null;
 
   /** @type {RootSource["role"]} */
   role = null;
@@ -62,8 +64,15 @@ export class Tabs {
     this.#name = name;
     this.#listener = listener;
     this.#after = after;
-    this.id = `${context.env.now().toString(36)}${Math.floor(context.env.random() * 2 ** 48).toString(36)}`;
+    this.#locks = new Locks(context.env, () => this.#separate());
+    this.id = this.#draw();
     this.#side = this.#follower(topics ?? ["**"]);
+  }
+
+  /** A name for each time that it takes part: of the lock of one before, others may not have heard that it is free. */
+  #draw() {
+    const { env } = this.#context;
+    return `${env.now().toString(36)}${Math.floor(env.random() * 2 ** 48).toString(36)}`;
   }
 
   /** @returns {StreamState} */
@@ -105,7 +114,7 @@ export class Tabs {
     }
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#become(Role.FOLLOWER);
-    this.#hold(`${this.#name}:tab:${this.id}`, () => {
+    this.#locks.hold(`${this.#name}:tab:${this.id}`, () => {
       this.#stand(false);
       // Not before: whoever joins without that lock is taken for gone (roster.js).
       if (this.#side instanceof Follower && this.#channel !== null) this.#side.start();
@@ -120,45 +129,13 @@ export class Tabs {
    * @param {boolean} steal
    */
   #stand(steal) {
-    this.#hold(this.#name, () => this.#lead(), { steal, lost: () => this.#deposed() });
-  }
-
-  /**
-   * Holds a lock, once granted, until `#release`.
-   *
-   * @param {string} name
-   * @param {() => void} granted
-   * @param {{ steal?: boolean, lost?: () => void }} options
-   */
-  #hold(name, granted, { steal = false, lost = () => {} } = {}) {
-    const { locks } = this.#context.env;
-    const abort = new AbortController();
-    let wasGranted = false;
-    /** @returns {Promise<void>} */
-    const held = () =>
-      new Promise((resolve) => {
-        wasGranted = true;
-        this.#free.push(resolve);
-        granted();
-      });
-    const options = steal ? { steal: true } : { signal: abort.signal };
-    this.#free.push(() => abort.abort());
-    const failed = () => {
-      if (this.#closed || abort.signal.aborted) return;
-      // A lock that was held was taken by another tab. One that was never granted was refused: blocked cookies
-      // and sandboxed frames have locks that do not work, and waiting does not help.
-      if (wasGranted) lost();
-      else this.#separate();
+    const one = {};
+    const granted = () => {
+      this.#leads = one;
+      this.#lead();
     };
-    try {
-      locks?.request(name, options, held).catch(failed);
-    } catch {
-      failed();
-    }
-  }
-
-  #release() {
-    for (const free of this.#free.splice(0)) free();
+    const lost = () => this.#leads === one && this.#deposed();
+    this.#locks.hold(this.#name, granted, { steal, lost });
   }
 
   #lead() {
@@ -245,8 +222,9 @@ export class Tabs {
   /** Takes the lock from who was asked; of another, who was quicker, nobody has doubts. @param {Promise<string | null>} asked */
   async #depose(asked) {
     this.#asked = null;
+    const side = this.#side;
     const isAnother = (await asked) !== (await holderOf(this.#context.env.locks, this.#name));
-    if (!isAnother && !this.#closed && this.#side instanceof Follower) this.#stand(true);
+    if (!isAnother && !this.#closed && this.#side === side && side instanceof Follower) this.#stand(true);
   }
 
   /**
@@ -310,6 +288,7 @@ export class Tabs {
     if (this.#closed || this.#channel === null) return;
     this.#side.leave();
     this.#retire();
+    this.id = this.#draw();
     this.#side = this.#follower(this.#side.topics);
     this.#listener.transport(null, "rest");
     this.#listener.stale(true); // a page that is taken out again is not live before it is connected
@@ -327,7 +306,7 @@ export class Tabs {
     if (this.#channel !== null) this.#channel.onmessage = null;
     this.#channel?.close();
     this.#channel = null;
-    this.#release();
+    this.#locks.release();
   }
 
   close() {

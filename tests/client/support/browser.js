@@ -63,9 +63,9 @@ export class LockTable {
     return { name, clientId: this.#tabs.get(held) };
   }
 
-  #request(name, { signal, steal }, act, held) {
+  #request(name, { signal, steal, mode }, act, held) {
     return new Promise((resolve, reject) => {
-      const entry = { act, resolve, reject, held };
+      const entry = { act, resolve, reject, held, isShared: mode === "shared" };
       const lock = this.#locks.get(name) ?? { holder: null, queue: [] };
       this.#locks.set(name, lock);
       const crashed = () => {
@@ -90,22 +90,28 @@ export class LockTable {
 
   #leave(lock, entry) {
     lock.queue = lock.queue.filter((other) => other !== entry);
-    if (lock.holder !== entry) return;
-    lock.holder = null;
+    lock.shared?.delete(entry);
+    if (lock.holder === entry) lock.holder = null;
     this.#grant(lock);
   }
 
   #grant(lock) {
+    lock.shared ??= new Set();
     if (lock.holder !== null || lock.queue.length === 0) return;
-    const entry = lock.queue.shift();
-    lock.holder = entry;
+    const [entry] = lock.queue;
+    if (!entry.isShared && lock.shared.size > 0) return;
+    lock.queue.shift();
+    if (entry.isShared) lock.shared.add(entry);
+    else lock.holder = entry;
+    const has = () => lock.holder === entry || lock.shared.has(entry);
     queueMicrotask(async () => {
-      if (lock.holder !== entry) return;
+      if (!has()) return;
       const value = await entry.act({});
-      if (lock.holder !== entry) return;
+      if (!has()) return;
       this.#leave(lock, entry);
       entry.resolve(value);
     });
+    this.#grant(lock);
   }
 }
 

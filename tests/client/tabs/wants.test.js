@@ -82,6 +82,26 @@ test("a page that is put aside and taken out at once was never away, and is miss
   assert.equal(seen("m1").leaves, 1);
 });
 
+test("who joined unheard joins again once its leader says whom it knows", async () => {
+  const { world, tabs } = await crowd(2);
+  let [unheard, isDeaf] = [null, true];
+  world.channels.passes = ({ kind, tab }) => {
+    if (kind === "join") unheard ??= tab;
+    return kind !== "join" || tab !== unheard || !isDeaf;
+  };
+  const late = world.tab();
+  late.stream.place("a", { member: "late" });
+  await world.clock.advance(10);
+  tabs[1].stream.subscribe("b"); // which has the leader say where it stands
+  await world.clock.advance(100);
+  isDeaf = false;
+  for (let n = 0; n < 20; n += 1) {
+    world.log.publish("a"); // so that nobody has doubts
+    await world.clock.advance(3_000);
+  }
+  assert.deepEqual(world.network.crowd.at("a").toSorted(), ["late", "m0", "m1"]);
+});
+
 test("a follower's tab ends: it is gone after three seconds; loaded again before, it was never away", async () => {
   const { world, tabs, seen } = await crowd(3);
   tabs[1].crash();
