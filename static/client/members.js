@@ -32,6 +32,7 @@ export const RENEW = 12_000;
  * @property {number} at when they were told
  * @property {boolean} isLeased it has entered without a connection, with whose end it would go
  * @property {boolean} isLeaving
+ * @property {Promise<unknown> | null} entering settles with the answer to what was told last
  * @property {Errand} errand
  */
 
@@ -102,7 +103,7 @@ export class Members {
     /** @type {Seated} */
     const seated = {
       ...{ member, text, sent: null, refused: null, delayed: null, at: -Infinity },
-      ...{ isLeased: false, isLeaving: false },
+      ...{ isLeased: false, isLeaving: false, entering: null },
       errand: this.#errand(() => seated, null),
     };
     this.#members.set(key, seated);
@@ -161,7 +162,10 @@ export class Members {
     if (seated.isLeaving) return this.#leave(seated);
     if (link === null || seated.sent === text || seated.refused === text) return null;
     const entering = this.#speaks ? this.#host.ask({ op: "enter", ...member }) : this.#put(member, link);
+    const { errand } = seated;
+    seated.entering = entering.catch(() => {});
     return entering.then(() => {
+      if (seated.errand !== errand) return; // its tab has gone meanwhile
       seated.isLeased = !link.connection?.connection;
       seated.at = this.#context.env.elapsed();
       if (link !== this.#link) return this.#late(seated);
@@ -260,13 +264,14 @@ export class Members {
   #lapse(gone) {
     const here = gone.filter(({ sent }) => sent !== null);
     for (const seated of gone) Object.assign(seated, { isLeaving: true, sent: null, isLeased: false });
-    const told =
-      this.#link === null
-        ? null
-        : this.#part(
-            here.map(({ member }) => member),
-            this.#link,
-          );
+    const link = this.#link;
+    const part = () =>
+      this.#part(
+        here.map(({ member }) => member),
+        /** @type {Link} */ (link),
+      );
+    // After what is on its way, which would undo it.
+    const told = link === null ? null : Promise.all(here.map(({ entering }) => entering)).then(part);
     for (const seated of gone) {
       if (told === null || !here.includes(seated)) this.#dismiss(seated);
       else {

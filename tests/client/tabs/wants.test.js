@@ -82,6 +82,26 @@ test("a page that is put aside and taken out at once was never away, and is miss
   assert.equal(seen("m1").leaves, 1);
 });
 
+for (const transport of ["websocket", "sse", "poll"]) {
+  for (const delay of [0, 2, 10]) {
+    test(`${transport}: a reload ${delay} ms after it has said something else was never away`, async () => {
+      const { world, tabs, handles, seen } = await crowd(2, { transports: [transport] });
+      handles[1].set({ n: 7 });
+      await world.clock.advance(delay);
+      tabs[1].page.fire("pagehide");
+      tabs[1].crash();
+      await world.clock.advance(600);
+      const again = world.tab({ transports: [transport] });
+      again.stream.place("a", { member: "m1", data: { n: 7 } });
+      await world.clock.advance(20_000);
+      assert.deepEqual([seen("m1").joins, seen("m1").leaves], [1, 0]);
+      again.crash();
+      await world.clock.advance(20_000);
+      assert.deepEqual(world.network.crowd.at("a"), ["m0"]);
+    });
+  }
+}
+
 test("who joined unheard joins again once its leader says whom it knows", async () => {
   const { world, tabs } = await crowd(2);
   let [unheard, isDeaf] = [null, true];
