@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.desk import Desk, sign_in
 from tests.browser.looks import listen
@@ -33,6 +33,11 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+PATIENCE: Final = 20_000
+"""Milliseconds in which what a page is to show has to be there: Playwright's five are over while a machine is busy."""
+
+expect.set_options(timeout=PATIENCE)
 
 SHELL: Final = "chromium-headless-shell"
 """Without windows, menus and the settings of a profile: half as much work."""
@@ -62,7 +67,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A fresh profile; each test sets what it needs on it."""
     fresh = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    fresh.set_default_timeout(20_000)
+    fresh.set_default_timeout(PATIENCE)
     yield fresh
     await fresh.close()
 

@@ -3,6 +3,7 @@
 The line is emulated: each request takes LATENCY, so that those that wait for another are told from those that don't.
 """
 
+import json
 from collections import Counter
 from typing import Any, Final
 
@@ -47,8 +48,8 @@ async def test_first_content_takes_few_round_trips(context: BrowserContext, serv
     await session.send("Network.emulateNetworkConditions", dict(LINE))
     await page.goto(f"{server.url}/{path.format(project=project)}", wait_until="commit")
     most, content = CONTENT[path]
-    await page.wait_for_selector(content, state="attached")
-    loads = await page.evaluate(LOADS)
+    found = await page.wait_for_function(f"() => document.querySelector({json.dumps(content)}) && {LOADS}")
+    loads = await found.json_value()
     assert trips(loads) <= most, loads
     asked = Counter(load["name"] for load in loads)
     assert asked.most_common(1)[0][1] == 1, "what was asked for with the script is not asked for again"

@@ -23,7 +23,7 @@ from tests.support.server import ServerProcess
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 Serve = Callable[..., ServerProcess]
-SECOND: Final = 2_500
+SECOND: Final = 5_000
 """Milliseconds in which one who has entered is seen: a second, and what a busy machine takes."""
 PER_SECOND: Final = 10
 """Cursors that a tab may tell."""

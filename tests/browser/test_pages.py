@@ -38,7 +38,6 @@ async def test_a_run_is_watched_from_the_form_to_its_completion_over_websocket(d
     project = await desk.create("Board")
     await desk.live("WebSocket")
     await desk.generate()
-    await desk.status("running")
     await desk.status("completed")
     await expect(desk.page.locator(".toast")).to_contain_text("Board:")
     await expect(desk.page.locator(".agent[data-status=completed]")).to_have_count(AGENTS)

@@ -107,7 +107,7 @@ async def test_offline_is_shown_at_once_though_nothing_is_cut(context: BrowserCo
     server.signal(signal.SIGSTOP)
     try:
         await context.set_offline(True)
-        await witness.page.wait_for_function("watched.stream.state === 'offline'", timeout=2_000)
+        await witness.page.wait_for_function("watched.stream.state === 'offline'", timeout=4_000)
         await expect(witness.page.locator("#indicator-state")).to_have_text("Offline")
         await expect(witness.page.get_by_text("This device is offline")).to_be_visible()
         await expect(witness.page.locator("#project")).to_have_attribute("data-away", "")

@@ -102,7 +102,7 @@ async def test_a_session_that_expires_is_told_where_anybody_may_read(
         await Desk(page, process.url).live()
         login = await page.context.new_page()
         await login.goto(f"{process.url}/login")
-        await login.get_by_label("Token, or the link that you were sent").fill(token("ada", ttl=8, **LAB))
+        await login.get_by_label("Token, or the link that you were sent").fill(token("ada", ttl=15, **LAB))
         await login.get_by_role("button", name="Sign in").click()
         publish = page.get_by_role("button", name="10 events", exact=True)
         await expect(page.locator(".who__name")).to_have_text("ada")

@@ -20,9 +20,9 @@ from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-HEARTBEAT: Final = "1"
-"""Seconds: a stream that is silent for 2.5 of them is dead."""
-NIGHT: Final = 6
+HEARTBEAT: Final = "2"
+"""Seconds: a stream that is silent for 2.5 times as long is dead."""
+NIGHT: Final = 9
 """Seconds, by the server's clock: over 2.5 heartbeats, and so much more that no busy machine explains it."""
 
 
@@ -122,7 +122,9 @@ async def test_a_leader_that_a_dialog_holds_up_is_replaced_and_comes_back(
         ids = [await publish(beating) for _ in range(3)]
         await Own(follower).has(len(ids))
         await dialog.accept()
-        seen = await Own(leader).reaches(f"seen.events.length >= {len(ids)} && seen.stream.role === 'follower'")
+        seen = await Own(leader).reaches(
+            f"seen.events.length >= {len(ids)} && seen.stream.role === 'follower' && seen.stream.state === 'live'"
+        )
         ids.append(await publish(beating))
         pages = [await Own(page).has(len(ids)) for page in (leader, follower)]
         topics = (await request(beating.url, "GET", f"/api/topics?topic={TOPIC}")).json()["topics"]

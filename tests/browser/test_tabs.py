@@ -28,8 +28,8 @@ TAKEN_WITHIN: Final = 5_000
 share two busy cores, and in any case before a leader would be taken for one that hangs."""
 HANGS: Final = 15_000
 """Milliseconds that a leader's page does not answer."""
-REPLACED_WITHIN: Final = 12_000
-"""Milliseconds after it began to hang: ten seconds, and two that a busy machine takes to notice."""
+REPLACED_WITHIN: Final = 14_000
+"""Milliseconds after it began to hang: ten seconds, and four that a busy machine takes to notice."""
 
 ROLE: Final = "watched.stream.role"
 LED: Final = "watched.notices.findLast(({ name, role }) => name === ':role' && role === 'leader')?.at ?? null"

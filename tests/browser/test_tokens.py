@@ -195,6 +195,7 @@ async def test_a_cookie_that_ends_is_told_to_an_event_source(bearer: Bearer) -> 
 
 @every_transport
 async def test_a_cookie_that_ends_is_told_to_the_client(bearer: Bearer, transport: str) -> None:
+    await bearer.seen("import('/client/index.js').then(() => 0)")  # which takes a part of the cookie's life
     assert await bearer.page.evaluate(SESSION, bearer.mint(ttl=SHORT)) == 200
     await bearer.connect(transports=[transport], auth="required")
     await bearer.state("live")

@@ -1,5 +1,6 @@
 """Requests that are too long for what stands in between: final, with the remedy, on the stream and on the pages."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +97,10 @@ async def test_a_head_that_is_too_large_ends_every_page_with_the_remedy(page: Pa
             await desk.live("WebSocket")
             await proxy.switch(Narrow({}, 0, "431 Request Header Fields Too Large"))
             await assert_told(page, 431)
-            asked = proxy.counts["requests"]
+            asked = -1
+            while (now := proxy.counts["requests"]) != asked:  # those that were on their way
+                asked = now
+                await asyncio.sleep(0.5)
             await page.evaluate("fetch('api/health')")
             assert proxy.counts["requests"] == asked + 1, "nothing else is asked any more"
             await proxy.switch(Mode())

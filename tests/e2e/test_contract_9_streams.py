@@ -75,11 +75,12 @@ async def test_9_without_a_topic_the_filter_is_what_is_granted(url: str, topic: 
 
 @streaming
 async def test_9_the_end_is_exact_and_told(url: str, topic: str, transport: Transport) -> None:
-    ends = time.time() + 1.2
+    ends = time.time() + 4.2
     async with open_stream(url, transport, topic, headers=bearer(token("ada", subscribe=[topic], exp=ends))) as stream:
         await stream.control("caught_up")
         told = await stream.control("auth")
-        assert (told.value["state"], told.value["subject"], told.value["in"]) == ("expiring", "ada", 1)
+        assert (told.value["state"], told.value["subject"]) == ("expiring", "ada")
+        assert 2 <= told.value["in"] <= 4
         goodbye = await stream.control("goodbye")
         assert time.time() >= ends
         assert (goodbye.value["reason"], goodbye.value["detail"], goodbye.value["code"]) == ("auth", "expired", 1008)
@@ -93,7 +94,7 @@ async def test_9_the_end_is_exact_and_told(url: str, topic: str, transport: Tran
 
 
 async def test_9_a_poll_that_waits_is_answered_at_the_end(url: str, topic: str) -> None:
-    ends = time.time() + 1.0
+    ends = time.time() + 3.0
     answer = await ask(url, "GET", f"/api/events?topic={topic}&wait=20", token("ada", subscribe=[topic], exp=ends))
     assert answer.status == 200
     assert answer.json()["events"] == []
@@ -101,7 +102,7 @@ async def test_9_a_poll_that_waits_is_answered_at_the_end(url: str, topic: str) 
 
 
 async def test_9_another_token_keeps_the_place(url: str, topic: str) -> None:
-    ends = time.time() + 2.0
+    ends = time.time() + 4.0
     async with open_stream(
         url, "websocket", topic, headers=bearer(token("ada", subscribe=[topic], exp=ends))
     ) as stream:

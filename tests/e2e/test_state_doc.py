@@ -21,7 +21,7 @@ def test_each_command_does_what_the_page_says(serve: Serve) -> None:
     for command in commands():
         assert command.startswith("curl ")
         command = command.replace("localhost:8000", f"127.0.0.1:{server.port}").replace(
-            "curl", "curl -sS --max-time 2", 1
+            "curl", "curl -sS --max-time 5", 1
         )
         run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
         assert run.returncode in (0, 28), run.stderr  # 28: a stream does not end by itself

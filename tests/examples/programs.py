@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium
 from tests.examples.sites import SEEN
@@ -22,6 +22,8 @@ EXAMPLES: Final = ROOT / "examples"
 PROGRAMS: Final = Path(sys.executable).parent
 PAGE: Final = f"http://{HOST}:5000"
 """Where its pages are for whoever copies the lines."""
+
+expect.set_options(timeout=SEEN)
 
 
 def told_in(name: str) -> str:

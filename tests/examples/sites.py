@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.conftest import FLAGS, chromium
 from tests.support.server import environment
@@ -20,6 +20,8 @@ from tests.support.server import environment
 DEADLINE: Final = 60.0
 SEEN: Final = 20_000
 """Milliseconds in which a page shows what it is to show."""
+
+expect.set_options(timeout=SEEN)
 
 
 def shell(**more: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from tests.browser.conftest import chromium
 from tests.examples.visits import visited
 from tests.support.needs import node
 
-LIMIT = 10.0
+LIMIT = 20.0
 """Seconds: long enough for a browser to start."""
 
 

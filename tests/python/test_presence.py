@@ -367,7 +367,7 @@ async def test_a_fault_of_the_program_is_in_the_log(live: AsyncTwinwire, caplog:
 
 def test_a_program_without_a_loop_has_it_too(server: ServerProcess) -> None:
     place, seen = unique("blocking"), set[str]()
-    with Twinwire(server.url, timing=QUICK) as live:
+    with Twinwire(server.url, timing=QUICK, transports=["websocket"]) as live:
         with (
             live.watch(place) as watch,
             live.place(place, data={"n": 1}, change=lambda _: seen.add(threading.current_thread().name)) as room,

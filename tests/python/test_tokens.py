@@ -79,7 +79,7 @@ async def test_a_live_stream_gets_another_in_place(guarded: ServerProcess, trans
     asked: list[str] = []
 
     async def ask() -> str:
-        asked.append(token("pat", subscribe=["**"], publish=["**"], ttl=4 if not asked else LIFETIME))
+        asked.append(token("pat", subscribe=["**"], publish=["**"], ttl=8 if not asked else LIFETIME))
         return asked[-1]
 
     async with (
@@ -89,7 +89,7 @@ async def test_a_live_stream_gets_another_in_place(guarded: ServerProcess, trans
         assert events._connection is not None
         link = events._connection._link
         await become(lambda: len(asked) == 2)
-        await asyncio.sleep(4.5)
+        await asyncio.sleep(8.5)
         await live.publish(topic, "k", 1)
         assert await data_of(events, 1) == [1]
         assert events._connection._link is link
@@ -139,7 +139,7 @@ async def test_two_that_share_a_function_that_remembers_both_live_on(
 ) -> None:
     """The second is refused with the old token after the first was given another."""
     topic = unique("share")
-    now = [token("pat", subscribe=["**"], publish=["**"], ttl=2)]
+    now = [token("pat", subscribe=["**"], publish=["**"], ttl=5)]
 
     async def ask() -> str:
         await asyncio.sleep(0)
@@ -151,7 +151,7 @@ async def test_two_that_share_a_function_that_remembers_both_live_on(
         live.subscribe(topic) as other,
     ):
         now[0] = PUBLISHER
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(5.5)
         await live.publish(topic, "k", 1)
         assert await data_of(one, 1) == await data_of(other, 1) == [1]
 

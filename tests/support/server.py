@@ -30,7 +30,8 @@ STOP_DEADLINE: Final = 30.0
 """Seconds a server may take to end after a signal before the test gives up on it."""
 URL: Final = re.compile(r"http://(?P<host>[^:/\s]+|\[[^]\s]+\]):(?P<port>\d+)/")
 """What the line on standard output holds once the service accepts connections (docs/protocol.md, 8)."""
-_PORTS: Final = range(18_000, 32_000)
+_PORTS: Final = range(18_000 + int(os.environ.get("PORTS_OF", "0")), 32_000, 16)
+"""Each group of `.ci/test` has its own: a port is picked before it is bound, and free while its server is dead."""
 
 
 def free_port() -> int:

@@ -32,6 +32,7 @@ def test_another_relay_stands_by_and_takes_over(database: sqlservers.Database) -
             become(lambda: first.published == 1)
             assert not second.is_leading
             first.stop()
+            become(lambda: not first.is_leading)
             put(database, 2)
             become(lambda: second.published == 1)
     assert service.told() == ["1", "2"]
