@@ -226,6 +226,12 @@ export class Attendance {
     this.#presence({ ...found, type: "presence", state, truncated, fetched: true });
   }
 
+  /** The members may have entered with another connection since, and are there once more with this one. */
+  again() {
+    this.#members.adopt();
+    this.#members.bring();
+  }
+
   // -- the page
 
   /** It ends, or is put aside. What it says is of all members, unless `members` says of which. @param {Wanted["members"]} members */

@@ -40,6 +40,7 @@ export class Speaker {
   attend = (wanted, lapsed) => this.attendance.attend(wanted, lapsed);
   /** @type {RootSource["ask"]} */
   ask = (place) => this.attendance.ask(place);
+  again = () => this.attendance.again();
   /** @type {RootSource["rest"]} */
   rest = (members) => this.attendance.rest(members);
 

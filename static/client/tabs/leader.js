@@ -321,10 +321,9 @@ export class Leader {
 
   /** @type {Source["request"]} */
   request = (message) => this.#wants.request(message, this.#context.env.now(), () => this.access);
-  /** @type {Source["attend"]} */
-  attend = (wanted) => this.#wants.keep(wanted);
-  /** @type {Source["ask"]} */
-  ask = (place) => this.#connection.ask(place);
+  /** @type {Source["attend"]} */ attend = (wanted) => this.#wants.keep(wanted);
+  /** @type {Source["ask"]} */ ask = (place) => this.#connection.ask(place);
+  again = () => this.#connection.again();
   reconnect = () => this.#connection.reconnect();
   wake = () => this.#connection.wake();
   offline = () => this.#connection.offline();

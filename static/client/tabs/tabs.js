@@ -24,6 +24,8 @@ import { Locks } from "./locks.js";
 
 const VERSION = 3; // of the messages; tabs of another version are not heard
 const ANSWER_TIME = 1_500; // ms a leader has to answer before its lock is taken away
+const LEADS = ["hello", "frames", "beside", "auth"]; // what a leader alone says
+const OVER = 1_000; // ms until one that hung, and does not lead any more, has ended its connection
 const ANSWER_SPREAD = 1_000; // ms more, at random: all who follow doubt it in the same moment, and one is to take it
 
 /** @implements {RootSource} */
@@ -46,6 +48,8 @@ export class Tabs {
   #locks;
   /** Until a leader that was asked must have answered. @type {Timer | null} */
   #asked = null;
+  /** Until another that said that it leads must have ended. @type {Timer | null} */
+  #rival = null;
   #closed = false;
   /** For which request it was granted that it leads: it may have asked twice. @type {object | null} */
   #leads = null;
@@ -206,7 +210,19 @@ export class Tabs {
       this.#context.env.clearTimeout(this.#asked);
       this.#asked = null;
     }
+    if (LEADS.includes(message.kind) && this.#side instanceof Leader) this.#outlive();
     if (!(this.#side instanceof Connection)) this.#side.hear(message);
+  }
+
+  /**
+   * Another speaks as one that leads. It hung, and has not heard that it was replaced: what it does first may be to have
+   * everybody's members enter with its connection, which is about to end.
+   */
+  #outlive() {
+    this.#rival ??= this.#context.env.setTimeout(() => {
+      this.#rival = null;
+      if (this.#side instanceof Leader) this.#side.again();
+    }, OVER);
   }
 
   /** The leader was silent for too long: ask it, and if it does not answer, take over. */
@@ -302,7 +318,9 @@ export class Tabs {
 
   #withdraw() {
     this.#context.env.clearTimeout(this.#asked);
+    this.#context.env.clearTimeout(this.#rival);
     this.#asked = null;
+    this.#rival = null;
     if (this.#channel !== null) this.#channel.onmessage = null;
     this.#channel?.close();
     this.#channel = null;

@@ -190,3 +190,57 @@ test("a tab that was given what it was about to steal leads on", async () => {
   await world.clock.advance(1_000);
   assert.deepEqual([heir.offsets, heir.stream.role], [[1, 2, 3], "leader"]);
 });
+
+for (const gap of [0, 6, 20]) {
+  test(`a leader that wakes, and hears after ${gap} ms that it was replaced, takes nobody's member along`, async () => {
+    const world = new World();
+    const { request, ...locks } = world.locks.tab();
+    const [brought, granted] = [[], []];
+    let isHung = false;
+    const woken = (list) => new Promise((resolve) => (isHung ? list.push(resolve) : resolve()));
+    const wake = (list) => list.splice(0).forEach((resolve) => resolve());
+    const options = {
+      transports: ["sse"],
+      locks: {
+        ...locks,
+        request: async (name, asked, act) => {
+          const told = async (lock) => {
+            await woken(granted);
+            return asked.signal?.aborted ? undefined : act(lock);
+          };
+          return request(name, asked, told).finally(() => woken(granted));
+        },
+      },
+      setTimeout: (fn, wait) => world.clock.setTimeout(() => void woken(brought).then(() => fn()), wait),
+      fetch: async (...asked) => {
+        const answer = await world.network.fetch(...asked);
+        await woken(brought);
+        const late = new TransformStream({
+          transform: async (chunk, to) => {
+            await woken(brought);
+            to.enqueue(chunk);
+          },
+        });
+        const { status, headers } = answer;
+        return answer.body ? new Response(answer.body.pipeThrough(late), { status, headers }) : answer;
+      },
+    };
+    const hung = world.tab(options);
+    await hung.live();
+    const tabs = [hung, ...(await world.tabs(2, () => ({ transports: ["sse"] })))];
+    for (const [n, { stream }] of tabs.entries()) stream.place("a", { member: `m${n}` });
+    await world.clock.advance(2_000);
+    isHung = true;
+    world.channels.passes = (_data, page) => page !== hung.page;
+    await world.clock.advance(16_000);
+    assert.deepEqual(roles(tabs.slice(1)).toSorted(), ["follower", "leader"]);
+    world.channels.passes = () => true;
+    isHung = false;
+    wake(brought); // overdue timers, and what the network brought, come before the news of the lock
+    await world.clock.advance(gap);
+    wake(granted);
+    await world.clock.advance(60_000);
+    for (const n of [1, 2]) assert.deepEqual(world.network.crowd.seen(`m${n}`).leaves, 0, `m${n}`);
+    assert.deepEqual(world.network.crowd.at("a").toSorted(), ["m0", "m1", "m2"]);
+  });
+}
