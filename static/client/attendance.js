@@ -227,10 +227,7 @@ export class Attendance {
   }
 
   /** The members may have entered with another connection since, and are there once more with this one. */
-  again() {
-    this.#members.adopt();
-    this.#members.bring();
-  }
+  again = () => this.#members.again();
 
   // -- the page
 

@@ -270,7 +270,7 @@ export type TabMessage =
     }
   | { readonly kind: "attend"; readonly tab: string; readonly to: string; readonly wanted: Wanted }
   | { readonly kind: "ask"; readonly tab: string; readonly to: string; readonly place: string }
-  | { readonly kind: "leave" | "wake" | "reconnect"; readonly tab: string };
+  | { readonly kind: "leave" | "wake" | "reconnect" | "deposed"; readonly tab: string };
 
 /** Topics that a follower's page waits for, since no leader covers them yet. */
 export interface Wish {

@@ -36,6 +36,9 @@ export const RENEW = 12_000;
  * @property {Errand} errand
  */
 
+/** Of one that was told: what it was does not count any more. No data are that. */
+const AGAIN = "";
+
 /** @type {(place: string, member: string) => string} */
 const keyOf = (place, member) => `${place} ${member}`;
 
@@ -147,10 +150,20 @@ export class Members {
   renew() {
     if (this.#link === null || this.#speaks) return;
     for (const seated of this.#members.values()) {
-      if (seated.sent === null || this.#context.env.elapsed() < seated.at + RENEW) continue;
-      seated.sent = null;
-      seated.errand.go();
+      const isDue = this.#context.env.elapsed() >= seated.at + RENEW;
+      if (isDue && seated.sent) this.#retell(seated);
     }
+  }
+
+  /** All that are there. */
+  again() {
+    for (const seated of this.#members.values()) if (seated.sent) this.#retell(seated);
+  }
+
+  /** Once more, and known as told meanwhile: who goes before it is answered has to say so. @param {Seated} seated */
+  #retell(seated) {
+    seated.sent = AGAIN;
+    seated.errand.go();
   }
 
   // -- one of them
@@ -271,7 +284,10 @@ export class Members {
         /** @type {Link} */ (link),
       );
     // After what is on its way, which would undo it.
-    const told = link === null ? null : Promise.all(here.map(({ entering }) => entering)).then(part);
+    const told =
+      link === null || here.length === 0
+        ? null
+        : Promise.all(here.map(({ entering }) => entering)).then(part);
     for (const seated of gone) {
       if (told === null || !here.includes(seated)) this.#dismiss(seated);
       else {

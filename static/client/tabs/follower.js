@@ -139,7 +139,8 @@ export class Follower {
     this.#leader = message;
     this.#vigil.server(message.heard ?? null, message.staleAfter ?? null);
     if (message.heard) this.#listener.heard(message.heard);
-    if (other) this.join();
+    // Two may lead for a moment, and each says hello when one joins: who has this tab already is not told again.
+    if (other && message.tabs?.includes(this.#id) !== true) this.join();
     else if (!this.#covers(this.topics) || message.tabs?.includes(this.#id) === false) this.#rejoin();
     this.#voice.trust(message.transport === null ? null : message.tab);
     if (transport !== message.transport) this.#listener.transport(message.transport, "leader");

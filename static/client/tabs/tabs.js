@@ -24,8 +24,7 @@ import { Locks } from "./locks.js";
 
 const VERSION = 3; // of the messages; tabs of another version are not heard
 const ANSWER_TIME = 1_500; // ms a leader has to answer before its lock is taken away
-const LEADS = ["hello", "frames", "beside", "auth"]; // what a leader alone says
-const OVER = 1_000; // ms until one that hung, and does not lead any more, has ended its connection
+const OVER = 1_000; // ms until what one that hung had on its way has come
 const ANSWER_SPREAD = 1_000; // ms more, at random: all who follow doubt it in the same moment, and one is to take it
 
 /** @implements {RootSource} */
@@ -48,7 +47,7 @@ export class Tabs {
   #locks;
   /** Until a leader that was asked must have answered. @type {Timer | null} */
   #asked = null;
-  /** Until another that said that it leads must have ended. @type {Timer | null} */
+  /** Until the connection of one that led must have ended. @type {Timer | null} */
   #rival = null;
   #closed = false;
   /** For which request it was granted that it leads: it may have asked twice. @type {object | null} */
@@ -170,6 +169,7 @@ export class Tabs {
   #deposed() {
     if (!(this.#side instanceof Leader)) return;
     this.#side.quit();
+    this.#post({ kind: "deposed", tab: this.id });
     const follower = this.#follower(this.#side.topics);
     this.#side = follower;
     this.#become(Role.FOLLOWER);
@@ -210,13 +210,13 @@ export class Tabs {
       this.#context.env.clearTimeout(this.#asked);
       this.#asked = null;
     }
-    if (LEADS.includes(message.kind) && this.#side instanceof Leader) this.#outlive();
+    if (message.kind === "deposed" && this.#side instanceof Leader) this.#outlive();
     if (!(this.#side instanceof Connection)) this.#side.hear(message);
   }
 
   /**
-   * Another speaks as one that leads. It hung, and has not heard that it was replaced: what it does first may be to have
-   * everybody's members enter with its connection, which is about to end.
+   * Another leads no more. It hung, and what it did first when it woke, before it heard that it was replaced, may have
+   * been to have everybody's members enter with its connection, which has ended.
    */
   #outlive() {
     this.#rival ??= this.#context.env.setTimeout(() => {

@@ -102,6 +102,61 @@ for (const transport of ["websocket", "sse", "poll"]) {
   }
 }
 
+/** A channel to the tabs, on which one says that it led, hung, and leads no more: all members are told once more. */
+function deposing(world) {
+  const { tab } = world.channels;
+  let group = null;
+  world.channels.tab = (page) =>
+    class extends tab.call(world.channels, page) {
+      constructor(name) {
+        super(name);
+        group ??= name;
+      }
+    };
+  return () => new (tab.call(world.channels))(group).postMessage({ v: 3, kind: "deposed", tab: "other" });
+}
+
+for (const transport of ["websocket", "sse", "poll"]) {
+  test(`${transport}: a reload while it is told once more was never away`, async () => {
+    for (const why of ["renewed", "deposed"]) {
+      const world = new World();
+      const depose = deposing(world);
+      const tabs = await world.tabs(2, () => ({ transports: [transport] }));
+      for (const [n, { stream }] of tabs.entries()) stream.place("a", { member: `m${n}` });
+      await world.clock.advance(1_000);
+      const told = () =>
+        world.network.tried("presence").filter(({ url }) => url.pathname.endsWith("/m1")).length;
+      const before = told();
+      if (why === "deposed") depose();
+      if (transport === "websocket") await world.clock.advance(1_002);
+      else while (told() === before) await world.clock.advance(1);
+      tabs[1].page.fire("pagehide");
+      tabs[1].crash();
+      await world.clock.advance(600);
+      world.tab({ transports: [transport] }).stream.place("a", { member: "m1" });
+      await world.clock.advance(20_000);
+      assert.deepEqual(world.network.crowd.seen("m1"), ONCE, why);
+    }
+  });
+}
+
+test("who leaves while it could not be told once more is gone", async () => {
+  const world = new World();
+  const depose = deposing(world);
+  const tabs = await world.tabs(2);
+  const [, handle] = tabs.map(({ stream }, n) => stream.place("a", { member: `m${n}` }));
+  await world.clock.advance(1_000);
+  world.network.retryAfter = 5_000;
+  depose();
+  await world.clock.advance(900);
+  world.network.crowd.refusals.push(429, 429);
+  await world.clock.advance(300);
+  assert.equal(world.network.crowd.refusals.length, 0);
+  handle.leave();
+  await world.clock.advance(20_000);
+  assert.deepEqual(world.network.crowd.at("a"), ["m0"]);
+});
+
 test("who joined unheard joins again once its leader says whom it knows", async () => {
   const { world, tabs } = await crowd(2);
   let [unheard, isDeaf] = [null, true];
