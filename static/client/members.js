@@ -32,7 +32,7 @@ export const RENEW = 12_000;
  * @property {number} at when they were told
  * @property {boolean} isLeased it has entered without a connection, with whose end it would go
  * @property {boolean} isLeaving
- * @property {Promise<unknown> | null} entering settles with the answer to what was told last
+ * @property {Promise<unknown> | null} entering what was told is on its way; settles with the answer
  * @property {Errand} errand
  */
 
@@ -176,7 +176,12 @@ export class Members {
     if (link === null || seated.sent === text || seated.refused === text) return null;
     const entering = this.#speaks ? this.#host.ask({ op: "enter", ...member }) : this.#put(member, link);
     const { errand } = seated;
-    seated.entering = entering.catch(() => {});
+    const settled = entering
+      .catch(() => {})
+      .then(() => {
+        if (seated.entering === settled) seated.entering = null;
+      });
+    seated.entering = settled;
     return entering.then(() => {
       if (seated.errand !== errand) return; // its tab has gone meanwhile
       seated.isLeased = !link.connection?.connection;
@@ -275,7 +280,7 @@ export class Members {
 
   /** The server waits for them as for a connection that was closed. @param {Seated[]} gone */
   #lapse(gone) {
-    const here = gone.filter(({ sent }) => sent !== null);
+    const here = gone.filter(({ sent, entering }) => sent !== null || entering !== null);
     for (const seated of gone) Object.assign(seated, { isLeaving: true, sent: null, isLeased: false });
     const link = this.#link;
     const part = () =>

@@ -102,6 +102,23 @@ for (const transport of ["websocket", "sse", "poll"]) {
   }
 }
 
+for (const transport of ["websocket", "sse", "poll"]) {
+  test(`${transport}: a reload while it enters is no leave`, async () => {
+    for (const delay of [0, 2, 4, 6, 8, 10]) {
+      const { world, tabs, seen } = await crowd(2, { transports: [transport] });
+      tabs[1].stream.place("b", { member: "m1" });
+      await world.clock.advance(delay);
+      tabs[1].page.fire("pagehide");
+      tabs[1].crash();
+      await world.clock.advance(600);
+      const again = world.tab({ transports: [transport] });
+      for (const place of ["a", "b"]) again.stream.place(place, { member: "m1", data: { n: 1 } });
+      await world.clock.advance(20_000);
+      assert.equal(seen("m1").leaves, 0, `after ${delay} ms`);
+    }
+  });
+}
+
 /** A channel to the tabs, on which one says that it led, hung, and leads no more: all members are told once more. */
 function deposing(world) {
   const { tab } = world.channels;
