@@ -204,14 +204,14 @@ createRoot(document.body.appendChild(document.createElement("div"))).render(crea
     Example(
         "React",
         "export function useLog",
-        ("react live", "react lines 1"),
+        ("react live", "react lines true"),  # several may come at once
         behind="""
 import { StrictMode, createElement } from "react";
 import { createRoot } from "react-dom/client";
 function App() {
   const { state, lines } = useLog("42", "latest");
   useEffect(() => { say("react", state); if (state === "live") generate(); }, [state]);
-  useEffect(() => say("react lines", lines.length), [lines]);
+  useEffect(() => say("react lines", lines.length > 0), [lines]);
   return null;
 }
 const root = createRoot(document.body.appendChild(document.createElement("div")));
