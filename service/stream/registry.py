@@ -28,9 +28,6 @@ class Registry(Protocol):
     def replays(self, stream: Any) -> None:
         """It has more to read than a first look brings. Raises OverloadedError or RateLimitedError."""
 
-    def expire(self, stream: Any) -> None:
-        """Its credential's time is over, and so is the stream, unless its client is said to be still who he was."""
-
     def has_caught_up(self, stream: Any) -> None: ...
     def return_delay(self) -> int: ...
     def do(self, work: Coroutine[Any, Any, Any]) -> object:

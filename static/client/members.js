@@ -283,16 +283,12 @@ export class Members {
     const here = gone.filter(({ sent, entering }) => sent !== null || entering !== null);
     for (const seated of gone) Object.assign(seated, { isLeaving: true, sent: null, isLeased: false });
     const link = this.#link;
-    const part = () =>
-      this.#part(
-        here.map(({ member }) => member),
-        /** @type {Link} */ (link),
-      );
+    const members = here.map(({ member }) => member);
     // After what is on its way, which would undo it.
     const told =
       link === null || here.length === 0
         ? null
-        : Promise.all(here.map(({ entering }) => entering)).then(part);
+        : Promise.all(here.map(({ entering }) => entering)).then(() => this.#part(members, link));
     for (const seated of gone) {
       if (told === null || !here.includes(seated)) this.#dismiss(seated);
       else {

@@ -197,7 +197,7 @@ def table(rows: Sequence[Ratios]) -> str:
 
 
 def measure(
-    contexts: Sequence[Context], burst: Burst, pairs: int, *, first: int = 0, started: int = 0
+    contexts: Sequence[Context], burst: Burst, pairs: int, *, first: int, started: int
 ) -> Iterator[tuple[Figures, Figures]]:
     """`pairs` of one session: before and after. Whose burst is the `first` one, and whose server is `started` first: 0
     or 1."""

@@ -52,6 +52,11 @@ READ_LOG: Final = """async () => {
 """Every line of the log, as one comes by them: of a long log only those that are near are on the page."""
 
 
+async def next_frame(page: Page) -> None:
+    """Until its next frame a page says how the stream before was."""
+    await page.evaluate("() => new Promise(requestAnimationFrame)")
+
+
 async def sign_in(context: BrowserContext, url: str, text: str) -> None:
     """A cookie with this token, as if by the login page."""
     await context.add_cookies([{"name": "twinwire", "value": text, "url": url, "httpOnly": True}])

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from tests.browser.desk import sign_in
+from tests.browser.desk import next_frame, sign_in
 from tests.browser.looks import FITS, assert_accessible, picture_of
 from tests.browser.operator import ROOT, publish
 from tests.support.bearers import ask, token
@@ -39,8 +39,7 @@ class Tail:
         await self.page.goto(f"{self.url}/admin.html{address}")
 
     async def live(self) -> None:
-        # Until its next frame the page says how the stream before was.
-        await self.page.evaluate("() => new Promise(requestAnimationFrame)")
+        await next_frame(self.page)
         await expect(self.page.locator("#tail-indicator-state")).to_contain_text("Live ·", timeout=PATIENCE)
         await expect(self.page.locator("#tail-indicator")).to_have_attribute("data-tone", "live")
 

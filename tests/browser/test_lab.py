@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, next_frame
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -91,8 +91,7 @@ async def test_each_transport_goes_on_from_the_same_cursor(desk: Desk, choice: s
 async def test_swallowed_events_are_proved_and_read_again(desk: Desk, choice: str) -> None:
     await desk.lab()
     await desk.page.get_by_label("Transport", exact=True).select_option(choice)
-    # Until its next frame the page says how the stream before was.
-    await desk.page.evaluate("() => new Promise(requestAnimationFrame)")
+    await next_frame(desk.page)
     await desk.live({"websocket": "WebSocket", "sse": "SSE"}[choice])
     await press(desk, "Swallow 5 events")
     await press(desk, "10 events")

@@ -24,8 +24,8 @@ import { Locks } from "./locks.js";
 
 const VERSION = 3; // of the messages; tabs of another version are not heard
 const ANSWER_TIME = 1_500; // ms a leader has to answer before its lock is taken away
-const OVER = 1_000; // ms until what one that hung had on its way has come
 const ANSWER_SPREAD = 1_000; // ms more, at random: all who follow doubt it in the same moment, and one is to take it
+const OVER = 1_000; // ms until what one that hung had on its way has come
 
 /** @implements {RootSource} */
 export class Tabs {

@@ -55,150 +55,17 @@ test("a leader that lives keeps its place, however long the server takes to give
   assert.equal(leader.stream.role, "leader");
 });
 
-/** A tab that hangs when it is told to: nothing comes to it, not the grant of a lock either. */
-function hanging(world) {
-  const { request, ...locks } = world.locks.tab();
-  const held = [];
-  let isHung = false;
-  const later =
-    (fn) =>
-    (...args) =>
-      isHung ? void held.push(() => fn(...args)) : fn(...args);
-  const woken = () => new Promise((resolve) => later(resolve)());
-  const asked = async (name, options, act) => {
-    const granted = (lock) => woken().then(() => (options.signal?.aborted ? undefined : act(lock)));
-    return request(name, options, granted).finally(woken);
-  };
-  class WebSocket extends world.network.WebSocket {
-    frame = later((text) => super.frame(text));
-  }
-  const setTimeout = (fn, wait) => world.clock.setTimeout(later(fn), wait);
-  const tab = world.tab({
-    locks: { ...locks, request: asked },
-    setTimeout,
-    WebSocket,
-    transports: ["websocket"],
-  });
-  tab.hang = () => {
-    isHung = true;
-    world.channels.passes = (_data, page) => page !== tab.page;
-  };
-  return tab;
-}
-
-/** A leader that hangs, and the others, of whom one leads by now. */
-async function deposed() {
-  const world = new World();
-  const hung = hanging(world);
-  await hung.live();
-  const others = await world.tabs(2, () => ({ transports: ["websocket"] }));
-  const name = (tab) => `m${[hung, ...others].indexOf(tab)}`;
-  for (const tab of [hung, ...others]) tab.stream.place("a", { member: name(tab) });
-  await world.clock.advance(1_000);
-  hung.hang();
-  await world.clock.advance(15_000);
-  const follower = others.find(({ stream }) => stream.role === "follower");
-  assert.deepEqual(roles(others).toSorted(), ["follower", "leader"]);
-  return { world, follower, name: name(follower) };
-}
-
-test("a page that is taken out again goes on beside a leader that hangs, which was to be told of its end", async () => {
-  const { world, follower, name } = await deposed();
-  follower.page.fire("pagehide");
-  await world.clock.advance(5_000);
-  follower.page.fire("pageshow");
-  await world.clock.advance(5_000);
-  world.log.many(3);
-  await world.clock.advance(1_000);
-  assert.deepEqual([follower.offsets, follower.stream.state], [[1, 2, 3], "live"]);
-  assert.ok(world.network.crowd.at("a").includes(name));
-});
-
-test("so does one that is alone with it", async () => {
-  const world = new World();
-  const hung = hanging(world);
-  await hung.live();
-  const [other] = await world.tabs(1);
-  await world.clock.advance(1_000);
-  hung.hang();
-  other.page.fire("pagehide");
-  await world.clock.advance(1_000);
-  other.page.fire("pageshow");
-  await world.clock.advance(15_000);
-  world.log.many(3);
-  await world.clock.advance(1_000);
-  assert.deepEqual([other.offsets, other.stream.role], [[1, 2, 3], "leader"]);
-});
-
-test("who ends beside a leader that hangs is seen to go by the one that leads", async () => {
-  const { world, follower, name } = await deposed();
-  follower.crash();
-  await world.clock.advance(5_000);
-  assert.ok(!world.network.crowd.at("a").includes(name));
-});
-
-for (const end of ["rest", "close"]) {
-  test(`a tab that is on its way to take a leader's lock does not lead after its ${end}`, async () => {
-    const world = new World();
-    const [leader] = await world.tabs(1);
-    const { request, ...locks } = world.locks.tab();
-    let isOver = false;
-    const asked = async (name, options, act) => {
-      if (options.steal && !isOver) {
-        isOver = true;
-        if (end === "rest") thief.page.fire("pagehide");
-        else thief.stream.close();
-        await new Promise((resolve) => world.clock.setTimeout(resolve, 5));
-      }
-      return request(name, options, act);
-    };
-    const thief = world.tab({ locks: { ...locks, request: asked } });
-    await thief.live();
-    world.channels.passes = () => false;
-    await world.clock.advance(9_800);
-    assert.ok(isOver);
-    world.channels.passes = () => true;
-    await world.clock.advance(30_000);
-    assert.equal(leader.stream.role, "leader");
-    if (end === "rest") thief.page.fire("pageshow");
-    await world.clock.advance(1_000);
-    world.log.many(3);
-    await world.clock.advance(1_000);
-    assert.deepEqual(leader.offsets, [1, 2, 3]);
-    assert.deepEqual(thief.offsets, end === "rest" ? [1, 2, 3] : []);
-    assert.equal(world.log.subscribers, 1);
-  });
-}
-
-test("a tab that was given what it was about to steal leads on", async () => {
-  const world = new World();
-  const [leader] = await world.tabs(1);
-  const { request, ...locks } = world.locks.tab();
-  const asked = async (name, options, act) => {
-    if (options.steal) {
-      leader.crash();
-      await new Promise((resolve) => world.clock.setTimeout(resolve, 5));
-    }
-    return request(name, options, act);
-  };
-  const heir = world.tab({ locks: { ...locks, request: asked } });
-  await heir.live();
-  world.channels.passes = () => false;
-  await world.clock.advance(11_000);
-  world.channels.passes = () => true;
-  world.log.many(3);
-  await world.clock.advance(1_000);
-  assert.deepEqual([heir.offsets, heir.stream.role], [[1, 2, 3], "leader"]);
-});
-
-/** A tab whose locks hang when they are told to, its timers and what the network brings. */
-function hangingApart(world) {
+/**
+ * A tab that hangs when it is told to: its timers, what the network brings, and the grant of a lock too, wait until each
+ * of them wakes. It does not hear the others either, until a test lets it.
+ */
+function hanging(world, transport) {
   const { request, ...locks } = world.locks.tab();
   const held = { locks: null, timers: null, network: null };
   const free = (what) =>
     new Promise((resolve) => (held[what] === null ? resolve() : held[what].push(resolve)));
   const options = {
-    transports: ["sse"],
+    transports: [transport],
     locks: {
       ...locks,
       request: async (name, asked, act) => {
@@ -223,26 +90,137 @@ function hangingApart(world) {
       return answer.body ? new Response(answer.body.pipeThrough(late), { status, headers }) : answer;
     },
   };
-  const hang = () => Object.assign(held, { locks: [], timers: [], network: [] });
+  class WebSocket extends world.network.WebSocket {
+    frame = (text) => void free("network").then(() => super.frame(text));
+  }
+  const tab = world.tab({ ...options, WebSocket });
+  const hang = () => {
+    Object.assign(held, { locks: [], timers: [], network: [] });
+    world.channels.passes = (_data, page) => page !== tab.page;
+  };
   const wake = (what) => {
     const waiting = held[what] ?? [];
     held[what] = null;
     for (const go of waiting) go();
   };
-  return { tab: world.tab(options), hang, wake };
+  return { tab, hang, wake };
 }
+
+/** A tab whose request for a lock that it steals takes 5 ms to come to the browser, after `act()`. */
+function slowThief(world, act) {
+  const { request, ...locks } = world.locks.tab();
+  const asked = async (...args) => {
+    if (args[1].steal) {
+      act();
+      await new Promise((resolve) => world.clock.setTimeout(resolve, 5));
+    }
+    return request(...args);
+  };
+  return world.tab({ locks: { ...locks, request: asked } });
+}
+
+/** A leader that hangs, and the others, of whom one leads by now. */
+async function deposed() {
+  const world = new World();
+  const { tab: hung, hang } = hanging(world, "websocket");
+  await hung.live();
+  const others = await world.tabs(2, () => ({ transports: ["websocket"] }));
+  const name = (tab) => `m${[hung, ...others].indexOf(tab)}`;
+  for (const tab of [hung, ...others]) tab.stream.place("a", { member: name(tab) });
+  await world.clock.advance(1_000);
+  hang();
+  await world.clock.advance(15_000);
+  const follower = others.find(({ stream }) => stream.role === "follower");
+  assert.deepEqual(roles(others).toSorted(), ["follower", "leader"]);
+  return { world, follower, name: name(follower) };
+}
+
+test("a page that is taken out again goes on beside a leader that hangs, which was to be told of its end", async () => {
+  const { world, follower, name } = await deposed();
+  follower.page.fire("pagehide");
+  await world.clock.advance(5_000);
+  follower.page.fire("pageshow");
+  await world.clock.advance(5_000);
+  world.log.many(3);
+  await world.clock.advance(1_000);
+  assert.deepEqual([follower.offsets, follower.stream.state], [[1, 2, 3], "live"]);
+  assert.ok(world.network.crowd.at("a").includes(name));
+});
+
+test("so does one that is alone with it", async () => {
+  const world = new World();
+  const { tab: hung, hang } = hanging(world, "websocket");
+  await hung.live();
+  const [other] = await world.tabs(1);
+  await world.clock.advance(1_000);
+  hang();
+  other.page.fire("pagehide");
+  await world.clock.advance(1_000);
+  other.page.fire("pageshow");
+  await world.clock.advance(15_000);
+  world.log.many(3);
+  await world.clock.advance(1_000);
+  assert.deepEqual([other.offsets, other.stream.role], [[1, 2, 3], "leader"]);
+});
+
+test("who ends beside a leader that hangs is seen to go by the one that leads", async () => {
+  const { world, follower, name } = await deposed();
+  follower.crash();
+  await world.clock.advance(5_000);
+  assert.ok(!world.network.crowd.at("a").includes(name));
+});
+
+for (const end of ["rest", "close"]) {
+  test(`a tab that is on its way to take a leader's lock does not lead after its ${end}`, async () => {
+    const world = new World();
+    const [leader] = await world.tabs(1);
+    let isOver = false;
+    const thief = slowThief(world, () => {
+      if (isOver) return;
+      isOver = true;
+      if (end === "rest") thief.page.fire("pagehide");
+      else thief.stream.close();
+    });
+    await thief.live();
+    world.channels.passes = () => false;
+    await world.clock.advance(9_800);
+    assert.ok(isOver);
+    world.channels.passes = () => true;
+    await world.clock.advance(30_000);
+    assert.equal(leader.stream.role, "leader");
+    if (end === "rest") thief.page.fire("pageshow");
+    await world.clock.advance(1_000);
+    world.log.many(3);
+    await world.clock.advance(1_000);
+    assert.deepEqual(leader.offsets, [1, 2, 3]);
+    assert.deepEqual(thief.offsets, end === "rest" ? [1, 2, 3] : []);
+    assert.equal(world.log.subscribers, 1);
+  });
+}
+
+test("a tab that was given what it was about to steal leads on", async () => {
+  const world = new World();
+  const [leader] = await world.tabs(1);
+  const heir = slowThief(world, () => leader.crash());
+  await heir.live();
+  world.channels.passes = () => false;
+  await world.clock.advance(11_000);
+  world.channels.passes = () => true;
+  world.log.many(3);
+  await world.clock.advance(1_000);
+  assert.deepEqual([heir.offsets, heir.stream.role], [[1, 2, 3], "leader"]);
+});
 
 for (const order of ["timers network locks", "timers locks network"]) {
   test(`a leader that wakes in the order of ${order} takes nobody's member along`, async () => {
     for (const gap of [0, 6, 20, 995, 3_000]) {
       const world = new World();
-      const { tab, hang, wake } = hangingApart(world);
+      const { tab, hang, wake } = hanging(world, "sse");
       await tab.live();
       const tabs = [tab, ...(await world.tabs(2, () => ({ transports: ["sse"] })))];
       for (const [n, { stream }] of tabs.entries()) stream.place("a", { member: `m${n}` });
       await world.clock.advance(2_000);
       hang();
-      world.channels.passes = (_data, page) => page !== tab.page;
       await world.clock.advance(16_000);
       assert.deepEqual(roles(tabs.slice(1)).toSorted(), ["follower", "leader"]);
       world.channels.passes = () => true;
@@ -261,7 +239,7 @@ for (const order of ["timers network locks", "timers locks network"]) {
 
 test("while two lead, nobody joins without end", async () => {
   const world = new World();
-  const { tab, hang, wake } = hangingApart(world);
+  const { tab, hang, wake } = hanging(world, "sse");
   await tab.live();
   const others = await world.tabs(4, () => ({ transports: ["sse"] }));
   await world.clock.advance(1_000);
