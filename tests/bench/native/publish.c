@@ -194,8 +194,9 @@ static void run(struct publisher *p) {
     if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->timer, &e)) die("epoll_ctl");
     open_all(p);
     p->began = now_ns();
-    while (p->published < p->total || p->answered < p->requests) {
-        if (stopped) p->total = p->published;
+    for (;;) {
+        if (stopped) p->total = p->published; // first: with nothing left to come, nothing would wake us from the wait
+        if (p->published >= p->total && p->answered >= p->requests) break;
         send_due(p);
         set_timer(p);
         int n = epoll_wait(p->epoll, events, 256, -1);
