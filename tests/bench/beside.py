@@ -30,7 +30,7 @@ from tests.bench.compare import bearing, before_and_after, name_of
 from tests.bench.measure import Context, IncompleteError, Sense, fan_out
 from tests.bench.native_tools import ToolError, build, publish
 from tests.bench.process import ServerError
-from tests.bench.rows import fanout, publishing, replay, storm
+from tests.bench.rows import fanout, publishing, replay, storm, topics
 from tests.bench.run import RESULTS
 from tests.bench.scale import Scale, is_quick
 from tests.bench.servers import TOPIC, Twinwire
@@ -89,6 +89,13 @@ def _batches(mode: str) -> Burst:
     return Burst({f"batches-{mode}": "at least"}, run)
 
 
+def _topics(key: str, manner: Mapping[str, int]) -> Burst:
+    def run(context: Context, server: Twinwire) -> Figures:
+        return {key: topics.random_topics(context, server, topics.events_of(context.scale, manner), manner).per_s}
+
+    return Burst({key: "at least"}, run)
+
+
 def _publishing(key: str, options: Callable[[Scale], dict[str, int]], figure: str) -> Burst:
     def run(context: Context, server: Twinwire) -> Figures:
         server.process.settle()
@@ -118,6 +125,10 @@ def _storms(mode: str) -> Burst:
 MODES: Final = ("ws", "sse")
 GROUPS: Final[Mapping[str, Sequence[Burst]]] = {
     "fanout": [*(_singles(mode, n) for mode in MODES for n in fanout.TARGETS), *map(_batches, MODES)],
+    "topics": [
+        _topics(f"topics-{kind}", manner)
+        for kind, manner in zip(("single", "batch"), topics.PUBLISHING.values(), strict=True)
+    ],
     "publishing": [
         _publishing(
             "publish-batch",

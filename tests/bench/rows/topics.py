@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tests.bench.measure import Context, FanOut, Row, Sample, fan_out, run_fan_out, stream_options
+from tests.bench.scale import Scale
 from tests.bench.servers import Twinwire
 
 TOPICS: Final = 2_000
@@ -23,10 +24,10 @@ def rows(context: Context) -> Iterator[Row]:
     ours = context.twinwire()
     with ours.process:
         for number, (manner, publishing) in enumerate(PUBLISHING.items()):
-            events = context.scale.random_topics if "batch" in publishing else context.scale.requests
+            events = events_of(context.scale, publishing)
             pairs = [
                 (
-                    _random_topics(context, ours, events, publishing),
+                    random_topics(context, ours, events, publishing),
                     fan_out(context, ours, "ws", SUBSCRIBERS, events, publishing),
                 )
                 for _ in context.rounds(f"random topics, {manner}")
@@ -43,7 +44,13 @@ def rows(context: Context) -> Iterator[Row]:
             )
 
 
-def _random_topics(context: Context, ours: Twinwire, events: int, publishing: Mapping[str, int]) -> FanOut:
+def events_of(scale: Scale, publishing: Mapping[str, int]) -> int:
+    """In all, if they are published so."""
+    return scale.random_topics if "batch" in publishing else scale.requests
+
+
+def random_topics(context: Context, ours: Twinwire, events: int, publishing: Mapping[str, int]) -> FanOut:
+    """The burst: every topic has its subscribers, and each event is of one that is drawn."""
     listening = {
         **stream_options(ours, "ws", TOPICS * SUBSCRIBERS, "bench/%d"),
         "topics": TOPICS,
