@@ -5,9 +5,10 @@ then the fan-out runs, all in the step that `_committed` is.
 """
 
 import asyncio
+import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from service.bus.encoding import Encoding, P
 from service.bus.ephemeral import EphemeralBus
@@ -44,6 +45,25 @@ ANNOUNCE_TRIES: Final = 3
 
 TOPICS_LOOK: Final = 0.0005
 """Seconds of listing topics, and of counting who covers them, between two turns among all that read."""
+
+LOOKED_MAX: Final = 5_000
+"""Names looked at for one listing, about: some milliseconds of matching, and of asking whether they are shown."""
+
+COMPARED_MAX: Final = 200_000
+"""The same, if a filter is hard to match: in units of its weight."""
+
+LOOKED_MIN: Final = 500
+"""Names that are looked at whatever the filter: a service with no more answers with all that there is."""
+
+
+class Listing(NamedTuple):
+    """Topics by name, each with the subscriptions that cover it by transport; the name after which to go on, and
+    whether there may be more there.
+    """
+
+    found: Sequence[tuple[TopicStats, Counter[str]]]
+    cursor: str
+    more: bool
 
 
 class EventBus:
@@ -243,21 +263,36 @@ class EventBus:
         return await self._log.trim(topics, keep, told)
 
     async def topics(
-        self, topics: TopicFilter, after: str = "", is_shown: Callable[[str], bool] = lambda topic: True
-    ) -> AsyncGenerator[tuple[TopicStats, Counter[str]], None]:
-        """Every topic that matches, is shown and comes after the name `after`, by name, with the number of
-        subscriptions that cover it, by transport.
+        self,
+        topics: TopicFilter,
+        after: str = "",
+        limit: int = sys.maxsize,
+        is_shown: Callable[[str], bool] = lambda topic: True,
+    ) -> Listing:
+        """The topics that match, are shown and come after the name `after`, by name: at most `limit` of them.
+
+        It ends sooner when it has looked at as many names as a request may. While there are no more than `LOOKED_MIN`
+        of them it always finds `limit`, or all.
         """
-        next: str | None = after
-        while next is not None:
+        most = max(LOOKED_MIN, min(LOOKED_MAX, COMPARED_MAX // topics.weight))
+        found: list[tuple[TopicStats, Counter[str]]] = []
+        looked, next = 0, after
+        while True:
             await self.reading.turn()
             pace = Pace(self._now, TOPICS_LOOK, self.reading.turn)
             page = await self._log.topics(topics, next, TOPICS_PAGE)
             for stats in page.topics:
                 if is_shown(stats.topic):  # before anything is counted for it
-                    yield stats, _by_transport(await in_turns(self.groups.find(stats.topic)))
+                    if len(found) == limit:
+                        return Listing(found, found[-1][0].topic, True)
+                    found.append((stats, _by_transport(await in_turns(self.groups.find(stats.topic)))))
                 await pace()
+            looked += page.looked
+            if page.next is None:
+                return Listing(found, found[-1][0].topic if found else after, False)
             next = page.next
+            if looked >= most:
+                return Listing(found, next, True)
 
     def subscriptions(self) -> Counter[str]:
         """How many are open, by transport."""

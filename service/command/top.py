@@ -28,7 +28,10 @@ TIMEOUT: Final = 10.0
 """Seconds that an answer may take, before it is told that there is none."""
 
 TOPICS_MAX: Final = 1_000
-"""Looked at: the first by name, as many as an answer has."""
+"""Looked at: the first by name."""
+
+ANSWERS_MAX: Final = 40
+"""Answers that are asked for one look: for each the service looks at some thousand names."""
 
 _SAMPLE: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([^{}]*)\})? ([^ ]+)(?: [0-9-]+)?\Z")
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -73,6 +76,7 @@ class _Topic(msgspec.Struct):
 class _Topics(msgspec.Struct):
     topics: list[_Topic]
     more: bool = False
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,24 @@ def look(client: Client, topics: Sequence[str], clock: SystemClock) -> Look:
     figures = parse(client.ask("GET", "/metrics", bytes).decode("utf-8", "replace"))
     query = "".join(f"&topic={quote(topic)}" for topic in topics)
     try:
-        listed = client.ask("GET", f"/api/topics?limit={TOPICS_MAX}{query}", _Topics)
+        listed = _list(client, query)
     except ClientError as error:
         if topics or error.status != 403:  # whoever reads metrics need not be allowed to read any topic
             raise
         listed = _Topics([])
     return Look(clock.monotonic(), clock.unix_ms(), figures, listed.topics[:TOPICS_MAX], listed.more)
+
+
+def _list(client: Client, query: str) -> _Topics:
+    """The first that match, however few of them an answer brings. Raises ClientError."""
+    found = _Topics([], more=True)
+    for _ in range(ANSWERS_MAX):
+        limit = TOPICS_MAX - len(found.topics)
+        page = client.ask("GET", f"/api/topics?limit={limit}&after={quote(found.cursor)}{query}", _Topics)
+        found = _Topics([*found.topics, *page.topics], page.more, page.cursor)
+        if not found.more or len(found.topics) >= TOPICS_MAX:
+            break
+    return found
 
 
 def parse(text: str) -> Figures:

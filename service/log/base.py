@@ -175,10 +175,14 @@ class TopicStats:
 
 
 class TopicPage(NamedTuple):
-    """Topics by name, and the name after which to go on; None if that was all."""
+    """Topics by name, and the name after which to go on; None if that was all. `next` may be the name that was given:
+    what was made ready then is not made again.
+    """
 
     topics: Sequence[TopicStats]
     next: str | None
+    looked: int = 0
+    """Names that were looked at."""
 
 
 @dataclass(frozen=True, slots=True)

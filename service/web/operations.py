@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
@@ -69,16 +68,10 @@ def operations_blueprint(assembly: Assembly) -> Blueprint:
         limit = min(number("limit", TOPICS_MAX, 1), TOPICS_MAX)
         check_readable(patterns)
         wanted = TopicFilter(tuple(patterns)) if patterns else visit().readable()
-        listing = assembly.bus.topics(wanted, after, visit().reader())
-        found: list[dict[str, Any]] = []
-        more = False
-        async with making, aclosing(listing) as listed:
-            async for one in listed:
-                if len(found) == limit:
-                    more = True
-                    break
-                found.append(_topic(assembly, *one))
-        return answer({"topics": found, "more": more, "cursor": found[-1]["topic"] if found else after})
+        async with making:
+            found, cursor, more = await assembly.bus.topics(wanted, after, limit, visit().reader())
+        told = [_topic(assembly, *one) for one in found]
+        return answer({"topics": told, "more": more, "cursor": cursor})
 
     @blueprint.post("/api/clock/confirm")
     async def confirm() -> Response:
@@ -131,6 +124,12 @@ def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]
     }
 
 
+_LISTED: Final = (
+    "By topic. While `more` is true there may be others after `cursor`, even if these are few or none:"
+    " about 5,000 names are looked at for an answer."
+)
+
+
 def describe() -> Description:
     return Description(_TAG, _paths(), _schemas())
 
@@ -161,7 +160,7 @@ def _paths() -> dict[str, Any]:
         _TAG,
         "listTopics",
         "Topics by name, in pages",
-        {200: words.answer("By topic.", ref("TopicList"))},
+        {200: words.answer(_LISTED, ref("TopicList"))},
         problems=(422,),
         parameters=[
             words.query("topic", "Filters; all topics without.", array(ref("TopicFilter")), style="form", explode=True),

@@ -50,6 +50,9 @@ TRIES: Final = 5
 STEP: Final = 2_000
 """Offsets that one read looks at."""
 
+TOPICS_LOOK: Final = 8
+"""Names that a page of topics looks at."""
+
 
 @dataclass
 class Disk:
@@ -148,14 +151,18 @@ class MemoryEventLog:
 
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
         disk = self.disk
-        names = sorted(name for name in disk.heads if name > after and topics.matches(name))
+        behind = sorted(name for name in disk.heads if name > after)
+        seen = behind[:TOPICS_LOOK]
+        names = [name for name in seen if topics.matches(name)]
         counts = dict.fromkeys(disk.heads, 0)
         for event in disk.events:
             counts[event.topic] += 1
         kinds = (disk.floors, disk.thinned, disk.compacted)
         floors = {name: max(kind.get(name, 0) for kind in kinds) for name in names}
         found = [TopicStats(name, counts[name], disk.heads[name], floors[name]) for name in names[:limit]]
-        return TopicPage(found, names[limit - 1] if len(names) > limit else None)
+        if len(names) > limit:
+            del seen[seen.index(names[limit - 1]) + 1 :]
+        return TopicPage(found, seen[-1] if len(seen) < len(behind) else None, len(seen))
 
     async def append(
         self,

@@ -170,8 +170,8 @@ class SQLiteEventLog:
             await turn()
 
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
-        found, next = self._registry.page(topics, after, limit)
-        return TopicPage([self._registry.holes.told(topic.stats) for topic in found], next)
+        found, next, looked = self._registry.page(topics, after, limit)
+        return TopicPage([self._registry.holes.told(topic.stats) for topic in found], next, looked)
 
     def has_topic(self, topic: str) -> bool:
         return self._registry.get(topic) is not None
@@ -211,7 +211,7 @@ class SQLiteEventLog:
         if topics.exact is not None:  # else many who trim a topic each would look at all of them
             found, after = [topic for name in topics.exact if (topic := self._registry.get(name))], None
         while after is not None:
-            page, after = self._registry.page(topics, after, _TRIM_PAGE)
+            page, after, _ = self._registry.page(topics, after, _TRIM_PAGE)
             found += page
             await asyncio.sleep(0)
         wanted = (Wanted(topic, 0, keep) for topic in found if topic.count > keep)

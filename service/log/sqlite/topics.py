@@ -16,12 +16,12 @@ from operator import attrgetter
 from typing import Final
 
 import msgspec
-from sortedcontainers import SortedList
 
 from service.core.event import Width
 from service.core.topics import TopicFilter, is_own, is_reserved
 from service.log.base import TopicStats, TrimListener
 from service.log.sqlite.holes import Holes
+from service.log.sqlite.names import COMPARISONS, Look, Names
 from service.log.sqlite.raised import RaisedFloors
 from service.log.sqlite.texts import Texts
 
@@ -34,14 +34,8 @@ KNOWN_MAX: Final = 4_000
 _KNOWN_MAX: Final = 400_000
 """The same of all filters together: 3 MB."""
 
-_COMPARISONS: Final = 40_000
-"""Segments compared in one look for the topics of a filter, some milliseconds; the next look goes on from there."""
-
 _NAMES_STEP: Final = 2_000
 """Names of new topics that are put in order in one step, some milliseconds."""
-
-_LOOK_MAX: Final = 10_000
-"""Names looked at for one page of topics, a few milliseconds of matching."""
 
 _TIDY_STEP: Final = 2_000
 """Topics looked at in one step of `tidying`, some milliseconds."""
@@ -89,8 +83,8 @@ class TopicRegistry:
         """How many these are."""
         self.last_id = 0
         """The highest that a topic ever had: none is given twice."""
-        self._names: SortedList[str] = SortedList()
-        """In order; what was added since they were last asked for is missing."""
+        self._names = Names()
+        """What was added since they were last asked for is missing."""
         self._ordered = 0
         """How many of `_by_id` were put among them."""
         self.empty: dict[Topic, int] = {}
@@ -218,7 +212,7 @@ class TopicRegistry:
 
     def order(self) -> None:
         """Put the names of all in their order; a second for a million, before anybody is served."""
-        self._names = SortedList([topic.name for topic in self._by_id])
+        self._names = Names([topic.name for topic in self._by_id])
         self._ordered = len(self._by_id)
 
     def matching(self, topics: TopicFilter) -> Sequence[Topic] | None:
@@ -233,7 +227,7 @@ class TopicRegistry:
         seen, found = self._memo.pop(topics, (0, []))
         if found is not None:
             self._known -= len(found)
-            last = min(len(self._by_id), seen + max(1, _COMPARISONS // topics.weight))
+            last = min(len(self._by_id), seen + max(1, COMPARISONS // topics.weight))
             found += [topic for topic in islice(self._by_id, seen, last) if topics.matches(topic.name)]
             seen = last
             if len(found) > KNOWN_MAX:
@@ -246,25 +240,16 @@ class TopicRegistry:
             self._known -= len(given_up or ())
         return found if seen == len(self._by_id) else None
 
-    def page(self, topics: TopicFilter, after: str, limit: int) -> tuple[list[Topic], str | None]:
-        """Topics that match, by name, and the name after which to go on; None if that was all."""
-        names, ordered = self._names, self._ordered
+    def page(self, topics: TopicFilter, after: str, limit: int) -> Look[Topic]:
+        """Topics that match, by name; some steps find nothing, and are to be asked again with the same `after`."""
+        ordered = self._ordered
         fresh = self._by_id[ordered : ordered + _NAMES_STEP]
         if fresh:
-            names.update([topic.name for topic in fresh if self._by_name.get(topic.name) is topic])
+            self._names.add([topic.name for topic in fresh if self._by_name.get(topic.name) is topic])
             self._ordered += len(fresh)
             if self._ordered < len(self._by_id):
-                return [], after  # in steps, however many came since
-        first = names.bisect_right(after)
-        last = min(first + max(1, min(_LOOK_MAX, _COMPARISONS // topics.weight)), len(names))
-        found: list[Topic] = []
-        for index, name in enumerate(names.islice(first, last), first):
-            if topics.matches(name) and (topic := self._by_name.get(name)) is not None:
-                found.append(topic)
-                if len(found) == limit:
-                    last = index + 1
-                    break
-        return found, names[last - 1] if last < len(names) else None
+                return Look([], after, 0)  # in steps, however many came since
+        return self._names.look(topics, after, limit, self._by_name.get)
 
     # Topics without events
 

@@ -3,6 +3,7 @@
 import { inWords, request, send } from "../shared/api.js";
 import { byId, h, setBar, setText, show } from "../shared/dom.js";
 import { bytes, count, duration, plural } from "../shared/format.js";
+import { listTopics } from "../shared/topics.js";
 import { free, likewise } from "../shared/who.js";
 import { topicMatcher } from "../../client/topics.js";
 import { NOTHING, hashOf } from "./start.js";
@@ -130,13 +131,7 @@ export function watchTopics(policies) {
   let wanted = "";
   const draw = createRows(byId("topics-rows"), key, rowOf(fillTrim));
   const load = async () => {
-    const answer = await request("GET", "api/topics", {
-      params: [
-        ["topic", wanted || null],
-        ["limit", ROWS],
-        ["after", pager.after],
-      ],
-    });
+    const answer = await listTopics(request, { topic: wanted || null, limit: ROWS, after: pager.after });
     const speeds = rates.of(answer.topics, performance.now());
     const known = policies();
     const matchers = (known ?? []).map((policy) => ({ policy, matches: topicMatcher([policy.topics]) }));
@@ -149,11 +144,7 @@ export function watchTopics(policies) {
     );
     show(byId("topics-table"), answer.topics.length > 0);
     pager.draw(answer.more, answer.cursor);
-    const shown = answer.topics.length;
-    setText(
-      note,
-      shown === 0 ? "None." : `${plural(shown, "topic")}${answer.more ? ", and there are more" : ""}`,
-    );
+    setText(note, inAll(answer.topics.length, answer.more));
   };
   const now = watch(load, EVERY, note, "Loading the topics");
   const pager = createPager(byId("topics-pager"), "topics", now);
@@ -165,6 +156,15 @@ export function watchTopics(policies) {
   onSearch(form, search);
   prepareTrim(now);
   return now;
+}
+
+/**
+ * @param {number} shown
+ * @param {boolean} more
+ */
+function inAll(shown, more) {
+  if (shown === 0) return more ? "None so far; the next page looks at more names." : "None.";
+  return `${plural(shown, "topic")}${more ? ", and there may be more" : ""}`;
 }
 
 /** @param {Shown} one */

@@ -3,6 +3,7 @@
 import { inWords, request } from "../shared/api.js";
 import { byId, h, setText, show } from "../shared/dom.js";
 import { count, plural } from "../shared/format.js";
+import { listTopics } from "../shared/topics.js";
 
 /**
  * One topic as GET api/topics has it (docs/protocol.md, section 7); `floor` null: nothing was removed.
@@ -17,6 +18,8 @@ import { count, plural } from "../shared/format.js";
 
 /** How often the table is asked for anew while the page is visible, milliseconds. */
 const EVERY = 5_000;
+/** Topics that are asked for, of which the newest are shown. */
+const LISTED_MAX = 1_000;
 /** Rows in the document at once; the note says how many there are beside. */
 const SHOWN_MAX = 100;
 
@@ -26,7 +29,7 @@ export function watchTopics() {
   const load = async () => {
     if (document.hidden) return;
     try {
-      const { topics, more } = await request("GET", "api/topics");
+      const { topics, more } = await listTopics(request, { topic: null, limit: LISTED_MAX, after: null });
       draw(body, topics, more);
     } catch (error) {
       setText(byId("topics-note"), inWords(error, "Loading the topics"));

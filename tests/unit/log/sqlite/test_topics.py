@@ -64,8 +64,9 @@ def test_agrees_with_asking_every_topic(steps: list[tuple[str, int] | TopicFilte
         for filter in asked:
             assert registry.floor(filter) == max((floors[name] for name in floors if filter.matches(name)), default=0)
             expected = {name for name in floors if filter.matches(name)}
-            found, after = registry.page(filter, "", len(floors) + 1)
-            assert ({topic.name for topic in found}, after) == (expected, None)
+            found, next, looked = registry.page(filter, "", len(floors) + 1)
+            assert ({topic.name for topic in found}, next) == (expected, None)
+            assert len(expected) <= looked <= len(floors)
             with mock.patch.object(topics, "KNOWN_MAX", 3):
                 known = registry.matching(filter)
             assert (known is None) == (len(expected) > 3)
@@ -101,7 +102,7 @@ def test_memory_for_filters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_of_filters_that_match_many_only_so_many_topics_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "KNOWN_MAX", 1_000)
     monkeypatch.setattr(topics, "_KNOWN_MAX", 5_000)
-    monkeypatch.setattr(topics, "_COMPARISONS", 1_000_000)
+    monkeypatch.setattr(topics, "COMPARISONS", 1_000_000)
     registry = registry_of(*(f"a/{n}" for n in range(1_000)), "b")
     for n in range(20):
         assert len(registry.matching(TopicFilter(("a/*", f"{n}/*"))) or ()) == 1_000
@@ -115,9 +116,9 @@ def test_one_look_is_bounded_by_what_it_compares_and_the_next_goes_on(monkeypatc
     registry = registry_of(*(f"a/{n}" for n in range(10)), "b/1")
     found = [registry.by_id(11)]
     light, heavy = TopicFilter(("b/*",)), TopicFilter(("b/*/*/*", "b/*"))
-    monkeypatch.setattr(topics, "_COMPARISONS", 4 * light.weight)
+    monkeypatch.setattr(topics, "COMPARISONS", 4 * light.weight)
     assert [registry.matching(light) for _ in range(3)] == [None, None, found]
-    monkeypatch.setattr(topics, "_COMPARISONS", heavy.weight)
+    monkeypatch.setattr(topics, "COMPARISONS", heavy.weight)
     assert [registry.matching(heavy) for _ in range(11)] == [None] * 10 + [found]
 
 
@@ -140,7 +141,7 @@ def test_many_new_ones_are_added_as_one_by_one() -> None:
     assert [(one.id, one.name) for one in registry] == [(one.id, one.name) for one in other]
     assert len(registry.own) == 1
     assert [registry.by_id(n) for n in range(1, 5)] == [registry.get(one.name) for one in registry]
-    assert registry.page(TopicFilter.all(), "", 9)[0] == [registry.get(name) for name in "abc"]
+    assert registry.page(TopicFilter.all(), "", 9).found == [registry.get(name) for name in "abc"]
     with pytest.raises(ValueError, match="topic d has id 9, expected 5"):
         registry.add_new([Topic(9, "d")])
 
@@ -155,12 +156,12 @@ def test_new_names_are_put_in_order_in_steps(monkeypatch: pytest.MonkeyPatch) ->
     found: list[str] = []
     after: str | None = ""
     while after is not None:
-        page, after = registry.page(TopicFilter.all(), after, 7)
+        page, after, _ = registry.page(TopicFilter.all(), after, 7)
         assert len(registry._names) <= 10 * (steps := steps + 1)
         found += [topic.name for topic in page]
     assert found == [f"t{n:02}" for n in range(25)]
     registry.add(Topic(registry.next_id, "t07a"))
-    assert [topic.name for topic in registry.page(TopicFilter.all(), "t07", 2)[0]] == ["t07a", "t08"]
+    assert [topic.name for topic in registry.page(TopicFilter.all(), "t07", 2).found] == ["t07a", "t08"]
 
 
 # What is forgotten
@@ -183,7 +184,7 @@ def forget(registry: TopicRegistry, *names: str) -> None:
 def test_what_is_forgotten_is_found_no_more_and_its_number_is_given_to_nobody() -> None:
     registry = registry_of("a/1", "a/2", "a/3")
     filter = TopicFilter(("a/*",))
-    assert registry.page(filter, "", 9)[0] == list(registry)
+    assert registry.page(filter, "", 9).found == list(registry)
     assert known(registry, filter) == {1: "a/1", 2: "a/2", 3: "a/3"}
     forget(registry, "a/1", "a/3")
     assert (len(registry), registry.next_id, registry.get("a/3")) == (1, 4, None)
@@ -191,16 +192,16 @@ def test_what_is_forgotten_is_found_no_more_and_its_number_is_given_to_nobody() 
     assert known(registry, TopicFilter(("a/1", "a/2"))) == {2: "a/2"}
     registry.add_new([Topic(4, "a/3"), Topic(5, "a/4")])
     assert known(registry, filter) == {2: "a/2", 4: "a/3", 5: "a/4"}
-    assert [topic.id for topic in registry.page(filter, "", 9)[0]] == [2, 4, 5]
+    assert [topic.id for topic in registry.page(filter, "", 9).found] == [2, 4, 5]
 
 
 def test_what_was_forgotten_before_its_name_was_in_order_is_in_no_list() -> None:
     registry = registry_of("a")
-    assert registry.page(TopicFilter.all(), "", 9) == ([registry.by_id(1)], None)
+    assert registry.page(TopicFilter.all(), "", 9) == ([registry.by_id(1)], None, 1)
     registry.add(Topic(2, "b"))
     forget(registry, "b")
     registry.add(Topic(3, "b"))
-    assert [topic.id for topic in registry.page(TopicFilter.all(), "", 9)[0]] == [1, 3]
+    assert [topic.id for topic in registry.page(TopicFilter.all(), "", 9).found] == [1, 3]
 
 
 def test_the_floor_of_what_is_not_known_is_that_of_all_that_were_forgotten() -> None:
@@ -263,7 +264,7 @@ def test_what_was_forgotten_takes_no_memory_soon(monkeypatch: pytest.MonkeyPatch
     assert names[2:] == [f"new/{n}" for n in range(len(names) - 2)]
     assert all(registry.get(topic.name) is topic is registry.by_id(topic.id) for topic in registry)
     assert len(registry) == len(registry.raised) == len(registry.raised._raised) == len(names)
-    assert [topic.name for topic in registry.page(TopicFilter.all(), "", 99)[0]] == sorted(names)
+    assert [topic.name for topic in registry.page(TopicFilter.all(), "", 99).found] == sorted(names)
     for one in filters:
         assert [topic.name for topic in registry.matching(one) or ()] == ["t/18", "t/19"]
     assert len(registry.matching(too_many) or ()) == len(names), "they were too many, and are not any more"
@@ -296,6 +297,6 @@ def test_forgetting_agrees_with_a_plain_dictionary(steps: list[tuple[str, str]])
                 expected = {id: name for name, id in kept.items() if filter.matches(name)}
                 assert (known(registry, filter) or {}) == expected
             if what == "list":
-                found, _ = registry.page(TopicFilter.all(), "", 99)
+                found = registry.page(TopicFilter.all(), "", 99).found
                 assert [topic.name for topic in found] == sorted(kept)
             assert registry.floor(TopicFilter(("never",))) == registry.folded == folded
