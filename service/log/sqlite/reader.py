@@ -64,12 +64,13 @@ FIRST_TAKE: Final = 4
 TAKE: Final = 64
 """Rows taken between two looks at their size, at first and at most: each may be a text of a mebibyte."""
 
-STEP_SECONDS: Final = 0.001
-"""Of the processor in one short page, about. Rows of few topics may lie on a page of the file each: in a log of
-six million events four hundred of them take 4 ms, and a publish waits for some pages.
+STEP_SECONDS: Final = 0.0003
+"""Of the processor in one short page, about. Rows of few topics may lie on a page of the file each: in a log of six
+million events four hundred of them take 1 to 4 ms, and a publish, which takes four or five turns of the event loop,
+waits for one in each.
 """
 
-LEAST_ROWS: Final = 50
+LEAST_ROWS: Final = 20
 """Of such a page, however long they take."""
 
 _OVERSHOOT: Final = 1.5
