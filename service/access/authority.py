@@ -110,6 +110,8 @@ class Authority:
         own = (anonymous or Template()).of(None)
         self.nobody: Final = Caller(rights=own if self.is_guarded else EVERYTHING)
         """Who comes without a credential."""
+        self.is_closed: Final = self.is_guarded and own == NOTHING
+        """Whether those without one may nothing at all."""
 
     @property
     def has_keys(self) -> bool:
@@ -119,11 +121,6 @@ class Authority:
     def is_guarded(self) -> bool:
         """Whether it matters who asks."""
         return self._decides or self.has_keys
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether those without a credential may nothing at all."""
-        return self.is_guarded and self.nobody.rights == NOTHING
 
     @property
     def takes_long(self) -> bool:
@@ -148,14 +145,14 @@ class Authority:
                 raise decided.again()
             if not is_borne(asker):
                 check_sender(asker, self._origins, is_socket=is_socket)
-            return self.decided(decided)._replace(address=self._origins.hops.client(asker))
+            return self.decided(decided).at(self._origins.hops.client(asker))
         if self._verifier is None:
             return self.stranger(asker)
         found = find_credential(asker, self._origins, is_socket=is_socket)
         if found is None:
             return self.stranger(asker)
         caller = self._redeemed(found, asker) if found.carrier == "ticket" else self.bearer(found.text)
-        return caller._replace(address=self._origins.hops.client(asker))
+        return caller.at(self._origins.hops.client(asker))
 
     def stranger(self, asker: Asker) -> Caller:
         """Who brings no credential, or has not been asked for one."""
@@ -200,8 +197,12 @@ class Authority:
         return caller
 
     def check(self, caller: Caller) -> None:
-        """Whether the credential still counts of one who was let in before. Raises InvalidTokenError."""
-        self.still(caller)
+        """Whether the credential still counts of one who was let in before: asked with each publish, so it does no
+        more than that. Raises InvalidTokenError."""
+        if caller.expires is not None and caller.expires <= self._clock.unix_ms():
+            raise InvalidTokenError(reason="expired")
+        if self.revocations.forbids(caller):
+            raise InvalidTokenError(reason="revoked")
 
     def still(self, caller: Caller) -> float:
         """The same, and for how many more seconds; infinite if it does not end. Raises InvalidTokenError."""

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from service.access.hops import network_of
 from service.access.rights import NOTHING, Rights
 
-_HELD_BASE: Final = 1_700
+_HELD_BASE: Final = 3_000
 _HELD_FILTER: Final = 120
 _HELD_PLACE: Final = 420
 _HELD_SEGMENT: Final = 75
@@ -66,6 +66,11 @@ class Caller(NamedTuple):
     def who(self) -> str:
         """By what he is counted: his subject, or for who has none the address, of IPv6 its network. Never empty."""
         return f"@{network_of(self.address)}" if self.subject is None else f"={self.subject}"
+
+    def at(self, address: str | None) -> "Caller":
+        """The same at this address. Of each request: `_replace` takes three times as long."""
+        subject, rights, expires, _, token, streams, info, again = self
+        return Caller(subject, rights, expires, address, token, streams, info, again)
 
     @property
     def bare(self) -> "Caller":

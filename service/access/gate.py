@@ -229,7 +229,7 @@ class Gate:
     def admit(self, lease: Lease, token: str, wish: Wish | None) -> TopicFilter:
         """One who is pending says who he is; what he may read of what he wishes. Raises as `enter`."""
         try:
-            caller = self.authority.bearer(token)._replace(address=lease.caller.address)
+            caller = self.authority.bearer(token).at(lease.caller.address)
         except TwinwireError as error:
             raise self.refuse_caller(Act.SOCKET, error, lease.caller) from None
         topics = TopicFilter.all() if wish is None else self._wished(caller, Act.SOCKET, wish)

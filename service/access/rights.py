@@ -33,16 +33,23 @@ class _Place(NamedTuple):
 class Grants:
     """Granted patterns, which are valid ones. Never changed."""
 
-    __slots__ = ("_places", "patterns")
+    __slots__ = ("_covered", "_places", "patterns")
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         self.patterns: Final = tuple(dict.fromkeys(patterns))
         self._places: list[_Place] | None = None  # made when it is first asked
+        self._covered: str | None = None  # what it was asked last that is: who comes back asks the same
 
     def covers(self, asked: str) -> bool:
         """Whether one of them matches every topic that `asked`, a topic or a valid pattern, matches."""
-        if asked in self.patterns:
+        if asked == self._covered or asked in self.patterns:
             return True
+        if not self._finds(asked):
+            return False
+        self._covered = asked
+        return True
+
+    def _finds(self, asked: str) -> bool:
         places, segments = self._grown(), asked.split("/")
         left = -1
         for segment, place in zip(segments, places, strict=False):
@@ -54,6 +61,11 @@ class Grants:
             if not left:
                 return False
         return len(segments) <= len(places) and bool(left & places[len(segments) - 1].ends)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether every topic matches: only `**` covers that."""
+        return ANY_REST in self.patterns
 
     def missing(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """Those of the patterns that none covers, in their order."""
@@ -128,7 +140,7 @@ class Rights(NamedTuple):
 
     def reader(self) -> Callable[[str], bool]:
         """`may_read` for many topics of a list: it costs little where all may be read."""
-        return _yes if self.admin or self.subscribe.covers(ANY_REST) else self.may_read
+        return _yes if self.admin or self.subscribe.has_all else self.may_read
 
     def may_read(self, pattern: str) -> bool:
         """A topic, or a pattern of a filter."""
@@ -137,7 +149,7 @@ class Rights(NamedTuple):
     @property
     def may_publish_all(self) -> bool:
         """Whether there is no need to look at a topic: what is the service's own nobody gets that far."""
-        return self.admin or self.publish.covers(ANY_REST)
+        return self.admin or self.publish.has_all
 
     def may_publish(self, topic: str) -> bool:
         return not is_own(topic) and (self.admin or self.publish.covers(topic))

@@ -105,8 +105,11 @@ class Request:
 
     def fields(self, name: bytes) -> list[str]:
         """All headers of a lower-case name."""
-        if name not in self._headers:
+        value = self._headers.get(name)
+        if value is None:
             return []
+        if len(self._headers) == len(self._fields):  # no name comes twice, as mostly
+            return [value.strip(_SPACE).decode("latin-1")]
         return [value.strip(_SPACE).decode("latin-1") for found, value in self._fields if found == name]
 
     @property

@@ -49,6 +49,15 @@ def test_what_one_grant_covers(grant: str, asked: str, covered: bool) -> None:
     assert Grants(("x", grant, "y/*/z")).covers(asked) is covered
 
 
+@given(st.lists(PATTERNS, max_size=4), st.lists(PATTERNS, max_size=12))
+def test_what_was_asked_before_changes_nothing(grants: list[str], asked: list[str]) -> None:
+    """What it was asked last is remembered."""
+    same = Grants(grants)
+    assert [same.covers(one) for one in [*asked, *asked]] == 2 * [Grants(grants).covers(one) for one in asked]
+    assert same.has_all is same.covers("**")
+    assert not Grants(()).covers("")
+
+
 def matched(pattern: str) -> set[str]:
     found = TopicFilter((pattern,))
     return {topic for topic in TOPICS if found.matches(topic)}
