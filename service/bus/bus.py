@@ -46,10 +46,10 @@ ANNOUNCE_TRIES: Final = 3
 TOPICS_LOOK: Final = 0.0005
 """Seconds of listing topics, and of counting who covers them, between two turns among all that read."""
 
-LOOKED_MAX: Final = 5_000
+LOOKED_MAX: Final = 3_000
 """Names looked at for one listing, about: some milliseconds of matching, and of asking whether they are shown."""
 
-COMPARED_MAX: Final = 200_000
+COMPARED_MAX: Final = 120_000
 """The same, if a filter is hard to match: in units of its weight."""
 
 LOOKED_MIN: Final = 500

@@ -126,7 +126,7 @@ def _topic(assembly: Assembly, stats: TopicStats, subscribers: Mapping[str, int]
 
 _LISTED: Final = (
     "By topic. While `more` is true there may be others after `cursor`, even if these are few or none:"
-    " about 5,000 names are looked at for an answer."
+    " about 3,000 names are looked at for an answer."
 )
 
 

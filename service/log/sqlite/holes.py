@@ -67,7 +67,8 @@ class Holes:
 
     def told(self, stats: TopicStats) -> TopicStats:
         """With the floor that readers are told."""
-        return replace(stats, floor=max(stats.floor, *self.of(stats.topic)))
+        hole = self._known.get(stats.topic)
+        return stats if hole is None else replace(stats, floor=max(stats.floor, *hole))
 
     def floor(self, topics: TopicFilter) -> int:
         """The highest `compacted` of the topics that match."""

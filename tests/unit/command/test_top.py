@@ -81,7 +81,7 @@ def figures(started: float = 1.0, **values: float) -> dict[str, dict[str, float]
 
 
 async def test_a_filter_that_matches_few_of_many_is_looked_for_to_the_end(server: ServerProcess) -> None:
-    """The service looks at 5,000 names for an answer, which may hold none that matches."""
+    """The service looks at 3,000 names for an answer, which may hold none that matches."""
     first = api.unique("many")
     names = [f"{first}/{n:04}" for n in range(5_200)]
     drafts = [{"topic": name, "type": "log", "data": 1} for name in (*names, f"{first}/9999/last")]
