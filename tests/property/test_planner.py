@@ -29,7 +29,7 @@ SMALL = st.fixed_dictionaries(
         "service.log.sqlite.plan.MERGE_TOPICS": st.sampled_from([1, 2, 16]),
         "service.log.sqlite.plan.SCANNED": st.sampled_from([0.0, 1.6, 1_000.0]),
         "service.log.sqlite.topics.KNOWN_MAX": st.sampled_from([0, 5, 100]),
-        "service.log.sqlite.topics._COMPARISONS": st.sampled_from([10, 40_000]),
+        "service.log.sqlite.topics.COMPARISONS": st.sampled_from([10, 40_000]),
         "service.log.sqlite.reader.WINDOW": st.sampled_from([3, 2_000]),
         "service.log.sqlite.reader.SEEK_STEP": st.sampled_from([1, 3, 1_000]),
         "service.log.sqlite.reader.SEEKS": st.sampled_from([1, 4, 24]),
