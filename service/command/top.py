@@ -30,8 +30,9 @@ TIMEOUT: Final = 10.0
 TOPICS_MAX: Final = 1_000
 """Looked at: the first by name."""
 
-ANSWERS_MAX: Final = 40
-"""Answers that are asked for one look: for each the service looks at some thousand names."""
+ANSWERS_MAX: Final = 500
+"""Answers that are asked for one look: for each the service looks at 3,000 names, of a million that it has at most
+unless its operator says otherwise."""
 
 _SAMPLE: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([^{}]*)\})? ([^ ]+)(?: [0-9-]+)?\Z")
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -247,7 +248,7 @@ def lines(told: Mapping[str, Any], url: str) -> Iterator[str]:
     )
     yield f"process  {sizes}"
     yield ""
-    of_how_many = f"the first {len(told['topics']):,} by name; name filters to see others" if told["more"] else ""
+    of_how_many = f"the first {len(told['topics']):,} by name; there may be others" if told["more"] else ""
     yield f"{'EVENTS/S':>9} {'KEPT':>11} {'SUBSCRIBERS':>11}  TOPIC  {of_how_many}".rstrip()
     busiest = sorted(
         told["topics"], key=lambda one: (-(one["rate"] or 0.0), -one["subscribers"], -one["count"], one["topic"])

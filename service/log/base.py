@@ -300,7 +300,7 @@ class EventLog(Protocol):
     async def topics(self, topics: TopicFilter, after: str, limit: int) -> TopicPage:
         """At most `limit` topics that match and come after the name `after` ("" for the first), by code point.
 
-        May hold fewer than exist, even none, with `next` moved on.
+        May hold fewer than exist, even none, with `next` moved on, or as it was: then something was made ready for it.
         """
 
     def has_topic(self, topic: str) -> bool:

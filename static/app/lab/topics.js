@@ -26,13 +26,17 @@ const SHOWN_MAX = 100;
 /** Draw the table now, and keep it up to date. */
 export function watchTopics() {
   const body = byId("topic-rows");
+  let isLoading = false;
   const load = async () => {
-    if (document.hidden) return;
+    if (document.hidden || isLoading) return;
+    isLoading = true;
     try {
       const { topics, more } = await listTopics(request, { topic: null, limit: LISTED_MAX, after: null });
       draw(body, topics, more);
     } catch (error) {
       setText(byId("topics-note"), inWords(error, "Loading the topics"));
+    } finally {
+      isLoading = false;
     }
   };
   document.addEventListener("visibilitychange", load);
@@ -57,7 +61,7 @@ function draw(body, topics, more) {
  * @param {boolean} more
  */
 function words(total, more) {
-  if (total === 0) return "Nothing has been published yet.";
+  if (total === 0) return more ? "None so far, among many." : "Nothing has been published yet.";
   const beside = total > SHOWN_MAX ? `, the ${SHOWN_MAX} with the newest events` : "";
   return `${more ? "the first " : ""}${plural(total, "topic")}${more ? " by name" : ""}${beside}`;
 }

@@ -123,8 +123,12 @@ async def test_a_listing_ends_when_it_has_looked_at_as_many_names_as_it_may(monk
         _, cursor, more = one
     assert [name for names, _, _ in listings for name in names] == ["t00/x", "t15/x", "t30/x"]
     assert len(listings) > 1
-    hidden = await names_of(bus, TopicFilter.all(), "", 3, is_shown=lambda topic: False)
-    assert hidden == ([], "t09/y", True), "what is not shown was looked at too"
+    late = await names_of(bus, TopicFilter.all(), "", 3, is_shown=lambda topic: topic > "t30")
+    assert late == (["t30/x", "t31/y", "t32/y"], "t32/y", True)
+    none = await names_of(bus, TopicFilter.all(), "", 3, is_shown=lambda topic: False)
+    assert none == ([], "", False), "no name is told that is not shown"
+    few = await names_of(bus, wanted, "t00/x", 3, is_shown=lambda topic: topic >= "t19/y")
+    assert few[1] >= "t19/y", "nor as the name up to which was looked"
     monkeypatch.setattr("service.bus.bus.COMPARED_MAX", wanted.weight)
     assert (await names_of(bus, TopicFilter.all(), "", 99))[2]
     monkeypatch.setattr("service.bus.bus.LOOKED_MIN", 40)
