@@ -11,6 +11,7 @@ held against it all at once: at each of its places, those that have fitted so fa
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from service.core.limits import TOPIC_MAX
 from service.core.topics import ANY_REST, ANY_SEGMENT, TopicFilter, is_own, is_topic
 
 SUBJECT: Final = "{sub}"
@@ -46,7 +47,8 @@ class Grants:
             return True
         if not self._finds(asked):
             return False
-        self._covered = asked
+        if len(asked) <= TOPIC_MAX:  # it is kept as long as the token is known
+            self._covered = asked
         return True
 
     def _finds(self, asked: str) -> bool:

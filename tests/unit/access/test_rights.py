@@ -58,6 +58,15 @@ def test_what_was_asked_before_changes_nothing(grants: list[str], asked: list[st
     assert not Grants(()).covers("")
 
 
+def test_what_is_no_topic_is_not_kept() -> None:
+    """A path may have a name of 60,000 characters, which is looked at before anybody knows that it is none."""
+    grants = Grants(("projects/*",))
+    assert grants.covers(f"projects/{'x' * 60_000}")
+    assert grants._covered is None
+    assert grants.covers("projects/a")
+    assert grants._covered == "projects/a"
+
+
 def matched(pattern: str) -> set[str]:
     found = TopicFilter((pattern,))
     return {topic for topic in TOPICS if found.matches(topic)}
