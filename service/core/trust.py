@@ -39,11 +39,11 @@ class TrustedClock:
 
     def unix_ms(self) -> int:
         wall, passed = self._wall(), self.elapsed()  # as in `_look`, without a call: several times for each request
-        since = (passed - self._passed) * 1000
-        if -_JUMP_MS <= wall - self._moment - since <= _JUMP_MS:
-            self._moment, self._passed = wall, passed
-            return wall
-        return self._moment + round(since)
+        believed = self._moment + round((passed - self._passed) * 1000)
+        if abs(wall - believed) > _JUMP_MS:
+            return believed
+        self._moment, self._passed = wall, passed
+        return wall
 
     @property
     def doubt(self) -> float:
