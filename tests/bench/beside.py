@@ -34,7 +34,7 @@ from tests.bench.rows import fanout, publishing, replay, storm, topics
 from tests.bench.run import RESULTS
 from tests.bench.scale import Scale, is_quick
 from tests.bench.servers import TOPIC, Twinwire
-from tests.bench.trees import working_tree
+from tests.bench.trees import commit_of, unpacked, working_tree
 
 Verdict = Literal["within", "worse", "unsure"]
 Figures = Mapping[str, float]
@@ -255,6 +255,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"a row, or a group of them: {', '.join(GROUPS)}; default: all"
     )
+    parser.add_argument("--to", metavar="COMMIT", help="what is held against it; default: this working tree")
     parser.add_argument("--pairs", type=int, default=QUICK_PAIRS if is_quick() else PAIRS, help="of each row")
     parser.add_argument("--bound", type=float, default=BOUND, help="per cent; default: %(default)g")
     found = parser.parse_intermixed_args()
@@ -283,7 +284,8 @@ def main() -> int:
     with TemporaryDirectory(prefix="twinwire-bench-") as text:
         folder = Path(text)
         scale = Scale.of_one_round(is_quick())
-        ours = Context(scale, working_tree(), build(folder), folder, False, lambda text: None, compares=True)
+        tree = unpacked(commit_of(arguments.to), folder / "to") if arguments.to else working_tree()
+        ours = Context(scale, tree, build(folder), folder, False, lambda text: None, compares=True)
         before, after = before_and_after(arguments.ref, ours)
         for burst in bursts:
             found += compare((before, after), burst, arguments.pairs, arguments.bound)
