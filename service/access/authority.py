@@ -197,12 +197,8 @@ class Authority:
         return caller
 
     def check(self, caller: Caller) -> None:
-        """Whether the credential still counts of one who was let in before: asked with each publish, so it does no
-        more than that. Raises InvalidTokenError."""
-        if caller.expires is not None and caller.expires <= self._clock.unix_ms():
-            raise InvalidTokenError(reason="expired")
-        if self.revocations.forbids(caller):
-            raise InvalidTokenError(reason="revoked")
+        """Whether the credential still counts of one who was let in before. Raises InvalidTokenError."""
+        self.still(caller)
 
     def still(self, caller: Caller) -> float:
         """The same, and for how many more seconds; infinite if it does not end. Raises InvalidTokenError."""

@@ -38,8 +38,7 @@ class TrustedClock:
         self.sleep: Final = clock.sleep
 
     def unix_ms(self) -> int:
-        wall, passed = self._wall(), self.elapsed()  # as in `_look`, without a call: several times for each request
-        believed = self._moment + round((passed - self._passed) * 1000)
+        wall, passed, believed = self._look()
         if abs(wall - believed) > _JUMP_MS:
             return believed
         self._moment, self._passed = wall, passed
