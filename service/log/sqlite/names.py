@@ -14,8 +14,8 @@ from service.core.topics import ANY_SEGMENT, TopicFilter
 
 T = TypeVar("T")
 
-LOOK_MAX: Final = 2_000
-"""Names looked at in one look, a few milliseconds of matching."""
+LOOKED_MAX: Final = 2_000
+"""Names looked at for one page, a few milliseconds of matching."""
 
 COMPARISONS: Final = 40_000
 """Segments compared in one look for the topics of a filter, some milliseconds; the next look goes on from there."""
@@ -24,7 +24,7 @@ _BEYOND: Final = "\x7f"
 """Behind a prefix: after every name that begins with it, since names are printable ASCII."""
 
 
-class Look(NamedTuple, Generic[T]):
+class Matches(NamedTuple, Generic[T]):
     """What was found, by name; the name after which to go on, None if that was all; and how many were looked at."""
 
     found: list[T]
@@ -33,7 +33,7 @@ class Look(NamedTuple, Generic[T]):
 
 
 class Names:
-    """Names are added and removed between two looks."""
+    """Names are added and removed between two pages."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names: SortedList[str] = SortedList(names)
@@ -47,20 +47,20 @@ class Names:
     def discard(self, name: str) -> None:
         self._names.discard(name)
 
-    def look(self, topics: TopicFilter, after: str, limit: int, get: Callable[[str], T | None]) -> Look[T]:
+    def page(self, topics: TopicFilter, after: str, limit: int, get: Callable[[str], T | None]) -> Matches[T]:
         """What `get` has for the names that match and come after `after`: at most `limit`, and from a bounded number of
         names.
         """
-        most = max(1, min(LOOK_MAX, COMPARISONS // topics.weight))
+        most = max(1, min(LOOKED_MAX, COMPARISONS // topics.weight))
         found: list[T] = []
         looked, last = 0, after
         for name in self._candidates(topics, after):
             if looked == most or len(found) == limit:
-                return Look(found, last, looked)
+                return Matches(found, last, looked)
             looked, last = looked + 1, name
             if topics.matches(name) and (one := get(name)) is not None:
                 found.append(one)
-        return Look(found, None, looked)
+        return Matches(found, None, looked)
 
     def _candidates(self, topics: TopicFilter, after: str) -> Iterator[str]:
         names = self._names

@@ -21,7 +21,7 @@ from service.core.event import Width
 from service.core.topics import TopicFilter, is_own, is_reserved
 from service.log.base import TopicStats, TrimListener
 from service.log.sqlite.holes import Holes
-from service.log.sqlite.names import COMPARISONS, Look, Names
+from service.log.sqlite.names import COMPARISONS, Matches, Names
 from service.log.sqlite.raised import RaisedFloors
 from service.log.sqlite.texts import Texts
 
@@ -240,7 +240,7 @@ class TopicRegistry:
             self._known -= len(given_up or ())
         return found if seen == len(self._by_id) else None
 
-    def page(self, topics: TopicFilter, after: str, limit: int) -> Look[Topic]:
+    def page(self, topics: TopicFilter, after: str, limit: int) -> Matches[Topic]:
         """Topics that match, by name; some steps find nothing, and are to be asked again with the same `after`."""
         ordered = self._ordered
         fresh = self._by_id[ordered : ordered + _NAMES_STEP]
@@ -248,8 +248,8 @@ class TopicRegistry:
             self._names.add([topic.name for topic in fresh if self._by_name.get(topic.name) is topic])
             self._ordered += len(fresh)
             if self._ordered < len(self._by_id):
-                return Look([], after, 0)  # in steps, however many came since
-        return self._names.look(topics, after, limit, self._by_name.get)
+                return Matches([], after, 0)  # in steps, however many came since
+        return self._names.page(topics, after, limit, self._by_name.get)
 
     # Topics without events
 

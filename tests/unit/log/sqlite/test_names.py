@@ -28,17 +28,17 @@ def test_pages_have_what_a_plain_list_has(known: list[str], topics: TopicFilter,
     names = Names(known)
     found, after, looked = list[str](), "", 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "LOOK_MAX", most)
+        patch.setattr(module, "LOOKED_MAX", most)
         while True:
-            look = names.look(topics, after, limit, same)
-            assert len(look.found) <= limit
-            assert len(look.found) <= look.looked <= most
-            found += look.found
-            looked += look.looked
-            if look.next is None:
+            page = names.page(topics, after, limit, same)
+            assert len(page.found) <= limit
+            assert len(page.found) <= page.looked <= most
+            found += page.found
+            looked += page.looked
+            if page.next is None:
                 break
-            assert look.next > after, "it goes on"
-            after = look.next
+            assert page.next > after, "it goes on"
+            after = page.next
     assert found == sorted(filter(topics.matches, known))
     assert looked <= len(known), "none is looked at twice"
 
@@ -59,23 +59,23 @@ def test_pages_have_what_a_plain_list_has(known: list[str], topics: TopicFilter,
 def test_only_names_that_may_match_are_looked_at(patterns: list[str], looked: int) -> None:
     """A list of `projects/*` looked at each of 500,000 topics that begin otherwise."""
     names = Names(["a/1", "a/2", "a/3", "aa", "b/1", "b/2", "b/3", "c"])
-    assert names.look(TopicFilter(tuple(patterns)), "", 99, same).looked == looked
+    assert names.page(TopicFilter(tuple(patterns)), "", 99, same).looked == looked
 
 
-def test_what_is_found_no_more_is_in_no_look() -> None:
+def test_what_is_found_no_more_is_in_no_page() -> None:
     names = Names(["a", "b", "c"])
-    assert names.look(TopicFilter.all(), "", 9, {"a": 1, "c": 3}.get) == ([1, 3], None, 3)
+    assert names.page(TopicFilter.all(), "", 9, {"a": 1, "c": 3}.get) == ([1, 3], None, 3)
     names.discard("b")
     names.add(["d", "aa"])
     assert len(names) == 4
-    assert names.look(TopicFilter.all(), "a", 2, same) == (["aa", "c"], "c", 2)
-    assert names.look(TopicFilter.all(), "c", 9, same) == (["d"], None, 1)
+    assert names.page(TopicFilter.all(), "a", 2, same) == (["aa", "c"], "c", 2)
+    assert names.page(TopicFilter.all(), "c", 9, same) == (["d"], None, 1)
 
 
 def test_a_filter_that_is_hard_to_match_looks_at_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     heavy = TopicFilter(("*/*/*/*/x",))
     names = Names([f"{n}" for n in range(10)])
     monkeypatch.setattr(module, "COMPARISONS", 2 * heavy.weight)
-    assert names.look(heavy, "", 9, same) == ([], "1", 2)
+    assert names.page(heavy, "", 9, same) == ([], "1", 2)
     monkeypatch.setattr(module, "COMPARISONS", 1)
-    assert names.look(heavy, "8", 9, same) == ([], None, 1)
+    assert names.page(heavy, "8", 9, same) == ([], None, 1)
