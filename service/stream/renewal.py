@@ -76,7 +76,7 @@ class Renewal:
         """What the stream's client may now. Raises ForbiddenError, RateLimitedError: then all stays as it was."""
         if not is_owner(stream, caller):
             raise ForbiddenError("a stream never changes its owner: open another one", field="token")
-        caller = caller._replace(address=stream.peer.address)
+        caller = caller.at(stream.peer.address)
         if stream.lease is not None:
             self._gate.become(stream.lease, caller)
         stream.peer = replace(stream.peer, caller=caller)

@@ -208,7 +208,7 @@ class SQLiteEventLog:
     async def trim(self, topics: TopicFilter, keep: int, told: Progress | None = None) -> int:
         found: list[Topic] = []
         after: str | None = ""
-        if topics.exact is not None:  # else many who trim a topic each would look at all of them
+        if topics.exact is not None:  # at once, whether or not all names are in order
             found, after = [topic for name in topics.exact if (topic := self._registry.get(name))], None
         while after is not None:
             page, after, _ = self._registry.page(topics, after, _TRIM_PAGE)
